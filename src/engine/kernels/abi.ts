@@ -1,0 +1,275 @@
+/**
+ * The kernel ABI: what every build of the kernels (three WebAssembly builds and the naive TypeScript twins) offers.
+ *
+ * Conventions
+ * - Every pointer is a byte offset into the job's one shared memory, aligned to the element size (4). Buffers the plan
+ *   makes are aligned to 64 bytes, but a pointer into the middle of one (a thread's first row) may have any multiple
+ *   of 4, so no kernel may assume more.
+ * - Pointers may lie above 2 GiB: they arrive as i32 and are read as u32.
+ * - Matrices are row-major; `ld…` is the distance between two rows in elements. `n`, `rows`, `cols` count elements.
+ * - A kernel owns no memory: scratch is passed in. No static data.
+ * - An output may be the very same buffer as an input of an element-wise kernel (in place), never a shifted overlap.
+ * - **Partition invariance.** Every output element is computed by one fixed sequence of operations that depends on
+ *   its row and column alone, never on where the caller's range begins or ends, or on alignment. Vector tails use the
+ *   same arithmetic as full vectors. This is what makes 1 and 16 threads give the same bits.
+ * - Non-finite input gives non-finite output (NaN is never hidden by min/max tricks: relu(NaN) is NaN).
+ */
+
+export type Pointer = number;
+
+/** Activation codes of the GEMM epilogue. */
+export const Activation = {
+  none: 0,
+  relu: 1,
+  leakyRelu: 2,
+  sigmoid: 3,
+  tanh: 4,
+  geluErf: 5,
+  geluTanh: 6,
+} as const;
+
+/** Bits of the `flags` argument of `gemm`. */
+export const GemmFlag = {
+  transposeA: 1,
+  transposeB: 2,
+  /** C += op(A)·op(B) instead of C = op(A)·op(B) */
+  accumulate: 4,
+  /** add bias[column] after the product */
+  bias: 8,
+} as const;
+
+/** Byte size of the packing scratch one thread must hand to `gemm`. */
+export const GEMM_SCRATCH_BYTES = 2 * 1024 * 1024;
+
+/**
+ * Words of a step block: a small struct, one per thread, that tells kernels what changes from step to step.
+ * Word index × 4 = byte offset.
+ */
+export const StepBlock = {
+  /** u32: rows in this batch */
+  rows: 0,
+  /** u32: index into the row order where this batch begins */
+  first: 1,
+  /** u32, u32: step counter, part of the random counter */
+  stepLow: 2,
+  stepHigh: 3,
+  /** f32: 1 / rows */
+  inverseRows: 4,
+  words: 16,
+} as const;
+
+/** Words of a hyperparameter block (one per parameter group); all f32, rewritten by the leader every step. */
+export const HyperBlock = {
+  learningRate: 0,
+  weightDecay: 1,
+  /** 1 − β₁ᵗ and 1 − β₂ᵗ of the Adam family */
+  biasCorrection1: 2,
+  biasCorrection2: 3,
+  words: 16,
+} as const;
+
+export interface Kernels {
+  // ---- matrix product -------------------------------------------------------------------------------------------
+  /**
+   * C (m,n) = activation(op(A) (m,k) · op(B) (k,n) [+ C] [+ bias (n)]).
+   * Each C element: for each block of KC along k, acc = Σ fma(a, b) in ascending k from 0; then the blocks' sums are
+   * added to C in ascending order. Small sizes may take an unpacked path that produces the same bits.
+   * `alpha` is leaky_relu's slope. `scratch` has GEMM_SCRATCH_BYTES.
+   */
+  gemm(
+    flags: number,
+    m: number,
+    n: number,
+    k: number,
+    a: Pointer,
+    lda: number,
+    b: Pointer,
+    ldb: number,
+    c: Pointer,
+    ldc: number,
+    bias: Pointer,
+    activation: number,
+    alpha: number,
+    scratch: Pointer,
+  ): void;
+
+  // ---- element-wise ---------------------------------------------------------------------------------------------
+  fill(y: Pointer, n: number, value: number): void;
+  copy(x: Pointer, y: Pointer, n: number): void;
+  add(a: Pointer, b: Pointer, y: Pointer, n: number): void;
+  sub(a: Pointer, b: Pointer, y: Pointer, n: number): void;
+  mul(a: Pointer, b: Pointer, y: Pointer, n: number): void;
+  /** y = scale·x + shift */
+  affine(x: Pointer, y: Pointer, n: number, scale: number, shift: number): void;
+  /** y (rows,cols) = x (rows,cols) + bias (cols) */
+  addBias(x: Pointer, bias: Pointer, y: Pointer, rows: number, cols: number): void;
+  /** y (rows,cols) = x (rows,cols) · s (rows) : each row times its own scalar */
+  mulRows(x: Pointer, s: Pointer, y: Pointer, rows: number, cols: number): void;
+
+  relu(x: Pointer, y: Pointer, n: number): void;
+  leakyRelu(x: Pointer, y: Pointer, n: number, alpha: number): void;
+  sigmoid(x: Pointer, y: Pointer, n: number): void;
+  tanh(x: Pointer, y: Pointer, n: number): void;
+  /** x·Φ(x), exact (erf) */
+  geluErf(x: Pointer, y: Pointer, n: number): void;
+  /** 0.5·x·(1 + tanh(√(2/π)(x + 0.044715x³))) */
+  geluTanh(x: Pointer, y: Pointer, n: number): void;
+  exp(x: Pointer, y: Pointer, n: number): void;
+  /** natural logarithm; log(0) = −∞, log(negative) = NaN */
+  log(x: Pointer, y: Pointer, n: number): void;
+
+  /** dx = dy where y > 0 else 0; y is relu's output (or input: the sign is the same) */
+  reluGrad(dy: Pointer, y: Pointer, dx: Pointer, n: number): void;
+  leakyReluGrad(dy: Pointer, y: Pointer, dx: Pointer, n: number, alpha: number): void;
+  /** dx = dy·y(1−y), y the output */
+  sigmoidGrad(dy: Pointer, y: Pointer, dx: Pointer, n: number): void;
+  /** dx = dy·(1−y²), y the output */
+  tanhGrad(dy: Pointer, y: Pointer, dx: Pointer, n: number): void;
+  /** x is the input */
+  geluErfGrad(dy: Pointer, x: Pointer, dx: Pointer, n: number): void;
+  geluTanhGrad(dy: Pointer, x: Pointer, dx: Pointer, n: number): void;
+
+  /**
+   * Inverted dropout: y = x/(1−rate) where a Philox word u ≥ rate·2³², else 0. Element i of the whole tensor uses word i mod 4
+   * of the block with counter (⌊i/4⌋, stream, stepLow, stepHigh) under key (seedLow, seedHigh), so it is its own
+   * gradient. `firstElement` is the index of x[0] in the whole tensor; `step` points at a StepBlock.
+   */
+  dropout(
+    x: Pointer,
+    y: Pointer,
+    n: number,
+    firstElement: number,
+    rate: number,
+    seedLow: number,
+    seedHigh: number,
+    stream: number,
+    step: Pointer,
+  ): void;
+
+  // ---- reductions -----------------------------------------------------------------------------------------------
+  /** y (cols) = Σ over rows of x (rows, cols; row distance ldx), rows in ascending order */
+  columnSum(x: Pointer, ldx: number, y: Pointer, rows: number, cols: number): void;
+  /** y[i] = Σ squares of chunk i of x: `chunk` elements each, the last one shorter; for i in [firstChunk, firstChunk+chunks) of a tensor of n */
+  sumSquaresChunks(x: Pointer, n: number, chunk: number, firstChunk: number, chunks: number, y: Pointer): void;
+  /** y[0] = min(1, maxNorm / (√(Σ partials) + 1e-6)), torch's clip_grad_norm_; partials are summed in f64, in order */
+  clipScale(partials: Pointer, count: number, maxNorm: number, y: Pointer): void;
+  /** y = x·s[0] */
+  scaleBy(x: Pointer, s: Pointer, y: Pointer, n: number): void;
+  /** y = min(max(x, −limit), limit); NaN stays NaN */
+  clipValue(x: Pointer, y: Pointer, n: number, limit: number): void;
+
+  // ---- rows -----------------------------------------------------------------------------------------------------
+  softmax(x: Pointer, y: Pointer, rows: number, cols: number): void;
+  /** dx = y·(dy − Σ dy·y), y the output */
+  softmaxGrad(dy: Pointer, y: Pointer, dx: Pointer, rows: number, cols: number): void;
+  /** loss (rows) = logΣexp(x) − x[label]; labels are i32 */
+  softmaxCrossEntropy(x: Pointer, labels: Pointer, loss: Pointer, rows: number, cols: number): void;
+  /** dx = (softmax(x) − onehot(label))·dloss[row] */
+  softmaxCrossEntropyGrad(x: Pointer, labels: Pointer, dloss: Pointer, dx: Pointer, rows: number, cols: number): void;
+  /** loss (rows) = mean over cols of the binary cross-entropy of logits x against targets t in [0,1]: max(x,0) − x·t + log(1+e^−|x|) */
+  sigmoidCrossEntropy(x: Pointer, t: Pointer, loss: Pointer, rows: number, cols: number): void;
+  /** dx = (sigmoid(x) − t)·dloss[row]/cols */
+  sigmoidCrossEntropyGrad(x: Pointer, t: Pointer, dloss: Pointer, dx: Pointer, rows: number, cols: number): void;
+  /** loss (rows) = mean over cols of (x−t)² */
+  squaredError(x: Pointer, t: Pointer, loss: Pointer, rows: number, cols: number): void;
+  squaredErrorGrad(x: Pointer, t: Pointer, dloss: Pointer, dx: Pointer, rows: number, cols: number): void;
+  /** loss (rows) = mean over cols of |x−t|; the gradient at 0 is 0 */
+  absoluteError(x: Pointer, t: Pointer, loss: Pointer, rows: number, cols: number): void;
+  absoluteErrorGrad(x: Pointer, t: Pointer, dloss: Pointer, dx: Pointer, rows: number, cols: number): void;
+  /** e = x−t; |e| ≤ δ: e²/2, else δ(|e| − δ/2); mean over cols (torch's HuberLoss) */
+  huberError(x: Pointer, t: Pointer, loss: Pointer, rows: number, cols: number, delta: number): void;
+  huberErrorGrad(x: Pointer, t: Pointer, dloss: Pointer, dx: Pointer, rows: number, cols: number, delta: number): void;
+  /** y (rows) f32 = 1 where the first largest of x's row is at label, else 0 */
+  correct(x: Pointer, labels: Pointer, y: Pointer, rows: number, cols: number): void;
+
+  // ---- batches --------------------------------------------------------------------------------------------------
+  /** y (rows,cols) = table[order[step.first + firstRow + r]] ; table f32 (·,cols), order u32 */
+  gatherRows(
+    table: Pointer,
+    order: Pointer,
+    y: Pointer,
+    firstRow: number,
+    rows: number,
+    cols: number,
+    step: Pointer,
+  ): void;
+  /** the same from bytes: y = scale·u8 + shift */
+  gatherRowsU8(
+    table: Pointer,
+    order: Pointer,
+    y: Pointer,
+    firstRow: number,
+    rows: number,
+    cols: number,
+    scale: number,
+    shift: number,
+    step: Pointer,
+  ): void;
+  /** y (n) = step.inverseRows */
+  fillInverseRows(y: Pointer, n: number, step: Pointer): void;
+  /** y[0] = step.inverseRows · Σ x (step.rows), summed in f64 in ascending order */
+  meanRows(x: Pointer, y: Pointer, step: Pointer): void;
+
+  // ---- optimizers (p updated in place; `hyper` points at a HyperBlock) --------------------------------------------
+  /** g' = g + weightDecay·p; p −= learningRate·g' */
+  sgdUpdate(p: Pointer, g: Pointer, n: number, hyper: Pointer): void;
+  /** g' = g + weightDecay·p; v = momentum·v + g'; p −= learningRate·(nesterov ? g' + momentum·v : v) (torch's form) */
+  momentumUpdate(
+    p: Pointer,
+    g: Pointer,
+    v: Pointer,
+    n: number,
+    momentum: number,
+    nesterov: number,
+    hyper: Pointer,
+  ): void;
+  /**
+   * Adam (Kingma & Ba 2015), torch's form: m = m + (1−β₁)(g−m); v = β₂v + (1−β₂)g²;
+   * p −= (lr/bias1)·m / (√v/√bias2 + ε). decoupled = 1: AdamW, p *= 1 − lr·weightDecay first; 0: g += weightDecay·p.
+   */
+  adamUpdate(
+    p: Pointer,
+    g: Pointer,
+    m: Pointer,
+    v: Pointer,
+    n: number,
+    beta1: number,
+    beta2: number,
+    epsilon: number,
+    decoupled: number,
+    hyper: Pointer,
+  ): void;
+
+  // ---- randomness (Philox 4×32-10, Salmon et al. 2011) -------------------------------------------------------------
+  /** y[i] uniform in [low, high): word (first+i) mod 4 of counter (⌊(first+i)/4⌋, stream, stepLow, stepHigh); 24 bits */
+  randomUniform(
+    y: Pointer,
+    n: number,
+    first: number,
+    low: number,
+    high: number,
+    seedLow: number,
+    seedHigh: number,
+    stream: number,
+    stepLow: number,
+    stepHigh: number,
+  ): void;
+  /** Box–Muller on pairs of words of the same block: element 2j takes the cosine, 2j+1 the sine */
+  randomNormal(
+    y: Pointer,
+    n: number,
+    first: number,
+    mean: number,
+    deviation: number,
+    seedLow: number,
+    seedHigh: number,
+    stream: number,
+    stepLow: number,
+    stepHigh: number,
+  ): void;
+
+  /** `iterations` rounds of independent fused multiply-adds in registers only; returns a value that depends on them. Measures the core's FMA peak. */
+  fmaPeak(iterations: number): number;
+}
+
+export type KernelName = keyof Kernels;
