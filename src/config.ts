@@ -1,0 +1,92 @@
+import { resolve } from 'node:path';
+
+/** The environment, read and validated once at start; every field is listed in the README. */
+export interface Config {
+  host: string;
+  /** open: no key is asked for; only on loopback unless the environment says `AUTH=open` */
+  auth: 'open';
+  port: number;
+  /** absolute */
+  dataDir: string;
+  /** undefined: start the embedded PostgreSQL */
+  databaseUrl: string | undefined;
+  /** undefined: the queue lives in PostgreSQL */
+  redisUrl: string | undefined;
+  /** `file:` under dataDir, or an absolute `file://…` */
+  storageDir: string;
+  workers: number;
+  /** engine threads per job; undefined: chosen from the work in a step and the cores */
+  threads: number | undefined;
+  logLevel: (typeof LOG_LEVELS)[number];
+  leaseSeconds: number;
+  /** largest dataset upload, bytes */
+  maxUploadBytes: number;
+  /** memory a job may take on a worker, bytes */
+  maxJobMemoryBytes: number;
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+export class ConfigError extends Error {}
+
+/** Reads a Config. Throws ConfigError that names every wrong variable and what was expected. */
+export function readConfig(environment: NodeJS.ProcessEnv = process.env): Readonly<Config> {
+  const mistakes: string[] = [];
+  const given = (name: string) => (environment[name] === '' ? undefined : environment[name]);
+  const integer = <D extends number | undefined>(
+    name: string,
+    fallback: D,
+    minimum: number,
+    maximum: number,
+  ): number | D => {
+    const text = given(name);
+    if (text === undefined) return fallback;
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= minimum && value <= maximum) return value;
+    mistakes.push(`${name} must be a whole number from ${minimum} to ${maximum}, not "${text}"`);
+    return fallback;
+  };
+  const url = (name: string, protocols: string[]) => {
+    const text = given(name);
+    if (text === undefined) return undefined;
+    if (URL.canParse(text) && protocols.includes(new URL(text).protocol)) return text;
+    mistakes.push(`${name} must be a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`);
+    return undefined;
+  };
+
+  const dataDir = resolve(given('DATA_DIR') ?? '.trainyard');
+  const logLevel = given('LOG_LEVEL') ?? 'info';
+  if (!(LOG_LEVELS as readonly string[]).includes(logLevel))
+    mistakes.push(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}, not "${logLevel}"`);
+  const storageUrl = url('STORAGE_URL', ['file:']);
+  const host = given('HOST') ?? '127.0.0.1';
+
+  const loopback = ['127.0.0.1', '::1', 'localhost'].includes(host);
+  const auth = given('AUTH');
+  if (auth !== undefined && auth !== 'open') mistakes.push(`AUTH must be open, not "${auth}"`);
+  if (!loopback && auth === undefined) {
+    mistakes.push(
+      `HOST=${host} can be reached from other machines and no key is asked for; say AUTH=open if something in front guards it`,
+    );
+  }
+
+  const config: Config = {
+    host,
+    auth: 'open',
+    port: integer('PORT', 3000, 0, 65_535),
+    dataDir,
+    databaseUrl: url('DATABASE_URL', ['postgres:', 'postgresql:']),
+    redisUrl: url('REDIS_URL', ['redis:', 'rediss:']),
+    storageDir:
+      storageUrl === undefined ? resolve(dataDir, 'storage') : decodeURIComponent(new URL(storageUrl).pathname),
+    workers: integer('WORKERS', 1, 0, 64),
+    threads: integer('THREADS', undefined, 1, 64),
+    logLevel: logLevel as Config['logLevel'],
+    leaseSeconds: integer('LEASE_SECONDS', 30, 2, 3600),
+    maxUploadBytes: integer('MAX_UPLOAD_BYTES', 16 * 2 ** 30, 1, Number.MAX_SAFE_INTEGER),
+    maxJobMemoryBytes: integer('MAX_JOB_MEMORY_BYTES', 4 * 2 ** 30 - 65_536, 2 ** 20, 4 * 2 ** 30 - 65_536),
+  };
+  if (mistakes.length > 0)
+    throw new ConfigError(`The environment is wrong:\n${mistakes.map((m) => `  - ${m}`).join('\n')}`);
+  return Object.freeze(config);
+}

@@ -1,0 +1,203 @@
+import { sql } from 'drizzle-orm';
+import {
+  bigint,
+  bigserial,
+  boolean,
+  customType,
+  doublePrecision,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core';
+import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
+import type {
+  EventType,
+  JobError,
+  JobKind,
+  JobPhase,
+  JobSpec,
+  JobStatus,
+  Progress,
+  Runtime,
+  SplitName,
+  StopReason,
+} from '../spec/job.ts';
+import type { Preparation } from '../spec/preparation.ts';
+
+/**
+ * The truth. Glossary:
+ * - run epoch: grows by one with every claim; every write of an attempt carries it, and changes nothing once it is stale (the fence).
+ * - lease: until when the claiming worker may be believed alive; renewed by its heartbeat, by the database's clock.
+ * - dispatch number: grows with every message put on the queue for the job, so that no message id is used twice.
+ * - outbox: what must be told to the queue, written in the transaction that makes it true.
+ */
+
+const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 });
+const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
+
+export const datasets = pgTable(
+  'datasets',
+  {
+    id: text('id').primaryKey(),
+    tenant: text('tenant').notNull(),
+    name: text('name').notNull(),
+    format: text('format').$type<DatasetFormat>().notNull(),
+    files: jsonb('files').$type<DatasetFile[]>().notNull(),
+    sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
+    sha256: text('sha256').notNull(),
+    rows: bigint('rows', { mode: 'number' }).notNull(),
+    columns: jsonb('columns').$type<Column[]>().notNull(),
+    preview: jsonb('preview').$type<Record<string, unknown>[]>().notNull(),
+    createdAt: at('created_at').notNull().defaultNow(),
+    deletedAt: at('deleted_at'),
+  },
+  (t) => [index('datasets_tenant_created').on(t.tenant, t.createdAt, t.id)],
+);
+
+export interface Transition {
+  status: JobStatus;
+  at: string;
+  reason: string | null;
+}
+
+export interface Condition {
+  type: string;
+  since: string;
+  detail: string;
+}
+
+export const jobs = pgTable(
+  'jobs',
+  {
+    id: text('id').primaryKey(),
+    tenant: text('tenant').notNull(),
+    kind: text('kind').$type<JobKind>().notNull(),
+    name: text('name').notNull(),
+    datasetId: text('dataset_id')
+      .notNull()
+      .references(() => datasets.id),
+    spec: jsonb('spec').$type<JobSpec>().notNull(),
+    metadata: jsonb('metadata').$type<Record<string, string>>().notNull().default({}),
+    priority: integer('priority').notNull().default(0),
+    status: text('status').$type<JobStatus>().notNull(),
+    phase: text('phase').$type<JobPhase>(),
+    stopReason: text('stop_reason').$type<StopReason>(),
+    transitions: jsonb('transitions').$type<Transition[]>().notNull(),
+    conditions: jsonb('conditions').$type<Condition[]>().notNull().default([]),
+    progress: jsonb('progress').$type<Progress>(),
+    metrics: jsonb('metrics').$type<Record<string, number | string>>().notNull().default({}),
+    error: jsonb('error').$type<JobError>(),
+    runtime: jsonb('runtime').$type<Runtime>(),
+    runEpoch: integer('run_epoch').notNull().default(0),
+    leaseUntil: at('lease_until'),
+    workerId: text('worker_id'),
+    crashesWithoutProgress: integer('crashes_without_progress').notNull().default(0),
+    /** step of the newest checkpoint when the running attempt began: progress is measured against it */
+    claimedAtStep: bigint('claimed_at_step', { mode: 'number' }).notNull().default(0),
+    dispatchNumber: integer('dispatch_number').notNull().default(0),
+    eventSequence: bigint('event_sequence', { mode: 'number' }).notNull().default(0),
+    cancelRequestedAt: at('cancel_requested_at'),
+    createdAt: at('created_at').notNull().defaultNow(),
+    queuedAt: at('queued_at').notNull().defaultNow(),
+    startedAt: at('started_at'),
+    finishedAt: at('finished_at'),
+    updatedAt: at('updated_at').notNull().defaultNow(),
+  },
+  (t) => [
+    index('jobs_tenant_created').on(t.tenant, t.createdAt, t.id),
+    index('jobs_queued').on(t.priority.desc(), t.queuedAt, t.id).where(sql`status = 'queued'`),
+    index('jobs_leased').on(t.leaseUntil).where(sql`status in ('running', 'cancelling')`),
+    index('jobs_metadata').using('gin', t.metadata),
+  ],
+);
+
+export const jobEvents = pgTable(
+  'job_events',
+  {
+    jobId: text('job_id')
+      .notNull()
+      .references(() => jobs.id, { onDelete: 'cascade' }),
+    sequence: bigint('sequence', { mode: 'number' }).notNull(),
+    type: text('type').$type<EventType>().notNull(),
+    /** what the event is about where a repeated step would say it again: `metrics:epoch:3` */
+    onceKey: text('once_key'),
+    at: at('at').notNull().defaultNow(),
+    data: jsonb('data').$type<Record<string, unknown>>().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.jobId, t.sequence] }), uniqueIndex('job_events_once').on(t.jobId, t.onceKey)],
+);
+
+export const jobMetrics = pgTable(
+  'job_metrics',
+  {
+    jobId: text('job_id')
+      .notNull()
+      .references(() => jobs.id, { onDelete: 'cascade' }),
+    name: text('name').notNull(),
+    split: text('split').$type<SplitName>().notNull(),
+    step: bigint('step', { mode: 'number' }).notNull(),
+    epoch: integer('epoch').notNull(),
+    value: doublePrecision('value').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.jobId, t.name, t.split, t.step] })],
+);
+
+export const checkpoints = pgTable(
+  'checkpoints',
+  {
+    id: text('id').primaryKey(),
+    tenant: text('tenant').notNull(),
+    jobId: text('job_id')
+      .notNull()
+      .references(() => jobs.id, { onDelete: 'cascade' }),
+    runEpoch: integer('run_epoch').notNull(),
+    step: bigint('step', { mode: 'number' }).notNull(),
+    epoch: integer('epoch').notNull(),
+    metrics: jsonb('metrics').$type<Record<string, number | string>>().notNull(),
+    storageKey: text('storage_key').notNull(),
+    sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
+    sha256: text('sha256').notNull(),
+    isBest: boolean('is_best').notNull(),
+    isLatest: boolean('is_latest').notNull(),
+    /** fitted preparation of inputs and target: enough to predict from raw rows */
+    preparation: jsonb('preparation').$type<Preparation>().notNull(),
+    createdAt: at('created_at').notNull().defaultNow(),
+  },
+  (t) => [index('checkpoints_job').on(t.jobId, t.step)],
+);
+
+export const outbox = pgTable(
+  'outbox',
+  {
+    id: bigserial('id', { mode: 'number' }).primaryKey(),
+    jobId: text('job_id').notNull(),
+    dispatchNumber: integer('dispatch_number').notNull(),
+    priority: integer('priority').notNull().default(0),
+    createdAt: at('created_at').notNull().defaultNow(),
+    attempts: integer('attempts').notNull().default(0),
+    sentAt: at('sent_at'),
+  },
+  (t) => [index('outbox_unsent').on(t.id).where(sql`sent_at is null`)],
+);
+
+export const workers = pgTable('workers', {
+  id: text('id').primaryKey(),
+  host: text('host').notNull(),
+  pid: integer('pid').notNull(),
+  kernels: text('kernels').notNull(),
+  threads: integer('threads').notNull(),
+  jobId: text('job_id'),
+  startedAt: at('started_at').notNull().defaultNow(),
+  seenAt: at('seen_at').notNull().defaultNow(),
+});
+
+/** Secrets the service makes for itself once, shared by every process: the key that signs cursors. */
+export const secrets = pgTable('secrets', {
+  name: text('name').primaryKey(),
+  value: bytea('value').notNull(),
+});

@@ -1,0 +1,231 @@
+import { type Static, Type } from 'typebox';
+import { Model } from './model.ts';
+import { closed, derived, nullable, words } from './schema.ts';
+import { Training, WATCHED } from './training.ts';
+
+/** A job: what a client asks for, and what it sees while the job lives. */
+
+export const JOB_KINDS = ['train', 'fine_tune'] as const;
+export type JobKind = (typeof JOB_KINDS)[number];
+
+export const JOB_STATUSES = ['queued', 'running', 'cancelling', 'succeeded', 'failed', 'cancelled'] as const;
+export type JobStatus = (typeof JOB_STATUSES)[number];
+export const FINAL_STATUSES: readonly JobStatus[] = ['succeeded', 'failed', 'cancelled'];
+
+export const JOB_PHASES = ['loading', 'training', 'evaluating', 'saving'] as const;
+export type JobPhase = (typeof JOB_PHASES)[number];
+
+export const STOP_REASONS = ['completed', 'early_stopped', 'max_duration', 'cancelled', 'diverged', 'error'] as const;
+export type StopReason = (typeof STOP_REASONS)[number];
+
+const fraction = Type.Number({ minimum: 0, exclusiveMaximum: 1, default: 0.1 });
+const column = Type.String({ minLength: 1, maxLength: 256 });
+
+export const Split = closed(
+  {
+    validation: fraction,
+    test: fraction,
+    stratify: Type.Boolean(derived('true for a category target')),
+    seed: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 }),
+  },
+  { description: 'Which share of the rows is held out, by a seeded shuffle.' },
+);
+export type Split = Static<typeof Split>;
+
+export const NORMALIZATIONS = ['standard', 'minmax', 'none'] as const;
+export type Normalization = (typeof NORMALIZATIONS)[number];
+
+export const Input = closed(
+  {
+    column,
+    type: words(['number', 'category', 'boolean', 'image'], derived('the column’s type in the dataset')),
+    normalize: words(NORMALIZATIONS, derived('standard for numbers, minmax for images, none otherwise')),
+  },
+  {
+    shorthand: 'column',
+    description: 'Numbers are scaled, categories become one-hot; fitted on the training split alone.',
+  },
+);
+export type Input = Static<typeof Input>;
+
+export const Target = closed(
+  {
+    columns: Type.Array(column, { minItems: 1, maxItems: 1000, uniqueItems: true }),
+    type: words(
+      ['number', 'category'],
+      derived('category for category, boolean and text columns of few values; number for numbers'),
+    ),
+    normalize: words(NORMALIZATIONS, derived('standard for numbers, none for a category')),
+  },
+  { description: 'What is predicted: a column name, {"column": …}, or several number columns.' },
+);
+export type Target = Static<typeof Target>;
+
+export const CheckpointPolicy = closed({
+  every: Type.Unsafe<'epoch' | number>({
+    anyOf: [{ const: 'epoch' }, { type: 'integer', minimum: 1, maximum: 1e9 }],
+    default: 'epoch',
+    description: '`epoch`, or a number of steps. Never more often than min_interval_s.',
+  }),
+  min_interval_s: Type.Number({ minimum: 0, maximum: 86_400, default: 2 }),
+  keep_last: Type.Integer({ minimum: 2, maximum: 100, default: 2 }),
+  best: words(
+    WATCHED,
+    derived('early_stopping.metric; else validation.loss, or train.loss without a validation split'),
+  ),
+});
+export type CheckpointPolicy = Static<typeof CheckpointPolicy>;
+
+export const Resources = closed({
+  threads: Type.Unsafe<'auto' | number>({
+    anyOf: [{ const: 'auto' }, { type: 'integer', minimum: 1, maximum: 64 }],
+    default: 'auto',
+    description: 'Threads of the engine; the result is the same for any number.',
+  }),
+  max_duration_s: nullable(Type.Integer({ minimum: 1, maximum: 30 * 86_400 }), { default: null }),
+  priority: Type.Integer({ minimum: -100, maximum: 100, default: 0, description: 'larger runs earlier' }),
+});
+
+export const JobSpec = closed(
+  {
+    kind: words(JOB_KINDS, { default: 'train' }),
+    name: Type.String({ minLength: 1, maxLength: 200, ...derived('the dataset’s name and the target') }),
+    dataset: Type.String({ pattern: '^ds_[0-9a-hjkmnp-tv-z]{26}$' }),
+    split: Type.Unsafe<Split>({ ...Split, default: {} }),
+    inputs: Type.Array(Input, {
+      minItems: 1,
+      maxItems: 10_000,
+      ...derived('every column but the target that is a number, category, boolean or image'),
+    }),
+    target: Target,
+    model: Type.Unsafe<Model>({ ...Model, default: {} }),
+    training: Type.Unsafe<Training>({ ...Training, default: {} }),
+    checkpoints: Type.Unsafe<CheckpointPolicy>({ ...CheckpointPolicy, default: {} }),
+    resources: Type.Unsafe<Static<typeof Resources>>({ ...Resources, default: {} }),
+    metadata: Type.Record(Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$' }), Type.String({ maxLength: 512 }), {
+      default: {},
+      maxProperties: 32,
+    }),
+  },
+  { description: 'A job specification.' },
+);
+export type JobSpec = Static<typeof JobSpec>;
+
+/** Numbers that JSON cannot say are strings. */
+export const JsonNumber = Type.Unsafe<number | 'NaN' | 'Infinity' | '-Infinity'>({
+  anyOf: [{ type: 'number' }, { enum: ['NaN', 'Infinity', '-Infinity'] }],
+});
+
+export const Progress = closed({
+  percentage: Type.Number({ minimum: 0, maximum: 100 }),
+  step: Type.Integer({ minimum: 0 }),
+  total_steps: Type.Integer({ minimum: 0 }),
+  epoch: Type.Integer({ minimum: 0 }),
+  epochs: Type.Integer({ minimum: 0 }),
+  eta_s: nullable(Type.Number({ minimum: 0 })),
+  samples_per_s: nullable(Type.Number({ minimum: 0 })),
+  metrics: Type.Record(Type.String(), JsonNumber, {
+    description: 'the latest value of each: train.loss, validation.loss, validation.accuracy, …',
+  }),
+  updated_at: Type.String({ format: 'date-time' }),
+});
+export type Progress = Static<typeof Progress>;
+
+export const JobError = closed({
+  code: Type.String(),
+  category: words(['user', 'server']),
+  message: Type.String(),
+  hint: nullable(Type.String()),
+  attempt: Type.Integer(),
+  last_checkpoint: nullable(Type.String()),
+});
+export type JobError = Static<typeof JobError>;
+
+/** What the engine that ran the job was: bits are promised for one build. */
+export const Runtime = closed({
+  worker: Type.String(),
+  kernels: Type.String({ description: 'kernel build: revectorized, relaxed, plain or naive' }),
+  threads: Type.Integer({ minimum: 1 }),
+  parameters: Type.Integer({ minimum: 0 }),
+  memory_bytes: Type.Integer({ minimum: 0, description: 'the plan’s buffers, weights, optimizer state and rows' }),
+  event_loop_delay_max_ms: nullable(Type.Number(), {
+    description: 'longest delay seen on the thread that renews the lease',
+  }),
+});
+export type Runtime = Static<typeof Runtime>;
+
+export const Job = closed({
+  id: Type.String(),
+  kind: words(JOB_KINDS),
+  name: Type.String(),
+  status: words(JOB_STATUSES),
+  phase: nullable(words(JOB_PHASES)),
+  stop_reason: nullable(words(STOP_REASONS)),
+  attempt: Type.Integer({ minimum: 0, description: 'how many times a worker has taken the job up' }),
+  queue_position: nullable(Type.Integer({ minimum: 1 }), { description: 'while queued: 1 is next' }),
+  transitions: Type.Array(
+    closed({ status: words(JOB_STATUSES), at: Type.String({ format: 'date-time' }), reason: nullable(Type.String()) }),
+  ),
+  conditions: Type.Array(
+    closed({ type: Type.String(), since: Type.String({ format: 'date-time' }), detail: Type.String() }),
+  ),
+  progress: nullable(Progress),
+  metrics: Type.Record(Type.String(), JsonNumber, {
+    description: 'final figures, by split: test.accuracy, best.validation.loss, …',
+  }),
+  error: nullable(JobError),
+  runtime: nullable(Runtime),
+  spec: JobSpec,
+  created_at: Type.String({ format: 'date-time' }),
+  started_at: nullable(Type.String({ format: 'date-time' })),
+  finished_at: nullable(Type.String({ format: 'date-time' })),
+});
+export type Job = Static<typeof Job>;
+
+export const EVENT_TYPES = [
+  'job.queued',
+  'job.started',
+  'job.resumed',
+  'job.metrics',
+  'job.checkpoint',
+  'job.message',
+  'job.cancelling',
+  'job.cancelled',
+  'job.succeeded',
+  'job.failed',
+] as const;
+export type EventType = (typeof EVENT_TYPES)[number];
+
+export const JobEvent = closed({
+  id: Type.Integer({ minimum: 1, description: 'sequence within the job, without gaps' }),
+  type: words(EVENT_TYPES),
+  at: Type.String({ format: 'date-time' }),
+  data: Type.Record(Type.String(), Type.Unknown()),
+});
+export type JobEvent = Static<typeof JobEvent>;
+
+export const SPLITS = ['train', 'validation', 'test'] as const;
+export type SplitName = (typeof SPLITS)[number];
+
+/** One point of a series. Epoch figures carry the step at which the epoch ended. */
+export interface MetricPoint {
+  name: string;
+  split: SplitName;
+  step: number;
+  epoch: number;
+  value: number;
+}
+
+export const Checkpoint = closed({
+  id: Type.String(),
+  job_id: Type.String(),
+  step: Type.Integer({ minimum: 0 }),
+  epoch: Type.Integer({ minimum: 0 }),
+  metrics: Type.Record(Type.String(), JsonNumber),
+  size_bytes: Type.Integer({ minimum: 0 }),
+  sha256: Type.String(),
+  is_best: Type.Boolean(),
+  is_latest: Type.Boolean(),
+  created_at: Type.String({ format: 'date-time' }),
+});
+export type Checkpoint = Static<typeof Checkpoint>;

@@ -1,0 +1,158 @@
+import { type Static, Type } from 'typebox';
+import { closed, derived, nullable, variants, words } from './schema.ts';
+
+/** What a network is made of: layers in order, from the prepared inputs to the output. */
+
+const count = (description: string, maximum: number) => Type.Integer({ minimum: 1, maximum, description });
+const tag = <const T extends string>(name: T) => Type.Literal(name);
+
+export const Activation = variants(
+  [
+    closed({ type: tag('linear') }),
+    closed({ type: tag('relu') }),
+    closed({
+      type: tag('leaky_relu'),
+      alpha: Type.Number({ minimum: 0, maximum: 1, default: 0.01, description: 'slope below zero' }),
+    }),
+    closed({ type: tag('sigmoid') }),
+    closed({ type: tag('tanh') }),
+    closed({
+      type: tag('gelu'),
+      approximate: words(['none', 'tanh'], { default: 'none', description: 'exact (erf) or the tanh form' }),
+    }),
+    closed({ type: tag('softmax') }),
+  ],
+  { shorthand: 'type', description: 'Activation function: a word, or an object with its parameters.' },
+);
+export type Activation = Static<typeof Activation>;
+
+const gain = Type.Number({ exclusiveMinimum: 0, maximum: 100, default: 1 });
+
+export const Initializer = variants(
+  [
+    closed({ type: tag('zeros') }),
+    closed({ type: tag('ones') }),
+    closed({ type: tag('constant'), value: Type.Number({ minimum: -1e6, maximum: 1e6 }) }),
+    closed({
+      type: tag('values'),
+      values: Type.Array(Type.Number({ minimum: -1e6, maximum: 1e6 }), {
+        minItems: 1,
+        maxItems: 65_536,
+        description: 'row-major, (inputs, units) for weights',
+      }),
+    }),
+    closed({
+      type: tag('normal'),
+      mean: Type.Number({ minimum: -100, maximum: 100, default: 0 }),
+      stddev: Type.Number({ exclusiveMinimum: 0, maximum: 100, default: 0.05 }),
+    }),
+    closed({
+      type: tag('uniform'),
+      low: Type.Number({ minimum: -100, maximum: 100, default: -0.05 }),
+      high: Type.Number({ minimum: -100, maximum: 100, default: 0.05 }),
+    }),
+    closed({ type: tag('xavier_normal'), gain }),
+    closed({ type: tag('xavier_uniform'), gain }),
+    closed({ type: tag('he_normal'), gain }),
+    closed({ type: tag('he_uniform'), gain }),
+    closed({ type: tag('lecun_normal'), gain }),
+    closed({ type: tag('lecun_uniform'), gain }),
+  ],
+  { shorthand: 'type', description: 'How values are drawn before the first step.' },
+);
+export type Initializer = Static<typeof Initializer>;
+
+const name = Type.String({
+  pattern: '^[A-Za-z][A-Za-z0-9_]*$',
+  maxLength: 64,
+  ...derived('the type and its number among layers of that type: dense_1, dense_2, …'),
+  description: 'Unique in the model; parameters are named after it (dense_1.weight).',
+});
+
+const denseFields = {
+  init: Type.Unsafe<Initializer>({
+    ...Initializer,
+    ...derived('he_normal before relu, leaky_relu and gelu; xavier_uniform otherwise'),
+  }),
+  bias: Type.Boolean({ default: true }),
+  bias_init: Type.Unsafe<Initializer>({ ...Initializer, default: { type: 'zeros' } }),
+};
+
+export const DenseLayer = closed(
+  {
+    type: tag('dense'),
+    name,
+    units: count('width of the output', 65_536),
+    activation: Type.Unsafe<Activation>({ ...Activation, default: { type: 'linear' } }),
+    ...denseFields,
+  },
+  { description: 'Fully connected: y = activation(x·W + b).' },
+);
+export type DenseLayer = Static<typeof DenseLayer>;
+
+export const ActivationLayer = closed(
+  {
+    type: tag('activation'),
+    name,
+    activation: Activation,
+  },
+  { description: 'An activation on its own.' },
+);
+export type ActivationLayer = Static<typeof ActivationLayer>;
+
+export const DropoutLayer = closed(
+  {
+    type: tag('dropout'),
+    name,
+    rate: Type.Number({
+      minimum: 0,
+      exclusiveMaximum: 1,
+      default: 0.5,
+      description: 'share of values set to zero while training',
+    }),
+  },
+  { description: 'Inverted dropout (Srivastava et al. 2014).' },
+);
+export type DropoutLayer = Static<typeof DropoutLayer>;
+
+export const FlattenLayer = closed({ type: tag('flatten'), name }, { description: 'Each row becomes one vector.' });
+export type FlattenLayer = Static<typeof FlattenLayer>;
+
+export const Layer = variants([DenseLayer, ActivationLayer, DropoutLayer, FlattenLayer]);
+export type Layer = Static<typeof Layer>;
+
+/** Output layer: a dense layer whose width follows from the target, and which gives logits or values. */
+export const OutputLayer = closed(
+  {
+    ...denseFields,
+  },
+  { description: 'The last dense layer; its width follows from the target.' },
+);
+export type OutputLayer = Static<typeof OutputLayer>;
+
+const layers = Type.Array(Layer, {
+  maxItems: 256,
+  ...derived('two dense layers of 64 relu units'),
+  description: 'Hidden layers in order. The output layer is added after them.',
+});
+
+export const Model = closed(
+  {
+    from: nullable(Type.String({ pattern: '^ckpt_[0-9a-hjkmnp-tv-z]{26}$' }), {
+      default: null,
+      description: 'A checkpoint whose weights training starts from (kind `fine_tune`).',
+    }),
+    freeze: Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
+      default: [],
+      maxItems: 100,
+      description: 'Patterns of parameter names that stay as they are: `dense_1.*`, `*.bias`.',
+    }),
+    layers,
+    output: nullable(OutputLayer, {
+      ...derived('a dense layer that fits the target'),
+      description: '`null`: the last of `layers` is the output layer already, and must fit the target.',
+    }),
+  },
+  { description: 'The network.' },
+);
+export type Model = Static<typeof Model>;

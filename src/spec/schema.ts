@@ -1,0 +1,41 @@
+import { type TProperties, type TSchema, Type } from 'typebox';
+
+/**
+ * One schema each gives the type, the validator and the OpenAPI text.
+ *
+ * Schemas here describe the *resolved* form, where every field is filled in. What a client may leave out follows from it:
+ * - a field with a `default` may be left out;
+ * - a field marked `derived('…')` may be left out, and its value follows from other fields or from the dataset;
+ * - an object marked `shorthand: 'key'` may be given as the bare value of that key: `"adam"` for `{"type": "adam"}`.
+ * `requestForm` (request.ts) makes the schema of what a client may send.
+ */
+
+/** The default depends on other fields; `rule` says how, and is shown in the documentation. */
+export function derived(rule: string): { derived: string } {
+  return { derived: rule };
+}
+
+/** A closed object: unknown fields are mistakes, and get a suggestion. */
+export function closed<P extends TProperties>(properties: P, options: Record<string, unknown> = {}) {
+  return Type.Object(properties, { additionalProperties: false, ...options });
+}
+
+/** One of several words. */
+export function words<const W extends readonly string[]>(list: W, options: Record<string, unknown> = {}) {
+  return Type.Unsafe<W[number]>({ type: 'string', enum: [...list], ...options });
+}
+
+/** One of several objects told apart by their `type`; may be given as the bare word. */
+export function variants<const V extends readonly TSchema[]>(list: [...V], options: Record<string, unknown> = {}) {
+  return Type.Unsafe<{ [K in keyof V]: V[K] extends TSchema ? Type.Static<V[K]> : never }[number]>({
+    type: 'object',
+    discriminator: { propertyName: 'type' },
+    required: ['type'],
+    oneOf: list,
+    ...options,
+  });
+}
+
+export function nullable<S extends TSchema>(schema: S, options: Record<string, unknown> = {}) {
+  return Type.Unsafe<Type.Static<S> | null>({ anyOf: [schema, { type: 'null' }], ...options });
+}

@@ -1,0 +1,146 @@
+import { type Static, Type } from 'typebox';
+import { closed, derived, nullable, variants, words } from './schema.ts';
+
+/** How a network is trained: loss, optimizer, schedule, and when to stop. */
+
+const tag = <const T extends string>(name: T) => Type.Literal(name);
+const learning_rate = (value: number) => Type.Number({ exclusiveMinimum: 0, maximum: 1000, default: value });
+const weight_decay = (value: number) => Type.Number({ minimum: 0, maximum: 10, default: value });
+const share = (value: number) => Type.Number({ minimum: 0, exclusiveMaximum: 1, default: value });
+const epsilon = Type.Number({ exclusiveMinimum: 0, maximum: 1, default: 1e-8 });
+
+export const Loss = variants(
+  [
+    closed({ type: tag('cross_entropy') }, { description: 'Softmax cross-entropy of logits against one class.' }),
+    closed({ type: tag('binary_cross_entropy') }, { description: 'Sigmoid cross-entropy of logits against 0 or 1.' }),
+    closed({ type: tag('mse') }, { description: 'Mean squared error.' }),
+    closed({ type: tag('mae') }, { description: 'Mean absolute error.' }),
+    closed(
+      { type: tag('huber'), delta: Type.Number({ exclusiveMinimum: 0, maximum: 1e6, default: 1 }) },
+      { description: 'Quadratic near zero, linear beyond delta (Huber 1964).' },
+    ),
+  ],
+  { shorthand: 'type' },
+);
+export type Loss = Static<typeof Loss>;
+
+export const Optimizer = variants(
+  [
+    closed({ type: tag('sgd'), learning_rate: learning_rate(0.01), weight_decay: weight_decay(0) }),
+    closed({
+      type: tag('momentum'),
+      learning_rate: learning_rate(0.01),
+      momentum: share(0.9),
+      weight_decay: weight_decay(0),
+    }),
+    closed({
+      type: tag('nesterov'),
+      learning_rate: learning_rate(0.01),
+      momentum: share(0.9),
+      weight_decay: weight_decay(0),
+    }),
+    closed(
+      {
+        type: tag('adam'),
+        learning_rate: learning_rate(0.001),
+        beta1: share(0.9),
+        beta2: share(0.999),
+        epsilon,
+        weight_decay: weight_decay(0),
+      },
+      { description: 'Kingma & Ba 2015; weight_decay is added to the gradient.' },
+    ),
+    closed(
+      {
+        type: tag('adamw'),
+        learning_rate: learning_rate(0.001),
+        beta1: share(0.9),
+        beta2: share(0.999),
+        epsilon,
+        weight_decay: weight_decay(0.01),
+      },
+      { description: 'Loshchilov & Hutter 2019; decoupled decay, on weight matrices only.' },
+    ),
+  ],
+  { shorthand: 'type' },
+);
+export type Optimizer = Static<typeof Optimizer>;
+
+const warmup_steps = Type.Integer({
+  minimum: 0,
+  maximum: 1e9,
+  default: 0,
+  description: 'steps of linear rise from 0 in front of the schedule',
+});
+
+export const Schedule = variants(
+  [
+    closed({ type: tag('constant'), warmup_steps }),
+    closed(
+      {
+        type: tag('step'),
+        warmup_steps,
+        every_steps: Type.Integer({ minimum: 1, maximum: 1e9 }),
+        gamma: Type.Number({ exclusiveMinimum: 0, maximum: 1, default: 0.1 }),
+      },
+      { description: 'Times gamma every so many steps.' },
+    ),
+    closed(
+      {
+        type: tag('cosine'),
+        warmup_steps,
+        final_share: Type.Number({
+          minimum: 0,
+          maximum: 1,
+          default: 0,
+          description: 'share of the learning rate left at the last step',
+        }),
+      },
+      { description: 'Half a cosine down to the last step (Loshchilov & Hutter 2017).' },
+    ),
+  ],
+  { shorthand: 'type' },
+);
+export type Schedule = Static<typeof Schedule>;
+
+/** Metrics that training can watch. Loss and mae, mse, rmse: smaller is better; accuracy: larger. */
+export const WATCHED = ['validation.loss', 'validation.accuracy', 'validation.mae', 'train.loss'] as const;
+export type Watched = (typeof WATCHED)[number];
+
+export const EarlyStopping = closed({
+  metric: words(WATCHED, derived('validation.loss')),
+  patience: Type.Integer({
+    minimum: 1,
+    maximum: 100_000,
+    default: 5,
+    description: 'epochs without improvement before training stops',
+  }),
+  min_delta: Type.Number({ minimum: 0, maximum: 1e6, default: 0, description: 'what counts as improvement' }),
+});
+export type EarlyStopping = Static<typeof EarlyStopping>;
+
+const positive = Type.Number({ exclusiveMinimum: 0, maximum: 1e6 });
+
+export const Training = closed({
+  epochs: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 50, description: 'passes over the training split' }),
+  batch_size: Type.Integer({
+    minimum: 1,
+    maximum: 65_536,
+    ...derived('32, or 128 from 20,000 training rows on; never more than there are rows'),
+  }),
+  loss: Type.Unsafe<Loss>({ ...Loss, ...derived('cross_entropy for a category, mse for numbers') }),
+  optimizer: Type.Unsafe<Optimizer>({ ...Optimizer, default: { type: 'adam' } }),
+  schedule: Type.Unsafe<Schedule>({ ...Schedule, default: { type: 'constant' } }),
+  clip_norm: nullable(positive, { default: null, description: 'upper limit of the norm of all gradients together' }),
+  clip_value: nullable(positive, { default: null, description: 'upper limit of each gradient’s magnitude' }),
+  early_stopping: nullable(EarlyStopping, {
+    ...derived('patience 5 on validation.loss where there is a validation split; else null'),
+  }),
+  seed: Type.Integer({
+    minimum: 0,
+    maximum: Number.MAX_SAFE_INTEGER,
+    default: 0,
+    description: 'key of every random draw: weights, order of rows, dropout',
+  }),
+});
+export type Training = Static<typeof Training>;

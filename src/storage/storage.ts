@@ -1,0 +1,42 @@
+import type { Readable } from 'node:stream';
+
+/** Stored bytes as they were counted and hashed while they passed. */
+export interface StoredBlob {
+  key: string;
+  sizeBytes: number;
+  /** lower-case hex */
+  sha256: string;
+}
+
+/**
+ * Blobs under keys that the server chose (`datasets/ds_…/data`, `checkpoints/job_…/….safetensors`); never a client's words.
+ * A blob is whole or absent: it appears under its key only after every byte is durable.
+ */
+export interface Storage {
+  /** Streams to the key; rejects, leaving nothing behind, when the source fails or `signal` aborts. Errors: StorageFullError. */
+  put(
+    key: string,
+    source: Readable | AsyncIterable<Uint8Array> | Uint8Array,
+    options?: { signal?: AbortSignal },
+  ): Promise<StoredBlob>;
+  /** Bytes from `start` to `end` inclusive; BlobNotFoundError where there is none. */
+  read(key: string, range?: { start: number; end: number }): Promise<Readable>;
+  size(key: string): Promise<number | null>;
+  remove(key: string): Promise<void>;
+  /** Keys below a prefix, for cleaning up. */
+  list(prefix: string): AsyncIterable<string>;
+}
+
+export class BlobNotFoundError extends Error {
+  readonly key: string;
+  constructor(key: string) {
+    super(`no blob at ${key}`);
+    this.key = key;
+  }
+}
+
+export class StorageFullError extends Error {
+  constructor(cause: unknown) {
+    super('the storage is full', { cause });
+  }
+}
