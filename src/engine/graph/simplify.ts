@@ -1,0 +1,53 @@
+import type { Epilogue } from '../ops/matmul.ts';
+import { opOf } from '../ops/registry.ts';
+import { countUses, type Graph, lastDim, type Node, reachable } from './graph.ts';
+
+/**
+ * Rewrites what `roots` need into fewer, larger operations, and returns the new roots. Nodes that nothing needs any more are simply not
+ * reachable from them.
+ *
+ * - matmul + bias [+ relu | leaky relu | sigmoid | tanh] → one `linear`, whose bias and activation are the product's epilogue: the output
+ *   is written once, while it is still in registers. (Their gradients read the output, so nothing else needs the values between.)
+ * - affine(1, 0) and reshape to the same dims vanish.
+ */
+const FOLDABLE: Record<string, Epilogue['activation']> = {
+  relu: 'relu',
+  leakyRelu: 'leakyRelu',
+  sigmoid: 'sigmoid',
+  tanh: 'tanh',
+};
+
+export function simplify(graph: Graph, roots: readonly Node[]): Node[] {
+  const uses = countUses(roots);
+  const usedOnce = (node: Node) => uses.get(node) === 1;
+  const rewritten = new Map<Node, Node>();
+  const now = (node: Node) => rewritten.get(node) ?? node;
+
+  const rewrite = (node: Node): Node => {
+    const [first, second] = node.inputs;
+    if (node.op === 'affine' && node.attributes.scale === 1 && node.attributes.shift === 0) return now(first!);
+    if (node.op === 'reshape' && first!.shape.dims.join() === node.shape.dims.join()) return now(first!);
+    if (node.op === 'addBias' && first!.op === 'matmul' && usedOnce(first!)) {
+      const epilogue: Epilogue = { hasBias: true, activation: 'none', alpha: 0 };
+      const [x, w] = first!.inputs as [Node, Node];
+      return graph.add('linear', [now(x), now(w), now(second!)], node.shape, { ...epilogue });
+    }
+    const activation = FOLDABLE[node.op];
+    if (activation !== undefined && usedOnce(first!)) {
+      const product = now(first!);
+      if (product.op === 'linear' && product.attributes.activation === 'none' && lastDim(product) === lastDim(node)) {
+        const alpha = (node.attributes.alpha as number | undefined) ?? 0;
+        return graph.add('linear', product.inputs, node.shape, { ...product.attributes, activation, alpha });
+      }
+    }
+    if (node.inputs.every((input) => now(input) === input)) return node;
+    return graph.add(node.op, node.inputs.map(now), node.shape, node.attributes, node.dtype);
+  };
+
+  for (const node of reachable(roots)) {
+    if (opOf(node).persistent === true) continue;
+    const to = rewrite(node);
+    if (to !== node) rewritten.set(node, to);
+  }
+  return roots.map(now);
+}

@@ -1,0 +1,25 @@
+import type { Kernels } from './abi.ts';
+import { createElementwise } from './naive/elementwise.ts';
+import { createGemm } from './naive/gemm.ts';
+import { createOptimizers } from './naive/optimizers.ts';
+import { createRandom } from './naive/random.ts';
+import { createReductions } from './naive/reductions.ts';
+import { createRows } from './naive/rows.ts';
+import { createViews } from './naive/views.ts';
+
+/**
+ * The kernels in plain TypeScript: one scalar loop each, written to be read. They are the documentation of what a kernel
+ * computes, the oracle of its tests and of the check at start-up, and the last fallback. Arithmetic is in f64, rounded
+ * to f32 where a value is stored; sums whose order is part of the contract are rounded at every addition.
+ */
+export function createNaiveKernels(memory: WebAssembly.Memory): Kernels {
+  const views = createViews(memory);
+  return {
+    ...createGemm(views),
+    ...createElementwise(views),
+    ...createReductions(views),
+    ...createRows(views),
+    ...createOptimizers(views),
+    ...createRandom(views),
+  };
+}

@@ -1,0 +1,57 @@
+import { Activation, GemmFlag, type Kernels } from '../abi.ts';
+import { geluErfOf, geluTanhOf, sigmoidOf } from './scalar.ts';
+import { at, type Views } from './views.ts';
+
+const fround = Math.fround;
+/** Elements along k that are summed before they are added to C. */
+const KC = 256;
+
+export function createGemm({ f32 }: Views): Pick<Kernels, 'gemm' | 'fmaPeak'> {
+  function activate(x: number, activation: number, alpha: number): number {
+    switch (activation) {
+      case Activation.relu:
+        return x < 0 ? 0 : x;
+      case Activation.leakyRelu:
+        return x < 0 ? fround(x * fround(alpha)) : x;
+      case Activation.sigmoid:
+        return sigmoidOf(x);
+      case Activation.tanh:
+        return Math.tanh(x);
+      case Activation.geluErf:
+        return geluErfOf(x);
+      case Activation.geluTanh:
+        return geluTanhOf(x);
+      default:
+        return x;
+    }
+  }
+
+  return {
+    gemm(flags, m, n, k, a, lda, b, ldb, c, ldc, bias, activation, alpha) {
+      // op(A)[i,p] = A[i·rowA + p·stepA], op(B)[p,j] = B[p·stepB + j·colB]
+      const [rowA, stepA] = flags & GemmFlag.transposeA ? [1, lda] : [lda, 1];
+      const [stepB, colB] = flags & GemmFlag.transposeB ? [1, ldb] : [ldb, 1];
+      for (let i = 0; i < m; i++) {
+        for (let j = 0; j < n; j++) {
+          const out = at(c) + i * ldc + j;
+          let sum = flags & GemmFlag.accumulate ? f32[out] : 0;
+          for (let block = 0; block < k; block += KC) {
+            let product = 0;
+            for (let p = block; p < Math.min(k, block + KC); p++) {
+              product = fround(product + f32[at(a) + i * rowA + p * stepA] * f32[at(b) + p * stepB + j * colB]);
+            }
+            sum = fround(sum + product);
+          }
+          if (flags & GemmFlag.bias) sum = fround(sum + f32[at(bias) + j]);
+          f32[out] = activate(sum, activation, alpha);
+        }
+      }
+    },
+
+    fmaPeak(iterations) {
+      let sum = 0;
+      for (let i = 0; i < iterations * 80; i++) sum = fround(fround(sum * 0.999999) + 1e-7);
+      return sum;
+    },
+  };
+}

@@ -1,0 +1,48 @@
+import { HyperBlock, type Kernels, type Pointer } from '../abi.ts';
+import { at, type Views } from './views.ts';
+
+export function createOptimizers({ f32 }: Views): Pick<Kernels, 'sgdUpdate' | 'momentumUpdate' | 'adamUpdate'> {
+  function readHyper(hyper: Pointer) {
+    return {
+      learningRate: f32[at(hyper) + HyperBlock.learningRate],
+      weightDecay: f32[at(hyper) + HyperBlock.weightDecay],
+      bias1: f32[at(hyper) + HyperBlock.biasCorrection1],
+      bias2: f32[at(hyper) + HyperBlock.biasCorrection2],
+    };
+  }
+
+  return {
+    sgdUpdate(p, g, n, hyper) {
+      const { learningRate, weightDecay } = readHyper(hyper);
+      for (let i = 0; i < n; i++) {
+        const parameter = f32[at(p) + i];
+        f32[at(p) + i] = parameter - learningRate * (f32[at(g) + i] + weightDecay * parameter);
+      }
+    },
+
+    momentumUpdate(p, g, v, n, momentum, nesterov, hyper) {
+      const { learningRate, weightDecay } = readHyper(hyper);
+      for (let i = 0; i < n; i++) {
+        const parameter = f32[at(p) + i];
+        const gradient = f32[at(g) + i] + weightDecay * parameter;
+        const velocity = momentum * f32[at(v) + i] + gradient;
+        f32[at(v) + i] = velocity;
+        f32[at(p) + i] = parameter - learningRate * (nesterov ? gradient + momentum * velocity : velocity);
+      }
+    },
+
+    adamUpdate(p, g, m, v, n, beta1, beta2, epsilon, decoupled, hyper) {
+      const { learningRate, weightDecay, bias1, bias2 } = readHyper(hyper);
+      for (let i = 0; i < n; i++) {
+        const parameter = f32[at(p) + i];
+        const kept = decoupled ? parameter * (1 - learningRate * weightDecay) : parameter;
+        const gradient = decoupled ? f32[at(g) + i] : f32[at(g) + i] + weightDecay * parameter;
+        const first = f32[at(m) + i] + (1 - beta1) * (gradient - f32[at(m) + i]);
+        const second = beta2 * f32[at(v) + i] + (1 - beta2) * gradient * gradient;
+        f32[at(m) + i] = first;
+        f32[at(v) + i] = second;
+        f32[at(p) + i] = kept - ((learningRate / bias1) * first) / (Math.sqrt(second) / Math.sqrt(bias2) + epsilon);
+      }
+    },
+  };
+}

@@ -1,0 +1,126 @@
+import type { Kernels, Pointer } from '../abi.ts';
+import { sigmoidOf } from './scalar.ts';
+import { at, type Views } from './views.ts';
+
+type RowName =
+  | 'softmax'
+  | 'softmaxGrad'
+  | 'softmaxCrossEntropy'
+  | 'softmaxCrossEntropyGrad'
+  | 'sigmoidCrossEntropy'
+  | 'sigmoidCrossEntropyGrad'
+  | 'squaredError'
+  | 'squaredErrorGrad'
+  | 'absoluteError'
+  | 'absoluteErrorGrad'
+  | 'huberError'
+  | 'huberErrorGrad'
+  | 'correct';
+
+export function createRows({ f32, u32 }: Views): Pick<Kernels, RowName> {
+  function readRow(x: Pointer, row: number, cols: number): number[] {
+    return Array.from(f32.subarray(at(x) + row * cols, at(x) + (row + 1) * cols));
+  }
+
+  function writeRow(y: Pointer, row: number, values: number[]): void {
+    f32.set(values, at(y) + row * values.length);
+  }
+
+  function softmaxOf(x: number[]): number[] {
+    const top = x.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+    const powers = x.map((value) => Math.exp(value - top));
+    const sum = powers.reduce((a, b) => a + b, 0);
+    return powers.map((power) => power / sum);
+  }
+
+  /** loss (rows) = mean over cols of f(x, t) */
+  function meanLoss(
+    [x, t, loss]: [Pointer, Pointer, Pointer],
+    rows: number,
+    cols: number,
+    f: (x: number, t: number) => number,
+  ): void {
+    for (let r = 0; r < rows; r++) {
+      const targets = readRow(t, r, cols);
+      const sum = readRow(x, r, cols).reduce((sum, value, j) => sum + f(value, targets[j]), 0);
+      f32[at(loss) + r] = sum / cols;
+    }
+  }
+
+  /** dx = slope(x, t)·dloss[row]/cols */
+  function meanLossGrad(
+    [x, t, dloss, dx]: [Pointer, Pointer, Pointer, Pointer],
+    rows: number,
+    cols: number,
+    slope: (x: number, t: number) => number,
+  ): void {
+    for (let r = 0; r < rows; r++) {
+      const targets = readRow(t, r, cols);
+      const gradient = f32[at(dloss) + r] / cols;
+      const row = readRow(x, r, cols).map((value, j) => slope(value, targets[j]) * gradient);
+      writeRow(dx, r, row);
+    }
+  }
+
+  const binaryEntropy = (x: number, t: number): number => (x < 0 ? 0 : x) - x * t + Math.log1p(Math.exp(-Math.abs(x)));
+
+  const huber = (e: number, delta: number): number =>
+    Math.abs(e) <= delta ? (e * e) / 2 : delta * (Math.abs(e) - delta / 2);
+
+  const clamp = (e: number, limit: number): number => (e > limit ? limit : e < -limit ? -limit : e);
+
+  return {
+    softmax(x, y, rows, cols) {
+      for (let r = 0; r < rows; r++) writeRow(y, r, softmaxOf(readRow(x, r, cols)));
+    },
+    softmaxGrad(dy, y, dx, rows, cols) {
+      for (let r = 0; r < rows; r++) {
+        const output = readRow(y, r, cols);
+        const gradient = readRow(dy, r, cols);
+        const dot = output.reduce((sum, value, j) => sum + value * gradient[j], 0);
+        const row = output.map((value, j) => value * (gradient[j] - dot));
+        writeRow(dx, r, row);
+      }
+    },
+    softmaxCrossEntropy(x, labels, loss, rows, cols) {
+      for (let r = 0; r < rows; r++) {
+        const row = readRow(x, r, cols);
+        const top = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+        const sum = row.reduce((sum, value) => sum + Math.exp(value - top), 0);
+        // a label outside the row reads undefined, and the loss is NaN
+        f32[at(loss) + r] = Math.log(sum) + (top - row[u32[at(labels) + r]]);
+      }
+    },
+    softmaxCrossEntropyGrad(x, labels, dloss, dx, rows, cols) {
+      for (let r = 0; r < rows; r++) {
+        const label = u32[at(labels) + r];
+        const gradient = label < cols ? f32[at(dloss) + r] : Number.NaN;
+        const row = softmaxOf(readRow(x, r, cols)).map((p, j) => (j === label ? p - 1 : p) * gradient);
+        writeRow(dx, r, row);
+      }
+    },
+
+    sigmoidCrossEntropy: (x, t, loss, rows, cols) => meanLoss([x, t, loss], rows, cols, binaryEntropy),
+    sigmoidCrossEntropyGrad: (x, t, dloss, dx, rows, cols) =>
+      meanLossGrad([x, t, dloss, dx], rows, cols, (x, t) => sigmoidOf(x) - t),
+    squaredError: (x, t, loss, rows, cols) => meanLoss([x, t, loss], rows, cols, (x, t) => (x - t) ** 2),
+    squaredErrorGrad: (x, t, dloss, dx, rows, cols) =>
+      meanLossGrad([x, t, dloss, dx], rows, cols, (x, t) => 2 * (x - t)),
+    absoluteError: (x, t, loss, rows, cols) => meanLoss([x, t, loss], rows, cols, (x, t) => Math.abs(x - t)),
+    absoluteErrorGrad: (x, t, dloss, dx, rows, cols) =>
+      meanLossGrad([x, t, dloss, dx], rows, cols, (x, t) => Math.sign(x - t)),
+    huberError: (x, t, loss, rows, cols, delta) =>
+      meanLoss([x, t, loss], rows, cols, (x, t) => huber(x - t, Math.fround(delta))),
+    huberErrorGrad: (x, t, dloss, dx, rows, cols, delta) =>
+      meanLossGrad([x, t, dloss, dx], rows, cols, (x, t) => clamp(x - t, Math.fround(delta))),
+
+    correct(x, labels, y, rows, cols) {
+      for (let r = 0; r < rows; r++) {
+        const row = readRow(x, r, cols);
+        const label = u32[at(labels) + r];
+        const isLargest = row.every((value, j) => (j < label ? value < row[label] : value <= row[label]));
+        f32[at(y) + r] = isLargest ? 1 : 0;
+      }
+    },
+  };
+}

@@ -1,0 +1,201 @@
+// Element-wise arithmetic. x, y, a, b: n floats.
+
+import { fma, loadPart, storePart } from './lanes';
+
+export function fill(y: usize, n: u32, value: f32): void {
+  const v = f32x4.splat(value);
+  for (; n >= 8; n -= 8) {
+    v128.store(y, v);
+    v128.store(y, v, 16);
+    y += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    storePart(y, v, part);
+    y += 16;
+    n -= part;
+  }
+}
+
+export function copy(x: usize, y: usize, n: u32): void {
+  for (; n >= 8; n -= 8) {
+    const x0 = v128.load(x);
+    const x1 = v128.load(x, 16);
+    v128.store(y, x0);
+    v128.store(y, x1, 16);
+    x += 32;
+    y += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    storePart(y, loadPart(x, part), part);
+    x += 16;
+    y += 16;
+    n -= part;
+  }
+}
+
+export function add(a: usize, b: usize, y: usize, n: u32): void {
+  for (; n >= 8; n -= 8) {
+    const a0 = v128.load(a);
+    const a1 = v128.load(a, 16);
+    const b0 = v128.load(b);
+    const b1 = v128.load(b, 16);
+    const y0 = f32x4.add(a0, b0);
+    const y1 = f32x4.add(a1, b1);
+    v128.store(y, y0);
+    v128.store(y, y1, 16);
+    a += 32;
+    b += 32;
+    y += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    storePart(y, f32x4.add(loadPart(a, part), loadPart(b, part)), part);
+    a += 16;
+    b += 16;
+    y += 16;
+    n -= part;
+  }
+}
+
+export function sub(a: usize, b: usize, y: usize, n: u32): void {
+  for (; n >= 8; n -= 8) {
+    const a0 = v128.load(a);
+    const a1 = v128.load(a, 16);
+    const b0 = v128.load(b);
+    const b1 = v128.load(b, 16);
+    const y0 = f32x4.sub(a0, b0);
+    const y1 = f32x4.sub(a1, b1);
+    v128.store(y, y0);
+    v128.store(y, y1, 16);
+    a += 32;
+    b += 32;
+    y += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    storePart(y, f32x4.sub(loadPart(a, part), loadPart(b, part)), part);
+    a += 16;
+    b += 16;
+    y += 16;
+    n -= part;
+  }
+}
+
+export function mul(a: usize, b: usize, y: usize, n: u32): void {
+  for (; n >= 8; n -= 8) {
+    const a0 = v128.load(a);
+    const a1 = v128.load(a, 16);
+    const b0 = v128.load(b);
+    const b1 = v128.load(b, 16);
+    const y0 = f32x4.mul(a0, b0);
+    const y1 = f32x4.mul(a1, b1);
+    v128.store(y, y0);
+    v128.store(y, y1, 16);
+    a += 32;
+    b += 32;
+    y += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    storePart(y, f32x4.mul(loadPart(a, part), loadPart(b, part)), part);
+    a += 16;
+    b += 16;
+    y += 16;
+    n -= part;
+  }
+}
+
+/** y = scale·x + shift */
+export function affine(x: usize, y: usize, n: u32, scale: f32, shift: f32): void {
+  const factor = f32x4.splat(scale);
+  const offset = f32x4.splat(shift);
+  for (; n >= 8; n -= 8) {
+    const x0 = v128.load(x);
+    const x1 = v128.load(x, 16);
+    const y0 = fma(x0, factor, offset);
+    const y1 = fma(x1, factor, offset);
+    v128.store(y, y0);
+    v128.store(y, y1, 16);
+    x += 32;
+    y += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    storePart(y, fma(loadPart(x, part), factor, offset), part);
+    x += 16;
+    y += 16;
+    n -= part;
+  }
+}
+
+/** y = x·s[0] */
+export function scaleBy(x: usize, s: usize, y: usize, n: u32): void {
+  scale(x, y, n, load<f32>(s));
+}
+
+// @ts-ignore: decorator
+@inline
+function scale(x: usize, y: usize, n: u32, factor: f32): void {
+  const f = f32x4.splat(factor);
+  for (; n >= 8; n -= 8) {
+    const x0 = v128.load(x);
+    const x1 = v128.load(x, 16);
+    const y0 = f32x4.mul(x0, f);
+    const y1 = f32x4.mul(x1, f);
+    v128.store(y, y0);
+    v128.store(y, y1, 16);
+    x += 32;
+    y += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    storePart(y, f32x4.mul(loadPart(x, part), f), part);
+    x += 16;
+    y += 16;
+    n -= part;
+  }
+}
+
+/** y (rows, cols) = x (rows, cols) · s (rows) */
+export function mulRows(x: usize, s: usize, y: usize, rows: u32, cols: u32): void {
+  for (let r: u32 = 0; r < rows; r++) {
+    scale(x, y, cols, load<f32>(s));
+    x += <usize>cols << 2;
+    y += <usize>cols << 2;
+    s += 4;
+  }
+}
+
+/** y (rows, cols) = x (rows, cols) + bias (cols) */
+export function addBias(x: usize, bias: usize, y: usize, rows: u32, cols: u32): void {
+  for (let r: u32 = 0; r < rows; r++) {
+    add(x, bias, y, cols);
+    x += <usize>cols << 2;
+    y += <usize>cols << 2;
+  }
+}
+
+/** min(max(x, −limit), limit); pmin and pmax keep their first operand when it is NaN */
+export function clipValue(x: usize, y: usize, n: u32, limit: f32): void {
+  const high = f32x4.splat(limit);
+  const low = f32x4.splat(-limit);
+  for (; n >= 8; n -= 8) {
+    const x0 = v128.load(x);
+    const x1 = v128.load(x, 16);
+    const y0 = f32x4.pmax(f32x4.pmin(x0, high), low);
+    const y1 = f32x4.pmax(f32x4.pmin(x1, high), low);
+    v128.store(y, y0);
+    v128.store(y, y1, 16);
+    x += 32;
+    y += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    storePart(y, f32x4.pmax(f32x4.pmin(loadPart(x, part), high), low), part);
+    x += 16;
+    y += 16;
+    n -= part;
+  }
+}

@@ -1,0 +1,35 @@
+// The exports of the kernel module: the functions of `Kernels` in abi.ts, in its order.
+
+export { fmaPeak, gemm } from './gemm';
+export { add, addBias, affine, clipValue, copy, fill, mul, mulRows, scaleBy, sub } from './elementwise';
+export {
+  exp,
+  geluErf,
+  geluErfGrad,
+  geluTanh,
+  geluTanhGrad,
+  leakyRelu,
+  leakyReluGrad,
+  log,
+  relu,
+  reluGrad,
+  sigmoid,
+  sigmoidGrad,
+  tanh,
+  tanhGrad,
+} from './activations';
+export { clipScale, columnSum, sumSquaresChunks } from './reductions';
+export { correct, softmax, softmaxCrossEntropy, softmaxCrossEntropyGrad, softmaxGrad } from './rows';
+export {
+  absoluteError,
+  absoluteErrorGrad,
+  huberError,
+  huberErrorGrad,
+  sigmoidCrossEntropy,
+  sigmoidCrossEntropyGrad,
+  squaredError,
+  squaredErrorGrad,
+} from './losses';
+export { fillInverseRows, gatherRows, gatherRowsU8, meanRows } from './batches';
+export { adamUpdate, momentumUpdate, sgdUpdate } from './optimizers';
+export { dropout, randomNormal, randomUniform } from './philox';

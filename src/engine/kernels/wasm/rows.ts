@@ -1,0 +1,202 @@
+// Kernels whose unit is a row: softmax and its gradient, softmax + cross-entropy, correct predictions.
+// x, y, dy, dx: (rows, cols), dense. Inside a row, sums run over 8 lanes by column index, then over the lanes.
+
+import { fma, loadPart, loadPartOr, maxLanes, storePart, sumLanes } from './lanes';
+import { exp4, log4 } from './math';
+
+/** Largest of n floats; NaN may be passed over. */
+function rowMax(x: usize, n: u32): f32 {
+  const lowest = f32x4.splat(-Infinity);
+  let m0 = lowest;
+  let m1 = lowest;
+  for (; n >= 8; n -= 8) {
+    m0 = f32x4.pmax(m0, v128.load(x));
+    m1 = f32x4.pmax(m1, v128.load(x, 16));
+    x += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    m0 = f32x4.pmax(m0, loadPartOr(x, part, lowest));
+    x += 16;
+    n -= part;
+  }
+  return maxLanes(f32x4.pmax(m0, m1));
+}
+
+/** y = e^(x − shift), returns Σ y; n floats */
+function expRow(x: usize, y: usize, n: u32, shift: f32): f32 {
+  const offset = f32x4.splat(shift);
+  let s0 = f32x4.splat(0);
+  let s1 = f32x4.splat(0);
+  for (; n >= 8; n -= 8) {
+    const x0 = v128.load(x);
+    const x1 = v128.load(x, 16);
+    const y0 = exp4(f32x4.sub(x0, offset));
+    const y1 = exp4(f32x4.sub(x1, offset));
+    s0 = f32x4.add(s0, y0);
+    s1 = f32x4.add(s1, y1);
+    v128.store(y, y0);
+    v128.store(y, y1, 16);
+    x += 32;
+    y += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    const y0 = exp4(f32x4.sub(loadPartOr(x, part, f32x4.splat(-Infinity)), offset));
+    s0 = f32x4.add(s0, y0);
+    storePart(y, y0, part);
+    x += 16;
+    y += 16;
+    n -= part;
+  }
+  return sumLanes(f32x4.add(s0, s1));
+}
+
+/** Σ e^(x − shift) without storing: the same bits as expRow's sum */
+function expSum(x: usize, n: u32, shift: f32): f32 {
+  const offset = f32x4.splat(shift);
+  let s0 = f32x4.splat(0);
+  let s1 = f32x4.splat(0);
+  for (; n >= 8; n -= 8) {
+    s0 = f32x4.add(s0, exp4(f32x4.sub(v128.load(x), offset)));
+    s1 = f32x4.add(s1, exp4(f32x4.sub(v128.load(x, 16), offset)));
+    x += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    s0 = f32x4.add(s0, exp4(f32x4.sub(loadPartOr(x, part, f32x4.splat(-Infinity)), offset)));
+    x += 16;
+    n -= part;
+  }
+  return sumLanes(f32x4.add(s0, s1));
+}
+
+/** x *= factor, in place; n floats */
+function scaleRow(x: usize, n: u32, factor: f32): void {
+  const f = f32x4.splat(factor);
+  for (; n >= 8; n -= 8) {
+    const x0 = f32x4.mul(v128.load(x), f);
+    const x1 = f32x4.mul(v128.load(x, 16), f);
+    v128.store(x, x0);
+    v128.store(x, x1, 16);
+    x += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    storePart(x, f32x4.mul(loadPart(x, part), f), part);
+    x += 16;
+    n -= part;
+  }
+}
+
+export function softmax(x: usize, y: usize, rows: u32, cols: u32): void {
+  for (; rows > 0; rows--) {
+    const sum = expRow(x, y, cols, rowMax(x, cols));
+    scaleRow(y, cols, 1 / sum);
+    x += <usize>cols << 2;
+    y += <usize>cols << 2;
+  }
+}
+
+/** dx = y·(dy − Σ dy·y), y the output */
+export function softmaxGrad(dy: usize, y: usize, dx: usize, rows: u32, cols: u32): void {
+  for (; rows > 0; rows--) {
+    let s0 = f32x4.splat(0);
+    let s1 = f32x4.splat(0);
+    let a = dy;
+    let b = y;
+    let n = cols;
+    for (; n >= 8; n -= 8) {
+      s0 = fma(v128.load(a), v128.load(b), s0);
+      s1 = fma(v128.load(a, 16), v128.load(b, 16), s1);
+      a += 32;
+      b += 32;
+    }
+    while (n > 0) {
+      const part = min<u32>(n, 4);
+      s0 = fma(loadPart(a, part), loadPart(b, part), s0);
+      a += 16;
+      b += 16;
+      n -= part;
+    }
+    const dot = f32x4.splat(sumLanes(f32x4.add(s0, s1)));
+    n = cols;
+    for (; n >= 8; n -= 8) {
+      const a0 = v128.load(dy);
+      const a1 = v128.load(dy, 16);
+      const b0 = v128.load(y);
+      const b1 = v128.load(y, 16);
+      const d0 = f32x4.mul(b0, f32x4.sub(a0, dot));
+      const d1 = f32x4.mul(b1, f32x4.sub(a1, dot));
+      v128.store(dx, d0);
+      v128.store(dx, d1, 16);
+      dy += 32;
+      y += 32;
+      dx += 32;
+    }
+    while (n > 0) {
+      const part = min<u32>(n, 4);
+      storePart(dx, f32x4.mul(loadPart(y, part), f32x4.sub(loadPart(dy, part), dot)), part);
+      dy += <usize>part << 2;
+      y += <usize>part << 2;
+      dx += <usize>part << 2;
+      n -= part;
+    }
+  }
+}
+
+/** loss (rows) = ln Σ e^x − x[label]; a label outside [0, cols) gives NaN */
+export function softmaxCrossEntropy(x: usize, labels: usize, loss: usize, rows: u32, cols: u32): void {
+  for (; rows > 0; rows--) {
+    const label = load<u32>(labels);
+    const top = rowMax(x, cols);
+    const sum = f32x4.extract_lane(log4(f32x4.splat(expSum(x, cols, top))), 0);
+    store<f32>(loss, label < cols ? sum + (top - load<f32>(x + (<usize>label << 2))) : NaN);
+    x += <usize>cols << 2;
+    labels += 4;
+    loss += 4;
+  }
+}
+
+/** dx = (softmax(x) − onehot(label))·dloss[row]; a label outside [0, cols) gives a row of NaN */
+export function softmaxCrossEntropyGrad(
+  x: usize,
+  labels: usize,
+  dloss: usize,
+  dx: usize,
+  rows: u32,
+  cols: u32,
+): void {
+  for (; rows > 0; rows--) {
+    const label = load<u32>(labels);
+    const sum = expRow(x, dx, cols, rowMax(x, cols));
+    const gradient = label < cols ? load<f32>(dloss) : NaN;
+    if (label < cols) {
+      // (e − Σ)/Σ = softmax − 1
+      const at = dx + (<usize>label << 2);
+      store<f32>(at, load<f32>(at) - sum);
+    }
+    scaleRow(dx, cols, gradient / sum);
+    x += <usize>cols << 2;
+    dx += <usize>cols << 2;
+    labels += 4;
+    dloss += 4;
+  }
+}
+
+/** y (rows) = 1 where the first largest of x's row is at label, else 0; a row with NaN is never correct */
+export function correct(x: usize, labels: usize, y: usize, rows: u32, cols: u32): void {
+  for (; rows > 0; rows--) {
+    const label = load<u32>(labels);
+    let ok = label < cols;
+    if (ok) {
+      const value = load<f32>(x + (<usize>label << 2));
+      for (let j: u32 = 0; j < label; j++) ok = ok && load<f32>(x + (<usize>j << 2)) < value;
+      for (let j: u32 = label; j < cols; j++) ok = ok && load<f32>(x + (<usize>j << 2)) <= value;
+    }
+    store<f32>(y, ok ? 1 : 0);
+    x += <usize>cols << 2;
+    labels += 4;
+    y += 4;
+  }
+}

@@ -1,0 +1,60 @@
+import { type DataType, elementsOf, fixed, type Graph, type Node, type Shape } from '../graph/graph.ts';
+import { at, whole } from '../plan/call.ts';
+import type { Op } from './op.ts';
+
+/** Where values come from: parameters and state that live through the job, and rows gathered from resident tables. */
+
+/** A trainable tensor, or an optimizer's slot beside one. */
+export function parameter(graph: Graph, name: string, dims: readonly number[]): Node {
+  return graph.add('parameter', [], fixed(...dims), { name });
+}
+
+/** Rows that stay in memory for the whole job: (rows, dims…), as f32, i32 or bytes. */
+export interface TableDescription {
+  name: string;
+  rows: number;
+  dims: readonly number[];
+  element: 'f32' | 'i32' | 'u8';
+  /** u8 only: value = byte·scale + shift */
+  scale?: number;
+  shift?: number;
+}
+
+export function table(graph: Graph, description: TableDescription): Node {
+  const dtype: DataType = description.element === 'i32' ? 'i32' : 'f32';
+  return graph.add('table', [], fixed(description.rows, ...description.dims), { ...description }, dtype);
+}
+
+/** Row numbers, in the order in which batches take them: u32 (count). */
+export function rowOrder(graph: Graph, name: string, count: number): Node {
+  return graph.add('rowOrder', [], fixed(count), { name }, 'i32');
+}
+
+/** The batch: row r is table[order[first + r]]. */
+export function gather(graph: Graph, source: Node, order: Node): Node {
+  const shape: Shape = { batched: true, dims: source.shape.dims.slice(1) };
+  return graph.add('gather', [source, order], shape, {}, source.dtype);
+}
+
+/** Bytes a persistent node takes. */
+export function persistentBytes(node: Node): number {
+  return elementsOf(node) * (node.attributes.element === 'u8' ? 1 : 4);
+}
+
+export const leaves: Op[] = [
+  { name: 'parameter', persistent: true },
+  { name: 'table', persistent: true },
+  { name: 'rowOrder', persistent: true },
+  {
+    name: 'gather',
+    gradient: () => [null, null],
+    lower(node) {
+      const [source, order] = node.inputs as [Node, Node];
+      const cols = elementsOf(node);
+      const common = [whole(source), whole(order), at(node, cols), { start: 1 }, { units: 1 }, cols];
+      if (source.attributes.element !== 'u8') return [{ kernel: 'gatherRows', args: [...common, { own: 'step' }] }];
+      const { scale = 1, shift = 0 } = source.attributes as { scale?: number; shift?: number };
+      return [{ kernel: 'gatherRowsU8', args: [...common, scale, shift, { own: 'step' }] }];
+    },
+  },
+];

@@ -1,0 +1,129 @@
+import { batched, elementsOf, firstDim, fixed, type Graph, lastDim, type Node, vectorsOf } from '../graph/graph.ts';
+import { Activation, GemmFlag } from '../kernels/abi.ts';
+import { at, whole } from '../plan/call.ts';
+import type { Op } from './op.ts';
+
+/**
+ * Matrix products. Three forms, closed under differentiation:
+ *   rows     y (rows, …, N) = x (rows, …, K) · w (K, N)           forward
+ *   rowsT    y (rows, …, K) = x (rows, …, N) · w (K, N)ᵀ          gradient to the input
+ *   outer    y (K, N) = Σ over rows of x (rows, …, K)ᵀ · z (rows, …, N)   gradient to the weights
+ * The first two are shared out by rows of the batch; the third by rows of its output, each element summed over the
+ * whole batch in one order.
+ */
+
+export function matmul(graph: Graph, x: Node, w: Node): Node {
+  const [k, n] = w.shape.dims as [number, number];
+  if (!x.shape.batched || lastDim(x) !== k) throw new Error(`matmul: (…, ${lastDim(x)}) does not fit (${k}, ${n})`);
+  return graph.add('matmul', [x, w], batched(...x.shape.dims.slice(0, -1), n));
+}
+
+function matmulTransposed(graph: Graph, x: Node, w: Node): Node {
+  const [k, n] = w.shape.dims as [number, number];
+  if (lastDim(x) !== n) throw new Error(`matmulTransposed: (…, ${lastDim(x)}) does not fit (${k}, ${n}) transposed`);
+  return graph.add('matmulTransposed', [x, w], batched(...x.shape.dims.slice(0, -1), k));
+}
+
+function outerSum(graph: Graph, x: Node, z: Node): Node {
+  return graph.add('outerSum', [x, z], fixed(lastDim(x), lastDim(z)));
+}
+
+/** The epilogue of a product: set by the simplifier on a `linear` node, which is matmul + bias + activation in one call. */
+export interface Epilogue {
+  hasBias: boolean;
+  activation: keyof typeof Activation;
+  alpha: number;
+}
+
+function lowerRows(node: Node, transposed: boolean) {
+  const [x, w, bias] = node.inputs as [Node, Node, Node | undefined];
+  const epilogue = node.attributes as Partial<Epilogue>;
+  const perRow = vectorsOf(node);
+  const n = lastDim(node);
+  const k = lastDim(x);
+  const flags = (transposed ? GemmFlag.transposeB : 0) | (epilogue.hasBias ? GemmFlag.bias : 0);
+  return [
+    {
+      kernel: 'gemm' as const,
+      args: [
+        flags,
+        { units: perRow },
+        n,
+        k,
+        at(x, perRow * k),
+        k,
+        whole(w),
+        lastDim(w),
+        at(node, perRow * n),
+        n,
+        bias === undefined ? 0 : whole(bias),
+        Activation[epilogue.activation ?? 'none'],
+        epilogue.alpha ?? 0,
+        { own: 'scratch' as const },
+      ],
+    },
+  ];
+}
+
+const flops = (node: Node) => 2 * elementsOf(node) * lastDim(node.inputs[0]!);
+
+export const matmuls: Op[] = [
+  {
+    name: 'matmul',
+    flops,
+    gradient(graph, node, dy) {
+      const [x, w] = node.inputs as [Node, Node];
+      return [matmulTransposed(graph, dy, w), outerSum(graph, x, dy)];
+    },
+    lower: (node) => lowerRows(node, false),
+  },
+  {
+    name: 'linear',
+    flops,
+    lower: (node) => lowerRows(node, false),
+  },
+  {
+    name: 'matmulTransposed',
+    flops,
+    gradient(graph, node, dy) {
+      const [x, w] = node.inputs as [Node, Node];
+      return [matmul(graph, dy, w), outerSum(graph, dy, x)];
+    },
+    lower: (node) => lowerRows(node, true),
+  },
+  {
+    name: 'outerSum',
+    // one row's share: each batch row contributes K·N multiply-adds per vector
+    flops: (node) => 2 * elementsOf(node) * vectorsOf(node.inputs[0]!),
+    gradient(graph, node, dy) {
+      const [x, z] = node.inputs as [Node, Node];
+      return [matmulTransposed(graph, z, dy), matmul(graph, x, dy)];
+    },
+    lower(node) {
+      const [x, z] = node.inputs as [Node, Node];
+      const k = lastDim(x);
+      const n = lastDim(z);
+      return [
+        {
+          kernel: 'gemm',
+          args: [
+            GemmFlag.transposeA,
+            { units: elementsOf(node) / firstDim(node) / n },
+            n,
+            { rows: vectorsOf(x) },
+            at(x, 1),
+            k,
+            whole(z),
+            n,
+            at(node, n),
+            n,
+            0,
+            Activation.none,
+            0,
+            { own: 'scratch' },
+          ],
+        },
+      ];
+    },
+  },
+];

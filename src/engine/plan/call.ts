@@ -1,0 +1,52 @@
+import type { Node } from '../graph/graph.ts';
+import type { KernelName } from '../kernels/abi.ts';
+
+/**
+ * A kernel call as the compiler writes it: arguments that do not depend on which thread runs it, or say how they do.
+ *
+ * A call is shared out along a *domain* of units: rows of the batch, first-dimension rows of a fixed tensor, chunks. A thread gets a
+ * range [start, end) of units, and the arguments follow from that range.
+ */
+export type Domain =
+  /** each thread takes a range of the batch's rows */
+  | { kind: 'rows' }
+  /** each thread takes a range of `size` units of a fixed tensor: rows of its first dimension, or chunks of its elements */
+  | { kind: 'units'; size: number; of: 'rows' | 'chunks' }
+  /** thread 0 alone */
+  | { kind: 'single' };
+
+export type Argument =
+  | number
+  /** address of `node` plus start × bytesPerUnit */
+  | { node: Node; bytesPerUnit: number; offsetBytes?: number }
+  /** (end − start) × factor */
+  | { units: number }
+  /** start × factor */
+  | { start: number }
+  /** rows in the whole batch × factor */
+  | { rows: number }
+  /** a per-thread address: packing scratch, or the thread's copy of the step block */
+  | { own: 'scratch' | 'step' }
+  /** address of a hyperparameter block */
+  | { hyper: number };
+
+export interface Call {
+  kernel: KernelName;
+  domain: Domain;
+  args: Argument[];
+}
+
+export function sameDomain(a: Domain, b: Domain): boolean {
+  if (a.kind === 'units' && b.kind === 'units') return a.size === b.size && a.of === b.of;
+  return a.kind === b.kind;
+}
+
+/** An address that does not move with the range. */
+export function whole(node: Node, offsetBytes = 0): Argument {
+  return { node, bytesPerUnit: 0, offsetBytes };
+}
+
+/** An address that moves by `elements` 4-byte values with each unit. */
+export function at(node: Node, elements: number): Argument {
+  return { node, bytesPerUnit: elements * 4 };
+}

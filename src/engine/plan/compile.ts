@@ -1,0 +1,132 @@
+import { elementsOf, type Graph, type Node, reachable } from '../graph/graph.ts';
+import { simplify } from '../graph/simplify.ts';
+import type { KernelName } from '../kernels/abi.ts';
+import { persistentBytes } from '../ops/leaves.ts';
+import { bufferOf, domainOf, opOf } from '../ops/registry.ts';
+import { allocate } from './allocate.ts';
+import type { Argument, Domain } from './call.ts';
+import {
+  align,
+  type FixedRegions,
+  layoutFixedRegions,
+  MAX_MEMORY_BYTES,
+  PAGE_BYTES,
+  PlanTooLargeError,
+} from './layout.ts';
+import { schedule } from './schedule.ts';
+
+/** What is to be compiled: values that must be there at the end, and effects (updates) that must have happened. */
+export interface ProgramSource {
+  outputs: Record<string, Node>;
+  effects?: readonly Node[];
+  /** most rows a batch may have */
+  maxRows: number;
+  /** a batched value that must be finite, or everything after the first barrier is left undone */
+  guard?: Node;
+}
+
+/** An argument with its address in place of its node. */
+export type PlannedArgument = Exclude<Argument, { node: Node }> | { address: number; bytesPerUnit: number };
+
+export interface PlannedCall {
+  kernel: KernelName;
+  domain: Domain;
+  args: PlannedArgument[];
+}
+
+export interface Program {
+  /** calls in order; a barrier stands between two stages */
+  stages: PlannedCall[][];
+  maxRows: number;
+  /** addresses of the named outputs */
+  outputs: Record<string, number>;
+  /** address of the guard's values, one per row */
+  guard: number | null;
+}
+
+/** Everything a thread needs to run, as plain data: offsets, calls and nothing else. */
+export interface Plan {
+  threads: number;
+  regions: FixedRegions;
+  /** addresses of parameters, slots, tables and orders, by name */
+  persistent: Record<string, { address: number; bytes: number }>;
+  programs: Record<string, Program>;
+  /** whole size of the memory, a multiple of the page */
+  memoryBytes: number;
+}
+
+export interface CompileOptions {
+  threads: number;
+  limitBytes?: number;
+}
+
+/** Compiles programs over one set of parameters. Throws PlanTooLargeError, naming the figure, before any memory is taken. */
+export function compile(graph: Graph, sources: Record<string, ProgramSource>, options: CompileOptions): Plan {
+  const regions = layoutFixedRegions(options.threads);
+  const addresses = new Map<Node, number>();
+  const persistent: Plan['persistent'] = {};
+  let end = regions.end;
+
+  const simplified = Object.entries(sources).map(([name, source]) => {
+    const values = [...Object.values(source.outputs), ...(source.guard === undefined ? [] : [source.guard])];
+    const roots = simplify(graph, [...values, ...(source.effects ?? [])]);
+    return { name, source, values: roots.slice(0, values.length), roots };
+  });
+
+  for (const node of reachable(simplified.flatMap((s) => s.roots))) {
+    if (opOf(node).persistent !== true) continue;
+    const bytes = persistentBytes(node);
+    addresses.set(node, end);
+    persistent[node.attributes.name as string] = { address: end, bytes };
+    end += align(bytes);
+  }
+
+  const arenaStart = end;
+  const programs: Plan['programs'] = {};
+  for (const { name, source, values, roots } of simplified) {
+    const scheduled = schedule(roots);
+    const arena = allocate(scheduled, new Set(values), source.maxRows);
+    end = Math.max(end, arenaStart + arena.bytes);
+    const addressOf = (node: Node) => {
+      const buffer = bufferOf(node);
+      const address = addresses.get(buffer) ?? arenaStart + (arena.offsets.get(buffer) ?? Number.NaN);
+      if (Number.isNaN(address)) throw new Error(`${buffer.op} has no place in memory`);
+      return address;
+    };
+    const stages: PlannedCall[][] = [];
+    for (const { node, stage } of scheduled) {
+      const domain = domainOf(node);
+      for (const { kernel, args } of opOf(node).lower?.(node) ?? []) {
+        stages[stage] ??= [];
+        stages[stage].push({ kernel, domain, args: args.map((argument) => resolve(argument, addressOf)) });
+      }
+    }
+    const names = Object.keys(source.outputs);
+    programs[name] = {
+      stages: Array.from(stages, (stage) => stage ?? []),
+      maxRows: source.maxRows,
+      outputs: Object.fromEntries(names.map((output, i) => [output, addressOf(values[i]!)])),
+      guard: source.guard === undefined ? null : addressOf(values.at(-1)!),
+    };
+  }
+
+  const memoryBytes = Math.ceil(end / PAGE_BYTES) * PAGE_BYTES;
+  const limitBytes = Math.min(options.limitBytes ?? MAX_MEMORY_BYTES, MAX_MEMORY_BYTES);
+  if (memoryBytes > limitBytes) throw new PlanTooLargeError(memoryBytes, limitBytes);
+  return { threads: options.threads, regions, persistent, programs, memoryBytes };
+}
+
+function resolve(argument: Argument, addressOf: (node: Node) => number): PlannedArgument {
+  if (typeof argument === 'number' || !('node' in argument)) return argument;
+  return { address: addressOf(argument.node) + (argument.offsetBytes ?? 0), bytesPerUnit: argument.bytesPerUnit };
+}
+
+/** Floating-point operations of one run on `rows` rows. */
+export function countFlops(roots: readonly Node[], rows: number): number {
+  return reachable(roots).reduce((sum, node) => {
+    const { flops, persistent } = opOf(node);
+    if (persistent === true) return sum;
+    const perRow = flops?.(node) ?? elementsOf(node);
+    return sum + perRow * (node.shape.batched || node.op === 'outerSum' ? rows : 1);
+  }, 0);
+}

@@ -1,0 +1,57 @@
+/**
+ * The team's control words: a small Int32Array at the head of the shared memory through which the threads meet.
+ *
+ * The leader (rank 0) writes a command, then everyone meets at a barrier; each thread copies the command before it does anything else, so
+ * the leader may prepare the next one while the others still work on this one's last stage.
+ */
+export const Word = {
+  arrived: 0,
+  phase: 1,
+  /** a thread has failed: nobody must wait for it any longer */
+  failed: 2,
+  command: 4,
+  program: 5,
+  rows: 6,
+  first: 7,
+  stepLow: 8,
+  stepHigh: 9,
+} as const;
+
+export const Command = { run: 1, meet: 2, exit: 3 } as const;
+
+export class TeamFailedError extends Error {}
+
+/**
+ * How long a thread looks at the phase word before it sleeps. About 20 µs: longer than threads of one stage usually drift apart, shorter
+ * than what a sleep and a wake-up cost (some 50 µs), and too short to keep a core from another thread.
+ */
+const SPINS = 2000;
+/** Sleeping threads look up this often to see whether somebody failed. */
+const LOOK_UP_MS = 200;
+
+/**
+ * A barrier for `threads` threads. Returns when all have arrived. Throws TeamFailedError when a thread has failed, or has not
+ * arrived within `stallTimeoutMs`.
+ */
+export function createBarrier(control: Int32Array, threads: number, stallTimeoutMs: number): () => void {
+  if (threads === 1) return () => {};
+  return () => {
+    const phase = Atomics.load(control, Word.phase);
+    if (Atomics.add(control, Word.arrived, 1) === threads - 1) {
+      Atomics.store(control, Word.arrived, 0);
+      Atomics.add(control, Word.phase, 1);
+      Atomics.notify(control, Word.phase);
+      return;
+    }
+    for (let i = 0; i < SPINS; i++) if (Atomics.load(control, Word.phase) !== phase) return;
+    const begin = performance.now();
+    while (Atomics.load(control, Word.phase) === phase) {
+      Atomics.wait(control, Word.phase, phase, LOOK_UP_MS);
+      if (Atomics.load(control, Word.failed) !== 0) throw new TeamFailedError('a thread of the team failed');
+      if (performance.now() - begin > stallTimeoutMs) {
+        Atomics.store(control, Word.failed, 1);
+        throw new TeamFailedError(`a thread of the team did not arrive within ${stallTimeoutMs} ms`);
+      }
+    }
+  };
+}

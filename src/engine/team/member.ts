@@ -1,0 +1,31 @@
+import { workerData } from 'node:worker_threads';
+import { instantiateKernels } from '../kernels/load.ts';
+import { CONTROL_BYTES } from '../plan/layout.ts';
+import { Command, createBarrier, Word } from './control.ts';
+import { ProgramRunner } from './runner.ts';
+import type { MemberData } from './team.ts';
+
+/** Entry of every thread of a team but the leader: does what the control words say until told to exit. */
+const { plan, compiled, memory, rank, stallTimeoutMs, errors } = workerData as MemberData;
+const control = new Int32Array(memory.buffer, 0, CONTROL_BYTES / 4);
+
+try {
+  const barrier = createBarrier(control, plan.threads, stallTimeoutMs);
+  const runner = new ProgramRunner(plan, instantiateKernels(compiled, memory), memory, rank, barrier);
+  const programs = Object.values(plan.programs);
+  const batch = { rows: 0, first: 0, step: 0 };
+  for (;;) {
+    barrier();
+    const command = control[Word.command];
+    if (command === Command.exit) break;
+    if (command !== Command.run) continue;
+    batch.rows = control[Word.rows]!;
+    batch.first = control[Word.first]! >>> 0;
+    batch.step = (control[Word.stepLow]! >>> 0) + (control[Word.stepHigh]! >>> 0) * 2 ** 32;
+    runner.run(programs[control[Word.program]!]!, batch);
+  }
+} catch (error) {
+  errors.postMessage(error instanceof Error ? error.stack : String(error));
+  Atomics.store(control, Word.failed, 1);
+  Atomics.notify(control, Word.phase);
+}

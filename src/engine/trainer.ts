@@ -1,0 +1,260 @@
+import { differentiate } from './graph/differentiate.ts';
+import { elementsOf, Graph, type Node } from './graph/graph.ts';
+import { initialize } from './initializers.ts';
+import { HyperBlock } from './kernels/abi.ts';
+import type { CompiledKernels } from './kernels/load.ts';
+import { type LayerDescription, ModelBuilder, type Parameter } from './layers/layer.ts';
+import { clipByNorm, clipByValue } from './ops/clipping.ts';
+import { gather, rowOrder, table } from './ops/leaves.ts';
+import { correct, type LossDescription, meanRows, rowLoss } from './ops/losses.ts';
+import { type OptimizerDescription, type Slot, update, writeHyper } from './optimizers/optimizer.ts';
+import { compile, countFlops, type ProgramSource } from './plan/compile.ts';
+import { type Seed, STREAM, seedOf } from './random.ts';
+import { Team } from './team/team.ts';
+
+/** What rows look like: they are written once into the tables, and batches are gathered from there. */
+export interface RowsDescription {
+  count: number;
+  features:
+    | { dims: readonly number[]; element: 'f32' }
+    | { dims: readonly number[]; element: 'u8'; scale: number; shift: number };
+  /** labels: one class index a row (i32); values: `width` numbers a row (f32) */
+  target: { kind: 'labels' } | { kind: 'values'; width: number };
+  /** length of the order in which training takes rows, and of the one evaluation does */
+  trainOrder: number;
+  evaluationOrder: number;
+}
+
+export interface TrainerDescription {
+  rows: RowsDescription;
+  /** all layers, the output layer last */
+  layers: readonly LayerDescription[];
+  loss: LossDescription;
+  optimizer: OptimizerDescription;
+  clipNorm: number | null;
+  clipValue: number | null;
+  /** parameters that stay as they are */
+  isFrozen?: (parameterName: string) => boolean;
+  batchRows: number;
+  seed: number;
+}
+
+export interface TrainerOptions {
+  compiled: CompiledKernels;
+  /** undefined: chosen from the work in a step, at most `maxThreads` */
+  threads?: number | undefined;
+  maxThreads: number;
+  limitBytes?: number;
+  stallTimeoutMs?: number;
+}
+
+/** Below this a step is over before a second thread has woken up: 2 MFLOP take one core some 30–50 µs, two barriers 5–10 µs. */
+const FLOPS_PER_THREAD = 2e6;
+/** Rows evaluated at a time; more only costs memory. */
+const EVALUATION_ROWS = 512;
+
+export interface Evaluation {
+  /** mean over all rows */
+  loss: number;
+  /** share of right answers; null unless there are classes */
+  accuracy: number | null;
+}
+
+/**
+ * A network in training: its parameters, its optimizer's state and its rows in one shared memory, and the team that works on them. The
+ * thread that creates it is blocked while steps run.
+ */
+export class Trainer {
+  readonly team: Team;
+  readonly parameters: readonly Parameter[];
+  readonly slots: readonly Slot[];
+  readonly threads: number;
+  readonly #optimizer: OptimizerDescription;
+  readonly #seed: Seed;
+  readonly #description: TrainerDescription;
+  readonly #hyper: Float32Array[];
+  readonly #loss: Float32Array;
+  readonly #evaluationRows: number;
+  readonly #rowLosses: Float32Array;
+  readonly #outputs: Float32Array;
+  readonly #correct: Float32Array | null;
+  readonly outputWidth: number;
+
+  constructor(description: TrainerDescription, options: TrainerOptions) {
+    const seed = seedOf(description.seed);
+    const graph = new Graph();
+    const built = buildTraining(graph, description, seed);
+    const flops = countFlops(
+      [...Object.values(built.train.outputs), ...(built.train.effects ?? [])],
+      description.batchRows,
+    );
+    this.threads = options.threads ?? Math.max(1, Math.min(options.maxThreads, Math.floor(flops / FLOPS_PER_THREAD)));
+    const plan = compile(
+      graph,
+      { train: built.train, evaluate: built.evaluate },
+      { threads: this.threads, limitBytes: options.limitBytes },
+    );
+
+    this.team = new Team(plan, options.compiled, { stallTimeoutMs: options.stallTimeoutMs });
+    this.parameters = built.parameters;
+    this.slots = built.slots;
+    this.outputWidth = built.outputWidth;
+    this.#description = description;
+    this.#optimizer = description.optimizer;
+    this.#seed = seed;
+    this.#hyper = plan.regions.hyper.map(
+      (address) => new Float32Array(this.team.memory.buffer, address, HyperBlock.words),
+    );
+    this.#loss = this.team.output('train', 'loss', 1);
+    this.#evaluationRows = built.evaluate.maxRows;
+    this.#rowLosses = this.team.output('evaluate', 'rowLosses', this.#evaluationRows);
+    this.#outputs = this.team.output('evaluate', 'outputs', this.#evaluationRows * built.outputWidth);
+    this.#correct =
+      'correct' in built.evaluate.outputs ? this.team.output('evaluate', 'correct', this.#evaluationRows) : null;
+  }
+
+  get memoryBytes(): number {
+    return this.team.plan.memoryBytes;
+  }
+
+  get parameterCount(): number {
+    return this.parameters.reduce((sum, p) => sum + elementsOf(p.node), 0);
+  }
+
+  /** Feature bytes or values (count × width), to be filled before the first step. */
+  get features(): Uint8Array | Float32Array {
+    return this.#description.rows.features.element === 'u8'
+      ? this.team.bytes('features')
+      : this.team.floats('features');
+  }
+
+  get labels(): Int32Array {
+    return this.team.integers('target');
+  }
+
+  get values(): Float32Array {
+    return this.team.floats('target');
+  }
+
+  get trainOrder(): Uint32Array {
+    return this.team.indices('trainOrder');
+  }
+
+  get evaluationOrder(): Uint32Array {
+    return this.team.indices('evaluationOrder');
+  }
+
+  /** A parameter's or slot's values, as they lie in the shared memory. */
+  tensor(name: string): Float32Array {
+    return this.team.floats(name);
+  }
+
+  /** Draws the initial weights; optimizer state begins at zero. */
+  initialize(): void {
+    this.parameters.forEach(({ name, initializer, fan }, index) => {
+      const { address } = this.team.plan.persistent[name]!;
+      initialize(
+        this.team.kernels,
+        this.tensor(name),
+        address,
+        initializer,
+        fan,
+        this.#seed,
+        STREAM.parameters + index,
+      );
+    });
+  }
+
+  /**
+   * One step on rows [first, first + rows) of the training order. `step` counts from 0 and is the counter of this step's random draws.
+   * Returns the batch's mean loss before the update; when any row's loss is not finite, no weight is changed.
+   */
+  step(first: number, rows: number, step: number, learningRate: number): number {
+    const finite = this.team.run('train', { rows, first, step }, () => {
+      for (let group = 0; group < this.#hyper.length; group++) {
+        writeHyper(this.#hyper[group]!, this.#optimizer, group, learningRate, step + 1);
+      }
+    });
+    return finite ? this.#loss[0]! : Number.NaN;
+  }
+
+  /** Evaluates rows [first, first + rows) of the evaluation order. `visit` is shown each part's outputs (rows × outputWidth). */
+  evaluate(
+    first: number,
+    rows: number,
+    visit?: (outputs: Float32Array, firstOfPart: number, rowsOfPart: number) => void,
+  ): Evaluation {
+    let loss = 0;
+    let right = 0;
+    for (let done = 0; done < rows; done += this.#evaluationRows) {
+      const part = Math.min(this.#evaluationRows, rows - done);
+      this.team.run('evaluate', { rows: part, first: first + done, step: 0 });
+      this.team.meet();
+      for (let r = 0; r < part; r++) loss += this.#rowLosses[r]!;
+      if (this.#correct !== null) for (let r = 0; r < part; r++) right += this.#correct[r]!;
+      visit?.(this.#outputs, first + done, part);
+    }
+    return { loss: loss / rows, accuracy: this.#correct === null ? null : right / rows };
+  }
+
+  /** Waits until every thread has finished the last step, so that weights and state can be read. */
+  settle(): void {
+    this.team.meet();
+  }
+
+  close(): Promise<void> {
+    return this.team.close();
+  }
+}
+
+function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed) {
+  const { rows, layers, loss, optimizer, clipNorm, clipValue } = description;
+  const { dims, ...encoding } = rows.features;
+  const features = table(graph, { name: 'features', rows: rows.count, dims, ...encoding });
+  const targetTable =
+    rows.target.kind === 'labels'
+      ? table(graph, { name: 'target', rows: rows.count, dims: [], element: 'i32' })
+      : table(graph, { name: 'target', rows: rows.count, dims: [rows.target.width], element: 'f32' });
+  const trainOrder = rowOrder(graph, 'trainOrder', rows.trainOrder);
+  const evaluationOrder = rowOrder(graph, 'evaluationOrder', Math.max(1, rows.evaluationOrder));
+  const builder = new ModelBuilder(graph, seed);
+
+  const predicted = builder.build(gather(graph, features, trainOrder), layers, true);
+  const losses = rowLoss(graph, predicted, gather(graph, targetTable, trainOrder), loss);
+  const mean = meanRows(graph, losses);
+  const trained = builder.parameters.filter((p) => !(description.isFrozen?.(p.name) ?? false));
+  let gradients = differentiate(
+    graph,
+    mean,
+    trained.map((p) => p.node),
+  ).map((gradient, i) => {
+    if (gradient === null) throw new Error(`${trained[i]!.name} does not influence the loss`);
+    return gradient;
+  });
+  if (clipValue !== null) gradients = gradients.map((g) => clipByValue(graph, g, clipValue));
+  if (clipNorm !== null && gradients.length > 0) gradients = clipByNorm(graph, gradients, clipNorm);
+  const updates = trained.map((p, i) => update(graph, optimizer, p.node, gradients[i]!));
+  const train: ProgramSource = {
+    outputs: { loss: mean },
+    guard: losses,
+    effects: updates.map((u) => u.node),
+    maxRows: description.batchRows,
+  };
+
+  const outputs = builder.build(gather(graph, features, evaluationOrder), layers, false);
+  const evaluationTarget = gather(graph, targetTable, evaluationOrder);
+  const evaluated: Record<string, Node> = { rowLosses: rowLoss(graph, outputs, evaluationTarget, loss), outputs };
+  if (rows.target.kind === 'labels') evaluated.correct = correct(graph, outputs, evaluationTarget);
+  const evaluate: ProgramSource = {
+    outputs: evaluated,
+    maxRows: Math.max(1, Math.min(EVALUATION_ROWS, rows.evaluationOrder)),
+  };
+
+  return {
+    train,
+    evaluate,
+    parameters: builder.parameters,
+    slots: updates.flatMap((u) => u.slots),
+    outputWidth: elementsOf(outputs),
+  };
+}
