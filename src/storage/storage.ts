@@ -8,6 +8,9 @@ export interface StoredBlob {
   sha256: string;
 }
 
+/** Where blobs lie, in words that can be posted to a thread; `openStorage` opens it again there. */
+export type StorageDescription = { kind: 'disk'; directory: string };
+
 /**
  * Blobs under keys that the server chose (`datasets/ds_…/data`, `checkpoints/job_…/….safetensors`); never a client's words.
  * A blob is whole or absent: it appears under its key only after every byte is durable.
@@ -25,6 +28,19 @@ export interface Storage {
   remove(key: string): Promise<void>;
   /** Keys below a prefix, for cleaning up. */
   list(prefix: string): AsyncIterable<string>;
+  describe(): StorageDescription;
+}
+
+/** Throws RangeError unless `key` is lower-case letters, digits, `_ . - /`, and every part of it names something. */
+export function checkKey(key: string): void {
+  const parts = key.split('/');
+  if (
+    key.length > 512 ||
+    !/^[a-z0-9_./-]+$/.test(key) ||
+    parts.some((part) => part === '' || part === '.' || part.includes('..'))
+  ) {
+    throw new RangeError(`not a storage key: ${JSON.stringify(key.slice(0, 100))}`);
+  }
 }
 
 export class BlobNotFoundError extends Error {

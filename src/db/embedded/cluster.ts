@@ -15,7 +15,7 @@ export const NAME = 'trainyard';
  */
 const SETTINGS = {
   max_connections: '100',
-  shared_buffers: '64MB', // 6 MB more than a fresh start touches; the pages of the file cache do the rest
+  shared_buffers: '64MB', // half the default: the memory is the training's, and the file cache holds the rest
   timezone: 'UTC',
   log_timezone: 'UTC',
   log_checkpoints: 'off', // one line every five minutes that nobody asked for
@@ -37,7 +37,8 @@ export async function ensureCluster(
   }
   const major = (await readIfThere(join(folder.cluster, 'PG_VERSION')))?.trim();
   if (major === undefined) {
-    if (((await statIfThere(folder.cluster)) && (await readdir(folder.cluster)).length > 0) === true)
+    const found = (await statIfThere(folder.cluster)) === undefined ? [] : await readdir(folder.cluster);
+    if (found.length > 0)
       throw new EmbeddedPostgresError(
         `${folder.cluster} is not a PostgreSQL data folder: PG_VERSION is missing. Restore it from a backup, or move it away to start with an empty database.`,
       );

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { chmod, lchown, mkdir, open, readFile, realpath, rename, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { EmbeddedPostgresError } from './error.ts';
 import { canEnter, chooseServerUser, runAs, type ServerUser } from './server-user.ts';
 
@@ -28,7 +28,7 @@ const OTHER_PLACE = process.platform === 'darwin' ? '/Library/Application Suppor
 
 /** Makes the folder, or finds the one used in its place, so that the server's user can enter it. */
 export async function openDataFolder(configured: string, log: (line: string) => void): Promise<DataFolder> {
-  await makeFolder(configured);
+  await makeFolder(resolve(configured));
   // one name for one folder, however it is reached: the server is recognised by it
   const here = await realpath(configured);
   const pointer = join(here, 'moved-to');
@@ -130,7 +130,8 @@ async function makeFolder(path: string): Promise<void> {
     return;
   }
   const found = await stat(path);
-  if (process.getuid?.() === 0 && found.uid === 0 && (found.mode & 0o001) === 0) await chmod(path, found.mode | 0o011);
+  if (process.getuid?.() === 0 && found.uid === 0 && (found.mode & 0o001) === 0)
+    await chmod(path, (found.mode & 0o777) | 0o011);
 }
 
 async function makeOtherPlace(configured: string, user: ServerUser): Promise<string> {

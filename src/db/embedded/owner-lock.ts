@@ -1,4 +1,4 @@
-import { chownSync } from 'node:fs';
+import { chmodSync, chownSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 
 export interface OwnerLock {
@@ -24,7 +24,8 @@ export function tryOwnerLock(path: string, owner: { uid: number; gid: number } |
     if (isBusy(error)) return undefined;
     throw error;
   }
-  // by its name: opening and closing the file here would drop every lock that this process has on it
+  // Nobody else may take it. By its name: opening and closing the file here would drop every lock that this process has on it
+  chmodSync(path, 0o600);
   if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
   held.add(database);
   return {

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { lchown, open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -45,7 +45,7 @@ export function findPostmaster(cluster: string): PostmasterState | undefined {
 /**
  * Whether a process is the server of this cluster. PostgreSQL itself takes every live process for its server, zombies and
  * reused ids included, and would refuse to start. The command line can be read across users, also in a container without
- * CAP_SYS_PTRACE, where /proc/…/cwd cannot.
+ * CAP_SYS_PTRACE, where /proc/…/cwd cannot; the latter tells of a server that somebody started by hand.
  */
 function isPostmaster(pid: number, cluster: string): boolean {
   if (process.platform !== 'linux') {
@@ -57,7 +57,8 @@ function isPostmaster(pid: number, cluster: string): boolean {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const state = stat.slice(stat.lastIndexOf(')') + 2)[0];
     const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    return state !== 'Z' && state !== 'X' && basename(args[0]) === 'postgres' && args.includes(cluster);
+    if (state === 'Z' || state === 'X' || basename(args[0]) !== 'postgres') return false;
+    return args.includes(cluster) || readlinkSync(`/proc/${pid}/cwd`) === cluster;
   } catch {
     return false;
   }

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { EmbeddedPostgresError } from './error.ts';
 
 export interface UserIds {
@@ -26,7 +26,13 @@ export function runAs(
     const chunks: Buffer[] = [];
     const finish = (ok: boolean, reason = '') => resolve({ ok, output: Buffer.concat(chunks).toString() + reason });
     // detached, as the server: a Ctrl-C in our terminal must not end an initdb that main means to let finish
-    const child = spawn(file, args, { ...user.ids, cwd: '/', env: SERVER_ENVIRONMENT, detached: true });
+    let child: ChildProcessWithoutNullStreams;
+    try {
+      child = spawn(file, args, { ...user.ids, cwd: '/', env: SERVER_ENVIRONMENT, detached: true });
+    } catch (error) {
+      finish(false, String(error)); // EPERM, when this process may not switch users, is thrown; the others are events
+      return;
+    }
     child.on('error', (error) => finish(false, error.message));
     child.on('close', (code, signal) => finish(code === 0, signal === null ? '' : `ended by ${signal}`));
     child.stdout.on('data', (chunk) => chunks.push(chunk));

@@ -39,14 +39,15 @@ export interface EmbeddedPostgres {
   attached: boolean;
   /** whether stop() stops it: not where another living process owns it */
   owned: boolean;
-  /** Resolves when the server has ended, by stop() or by itself; a new start then brings it back. */
+  /** Resolves when the server has ended, by stop() or by itself; a new start then brings it back. Not after stop() of one that is not owned. */
   ended: Promise<void>;
   /** Idempotent. Stops the server if it is ours, and returns when it has ended. */
   stop(): Promise<void>;
 }
 
-/** Another start may be in crash recovery, or its owner in a slow shutdown. */
-const WAIT_FOR_OTHER_MS = 60_000;
+/** The server of another start may be in crash recovery, or in a slow shutdown. */
+const WAIT_FOR_OTHER_MS = 5 * 60_000;
+const SAY_SO_AFTER_MS = 2_000;
 /** The other processes of a killed server notice within a moment, and hold its shared memory until then. */
 const WAIT_FOR_REMAINS_MS = 15_000;
 const FREE_PORT_ATTEMPTS = 5;
@@ -58,7 +59,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const log = options.logger ?? (() => {});
   if (!isAbsolute(options.dataDir)) throw new TypeError(`dataDir must be absolute, not ${options.dataDir}`);
   const folder = await openDataFolder(options.dataDir, log);
-  const deadline = performance.now() + WAIT_FOR_OTHER_MS;
+  const startedAt = performance.now();
+  let said = false;
   for (;;) {
     const lock = tryOwnerLock(folder.lock, folder.user.ids);
     if (lock !== undefined) {
@@ -74,7 +76,12 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       log(`using the PostgreSQL of another process on port ${found.port}`);
       return present(folder, found, { attached: true, log });
     }
-    if (performance.now() > deadline) {
+    const waitedMs = performance.now() - startedAt;
+    if (waitedMs > SAY_SO_AFTER_MS && !said) {
+      log('waiting for the PostgreSQL of another process, which is starting or stopping');
+      said = true;
+    }
+    if (waitedMs > WAIT_FOR_OTHER_MS) {
       throw new EmbeddedPostgresError(
         `Another process has held ${folder.lock} for ${WAIT_FOR_OTHER_MS / 1000} s, and its PostgreSQL is not ready. Look at ${folder.log}, or end that process.`,
       );
@@ -160,7 +167,7 @@ async function present(
   const password = (await readPassword(folder)).trim();
   if (lock !== undefined) {
     owned.add(postmaster);
-    if (process.listeners('exit').includes(stopOwnedAtExit) === false) process.on('exit', stopOwnedAtExit);
+    if (!process.listeners('exit').includes(stopOwnedAtExit)) process.on('exit', stopOwnedAtExit);
   }
   const ended = Promise.withResolvers<void>();
   let stopping: Promise<void> | undefined;
@@ -183,7 +190,10 @@ async function present(
     ended: ended.promise,
     stop() {
       stopping ??= (async () => {
-        if (lock === undefined) return;
+        if (lock === undefined) {
+          clearInterval(watch);
+          return;
+        }
         await stopPostmaster(postmaster, log);
         end();
       })();

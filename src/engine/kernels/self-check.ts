@@ -1,1 +1,228 @@
-export {};
+import { Activation, GEMM_SCRATCH_BYTES, GemmFlag, type KernelName, type Kernels, StepBlock } from './abi.ts';
+import { createNaiveKernels } from './naive.ts';
+
+/** One call of one kernel on the buffers of a `Stage`, and how far it may be from the naive twin. */
+export interface KernelCase {
+  kernel: KernelName;
+  args: number[];
+  /** |actual − expected| ≤ tolerance·max(1, |expected|), for every float of the stage; 0 asks for the same bits */
+  tolerance: number;
+}
+
+export interface CaseSizes {
+  /** elements of an element-wise call */
+  n: number;
+  rows: number;
+  cols: number;
+  /** of the matrix products, with m = rows, n = cols */
+  k: number;
+  /** floats by which every pointer is moved off its 64-byte alignment */
+  offset: number;
+}
+
+/** The initial content of the memory that a list of cases runs on. */
+export interface Stage {
+  image: Uint8Array<ArrayBuffer>;
+  cases: KernelCase[];
+  /** bytes behind the image that kernels may use and nobody compares */
+  scratchBytes: number;
+}
+
+/** mulberry32: a small generator, so that every check sees the same numbers. Uniform in [0, 1). */
+export function createNoise(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Every kernel once or more, at the given sizes, on random input. */
+export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): Stage {
+  const noise = createNoise(seed);
+  const area = rows * cols;
+  const most = Math.max(n, area, rows * k, k * cols, k * rows);
+  const blocks: { at: number; values: ArrayLike<number>; type: 'f32' | 'u32' | 'u8' }[] = [];
+  let end = 64;
+  function place(values: ArrayLike<number>, type: 'f32' | 'u32' | 'u8' = 'f32'): number {
+    const at = end + offset * 4;
+    blocks.push({ at, values, type });
+    end = Math.ceil((at + values.length * (type === 'u8' ? 1 : 4) + 64) / 64) * 64;
+    return at;
+  }
+  const random = (length: number, f: (u: number) => number) => Array.from({ length }, () => f(noise()));
+
+  const x = place(random(most, (u) => 8 * u - 4));
+  const z = place(random(most, (u) => 2 * u - 1));
+  const positive = place(random(most, (u) => 0.01 + u));
+  const targets = place(random(most, (u) => u));
+  const y = place(random(most, (u) => u - 0.5));
+  const m = place(random(n, (u) => u - 0.5));
+  const perRow = place(random(rows, (u) => u));
+  const perCol = place(random(cols, (u) => 2 * u - 1));
+  const factor = place([0.37]);
+  const labels = place(
+    random(rows, (u) => Math.floor(u * cols)),
+    'u32',
+  );
+  const order = place(
+    random(rows + 3, (u) => Math.floor(u * rows)),
+    'u32',
+  );
+  const bytes = place(
+    random(area, (u) => Math.floor(u * 256)),
+    'u8',
+  );
+  const step = place([rows, 2, 7, 0], 'u32');
+  place([1 / rows]);
+  // inverseRows is word 4, behind the four integers
+  blocks[blocks.length - 1].at = step + StepBlock.inverseRows * 4;
+  const hyper = place([0.01, 0.1, 0.271, 0.003]);
+  const partials = place(random(16, (u) => u));
+  const scratch = end;
+
+  const unary = (kernel: KernelName, tolerance: number, input = x, ...rest: number[]): KernelCase => ({
+    kernel,
+    args: [input, y, n, ...rest],
+    tolerance,
+  });
+  const binary = (kernel: KernelName, tolerance: number, a: number, b: number, ...rest: number[]): KernelCase => ({
+    kernel,
+    args: [a, b, y, n, ...rest],
+    tolerance,
+  });
+  const loss = (kernel: KernelName, t: number, ...rest: number[]): KernelCase[] => [
+    { kernel, args: [x, t, y, rows, cols, ...rest], tolerance: 3e-6 },
+    { kernel: `${kernel}Grad` as KernelName, args: [x, t, perRow, y, rows, cols, ...rest], tolerance: 1e-6 },
+  ];
+  const product = (flags: number, activation: number): KernelCase => ({
+    kernel: 'gemm',
+    args: [
+      ...[flags, rows, cols, k],
+      ...[x, flags & GemmFlag.transposeA ? rows : k],
+      ...[z, flags & GemmFlag.transposeB ? k : cols],
+      ...[y, cols, perCol, activation, 0.1, scratch],
+    ],
+    tolerance: 2e-6 * Math.sqrt(k + 1) * 4,
+  });
+  const { transposeA, transposeB, accumulate, bias } = GemmFlag;
+
+  const cases: KernelCase[] = [
+    product(0, Activation.none),
+    product(transposeA | bias, Activation.relu),
+    product(transposeB | accumulate, Activation.leakyRelu),
+    product(transposeA | transposeB | accumulate | bias, Activation.tanh),
+    product(bias, Activation.sigmoid),
+    product(accumulate, Activation.geluErf),
+    product(0, Activation.geluTanh),
+
+    { kernel: 'fill', args: [y, n, 1.25], tolerance: 0 },
+    unary('copy', 0),
+    binary('add', 0, x, z),
+    binary('sub', 0, x, z),
+    binary('mul', 0, x, z),
+    unary('affine', 1e-6, x, 0.7, -0.3),
+    { kernel: 'addBias', args: [x, perCol, y, rows, cols], tolerance: 0 },
+    { kernel: 'mulRows', args: [x, perRow, y, rows, cols], tolerance: 0 },
+    { kernel: 'scaleBy', args: [x, factor, y, n], tolerance: 0 },
+    unary('clipValue', 0, x, 1.5),
+    unary('relu', 0),
+    unary('leakyRelu', 0, x, 0.1),
+    unary('sigmoid', 1e-6),
+    unary('tanh', 1e-6),
+    unary('geluErf', 1e-6),
+    unary('geluTanh', 1e-6),
+    unary('exp', 1e-6),
+    unary('log', 1e-6, positive),
+    binary('reluGrad', 0, z, x),
+    binary('leakyReluGrad', 0, z, x, 0.1),
+    binary('sigmoidGrad', 1e-6, z, targets),
+    binary('tanhGrad', 1e-6, x, z),
+    binary('geluErfGrad', 2e-6, z, x),
+    binary('geluTanhGrad', 2e-6, z, x),
+    unary('dropout', 0, x, 5, 0.3, 11, 12, 13, step),
+
+    { kernel: 'columnSum', args: [x, cols, y, rows, cols], tolerance: 0 },
+    {
+      kernel: 'sumSquaresChunks',
+      args: [z, n, Math.ceil(n / 3), 1, 2, y],
+      tolerance: 1e-5,
+    },
+    { kernel: 'clipScale', args: [partials, 16, 0.5, y], tolerance: 1e-6 },
+
+    { kernel: 'softmax', args: [x, y, rows, cols], tolerance: 1e-6 },
+    { kernel: 'softmaxGrad', args: [x, targets, y, rows, cols], tolerance: 1e-5 * Math.sqrt(cols) },
+    { kernel: 'softmaxCrossEntropy', args: [x, labels, y, rows, cols], tolerance: 2e-6 },
+    { kernel: 'softmaxCrossEntropyGrad', args: [x, labels, perRow, y, rows, cols], tolerance: 1e-6 },
+    ...loss('sigmoidCrossEntropy', targets),
+    ...loss('squaredError', z),
+    ...loss('absoluteError', z),
+    ...loss('huberError', z, 0.8),
+    { kernel: 'correct', args: [x, labels, y, rows, cols], tolerance: 0 },
+
+    { kernel: 'gatherRows', args: [x, order, y, 1, rows, cols, step], tolerance: 0 },
+    { kernel: 'gatherRowsU8', args: [bytes, order, y, 1, rows, cols, 1 / 255, -0.5, step], tolerance: 1e-6 },
+    { kernel: 'fillInverseRows', args: [y, n, step], tolerance: 0 },
+    { kernel: 'meanRows', args: [x, y, step], tolerance: 0 },
+
+    { kernel: 'sgdUpdate', args: [y, z, n, hyper], tolerance: 1e-6 },
+    { kernel: 'momentumUpdate', args: [y, z, m, n, 0.9, 0, hyper], tolerance: 1e-6 },
+    { kernel: 'momentumUpdate', args: [y, z, m, n, 0.9, 1, hyper], tolerance: 1e-6 },
+    { kernel: 'adamUpdate', args: [y, z, m, positive, n, 0.9, 0.999, 1e-8, 0, hyper], tolerance: 2e-6 },
+    { kernel: 'adamUpdate', args: [y, z, m, positive, n, 0.9, 0.999, 1e-8, 1, hyper], tolerance: 2e-6 },
+
+    { kernel: 'randomUniform', args: [y, n, 3, -0.25, 0.5, 21, 22, 23, 24, 25], tolerance: 0 },
+    { kernel: 'randomNormal', args: [y, n, 3, 0.5, 2, 21, 22, 23, 24, 25], tolerance: 2e-5 },
+  ];
+
+  const image = new Uint8Array(end);
+  for (const { at, values, type } of blocks) {
+    if (type === 'u8') image.set(values, at);
+    else if (type === 'f32') new Float32Array(image.buffer, at, values.length).set(values);
+    else new Uint32Array(image.buffer, at, values.length).set(values);
+  }
+  return { image, cases, scratchBytes: GEMM_SCRATCH_BYTES };
+}
+
+/** Null when the memories agree within the case's tolerance, else what differs. */
+export function compareOutcome(
+  { kernel, tolerance }: KernelCase,
+  actual: Float32Array,
+  expected: Float32Array,
+): string | null {
+  for (let i = 0; i < expected.length; i++) {
+    const [a, e] = [actual[i], expected[i]];
+    if (a === e || (Number.isNaN(a) && Number.isNaN(e))) continue;
+    if (Math.abs(a - e) <= tolerance * Math.max(1, Math.abs(e))) continue;
+    return `${kernel}: ${a} instead of ${e} at byte ${i * 4}`;
+  }
+  return null;
+}
+
+/**
+ * Runs every kernel on random input beside its naive twin, on a memory of its own. The whole memory is compared after
+ * each call, so a write beside the output is found too.
+ * Returns what went wrong, or null.
+ */
+export function checkKernels(instantiate: (memory: WebAssembly.Memory) => Kernels): string | null {
+  // odd sizes: full pairs of vectors, a single one, and a tail; several blocks along k
+  const { image, cases, scratchBytes } = createStage({ n: 77, rows: 13, cols: 39, k: 277, offset: 1 });
+  const pages = Math.ceil((image.length + scratchBytes) / 65536);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const twin = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const kernels = instantiate(memory);
+  const naive = createNaiveKernels(twin);
+  const actual = new Float32Array(memory.buffer, 0, image.length / 4);
+  const expected = new Float32Array(twin.buffer, 0, image.length / 4);
+  for (const one of cases) {
+    new Uint8Array(memory.buffer).set(image);
+    new Uint8Array(twin.buffer).set(image);
+    (kernels[one.kernel] as (...args: number[]) => void)(...one.args);
+    (naive[one.kernel] as (...args: number[]) => void)(...one.args);
+    const difference = compareOutcome(one, actual, expected);
+    if (difference) return difference;
+  }
+  return null;
+}

@@ -619,38 +619,32 @@ export function fmaPeak(iterations: i32): f32 {
     s9 = fma(s9, x, y);
     t9 = fma(t9, x, y);
   }
-  // never taken: pairs of stores are what the revectoriser starts from
+  // Used as halves of pairs only, or each turn of the loop would take the 256-bit sums apart. The branch is never
+  // taken: a pair of stores is what the revectoriser starts from.
+  const s = sum10(s0, s1, s2, s3, s4, s5, s6, s7, s8, s9);
+  const t = sum10(t0, t1, t2, t3, t4, t5, t6, t7, t8, t9);
   if (iterations < 0) {
-    v128.store(iterations, s0);
-    v128.store(iterations, t0, 16);
-    v128.store(iterations, s1, 32);
-    v128.store(iterations, t1, 48);
-    v128.store(iterations, s2, 64);
-    v128.store(iterations, t2, 80);
-    v128.store(iterations, s3, 96);
-    v128.store(iterations, t3, 112);
-    v128.store(iterations, s4, 128);
-    v128.store(iterations, t4, 144);
-    v128.store(iterations, s5, 160);
-    v128.store(iterations, t5, 176);
-    v128.store(iterations, s6, 192);
-    v128.store(iterations, t6, 208);
-    v128.store(iterations, s7, 224);
-    v128.store(iterations, t7, 240);
-    v128.store(iterations, s8, 256);
-    v128.store(iterations, t8, 272);
-    v128.store(iterations, s9, 288);
-    v128.store(iterations, t9, 304);
+    v128.store(iterations, s);
+    v128.store(iterations, t, 16);
   }
-  let sum = f32x4.add(s0, t0);
-  sum = f32x4.add(sum, f32x4.add(s1, t1));
-  sum = f32x4.add(sum, f32x4.add(s2, t2));
-  sum = f32x4.add(sum, f32x4.add(s3, t3));
-  sum = f32x4.add(sum, f32x4.add(s4, t4));
-  sum = f32x4.add(sum, f32x4.add(s5, t5));
-  sum = f32x4.add(sum, f32x4.add(s6, t6));
-  sum = f32x4.add(sum, f32x4.add(s7, t7));
-  sum = f32x4.add(sum, f32x4.add(s8, t8));
-  sum = f32x4.add(sum, f32x4.add(s9, t9));
-  return f32x4.extract_lane(sum, 0);
+  return f32x4.extract_lane(s, 0) + f32x4.extract_lane(t, 0);
+}
+
+// @ts-ignore: decorator
+@inline
+function sum10(
+  a: v128,
+  b: v128,
+  c: v128,
+  d: v128,
+  e: v128,
+  f: v128,
+  g: v128,
+  h: v128,
+  i: v128,
+  j: v128,
+): v128 {
+  const abcd = f32x4.add(f32x4.add(a, b), f32x4.add(c, d));
+  const efgh = f32x4.add(f32x4.add(e, f), f32x4.add(g, h));
+  return f32x4.add(f32x4.add(abcd, efgh), f32x4.add(i, j));
 }

@@ -1,0 +1,92 @@
+import { availableParallelism } from 'node:os';
+import { chooseKernels } from '../src/engine/kernels/load.ts';
+import { Trainer } from '../src/engine/trainer.ts';
+import { BATCHES, batchOf, layersOf, WORKLOADS, weightsOf } from './workloads.ts';
+
+export interface TrainBenchOptions {
+  workload: string;
+  threads: number;
+  seconds: number;
+}
+
+/** Trains a workload for some seconds and prints one JSON line with the figures that other engines print too. */
+export async function benchTraining(options: TrainBenchOptions): Promise<void> {
+  const workload = WORKLOADS[options.workload];
+  if (workload === undefined)
+    throw new Error(`no workload ${options.workload}; there are ${Object.keys(WORKLOADS).join(', ')}`);
+  const { compiled } = chooseKernels();
+  const { batch, dims } = workload;
+  const rows = BATCHES * batch;
+  const labels = workload.loss.type === 'cross_entropy';
+  const trainer = new Trainer(
+    {
+      rows: {
+        count: rows,
+        features: { dims: [dims[0]!], element: 'f32' },
+        target: labels ? { kind: 'labels' } : { kind: 'values', width: dims.at(-1)! },
+        trainOrder: rows,
+        evaluationOrder: 0,
+      },
+      layers: layersOf(workload),
+      loss: workload.loss,
+      optimizer: workload.optimizer,
+      clipNorm: null,
+      clipValue: null,
+      batchRows: batch,
+      seed: 0,
+    },
+    { compiled, threads: options.threads, maxThreads: availableParallelism() },
+  );
+  for (const [name, values] of weightsOf(workload)) trainer.tensor(name).set(values);
+  for (let i = 0; i < BATCHES; i++) {
+    const drawn = batchOf(workload, i);
+    trainer.features.set(drawn.x, i * batch * dims[0]!);
+    if (drawn.labels !== undefined) trainer.labels.set(drawn.labels, i * batch);
+    if (drawn.values !== undefined) trainer.values.set(drawn.values, i * batch * dims.at(-1)!);
+  }
+  trainer.trainOrder.forEach((_, i, order) => {
+    order[i] = i;
+  });
+
+  let step = 0;
+  const losses: number[] = [];
+  let last = 0;
+  const train = () => {
+    last = trainer.step((step % BATCHES) * batch, batch, step, workload.learningRate);
+    if (step <= workload.checkStep) losses.push(last);
+    step += 1;
+  };
+  const warmUpMs = Math.min(800, options.seconds * 1000);
+  for (const begin = performance.now(); step <= workload.checkStep || performance.now() - begin < warmUpMs; ) train();
+
+  const cpuBefore = process.cpuUsage();
+  const firstStep = step;
+  const begin = performance.now();
+  // a look at the clock costs about as much as a tenth of W2's step
+  const between = options.workload === 'W2' ? 32 : 1;
+  do {
+    for (let i = 0; i < between; i++) train();
+  } while (performance.now() - begin < options.seconds * 1000);
+  const seconds = (performance.now() - begin) / 1000;
+  const steps = step - firstStep;
+  const { user, system } = process.cpuUsage(cpuBefore);
+  const round = (value: number) => Number(value.toPrecision(5));
+  console.log(
+    JSON.stringify({
+      peer: 'trainyard',
+      workload: workload.name,
+      threads: options.threads,
+      samples_per_s: round((steps * batch) / seconds),
+      steps_per_s: round(steps / seconds),
+      peak_rss_mb: Math.round(process.resourceUsage().maxRSS / 1024),
+      final_loss: Number(last.toPrecision(6)),
+      loss_step0: losses[0],
+      loss_check: losses[workload.checkStep],
+      mode: 'train',
+      steps,
+      own_cpu: round((user + system) / 1e6 / seconds),
+      kernels: compiled.build,
+    }),
+  );
+  await trainer.close();
+}

@@ -1,0 +1,83 @@
+import type { LayerDescription } from '../engine/layers/layer.ts';
+import type { LossDescription } from '../engine/ops/losses.ts';
+import type { OptimizerDescription } from '../engine/optimizers/optimizer.ts';
+import type { ScheduleDescription } from '../engine/schedules.ts';
+import type { JobSpec } from '../spec/job.ts';
+import type { Layer } from '../spec/model.ts';
+import type { Preparation } from '../spec/preparation.ts';
+
+/** Says a resolved spec in the engine's words. */
+
+/** All layers, the output layer last. Its width follows from the target. */
+export function buildLayers(spec: JobSpec, preparation: Preparation): LayerDescription[] {
+  const layers = spec.model.layers.map(buildLayer);
+  const { output } = spec.model;
+  if (output === null) return layers;
+  return [
+    ...layers,
+    {
+      type: 'dense',
+      name: 'output',
+      units: preparation.outputWidth,
+      activation: { type: 'linear' },
+      init: output.init,
+      bias: output.bias,
+      biasInit: output.bias_init,
+    },
+  ];
+}
+
+function buildLayer(layer: Layer): LayerDescription {
+  if (layer.type !== 'dense') return layer;
+  const { bias_init: biasInit, ...rest } = layer;
+  return { ...rest, biasInit };
+}
+
+export function buildLoss(spec: JobSpec): LossDescription {
+  return spec.training.loss;
+}
+
+export function buildOptimizer(spec: JobSpec): OptimizerDescription {
+  const { optimizer } = spec.training;
+  const weightDecay = optimizer.weight_decay;
+  switch (optimizer.type) {
+    case 'sgd':
+      return { type: 'sgd', weightDecay };
+    case 'momentum':
+    case 'nesterov':
+      return { type: optimizer.type, momentum: optimizer.momentum, weightDecay };
+    case 'adam':
+    case 'adamw':
+      return {
+        type: optimizer.type,
+        beta1: optimizer.beta1,
+        beta2: optimizer.beta2,
+        epsilon: optimizer.epsilon,
+        weightDecay,
+      };
+  }
+}
+
+export function buildSchedule(spec: JobSpec): ScheduleDescription {
+  const { schedule } = spec.training;
+  const warmupSteps = schedule.warmup_steps;
+  switch (schedule.type) {
+    case 'constant':
+      return { type: 'constant', warmupSteps };
+    case 'step':
+      return { type: 'step', warmupSteps, everySteps: schedule.every_steps, gamma: schedule.gamma };
+    case 'cosine':
+      return { type: 'cosine', warmupSteps, finalShare: schedule.final_share };
+  }
+}
+
+/** Whether a parameter's name fits one of the patterns: `*` stands for any characters. */
+export function matchesAny(name: string, patterns: readonly string[]): boolean {
+  return patterns.some((pattern) => {
+    const source = pattern
+      .split('*')
+      .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+      .join('.*');
+    return new RegExp(`^${source}$`).test(name);
+  });
+}

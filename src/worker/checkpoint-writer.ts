@@ -1,0 +1,122 @@
+import { typeid } from 'typeid-js';
+import { saveCheckpoint } from '../checkpoints/checkpoint-file.ts';
+import { elementsOf } from '../engine/graph/graph.ts';
+import type { Trainer } from '../engine/trainer.ts';
+import type { JobSpec } from '../spec/job.ts';
+import type { Preparation } from '../spec/preparation.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { WrittenCheckpoint } from './messages.ts';
+import type { ResumeState } from './resume-state.ts';
+
+/** Writes a job's checkpoints, and holds the best weights so far until they are written. */
+export class CheckpointWriter {
+  readonly #storage: Storage;
+  readonly #jobId: string;
+  readonly #spec: JobSpec;
+  readonly #preparation: Preparation;
+  readonly #trainer: Trainer;
+  /** the best weights: a copy, since training goes on */
+  readonly #best = new Map<string, Float32Array>();
+  #bestIsWritten = true;
+
+  constructor(storage: Storage, jobId: string, spec: JobSpec, preparation: Preparation, trainer: Trainer) {
+    this.#storage = storage;
+    this.#jobId = jobId;
+    this.#spec = spec;
+    this.#preparation = preparation;
+    this.#trainer = trainer;
+  }
+
+  /** Keeps the present weights as the best. The trainer must have settled. */
+  keepBest(): void {
+    for (const { name } of this.#trainer.parameters) this.#best.set(name, this.#trainer.tensor(name).slice());
+    this.#bestIsWritten = false;
+  }
+
+  /** Takes over the best weights of an earlier attempt, which are in storage already. */
+  restoreBest(weights: ReadonlyMap<string, Float32Array>): void {
+    for (const [name, values] of weights) this.#best.set(name, values);
+  }
+
+  get hasBest(): boolean {
+    return this.#best.size > 0;
+  }
+
+  /** Puts the best weights back into the trainer. */
+  useBest(): void {
+    for (const [name, values] of this.#best) this.#trainer.tensor(name).set(values);
+  }
+
+  /**
+   * Writes the best weights, if they are new, and then everything a resume needs. In that order: whoever finds the second can rely on the first.
+   * The trainer must have settled.
+   */
+  async write(state: ResumeState): Promise<WrittenCheckpoint[]> {
+    const written: WrittenCheckpoint[] = [];
+    const { best } = state;
+    if (best !== null && !this.#bestIsWritten) {
+      const weights = this.#trainer.parameters.map(({ name, node }) => ({
+        name,
+        shape: [...node.shape.dims],
+        data: this.#best.get(name)!,
+      }));
+      written.push(
+        await this.#save({
+          weights,
+          optimizerState: [],
+          state: { ...state, step: best.step, epoch: best.epoch, metrics: best.metrics },
+          best: true,
+        }),
+      );
+      this.#bestIsWritten = true;
+    }
+    const tensors = (list: readonly { name: string; shape: number[] }[]) =>
+      list.map(({ name, shape }) => ({ name, shape, data: this.#trainer.tensor(name).slice() }));
+    const weights = tensors(this.#trainer.parameters.map(({ name, node }) => ({ name, shape: [...node.shape.dims] })));
+    const optimizerState = tensors(
+      this.#trainer.slots.map(({ node }) => ({ name: node.attributes.name as string, shape: [...node.shape.dims] })),
+    );
+    written.push(await this.#save({ weights, optimizerState, state, best: false }));
+    return written;
+  }
+
+  async #save(content: {
+    weights: NamedTensor[];
+    optimizerState: NamedTensor[];
+    state: ResumeState;
+    best: boolean;
+  }): Promise<WrittenCheckpoint> {
+    const id = typeid('ckpt').toString();
+    const { state, best } = content;
+    const blob = await saveCheckpoint(this.#storage, `checkpoints/${this.#jobId}/${id}.safetensors`, {
+      weights: content.weights,
+      optimizerState: content.optimizerState,
+      resume: best ? null : { ...state },
+      spec: this.#spec,
+      preparation: this.#preparation,
+    });
+    return {
+      id,
+      step: state.step,
+      epoch: state.epoch,
+      metrics: state.metrics,
+      storageKey: blob.key,
+      sizeBytes: blob.sizeBytes,
+      sha256: blob.sha256,
+      isBest: best,
+      isLatest: !best,
+      preparation: this.#preparation,
+    };
+  }
+}
+
+interface NamedTensor {
+  name: string;
+  shape: number[];
+  data: Float32Array;
+}
+
+/** Bytes of a checkpoint's tensors. */
+export function checkpointBytes(trainer: Trainer): number {
+  return 4 * (trainer.parameterCount + trainer.slots.reduce((sum, slot) => sum + elementsOf(slot.node), 0));
+}

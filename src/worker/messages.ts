@@ -1,0 +1,89 @@
+import type { CompiledKernels } from '../engine/kernels/load.ts';
+import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
+import type { EventType, JobError, JobPhase, JobSpec, MetricPoint, Progress, StopReason } from '../spec/job.ts';
+import type { Preparation } from '../spec/preparation.ts';
+import type { StorageDescription } from '../storage/open-storage.ts';
+
+/**
+ * What the lease-holding main thread and the thread that trains say to each other. The trainer posts messages; the main thread answers only
+ * through control words, which are looked at between two steps.
+ */
+
+/** Where a checkpoint lies, and how to know it is whole. */
+export interface CheckpointPlace {
+  id: string;
+  storageKey: string;
+  sha256: string;
+  step: number;
+}
+
+export interface TrainerData {
+  jobId: string;
+  spec: JobSpec;
+  dataset: { format: DatasetFormat; files: DatasetFile[]; columns: Column[] };
+  storage: StorageDescription;
+  compiled: CompiledKernels;
+  /** engine threads when the spec says auto; undefined: chosen from the work in a step */
+  threads: number | undefined;
+  maxThreads: number;
+  maxMemoryBytes: number;
+  /** the newest checkpoint of this job, and its best, if it has any */
+  resume: { latest: CheckpointPlace; best: CheckpointPlace | null } | null;
+  /** fine-tuning: the checkpoint whose weights it starts from */
+  from: CheckpointPlace | null;
+  /** preparation fitted earlier (resume, fine-tuning); null: fit it now */
+  preparation: Preparation | null;
+  control: SharedArrayBuffer;
+}
+
+/** Words of `control` (Int32Array). */
+export const ControlWord = {
+  /** 0, or a StopRequest */
+  stop: 0,
+  /** messages the main thread has dealt with */
+  acknowledged: 1,
+  count: 4,
+} as const;
+
+export const StopRequest = { none: 0, cancel: 1, drain: 2 } as const;
+
+export interface WrittenCheckpoint {
+  id: string;
+  step: number;
+  epoch: number;
+  metrics: Record<string, number | string>;
+  storageKey: string;
+  sizeBytes: number;
+  sha256: string;
+  isBest: boolean;
+  isLatest: boolean;
+  preparation: Preparation;
+}
+
+export interface EventDraft {
+  type: EventType;
+  /** what the event is about, where a repeated step would say it again */
+  onceKey: string;
+  data: Record<string, unknown>;
+}
+
+/** Everything since the last message, in order. */
+export interface Report {
+  phase: JobPhase;
+  progress: Omit<Progress, 'updated_at'>;
+  points: MetricPoint[];
+  events: EventDraft[];
+  /** points and events before them are recorded in the same transaction */
+  checkpoints: WrittenCheckpoint[];
+}
+
+export type Outcome =
+  | { status: 'succeeded'; stopReason: StopReason; metrics: Record<string, number | string> }
+  | { status: 'cancelled' }
+  | { status: 'released' }
+  | { status: 'failed'; stopReason: StopReason; error: Pick<JobError, 'code' | 'category' | 'message' | 'hint'> };
+
+export type TrainerMessage =
+  | { type: 'started'; threads: number; parameters: number; memoryBytes: number }
+  | { type: 'report'; report: Report }
+  | { type: 'outcome'; outcome: Outcome };

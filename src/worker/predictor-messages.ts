@@ -1,0 +1,8 @@
+import type { PredictRequest, Prediction, RowMistake } from '../spec/prediction.ts';
+
+export interface PredictorTask {
+  id: number;
+  request: PredictRequest;
+}
+
+export type PredictorReply = { id: number; predictions: Prediction[] } | { id: number; mistakes: RowMistake[] } | { id: number; error: string };

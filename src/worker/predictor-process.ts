@@ -1,0 +1,70 @@
+import { loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
+import { describeOutputs } from '../data/describe-outputs.ts';
+import { prepareRows } from '../data/prepare-rows.ts';
+import { chooseKernels } from '../engine/kernels/load.ts';
+import { NetworkPredictor } from '../engine/predictor.ts';
+import type { JobSpec } from '../spec/job.ts';
+import type { PredictRequest, Prediction } from '../spec/prediction.ts';
+import { RowsError } from '../spec/prediction.ts';
+import type { Preparation } from '../spec/preparation.ts';
+import { type StorageDescription, openStorage } from '../storage/open-storage.ts';
+import { buildLayers } from './build-network.ts';
+import type { PredictorReply, PredictorTask } from './predictor-messages.ts';
+
+/**
+ * Entry of the process that answers predictions: loads a checkpoint once, keeps the last few networks warm, and answers one request after the
+ * other.
+ */
+interface WarmNetwork {
+  network: NetworkPredictor;
+  preparation: Preparation;
+  spec: JobSpec;
+}
+
+const MAX_WARM = 8;
+/** Rows a network is planned for; more are answered in parts. */
+const MAX_ROWS = 256;
+
+const storage = openStorage(JSON.parse(process.argv[2]!) as StorageDescription);
+const { compiled } = chooseKernels();
+const warm = new Map<string, WarmNetwork>();
+
+async function findNetwork(request: PredictRequest): Promise<WarmNetwork> {
+  const known = warm.get(request.checkpointId);
+  if (known !== undefined) {
+    // last used, last out
+    warm.delete(request.checkpointId);
+    warm.set(request.checkpointId, known);
+    return known;
+  }
+  const { weights, spec, preparation } = await loadCheckpoint(storage, request.storageKey, { sha256: request.sha256 });
+  const network = new NetworkPredictor(buildLayers(spec, preparation), preparation.inputWidth, weights, compiled, MAX_ROWS);
+  const loaded = { network, preparation, spec };
+  warm.set(request.checkpointId, loaded);
+  const [oldest] = warm.keys();
+  if (warm.size > MAX_WARM && oldest !== undefined) {
+    await warm.get(oldest)!.network.close();
+    warm.delete(oldest);
+  }
+  return loaded;
+}
+
+async function predict(request: PredictRequest): Promise<Prediction[]> {
+  const { network, preparation } = await findNetwork(request);
+  return describeOutputs(network.predict(prepareRows(request.rows, preparation)), preparation);
+}
+
+async function answer({ id, request }: PredictorTask): Promise<PredictorReply> {
+  try {
+    return { id, predictions: await predict(request) };
+  } catch (error) {
+    if (error instanceof RowsError) return { id, mistakes: error.mistakes };
+    return { id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  }
+}
+
+let last: Promise<unknown> = Promise.resolve();
+process.on('message', (task: PredictorTask) => {
+  last = last.then(async () => process.send?.(await answer(task)));
+});
+process.on('disconnect', () => process.exit(0));

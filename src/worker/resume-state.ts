@@ -1,0 +1,40 @@
+/**
+ * All that a job must remember besides weights and optimizer state to go on as if it had never stopped. Random draws need nothing: they follow from
+ * the seed and the counters here.
+ */
+export interface ResumeState {
+  /** updates done */
+  step: number;
+  /** epochs finished, and batches done in the current one */
+  epoch: number;
+  batch: number;
+  /** Σ loss·rows and Σ rows of the current epoch's batches */
+  lossSum: number;
+  rowSum: number;
+  best: { value: number; epoch: number; step: number; metrics: Record<string, number> } | null;
+  /** epochs since the watched metric of early stopping improved, and its best value */
+  stopping: { value: number; epochsWithout: number } | null;
+  /** the latest figures, shown as progress */
+  metrics: Record<string, number>;
+  /** seconds trained so far, over all attempts */
+  trainedSeconds: number;
+}
+
+export function firstState(): ResumeState {
+  return {
+    step: 0,
+    epoch: 0,
+    batch: 0,
+    lossSum: 0,
+    rowSum: 0,
+    best: null,
+    stopping: null,
+    metrics: {},
+    trainedSeconds: 0,
+  };
+}
+
+/** Smaller is better for everything watched but accuracy. */
+export function isBetter(metric: string, value: number, than: number, minDelta = 0): boolean {
+  return metric.endsWith('accuracy') ? value > than + minDelta : value < than - minDelta;
+}

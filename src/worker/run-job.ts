@@ -1,0 +1,270 @@
+import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+import { Worker } from 'node:worker_threads';
+import type { Logger } from 'pino';
+import { getCheckpoint, getCheckpointById } from '../db/checkpoints.ts';
+import type { Database } from '../db/client.ts';
+import { getDataset } from '../db/datasets.ts';
+import type { CompiledKernels } from '../engine/kernels/load.ts';
+import type { Claim } from '../jobs/claim-job.ts';
+import { StaleClaimError } from '../jobs/fence.ts';
+import { finishJob } from '../jobs/finish-job.ts';
+import { recordCheckpoint } from '../jobs/record-checkpoint.ts';
+import { recordMetrics } from '../jobs/record-metrics.ts';
+import { releaseJob } from '../jobs/release-job.ts';
+import { renewLease } from '../jobs/renew-lease.ts';
+import type { JobPhase, Progress, Runtime } from '../spec/job.ts';
+import type { Storage } from '../storage/storage.ts';
+import {
+  type CheckpointPlace,
+  ControlWord,
+  type Outcome,
+  type Report,
+  StopRequest,
+  type TrainerData,
+  type TrainerMessage,
+} from './messages.ts';
+
+export interface WorkerContext {
+  db: Database;
+  storage: Storage;
+  compiled: CompiledKernels;
+  workerId: string;
+  /** engine threads when a spec says auto; undefined: chosen from the work in a step */
+  threads: number | undefined;
+  maxThreads: number;
+  maxMemoryBytes: number;
+  leaseSeconds: number;
+  logger: Logger;
+}
+
+/** How often a thread that dies is begun again from the newest checkpoint without having written a newer one. */
+const MAX_RESTARTS_WITHOUT_PROGRESS = 3;
+/** Progress is written at most this often. */
+const PROGRESS_EVERY_MS = 500;
+
+/**
+ * Runs one claimed job to its end: starts the thread that trains, records what it reports, and holds the lease. Nothing here computes: a late
+ * renewal would hand the job to another worker.
+ *
+ * Ends quietly when another worker has taken the job over (StaleClaimError): then nothing of this attempt counts any more.
+ */
+export async function runJob(context: WorkerContext, claim: Claim, drain: AbortSignal): Promise<void> {
+  const logger = context.logger.child({ job_id: claim.job.id, run_epoch: claim.runEpoch });
+  try {
+    let restarts = 0;
+    let lastStep = -1;
+    for (;;) {
+      const attempt = new Attempt(context, claim, logger, drain);
+      const end = await attempt.run();
+      if (end.outcome !== null) {
+        await conclude(context, claim, end.outcome);
+        logger.info({ outcome: end.outcome.status }, 'job ended here');
+        return;
+      }
+      restarts = end.checkpointStep > lastStep ? 1 : restarts + 1;
+      lastStep = end.checkpointStep;
+      logger.error(
+        { err: end.error, restarts },
+        'the training thread died; it begins again from the newest checkpoint',
+      );
+      if (restarts > MAX_RESTARTS_WITHOUT_PROGRESS) {
+        await conclude(context, claim, {
+          status: 'failed',
+          stopReason: 'error',
+          error: {
+            code: 'engine_failed',
+            category: 'server',
+            message: `Training broke off: ${end.error.message}`,
+            hint: null,
+          },
+        });
+        return;
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof StaleClaimError)) throw error;
+    logger.warn('another worker has taken the job over; this attempt is void');
+  }
+}
+
+async function conclude(context: WorkerContext, claim: Claim, outcome: Outcome): Promise<void> {
+  if (outcome.status === 'released') await releaseJob(context.db, claim);
+  else await finishJob(context.db, claim, outcome);
+}
+
+type AttemptEnd = { outcome: Outcome } | { outcome: null; error: Error; checkpointStep: number };
+
+/** One life of the training thread. */
+class Attempt {
+  readonly #context: WorkerContext;
+  readonly #claim: Claim;
+  readonly #logger: Logger;
+  readonly #drain: AbortSignal;
+  readonly #control = new Int32Array(new SharedArrayBuffer(ControlWord.count * 4));
+  readonly #delay: IntervalHistogram = monitorEventLoopDelay({ resolution: 5 });
+  #checkpointStep = 0;
+  #phase: JobPhase = 'loading';
+  #progress: Progress | null = null;
+  #runtime: Runtime | null = null;
+  #changed = false;
+
+  constructor(context: WorkerContext, claim: Claim, logger: Logger, drain: AbortSignal) {
+    this.#context = context;
+    this.#claim = claim;
+    this.#logger = logger;
+    this.#drain = drain;
+  }
+
+  async run(): Promise<AttemptEnd> {
+    const data = await this.#prepare();
+    const thread = new Worker(new URL(import.meta.resolve('./trainer-thread.ts')), {
+      workerData: data,
+      name: 'trainer',
+    });
+    const stop = (request: number) => {
+      Atomics.compareExchange(this.#control, ControlWord.stop, StopRequest.none, request);
+    };
+    const onDrain = () => stop(StopRequest.drain);
+    this.#drain.addEventListener('abort', onDrain);
+    if (this.#drain.aborted) onDrain();
+    this.#delay.enable();
+
+    let outcome: Outcome | null = null;
+    let failure: Error | null = null;
+    let work = Promise.resolve();
+    const fail = (error: Error) => {
+      failure ??= error;
+      void thread.terminate();
+    };
+    /** One thing after the other, so that what is recorded keeps its order. */
+    const enqueue = (task: () => Promise<void>) => {
+      work = work.then(async () => {
+        if (failure === null) await task();
+      });
+      work = work.catch(fail);
+    };
+    const renew = async () => {
+      const { cancelRequested } = await renewLease(
+        this.#context.db,
+        this.#claim,
+        this.#context.leaseSeconds,
+        this.#state(),
+      );
+      if (cancelRequested) stop(StopRequest.cancel);
+    };
+    const renewal = setInterval(() => enqueue(renew), Math.min(1000, (this.#context.leaseSeconds * 1000) / 4));
+    const progress = setInterval(() => {
+      if (this.#changed) enqueue(renew);
+    }, PROGRESS_EVERY_MS);
+
+    thread.on('message', (message: TrainerMessage) => {
+      if (message.type === 'report') enqueue(() => this.#record(message.report));
+      else if (message.type === 'started') this.#noteStart(message);
+      else outcome = message.outcome;
+    });
+    const threadError = await new Promise<Error | null>((resolve) => {
+      let error: Error | null = null;
+      thread.on('error', (e) => {
+        error = e instanceof Error ? e : new Error(String(e));
+      });
+      thread.on('exit', () => resolve(error));
+    });
+    clearInterval(renewal);
+    clearInterval(progress);
+    this.#drain.removeEventListener('abort', onDrain);
+    if (failure === null) enqueue(renew);
+    await work;
+    this.#delay.disable();
+    if (failure !== null) throw failure;
+    if (outcome !== null) return { outcome };
+    return {
+      outcome: null,
+      error: threadError ?? new Error('the training thread ended without a result'),
+      checkpointStep: this.#checkpointStep,
+    };
+  }
+
+  async #prepare(): Promise<TrainerData> {
+    const { db, storage, compiled, threads, maxThreads, maxMemoryBytes } = this.#context;
+    const { job } = this.#claim;
+    const dataset = await getDataset(db, job.tenant, job.datasetId, { includeDeleted: true });
+    if (dataset === null) throw new Error(`dataset ${job.datasetId} is gone`);
+    const latest = await getCheckpoint(db, job.id, 'latest');
+    const best = await getCheckpoint(db, job.id, 'best');
+    const from = job.spec.model.from === null ? null : await getCheckpointById(db, job.tenant, job.spec.model.from);
+    if (job.spec.model.from !== null && from === null) throw new Error(`checkpoint ${job.spec.model.from} is gone`);
+    this.#checkpointStep = latest?.step ?? 0;
+    return {
+      jobId: job.id,
+      spec: job.spec,
+      dataset: { format: dataset.format, files: dataset.files, columns: dataset.columns },
+      storage: storage.describe(),
+      compiled,
+      threads,
+      maxThreads,
+      maxMemoryBytes,
+      resume: latest === null ? null : { latest: placeOf(latest), best: best === null ? null : placeOf(best) },
+      from: from === null ? null : placeOf(from),
+      preparation: latest?.preparation ?? from?.preparation ?? null,
+      control: this.#control.buffer as SharedArrayBuffer,
+    };
+  }
+
+  #noteStart(message: Extract<TrainerMessage, { type: 'started' }>): void {
+    this.#runtime = {
+      worker: this.#context.workerId,
+      kernels: this.#context.compiled.build,
+      threads: message.threads,
+      parameters: message.parameters,
+      memory_bytes: message.memoryBytes,
+      event_loop_delay_max_ms: null,
+    };
+    this.#changed = true;
+  }
+
+  async #record(report: Report): Promise<void> {
+    const { db, storage } = this.#context;
+    this.#phase = report.phase;
+    this.#progress = { ...report.progress, updated_at: new Date().toISOString() };
+    this.#changed = true;
+    if (report.checkpoints.length === 0) {
+      if (report.points.length > 0 || report.events.length > 0)
+        await recordMetrics(db, this.#claim, report.points, report.events);
+    }
+    for (const [i, checkpoint] of report.checkpoints.entries()) {
+      const first = i === 0;
+      const freed = await recordCheckpoint(
+        db,
+        this.#claim,
+        checkpoint,
+        first ? report.points : [],
+        first ? report.events : [],
+      );
+      if (checkpoint.isLatest) this.#checkpointStep = checkpoint.step;
+      for (const key of freed)
+        await storage
+          .remove(key)
+          .catch((err: unknown) => this.#logger.warn({ err, key }, 'a freed checkpoint could not be removed'));
+    }
+    Atomics.add(this.#control, ControlWord.acknowledged, 1);
+    Atomics.notify(this.#control, ControlWord.acknowledged);
+  }
+
+  #state(): { phase: JobPhase; progress?: Progress; runtime?: Runtime } {
+    this.#changed = false;
+    if (this.#runtime !== null) {
+      // the histogram counts nanoseconds, and its own sampling interval with them
+      const delayMs = Math.max(0, this.#delay.max / 1e6 - 5);
+      this.#runtime.event_loop_delay_max_ms = Number.isFinite(delayMs) ? Math.round(delayMs * 10) / 10 : null;
+    }
+    return {
+      phase: this.#phase,
+      ...(this.#progress === null ? {} : { progress: this.#progress }),
+      ...(this.#runtime === null ? {} : { runtime: this.#runtime }),
+    };
+  }
+}
+
+function placeOf(row: { id: string; storageKey: string; sha256: string; step: number }): CheckpointPlace {
+  return { id: row.id, storageKey: row.storageKey, sha256: row.sha256, step: row.step };
+}

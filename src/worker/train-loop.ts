@@ -1,0 +1,214 @@
+import { seedOf, shuffle } from '../engine/random.ts';
+import { type ScheduleDescription, scheduleFactor } from '../engine/schedules.ts';
+import type { Trainer } from '../engine/trainer.ts';
+import type { JobSpec, Progress, StopReason } from '../spec/job.ts';
+import { buildSchedule } from './build-network.ts';
+import type { CheckpointWriter } from './checkpoint-writer.ts';
+import { evaluateSplit } from './evaluate-split.ts';
+import type { LoadedRows } from './load-rows.ts';
+import { StopRequest } from './messages.ts';
+import type { Reporter } from './reporter.ts';
+import { isBetter, type ResumeState } from './resume-state.ts';
+
+/** Points of a step series in one job, at most: the stride follows from the spec, so that a repeated run records the same steps. */
+const MAX_STEP_POINTS = 2000;
+
+export type LoopEnd = StopReason | 'drained';
+
+/**
+ * Trains from `state` until the epochs are over or something stops it. Everything that decides what happens next is in `state`, the
+ * weights and the optimizer's slots, so that a run taken up from a checkpoint goes the very same way.
+ */
+export class TrainLoop {
+  readonly #spec: JobSpec;
+  readonly #rows: LoadedRows;
+  readonly #trainer: Trainer;
+  readonly #writer: CheckpointWriter;
+  readonly #reporter: Reporter;
+  readonly #state: ResumeState;
+  readonly #schedule: ScheduleDescription;
+  readonly #batchSize: number;
+  readonly #batches: number;
+  readonly #totalSteps: number;
+  readonly #stride: number;
+  readonly #secondsBefore: number;
+  readonly #stepsBefore: number;
+  #begunMs = 0;
+  #lastCheckpointMs = 0;
+  #lastCheckpointStep = -1;
+
+  constructor(
+    spec: JobSpec,
+    rows: LoadedRows,
+    trainer: Trainer,
+    writer: CheckpointWriter,
+    reporter: Reporter,
+    state: ResumeState,
+  ) {
+    this.#spec = spec;
+    this.#rows = rows;
+    this.#trainer = trainer;
+    this.#writer = writer;
+    this.#reporter = reporter;
+    this.#state = state;
+    this.#schedule = buildSchedule(spec);
+    this.#batchSize = Math.min(spec.training.batch_size, rows.train.length);
+    this.#batches = Math.ceil(rows.train.length / this.#batchSize);
+    this.#totalSteps = this.#batches * spec.training.epochs;
+    this.#stride = Math.max(1, Math.ceil(this.#totalSteps / MAX_STEP_POINTS));
+    this.#secondsBefore = state.trainedSeconds;
+    this.#stepsBefore = state.step;
+  }
+
+  async run(): Promise<LoopEnd> {
+    const state = this.#state;
+    const { training } = this.#spec;
+    this.#begunMs = performance.now();
+    this.#lastCheckpointMs = this.#begunMs;
+    this.#reporter.phase = 'training';
+    this.#reporter.send(this.progress());
+    while (state.epoch < training.epochs) {
+      if (this.#shouldStopEarly()) return 'early_stopped';
+      this.#orderRows(state.epoch);
+      while (state.batch < this.#batches) {
+        const interruption = this.#interruption();
+        if (interruption !== null) return interruption;
+        if (!this.#step()) return 'diverged';
+        if (this.#isCheckpointDue(false)) await this.checkpoint();
+      }
+      this.#finishEpoch();
+      if (this.#isCheckpointDue(true)) await this.checkpoint();
+    }
+    return this.#shouldStopEarly() ? 'early_stopped' : 'completed';
+  }
+
+  /** Writes and reports a checkpoint of the present state. */
+  async checkpoint(): Promise<void> {
+    const state = this.#state;
+    if (state.step === this.#lastCheckpointStep) return;
+    state.trainedSeconds = this.#trainedSeconds();
+    this.#trainer.settle();
+    for (const checkpoint of await this.#writer.write(state)) this.#reporter.addCheckpoint(checkpoint);
+    this.#lastCheckpointStep = state.step;
+    this.#lastCheckpointMs = performance.now();
+    this.#reporter.send(this.progress());
+  }
+
+  progress(): Omit<Progress, 'updated_at'> {
+    const { step, epoch, metrics } = this.#state;
+    const seconds = this.#begunMs === 0 ? 0 : (performance.now() - this.#begunMs) / 1000;
+    const done = step - this.#stepsBefore;
+    const stepsPerSecond = done > 0 && seconds > 0 ? done / seconds : null;
+    return {
+      percentage: Math.floor((1000 * step) / this.#totalSteps) / 10,
+      step,
+      total_steps: this.#totalSteps,
+      epoch,
+      epochs: this.#spec.training.epochs,
+      eta_s: stepsPerSecond === null ? null : Math.round(((this.#totalSteps - step) / stepsPerSecond) * 10) / 10,
+      samples_per_s:
+        stepsPerSecond === null ? null : Math.round((stepsPerSecond * this.#rows.train.length) / this.#batches),
+      metrics: { ...metrics },
+    };
+  }
+
+  /** The epoch's order follows from the seed and the epoch alone, so a resume in its middle finds the same one. */
+  #orderRows(epoch: number): void {
+    this.#trainer.settle();
+    const order = this.#trainer.trainOrder;
+    order.set(this.#rows.train);
+    shuffle(order, seedOf(this.#spec.training.seed), epoch);
+  }
+
+  /** One update. False when the loss was not finite; nothing has changed then. */
+  #step(): boolean {
+    const state = this.#state;
+    const { optimizer } = this.#spec.training;
+    const first = state.batch * this.#batchSize;
+    const rows = Math.min(this.#batchSize, this.#rows.train.length - first);
+    const learningRate = optimizer.learning_rate * scheduleFactor(this.#schedule, state.step, this.#totalSteps);
+    const loss = this.#trainer.step(first, rows, state.step, learningRate);
+    if (!Number.isFinite(loss)) return false;
+    state.step += 1;
+    state.batch += 1;
+    state.lossSum += loss * rows;
+    state.rowSum += rows;
+    state.metrics['train.loss'] = loss;
+    if (state.step % this.#stride === 0 || state.step === 1) {
+      this.#reporter.addPoint({ name: 'loss', split: 'train', step: state.step, epoch: state.epoch, value: loss });
+    }
+    const nowMs = performance.now();
+    if (this.#reporter.isDue(nowMs)) this.#reporter.send(this.progress());
+    return true;
+  }
+
+  #finishEpoch(): void {
+    const state = this.#state;
+    const figures: Record<string, number> = { 'train.epoch_loss': state.lossSum / state.rowSum };
+    this.#trainer.settle();
+    if (this.#rows.validation.length > 0) {
+      const scores = evaluateSplit(this.#trainer, this.#rows, this.#spec, 'validation');
+      for (const [name, value] of Object.entries(scores)) figures[`validation.${name}`] = value;
+    }
+    state.epoch += 1;
+    state.batch = 0;
+    state.lossSum = 0;
+    state.rowSum = 0;
+    Object.assign(state.metrics, figures);
+    for (const [name, value] of Object.entries(figures)) {
+      const [split, metric] = name.split('.') as ['train' | 'validation', string];
+      this.#reporter.addPoint({ name: metric, split, step: state.step, epoch: state.epoch, value });
+    }
+    this.#reporter.addEvent({
+      type: 'job.metrics',
+      onceKey: `metrics:epoch:${state.epoch}`,
+      data: { epoch: state.epoch, step: state.step, metrics: figures },
+    });
+    this.#judge(figures);
+  }
+
+  /** Is it the best so far? Has it stopped improving? */
+  #judge(figures: Record<string, number>): void {
+    const state = this.#state;
+    const figureOf = (metric: string) => (metric === 'train.loss' ? figures['train.epoch_loss'] : figures[metric]);
+    const watched = this.#spec.checkpoints.best;
+    const value = figureOf(watched);
+    if (value !== undefined && (state.best === null || isBetter(watched, value, state.best.value))) {
+      state.best = { value, epoch: state.epoch, step: state.step, metrics: { ...state.metrics } };
+      this.#writer.keepBest();
+    }
+    const stopping = this.#spec.training.early_stopping;
+    if (stopping === null) return;
+    const current = figureOf(stopping.metric);
+    if (current === undefined) return;
+    const { stopping: soFar } = state;
+    state.stopping =
+      soFar === null || isBetter(stopping.metric, current, soFar.value, stopping.min_delta)
+        ? { value: current, epochsWithout: 0 }
+        : { value: soFar.value, epochsWithout: soFar.epochsWithout + 1 };
+  }
+
+  #shouldStopEarly(): boolean {
+    const stopping = this.#spec.training.early_stopping;
+    const { stopping: soFar, batch } = this.#state;
+    return stopping !== null && soFar !== null && batch === 0 && soFar.epochsWithout >= stopping.patience;
+  }
+
+  #interruption(): LoopEnd | null {
+    const { stopRequest } = this.#reporter;
+    if (stopRequest === StopRequest.cancel) return 'cancelled';
+    if (stopRequest === StopRequest.drain) return 'drained';
+    const { max_duration_s: limit } = this.#spec.resources;
+    return limit !== null && this.#trainedSeconds() >= limit ? 'max_duration' : null;
+  }
+
+  #isCheckpointDue(epochEnded: boolean): boolean {
+    const { every, min_interval_s: interval } = this.#spec.checkpoints;
+    const reached = every === 'epoch' ? epochEnded : this.#state.step % every === 0;
+    return reached && performance.now() - this.#lastCheckpointMs >= interval * 1000;
+  }
+
+  #trainedSeconds(): number {
+    return this.#secondsBefore + (performance.now() - this.#begunMs) / 1000;
+  }
+}

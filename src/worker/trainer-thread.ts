@@ -1,0 +1,175 @@
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
+import { PlanTooLargeError } from '../engine/plan/layout.ts';
+import { Trainer } from '../engine/trainer.ts';
+import { openStorage } from '../storage/open-storage.ts';
+import type { Storage } from '../storage/storage.ts';
+import { buildLayers, buildLoss, buildOptimizer, matchesAny } from './build-network.ts';
+import { CheckpointWriter } from './checkpoint-writer.ts';
+import { evaluateSplit } from './evaluate-split.ts';
+import { type LoadedRows, loadRows } from './load-rows.ts';
+import type { CheckpointPlace, Outcome, TrainerData } from './messages.ts';
+import { Reporter } from './reporter.ts';
+import { firstState, type ResumeState } from './resume-state.ts';
+import { type LoopEnd, TrainLoop } from './train-loop.ts';
+
+/**
+ * Entry of the thread that trains one job: load → build → train → evaluate → save. It leads the engine's team and computes all the time, so
+ * nobody may wait for it; the main thread of the process holds the lease.
+ */
+async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
+  const { spec } = data;
+  const storage = openStorage(data.storage);
+  const rows = await loadRows(data, storage);
+  if (rows.train.length === 0)
+    return refuse(
+      'dataset_not_usable',
+      'No row of the training split has a target.',
+      'Check the target column for missing values.',
+    );
+
+  const trainer = new Trainer(
+    {
+      rows: rows.description,
+      layers: buildLayers(spec, rows.preparation),
+      loss: buildLoss(spec),
+      optimizer: buildOptimizer(spec),
+      clipNorm: spec.training.clip_norm,
+      clipValue: spec.training.clip_value,
+      isFrozen: (name) => matchesAny(name, spec.model.freeze),
+      batchRows: Math.min(spec.training.batch_size, rows.train.length),
+      seed: spec.training.seed,
+    },
+    {
+      compiled: data.compiled,
+      threads: spec.resources.threads === 'auto' ? data.threads : spec.resources.threads,
+      maxThreads: data.maxThreads,
+      limitBytes: data.maxMemoryBytes,
+    },
+  );
+  try {
+    reporter.post({
+      type: 'started',
+      threads: trainer.threads,
+      parameters: trainer.parameterCount,
+      memoryBytes: trainer.memoryBytes,
+    });
+    rows.write(trainer);
+    trainer.initialize();
+    const writer = new CheckpointWriter(storage, data.jobId, spec, rows.preparation, trainer);
+    const state = await restore(data, storage, trainer, writer);
+    if (rows.dropped > 0 && state.step === 0) {
+      reporter.addEvent({
+        type: 'job.message',
+        onceKey: 'dropped_rows',
+        data: { message: `${rows.dropped} rows without a target were left out.` },
+      });
+    }
+    const loop = new TrainLoop(spec, rows, trainer, writer, reporter, state);
+    const end = await loop.run();
+    reporter.phase = 'saving';
+    await loop.checkpoint();
+    return conclude(end, data, rows, trainer, writer, reporter, state, loop);
+  } finally {
+    await trainer.close();
+  }
+}
+
+/** Weights, optimizer state and counters of the newest checkpoint; or the weights a fine-tuning starts from; or the beginning. */
+async function restore(
+  data: TrainerData,
+  storage: Storage,
+  trainer: Trainer,
+  writer: CheckpointWriter,
+): Promise<ResumeState> {
+  const read = (place: CheckpointPlace) => loadCheckpoint(storage, place.storageKey, { sha256: place.sha256 });
+  if (data.resume === null) {
+    if (data.from !== null)
+      setTensors(
+        trainer,
+        (await read(data.from)).weights,
+        trainer.parameters.map((p) => p.name),
+      );
+    return firstState();
+  }
+  const latest = await read(data.resume.latest);
+  setTensors(
+    trainer,
+    latest.weights,
+    trainer.parameters.map((p) => p.name),
+  );
+  setTensors(
+    trainer,
+    latest.optimizerState,
+    trainer.slots.map((s) => s.node.attributes.name as string),
+  );
+  if (data.resume.best !== null) writer.restoreBest((await read(data.resume.best)).weights);
+  return latest.resume as unknown as ResumeState;
+}
+
+function setTensors(trainer: Trainer, tensors: ReadonlyMap<string, Float32Array>, names: readonly string[]): void {
+  for (const name of names) {
+    const values = tensors.get(name);
+    if (values === undefined) throw new Error(`the checkpoint has no ${name}`);
+    trainer.tensor(name).set(values);
+  }
+}
+
+function conclude(
+  end: LoopEnd,
+  data: TrainerData,
+  rows: LoadedRows,
+  trainer: Trainer,
+  writer: CheckpointWriter,
+  reporter: Reporter,
+  state: ResumeState,
+  loop: TrainLoop,
+): Outcome {
+  if (end === 'drained') return { status: 'released' };
+  if (end === 'cancelled') return { status: 'cancelled' };
+  if (end === 'diverged') {
+    return {
+      status: 'failed',
+      stopReason: 'diverged',
+      error: {
+        code: 'diverged',
+        category: 'user',
+        message: `The loss was no longer a finite number at step ${state.step + 1}, in epoch ${state.epoch + 1}. The weights before that step are kept.`,
+        hint: 'Lower the learning rate, set clip_norm (1.0 is usual), or normalize the inputs.',
+      },
+    };
+  }
+  reporter.phase = 'evaluating';
+  const metrics: Record<string, number> = { ...state.metrics };
+  if (state.best !== null) {
+    if (writer.hasBest) writer.useBest();
+    metrics['best.epoch'] = state.best.epoch;
+    metrics[`best.${data.spec.checkpoints.best}`] = state.best.value;
+  }
+  if (rows.test.length > 0) {
+    for (const [name, value] of Object.entries(evaluateSplit(trainer, rows, data.spec, 'test'))) {
+      metrics[`test.${name}`] = value;
+      reporter.addPoint({ name, split: 'test', step: state.step, epoch: state.epoch, value });
+    }
+  }
+  reporter.send(loop.progress());
+  return { status: 'succeeded', stopReason: end, metrics };
+}
+
+function refuse(code: string, message: string, hint: string): Outcome {
+  return { status: 'failed', stopReason: 'error', error: { code, category: 'user', message, hint } };
+}
+
+const data = workerData as TrainerData;
+const port = parentPort as MessagePort;
+const reporter = new Reporter(port, new Int32Array(data.control));
+try {
+  reporter.post({ type: 'outcome', outcome: await train(data, reporter) });
+} catch (error) {
+  if (!(error instanceof PlanTooLargeError)) throw error;
+  const hint = 'Make the layers narrower, the batch smaller, or the dataset shorter.';
+  reporter.post({
+    type: 'outcome',
+    outcome: refuse('model_too_large', `${error.message[0]!.toUpperCase()}${error.message.slice(1)}.`, hint),
+  });
+}

@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { differentiate } from '../../src/engine/graph/differentiate.ts';
+import { elementsOf, Graph } from '../../src/engine/graph/graph.ts';
+import { compileKernels, KERNEL_BUILDS } from '../../src/engine/kernels/load.ts';
+import { ModelBuilder } from '../../src/engine/layers/layer.ts';
+import { gather, rowOrder, table } from '../../src/engine/ops/leaves.ts';
+import { type LossDescription, meanRows, rowLoss } from '../../src/engine/ops/losses.ts';
+import type { OptimizerDescription } from '../../src/engine/optimizers/optimizer.ts';
+import { compile } from '../../src/engine/plan/compile.ts';
+import { Team } from '../../src/engine/team/team.ts';
+import { createMlp, dense } from '../support/mlp.ts';
+
+/**
+ * The fixtures are PyTorch 1.13 runs: weights, batches, the first gradients (float64), 20 losses and the final parameters.
+ * `w0` is (in, out), y = x·w0 + b0.
+ */
+interface Trace {
+  config: { dims: number[]; batch: number; lr: number };
+  hyper: { steps: number; batches: number };
+  params: Record<string, { shape: number[]; init: number[]; grad_step0: number[]; final_f64: number[] }>;
+  inputs: { x: number[]; y: number[] }[];
+  losses_f64: number[];
+}
+
+interface Case {
+  name: 'W1' | 'W2';
+  activation: 'relu' | 'tanh';
+  loss: LossDescription;
+  optimizer: OptimizerDescription;
+}
+
+const CASES: Case[] = [
+  {
+    name: 'W1',
+    activation: 'relu',
+    loss: { type: 'cross_entropy' },
+    optimizer: { type: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
+  },
+  { name: 'W2', activation: 'tanh', loss: { type: 'mse' }, optimizer: { type: 'sgd', weightDecay: 0 } },
+];
+
+const readTrace = (name: string) =>
+  JSON.parse(readFileSync(new URL(`./fixtures/${name}.json`, import.meta.url), 'utf8')) as Trace;
+const layersOf = ({ config }: Trace, activation: Case['activation']) =>
+  config.dims.slice(1).map((units, i) => dense(`d${i}`, units, i + 2 < config.dims.length ? activation : 'linear'));
+const ourName = (theirs: string) => `d${theirs.slice(1)}.${theirs.startsWith('w') ? 'weight' : 'bias'}`;
+const targetsOf = (loss: LossDescription, width: number, data: number[]) =>
+  loss.type === 'cross_entropy' ? { labels: data } : { values: { width, data } };
+
+/** Largest |actual − expected| beyond rel·|expected|. */
+function worst(actual: ArrayLike<number>, expected: readonly number[], relative = 0): number {
+  return expected.reduce((most, e, i) => Math.max(most, Math.abs(actual[i]! - e) - relative * Math.abs(e)), 0);
+}
+
+for (const build of KERNEL_BUILDS) {
+  describe(`PyTorch's traces, ${build} kernels`, () => {
+    const compiled = compileKernels({ build });
+
+    it.each(CASES.flatMap((c) => [1, 2].map((threads) => ({ ...c, threads }))))(
+      '$name: 20 losses and the final parameters, $threads thread(s)',
+      async ({ name, activation, loss, optimizer, threads }) => {
+        const trace = readTrace(name);
+        const { batch, dims, lr } = trace.config;
+        const rows = trace.inputs.length * batch;
+        const trainer = createMlp(compiled, threads, {
+          layers: layersOf(trace, activation),
+          loss,
+          optimizer,
+          inputWidth: dims[0]!,
+          rows,
+          batchRows: batch,
+          x: trace.inputs.flatMap((i) => i.x),
+          ...targetsOf(
+            loss,
+            dims.at(-1)!,
+            trace.inputs.flatMap((i) => i.y),
+          ),
+        });
+        for (const [theirs, { init }] of Object.entries(trace.params)) trainer.tensor(ourName(theirs)).set(init);
+        const losses = trace.losses_f64.map((_, step) =>
+          trainer.step((step % trace.hyper.batches) * batch, batch, step, lr),
+        );
+        trainer.settle();
+        expect(worst(losses, trace.losses_f64)).toBeLessThan(1e-5);
+        for (const [theirs, { final_f64: final }] of Object.entries(trace.params)) {
+          expect(worst(trainer.tensor(ourName(theirs)), final), theirs).toBeLessThan(1e-4);
+        }
+        await trainer.close();
+      },
+    );
+
+    it.each(CASES)('$name: the first gradients', async ({ name, activation, loss }) => {
+      const trace = readTrace(name);
+      const { batch, dims } = trace.config;
+      const outputs = dims.at(-1)!;
+      const { x, y } = trace.inputs[0]!;
+      const graph = new Graph();
+      const builder = new ModelBuilder(graph, { low: 0, high: 0 });
+      const order = rowOrder(graph, 'order', batch);
+      const features = table(graph, { name: 'features', rows: batch, dims: [dims[0]!], element: 'f32' });
+      const target =
+        loss.type === 'cross_entropy'
+          ? table(graph, { name: 'target', rows: batch, dims: [], element: 'i32' })
+          : table(graph, { name: 'target', rows: batch, dims: [outputs], element: 'f32' });
+      const predicted = builder.build(gather(graph, features, order), layersOf(trace, activation), true);
+      const mean = meanRows(graph, rowLoss(graph, predicted, gather(graph, target, order), loss));
+      const gradients = differentiate(
+        graph,
+        mean,
+        builder.parameters.map((p) => p.node),
+      );
+      const named = Object.fromEntries(builder.parameters.map((p, i) => [p.name, gradients[i]!]));
+      const plan = compile(graph, { gradients: { outputs: { loss: mean, ...named }, maxRows: batch } }, { threads: 2 });
+      const team = new Team(plan, compiled);
+      team.floats('features').set(x);
+      if (loss.type === 'cross_entropy') team.integers('target').set(y);
+      else team.floats('target').set(y);
+      team.indices('order').forEach((_, i, o) => {
+        o[i] = i;
+      });
+      for (const [theirs, { init }] of Object.entries(trace.params)) team.floats(ourName(theirs)).set(init);
+      team.run('gradients', { rows: batch, first: 0, step: 0 });
+      team.meet();
+      for (const [theirs, { grad_step0: expected }] of Object.entries(trace.params)) {
+        const node = named[ourName(theirs)]!;
+        const actual = team.output('gradients', ourName(theirs), elementsOf(node));
+        expect(worst(actual, expected, 1e-4), theirs).toBeLessThan(1e-6);
+      }
+      await team.close();
+    });
+  });
+}

@@ -1,0 +1,65 @@
+import type { InitializerDescription } from '../../src/engine/initializers.ts';
+import type { CompiledKernels } from '../../src/engine/kernels/load.ts';
+import type { LayerDescription } from '../../src/engine/layers/layer.ts';
+import type { LossDescription } from '../../src/engine/ops/losses.ts';
+import type { OptimizerDescription } from '../../src/engine/optimizers/optimizer.ts';
+import { Trainer } from '../../src/engine/trainer.ts';
+
+export interface MlpOptions {
+  layers: LayerDescription[];
+  loss: LossDescription;
+  optimizer: OptimizerDescription;
+  inputWidth: number;
+  rows: number;
+  batchRows: number;
+  x: ArrayLike<number>;
+  labels?: ArrayLike<number>;
+  values?: { width: number; data: ArrayLike<number> };
+  clipNorm?: number;
+  clipValue?: number;
+  seed?: number;
+  isFrozen?: (name: string) => boolean;
+}
+
+const zeros = { type: 'zeros' } as const;
+
+/** A dense layer that begins at zero. */
+export function dense(
+  name: string,
+  units: number,
+  type: 'linear' | 'relu' | 'sigmoid' | 'tanh',
+  init: InitializerDescription = zeros,
+): LayerDescription {
+  return { type: 'dense', name, units, activation: { type }, init, bias: true, biasInit: zeros };
+}
+
+/** A trainer whose rows are given, in their own order. */
+export function createMlp(compiled: CompiledKernels, threads: number, options: MlpOptions): Trainer {
+  const trainer = new Trainer(
+    {
+      rows: {
+        count: options.rows,
+        features: { dims: [options.inputWidth], element: 'f32' },
+        target: options.values === undefined ? { kind: 'labels' } : { kind: 'values', width: options.values.width },
+        trainOrder: options.rows,
+        evaluationOrder: options.rows,
+      },
+      layers: options.layers,
+      loss: options.loss,
+      optimizer: options.optimizer,
+      clipNorm: options.clipNorm ?? null,
+      clipValue: options.clipValue ?? null,
+      batchRows: options.batchRows,
+      seed: options.seed ?? 1,
+      ...(options.isFrozen === undefined ? {} : { isFrozen: options.isFrozen }),
+    },
+    { compiled, threads, maxThreads: 8 },
+  );
+  trainer.features.set(options.x);
+  if (options.labels !== undefined) trainer.labels.set(options.labels);
+  if (options.values !== undefined) trainer.values.set(options.values.data);
+  for (const order of [trainer.trainOrder, trainer.evaluationOrder]) {
+    for (let i = 0; i < order.length; i++) order[i] = i;
+  }
+  return trainer;
+}
