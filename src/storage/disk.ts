@@ -3,7 +3,7 @@ import { type FileHandle, mkdir, open, opendir, rename, rmdir, stat, unlink } fr
 import { dirname, join, resolve } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { BlobNotFoundError, checkKey, type Storage, type StoredBlob, StorageFullError } from './storage.ts';
+import { BlobNotFoundError, checkKey, type Storage, StorageFullError, type StoredBlob } from './storage.ts';
 
 const MIB = 2 ** 20;
 
@@ -101,7 +101,13 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
     });
     // Folders that are left empty go too; one that is not empty stops the climb.
     for (let folder = dirname(path); folder !== root; folder = dirname(folder)) {
-      if (!(await rmdir(folder).then(() => true, () => false))) break;
+      if (
+        !(await rmdir(folder).then(
+          () => true,
+          () => false,
+        ))
+      )
+        break;
     }
   }
 

@@ -2,7 +2,7 @@ import type { CompiledKernels } from '../engine/kernels/load.ts';
 import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import type { EventType, JobError, JobPhase, JobSpec, MetricPoint, Progress, StopReason } from '../spec/job.ts';
 import type { Preparation } from '../spec/preparation.ts';
-import type { StorageDescription } from '../storage/open-storage.ts';
+import type { StorageDescription } from '../storage/describe.ts';
 
 /**
  * What the lease-holding main thread and the thread that trains say to each other. The trainer posts messages; the main thread answers only

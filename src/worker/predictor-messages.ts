@@ -1,8 +1,11 @@
-import type { PredictRequest, Prediction, RowMistake } from '../spec/prediction.ts';
+import type { Prediction, PredictRequest, RowMistake } from '../spec/prediction.ts';
 
 export interface PredictorTask {
   id: number;
   request: PredictRequest;
 }
 
-export type PredictorReply = { id: number; predictions: Prediction[] } | { id: number; mistakes: RowMistake[] } | { id: number; error: string };
+export type PredictorReply =
+  | { id: number; predictions: Prediction[] }
+  | { id: number; mistakes: RowMistake[] }
+  | { id: number; error: string };

@@ -4,10 +4,10 @@ import { prepareRows } from '../data/prepare-rows.ts';
 import { chooseKernels } from '../engine/kernels/load.ts';
 import { NetworkPredictor } from '../engine/predictor.ts';
 import type { JobSpec } from '../spec/job.ts';
-import type { PredictRequest, Prediction } from '../spec/prediction.ts';
+import type { Prediction, PredictRequest } from '../spec/prediction.ts';
 import { RowsError } from '../spec/prediction.ts';
 import type { Preparation } from '../spec/preparation.ts';
-import { type StorageDescription, openStorage } from '../storage/open-storage.ts';
+import { openStorage, type StorageDescription } from '../storage/describe.ts';
 import { buildLayers } from './build-network.ts';
 import type { PredictorReply, PredictorTask } from './predictor-messages.ts';
 
@@ -38,7 +38,13 @@ async function findNetwork(request: PredictRequest): Promise<WarmNetwork> {
     return known;
   }
   const { weights, spec, preparation } = await loadCheckpoint(storage, request.storageKey, { sha256: request.sha256 });
-  const network = new NetworkPredictor(buildLayers(spec, preparation), preparation.inputWidth, weights, compiled, MAX_ROWS);
+  const network = new NetworkPredictor(
+    buildLayers(spec, preparation),
+    preparation.inputWidth,
+    weights,
+    compiled,
+    MAX_ROWS,
+  );
   const loaded = { network, preparation, spec };
   warm.set(request.checkpointId, loaded);
   const [oldest] = warm.keys();

@@ -117,7 +117,7 @@ class Attempt {
 
   async run(): Promise<AttemptEnd> {
     const data = await this.#prepare();
-    const thread = new Worker(new URL(import.meta.resolve('./trainer-thread.ts')), {
+    const thread = new Worker(new URL('./trainer-thread.ts', import.meta.url), {
       workerData: data,
       name: 'trainer',
     });

@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
-import { type PredictRequest, type Prediction, type Predictor, RowsError } from '../spec/prediction.ts';
-import type { StorageDescription } from '../storage/open-storage.ts';
+import { type Prediction, type Predictor, type PredictRequest, RowsError } from '../spec/prediction.ts';
+import type { StorageDescription } from '../storage/describe.ts';
 import type { PredictorReply } from './predictor-messages.ts';
 
 /** Requests in flight; more are refused, so that a flood cannot fill the memory. */
@@ -22,7 +22,7 @@ export function startPredictor(storage: StorageDescription, logger: Logger): Pre
   let closed = false;
 
   const start = (): ChildProcess => {
-    const started = fork(fileURLToPath(import.meta.resolve('./predictor-process.ts')), [JSON.stringify(storage)], {
+    const started = fork(fileURLToPath(new URL('./predictor-process.ts', import.meta.url)), [JSON.stringify(storage)], {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
@@ -47,7 +47,8 @@ export function startPredictor(storage: StorageDescription, logger: Logger): Pre
   return {
     predict(request: PredictRequest): Promise<Prediction[]> {
       if (closed) return Promise.reject(new Error('the predictor is closed'));
-      if (pending.size >= MAX_PENDING) return Promise.reject(new PredictorBusyError('too many predictions are waiting'));
+      if (pending.size >= MAX_PENDING)
+        return Promise.reject(new PredictorBusyError('too many predictions are waiting'));
       child ??= start();
       const id = nextId++;
       const process = child;

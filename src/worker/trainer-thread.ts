@@ -2,7 +2,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
 import { PlanTooLargeError } from '../engine/plan/layout.ts';
 import { Trainer } from '../engine/trainer.ts';
-import { openStorage } from '../storage/open-storage.ts';
+import { openStorage } from '../storage/describe.ts';
 import type { Storage } from '../storage/storage.ts';
 import { buildLayers, buildLoss, buildOptimizer, matchesAny } from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';

@@ -18,7 +18,7 @@ const held = new Set<DatabaseSync>();
 export function tryOwnerLock(path: string, owner: { uid: number; gid: number } | undefined): OwnerLock | undefined {
   const database = new DatabaseSync(path, { timeout: 0 });
   try {
-    database.exec('BEGIN EXCLUSIVE');
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE'); // no journal file to be left behind
   } catch (error) {
     database.close();
     if (isBusy(error)) return undefined;

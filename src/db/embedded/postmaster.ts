@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { lchown, open } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Binaries } from './binaries.ts';
@@ -17,6 +18,7 @@ export interface Postmaster {
 
 export type PostmasterState = Postmaster & { ready: boolean };
 
+const ANSWER_LIMIT_MS = 2_000;
 const LOG_LIMIT_BYTES = 1024 * 1024;
 /** crash recovery replays up to max_wal_size (1 GB) of log */
 const READY_LIMIT_MS = 5 * 60_000;
@@ -62,6 +64,25 @@ function isPostmaster(pid: number, cluster: string): boolean {
   } catch {
     return false;
   }
+}
+
+/**
+ * Whether a server that says it is ready does answer; one that was killed an instant ago, or is stopped, does not. Asks what
+ * every client may ask before it says who it is: does the server speak TLS? The answer is one byte.
+ */
+export function answers(server: Postmaster): Promise<boolean> {
+  const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
+  return new Promise((resolve) => {
+    const socket = connect(server.port, '127.0.0.1', () => socket.write(SSL_REQUEST));
+    const finish = (answered: boolean) => {
+      socket.destroy();
+      resolve(answered);
+    };
+    socket.setTimeout(ANSWER_LIMIT_MS, () => finish(false));
+    socket.on('data', () => finish(true));
+    socket.on('error', () => finish(false));
+    socket.on('close', () => finish(false));
+  });
 }
 
 /** Starts PostgreSQL and waits until it takes connections. On failure the error carries what it wrote. */

@@ -52,6 +52,11 @@ export async function chooseServerUser(ownerOfData: UserIds | undefined): Promis
       `The PostgreSQL data belongs to ${owner.name}, which this process may not switch to. Start Trainyard as that user, or set DATABASE_URL.`,
     );
   }
+  if (!(await canRunAs({ name: 'nobody', ids: { uid: 65_534, gid: 65_534 } }))) {
+    throw new EmbeddedPostgresError(
+      'PostgreSQL does not run as root, and this process may not switch to another user (CAP_SETUID and CAP_SETGID are missing). Start Trainyard as an ordinary user, or set DATABASE_URL.',
+    );
+  }
   const made = 'trainyard';
   for (const name of ['postgres', '_postgres', made]) {
     const user = await findUser(name);
@@ -60,14 +65,15 @@ export async function chooseServerUser(ownerOfData: UserIds | undefined): Promis
   // useradd is Linux's; the form of adduser is BusyBox's, as the others have both
   const asOurselves = { ids: undefined };
   const home = '/nonexistent';
-  await runAs(asOurselves, 'useradd', ['--system', '--user-group', '--no-create-home', '--home-dir', home, made]);
+  const options = ['--system', '--user-group', '--no-create-home', '--home-dir', home, '--shell', '/usr/sbin/nologin'];
+  await runAs(asOurselves, 'useradd', [...options, made]);
   if ((await findUser(made)) === undefined) await runAs(asOurselves, 'adduser', ['-S', '-D', '-H', '-h', home, made]);
   for (const name of [made, 'nobody']) {
     const user = await findUser(name);
     if (user !== undefined && (await canRunAs(user))) return user;
   }
   throw new EmbeddedPostgresError(
-    'PostgreSQL does not run as root, and no other user can be used: there is no "postgres", none could be created, and this process may not switch to "nobody". Start Trainyard as an ordinary user, or set DATABASE_URL.',
+    'PostgreSQL does not run as root, and no other user can be used: there is no "postgres", "trainyard" could not be created, and there is no "nobody". Start Trainyard as an ordinary user, or set DATABASE_URL.',
   );
 }
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import type { Kernels } from './abi.ts';
 import { createNaiveKernels } from './naive.ts';
-import { checkKernels } from './self-check.ts';
+import { checkKernels, exerciseKernels } from './self-check.ts';
 
 /**
  * The kernel builds, best first:
@@ -44,14 +44,18 @@ function readBuiltKernels(name: 'plain' | 'relaxed'): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * V8 flags under which a module's every function is compiled at once by the optimizing compiler: 17 ms for all kernels.
- * Without them the self-check would see the baseline compiler's code, not the code that trains, and the flag for
- * revectorization would have to stay on until the last function was used often enough. Inlining must be off with the
- * baseline compiler, which collects what it needs.
+ * V8 compiles a function with its baseline compiler first and optimizes it in the background once it has been used
+ * often. Under these flags a function is optimized on the spot at its first use, and `exerciseKernels` uses all of them:
+ * 35 ms. So the self-check sees the code that will train, threads get it with the module, and the flag for
+ * revectorization can be taken back at once, before it touches any other module of the process.
+ * (--no-liftoff would be shorter, but inlining aborts without the baseline compiler's feedback, and switching inlining off
+ * aborts a background compilation that has already begun.)
  */
-const EAGER = ['liftoff', 'wasm-lazy-compilation', 'wasm-inlining'];
-const REVECTORIZE = 'experimental-wasm-revectorize';
-/** The versions of V8 these flags were tried on; elsewhere modules are compiled as V8 likes, without revectorization. */
+const OPTIMIZE_AT_ONCE = ['--wasm-sync-tier-up', '--wasm-tiering-budget=1'];
+const OPTIMIZE_AS_USUAL = ['--no-wasm-sync-tier-up', '--wasm-tiering-budget=13000000'];
+const REVECTORIZE = '--experimental-wasm-revectorize';
+const DO_NOT_REVECTORIZE = '--no-experimental-wasm-revectorize';
+/** The versions of V8 the flags were tried on; elsewhere modules are compiled as V8 likes, without revectorization. */
 const KNOWN_V8 = /^14\./;
 
 function compileUnderFlags(bytes: Uint8Array<ArrayBuffer>, revectorize: boolean): WebAssembly.Module {
@@ -59,14 +63,32 @@ function compileUnderFlags(bytes: Uint8Array<ArrayBuffer>, revectorize: boolean)
     if (revectorize) throw new Error(`revectorization is not tried on V8 ${process.versions.v8}`);
     return new WebAssembly.Module(bytes);
   }
-  for (const flag of EAGER) setFlagsFromString(`--no-${flag}`);
-  if (revectorize) setFlagsFromString(`--${REVECTORIZE}`);
+  for (const flag of OPTIMIZE_AT_ONCE) setFlagsFromString(flag);
+  if (revectorize) setFlagsFromString(REVECTORIZE);
   try {
-    return new WebAssembly.Module(bytes);
+    const module = new WebAssembly.Module(bytes);
+    exerciseKernels((memory) => instantiateModule(module, memory));
+    return module;
   } finally {
-    for (const flag of EAGER) setFlagsFromString(`--${flag}`);
-    if (revectorize) setFlagsFromString(`--no-${REVECTORIZE}`);
+    for (const flag of OPTIMIZE_AS_USUAL) setFlagsFromString(flag);
+    if (revectorize) setFlagsFromString(DO_NOT_REVECTORIZE);
   }
+}
+
+/**
+ * The module with a custom section that holds the build's name and no meaning. V8 keeps one compilation for equal bytes
+ * in a process, so without it `relaxed` after `revectorized` would be the same machine code again.
+ */
+function tagModule(bytes: Uint8Array<ArrayBuffer>, build: KernelBuild): Uint8Array<ArrayBuffer> {
+  const name = new TextEncoder().encode(build);
+  const tagged = new Uint8Array(bytes.length + 3 + name.length);
+  tagged.set(bytes);
+  tagged.set([0, name.length + 1, name.length, ...name], bytes.length);
+  return tagged;
+}
+
+function instantiateModule(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
 }
 
 /** Compiles one build, unchecked; without one named, the best that passes its check. */
@@ -75,13 +97,13 @@ export function compileKernels(options: { build?: KernelBuild; read?: ReadKernel
   if (!build) return chooseKernels({ read }).compiled;
   if (build === 'naive') return { build, module: null };
   const bytes = read(build === 'plain' ? 'plain' : 'relaxed');
-  return { build, module: compileUnderFlags(bytes, build === 'revectorized') };
+  return { build, module: compileUnderFlags(tagModule(bytes, build), build === 'revectorized') };
 }
 
 /** The kernels over a memory; in every thread once. The memory must be shared and declare a maximum. */
 export function instantiateKernels(compiled: CompiledKernels, memory: WebAssembly.Memory): Kernels {
   if (!compiled.module) return createNaiveKernels(memory);
-  return new WebAssembly.Instance(compiled.module, { env: { memory } }).exports as unknown as Kernels;
+  return instantiateModule(compiled.module, memory);
 }
 
 /**

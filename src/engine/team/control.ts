@@ -1,21 +1,23 @@
 /**
  * The team's control words: a small Int32Array at the head of the shared memory through which the threads meet.
  *
- * The leader (rank 0) writes a command, then everyone meets at a barrier; each thread copies the command before it does anything else, so
- * the leader may prepare the next one while the others still work on this one's last stage.
+ * The leader (rank 0) writes an order, then everyone meets at a barrier and carries it out. There are two places for orders, used in turn: the
+ * leader may pass the barrier and write the next order before the others have read this one, but it cannot pass the next barrier.
  */
 export const Word = {
   arrived: 0,
   phase: 1,
   /** a thread has failed: nobody must wait for it any longer */
   failed: 2,
-  command: 4,
-  program: 5,
-  rows: 6,
-  first: 7,
-  stepLow: 8,
-  stepHigh: 9,
 } as const;
+
+/** Words of an order, from `orderAt(n)`. */
+export const Order = { command: 0, program: 1, rows: 2, first: 3, stepLow: 4, stepHigh: 5 } as const;
+
+/** First word of the n-th order. */
+export function orderAt(n: number): number {
+  return 16 + (n % 2) * 16;
+}
 
 export const Command = { run: 1, meet: 2, exit: 3 } as const;
 

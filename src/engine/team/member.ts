@@ -1,7 +1,7 @@
 import { workerData } from 'node:worker_threads';
 import { instantiateKernels } from '../kernels/load.ts';
 import { CONTROL_BYTES } from '../plan/layout.ts';
-import { Command, createBarrier, Word } from './control.ts';
+import { Command, createBarrier, Order, orderAt, Word } from './control.ts';
 import { ProgramRunner } from './runner.ts';
 import type { MemberData } from './team.ts';
 
@@ -14,15 +14,16 @@ try {
   const runner = new ProgramRunner(plan, instantiateKernels(compiled, memory), memory, rank, barrier);
   const programs = Object.values(plan.programs);
   const batch = { rows: 0, first: 0, step: 0 };
-  for (;;) {
+  for (let n = 0; ; n++) {
     barrier();
-    const command = control[Word.command];
+    const order = orderAt(n);
+    const command = control[order + Order.command];
     if (command === Command.exit) break;
     if (command !== Command.run) continue;
-    batch.rows = control[Word.rows]!;
-    batch.first = control[Word.first]! >>> 0;
-    batch.step = (control[Word.stepLow]! >>> 0) + (control[Word.stepHigh]! >>> 0) * 2 ** 32;
-    runner.run(programs[control[Word.program]!]!, batch);
+    batch.rows = control[order + Order.rows]!;
+    batch.first = control[order + Order.first]! >>> 0;
+    batch.step = (control[order + Order.stepLow]! >>> 0) + (control[order + Order.stepHigh]! >>> 0) * 2 ** 32;
+    runner.run(programs[control[order + Order.program]!]!, batch);
   }
 } catch (error) {
   errors.postMessage(error instanceof Error ? error.stack : String(error));

@@ -3,7 +3,7 @@ import type { Kernels } from '../kernels/abi.ts';
 import { type CompiledKernels, instantiateKernels } from '../kernels/load.ts';
 import type { Plan } from '../plan/compile.ts';
 import { CONTROL_BYTES, PAGE_BYTES } from '../plan/layout.ts';
-import { Command, createBarrier, TeamFailedError, Word } from './control.ts';
+import { Command, createBarrier, Order, orderAt, TeamFailedError, Word } from './control.ts';
 import { type Batch, ProgramRunner } from './runner.ts';
 
 export interface MemberData {
@@ -30,6 +30,8 @@ export class Team {
   readonly #barrier: () => void;
   readonly #runner: ProgramRunner;
   readonly #programIndex: Map<string, number>;
+  /** orders given so far */
+  #orders = 0;
   #closed = false;
 
   constructor(plan: Plan, compiled: CompiledKernels, options: { stallTimeoutMs?: number } = {}) {
@@ -53,8 +55,9 @@ export class Team {
         stallTimeoutMs,
         errors: port2,
       };
-      return new Worker(new URL(import.meta.resolve('./member.ts')), {
+      return new Worker(new URL('./member.ts', import.meta.url), {
         workerData,
+        execArgv: [],
         transferList: [port2],
         name: `engine ${i + 1}`,
       });
@@ -77,11 +80,12 @@ export class Team {
     const index = this.#programIndex.get(name);
     if (index === undefined) throw new Error(`no program ${name}`);
     const control = this.#control;
-    control[Word.program] = index;
-    control[Word.rows] = batch.rows;
-    control[Word.first] = batch.first;
-    control[Word.stepLow] = batch.step;
-    control[Word.stepHigh] = batch.step / 2 ** 32;
+    const order = orderAt(this.#orders);
+    control[order + Order.program] = index;
+    control[order + Order.rows] = batch.rows;
+    control[order + Order.first] = batch.first;
+    control[order + Order.stepLow] = batch.step;
+    control[order + Order.stepHigh] = batch.step / 2 ** 32;
     this.#meet(Command.run);
     beforeUpdate?.();
     return this.#guarded(() => this.#runner.run(this.plan.programs[name]!, batch));
@@ -132,7 +136,8 @@ export class Team {
   }
 
   #meet(command: number): void {
-    this.#control[Word.command] = command;
+    this.#control[orderAt(this.#orders) + Order.command] = command;
+    this.#orders += 1;
     this.#guarded(() => this.#barrier());
   }
 

@@ -1,7 +1,7 @@
 // What a step reads first and reports last: rows gathered by the shuffled order, means over the batch.
 // `step` points at a StepBlock (see abi.ts): word 0 rows, 1 first, 4 inverseRows (f32).
 
-import { copy } from './elementwise';
+import { copy, fill } from './elementwise';
 import { fma } from './lanes';
 
 /** y (rows, cols) = table[order[step.first + firstRow + r]] */
@@ -61,11 +61,7 @@ export function gatherRowsU8(
 
 /** y (n) = step.inverseRows */
 export function fillInverseRows(y: usize, n: u32, step: usize): void {
-  const value = load<f32>(step, 16);
-  for (let i: u32 = 0; i < n; i++) {
-    store<f32>(y, value);
-    y += 4;
-  }
+  fill(y, n, load<f32>(step, 16));
 }
 
 /** y[0] = step.inverseRows · Σ x (step.rows), summed in f64 in ascending order */

@@ -14,12 +14,13 @@
 // twice) into a temporary tile, and the part inside C is copied.
 
 import { geluErf, geluTanh, sigmoid, tanh } from './activations';
+import { tileColumns, tileRows } from './gemm-tiles';
 import { fma, loadPart, storePart } from './lanes';
 
 // @ts-ignore: decorator
 @inline const KC: u32 = 256;
 // @ts-ignore: decorator
-@inline const NC: u32 = 1024;
+@inline const NC: u32 = 512;
 // @ts-ignore: decorator
 @inline const MC: u32 = 240;
 /** Scratch: packed B (1 MiB) at 0, packed A (240 KiB) and the temporary tile (320 B) behind. */
@@ -38,92 +39,116 @@ import { fma, loadPart, storePart } from './lanes';
 // @ts-ignore: decorator
 @inline const BIAS: u32 = 8;
 
-/** B (k, n) to panels of 16 columns: to[panel][p][16]; columns past n are 0 */
+/** 16 floats; the four quarters of a panel's row */
+// @ts-ignore: decorator
+@inline
+function copyRow16(from: usize, to: usize, at: usize): void {
+  const b0 = v128.load(from + at);
+  const b1 = v128.load(from + at, 16);
+  const b2 = v128.load(from + at, 32);
+  const b3 = v128.load(from + at, 48);
+  v128.store(to, b0);
+  v128.store(to, b1, 16);
+  v128.store(to, b2, 32);
+  v128.store(to, b3, 48);
+}
+
+/**
+ * B (k, n) to panels of 16 columns: to[panel][p][16]. Columns past n hold whatever was there: they only reach columns of
+ * the temporary tile that nobody copies. Four panels at a time, so that 256 bytes of a row are read in one go: PACK4
+ */
 function packB(b: usize, pitch: usize, k: u32, n: u32, to: usize): void {
+  const panel = <usize>k << 6;
+  for (; n >= 64; n -= 64) {
+    let from = b;
+    let out = to;
+    for (let p = k; p > 0; p--) {
+      copyRow16(from, out, 0);
+      copyRow16(from, out + panel, 64);
+      copyRow16(from, out + 2 * panel, 128);
+      copyRow16(from, out + 3 * panel, 192);
+      from += pitch;
+      out += 64;
+    }
+    b += 256;
+    to += 4 * panel;
+  }
   for (; n >= 16; n -= 16) {
     let from = b;
     for (let p = k; p > 0; p--) {
-      const b0 = v128.load(from);
-      const b1 = v128.load(from, 16);
-      const b2 = v128.load(from, 32);
-      const b3 = v128.load(from, 48);
-      v128.store(to, b0);
-      v128.store(to, b1, 16);
-      v128.store(to, b2, 32);
-      v128.store(to, b3, 48);
+      copyRow16(from, to, 0);
       from += pitch;
       to += 64;
     }
     b += 64;
   }
   if (n > 0) {
+    const whole = n & ~3;
     for (let p = k; p > 0; p--) {
-      for (let j: u32 = 0; j < 16; j += 4) {
-        const part = j < n ? min<u32>(n - j, 4) : 0;
-        v128.store(to + (<usize>j << 2), part > 0 ? loadPart(b + (<usize>j << 2), part) : f32x4.splat(0));
-      }
+      for (let j: u32 = 0; j < whole; j += 4) v128.store(to + (<usize>j << 2), v128.load(b + (<usize>j << 2)));
+      for (let j = whole; j < n; j++) store<f32>(to + (<usize>j << 2), load<f32>(b + (<usize>j << 2)));
       b += pitch;
       to += 64;
     }
   }
 }
 
-/** Bᵀ (n, k) to panels of 16 columns of B: to[panel][p][16]; columns past n are 0 */
+/** Bᵀ (n, k) to panels of 16 columns of B, four rows of Bᵀ at a time: to[panel][p][16]; columns past n as in packB */
 function packBTransposed(b: usize, pitch: usize, k: u32, n: u32, to: usize): void {
-  for (let panel: u32 = 0; panel < n; panel += 16) {
-    for (let group: u32 = panel; group < panel + 16; group += 4) {
-      let out = to + (<usize>(group - panel) << 2);
-      if (group + 4 <= n) {
-        let r0 = b + <usize>group * pitch;
-        let r1 = r0 + pitch;
-        let r2 = r1 + pitch;
-        let r3 = r2 + pitch;
-        let p = k;
-        for (; p >= 4; p -= 4) {
-          const x0 = v128.load(r0);
-          const x1 = v128.load(r1);
-          const x2 = v128.load(r2);
-          const x3 = v128.load(r3);
-          const u0 = v128.shuffle<u32>(x0, x1, 0, 4, 1, 5);
-          const u1 = v128.shuffle<u32>(x2, x3, 0, 4, 1, 5);
-          const u2 = v128.shuffle<u32>(x0, x1, 2, 6, 3, 7);
-          const u3 = v128.shuffle<u32>(x2, x3, 2, 6, 3, 7);
-          v128.store(out, v128.shuffle<u64>(u0, u1, 0, 2));
-          v128.store(out, v128.shuffle<u64>(u0, u1, 1, 3), 64);
-          v128.store(out, v128.shuffle<u64>(u2, u3, 0, 2), 128);
-          v128.store(out, v128.shuffle<u64>(u2, u3, 1, 3), 192);
-          r0 += 16;
-          r1 += 16;
-          r2 += 16;
-          r3 += 16;
-          out += 256;
-        }
-        for (; p > 0; p--) {
-          store<f32>(out, load<f32>(r0));
-          store<f32>(out, load<f32>(r1), 4);
-          store<f32>(out, load<f32>(r2), 8);
-          store<f32>(out, load<f32>(r3), 12);
-          r0 += 4;
-          r1 += 4;
-          r2 += 4;
-          r3 += 4;
-          out += 64;
-        }
-      } else {
-        for (let p: u32 = 0; p < k; p++) {
-          for (let j: u32 = 0; j < 4; j++) {
-            const at = b + <usize>(group + j) * pitch + (<usize>p << 2);
-            store<f32>(out + (<usize>j << 2), group + j < n ? load<f32>(at) : 0);
-          }
-          out += 64;
-        }
-      }
+  const panel = <usize>k << 6;
+  let group: u32 = 0;
+  for (; group + 4 <= n; group += 4) {
+    let out = to + <usize>(group >> 4) * panel + (<usize>(group & 15) << 2);
+    let r0 = b;
+    let r1 = r0 + pitch;
+    let r2 = r1 + pitch;
+    let r3 = r2 + pitch;
+    let p = k;
+    for (; p >= 4; p -= 4) {
+      const x0 = v128.load(r0);
+      const x1 = v128.load(r1);
+      const x2 = v128.load(r2);
+      const x3 = v128.load(r3);
+      const u0 = v128.shuffle<u32>(x0, x1, 0, 4, 1, 5);
+      const u1 = v128.shuffle<u32>(x2, x3, 0, 4, 1, 5);
+      const u2 = v128.shuffle<u32>(x0, x1, 2, 6, 3, 7);
+      const u3 = v128.shuffle<u32>(x2, x3, 2, 6, 3, 7);
+      v128.store(out, v128.shuffle<u64>(u0, u1, 0, 2));
+      v128.store(out, v128.shuffle<u64>(u0, u1, 1, 3), 64);
+      v128.store(out, v128.shuffle<u64>(u2, u3, 0, 2), 128);
+      v128.store(out, v128.shuffle<u64>(u2, u3, 1, 3), 192);
+      r0 += 16;
+      r1 += 16;
+      r2 += 16;
+      r3 += 16;
+      out += 256;
     }
-    to += <usize>k << 6;
+    for (; p > 0; p--) {
+      store<f32>(out, load<f32>(r0));
+      store<f32>(out, load<f32>(r1), 4);
+      store<f32>(out, load<f32>(r2), 8);
+      store<f32>(out, load<f32>(r3), 12);
+      r0 += 4;
+      r1 += 4;
+      r2 += 4;
+      r3 += 4;
+      out += 64;
+    }
+    b += 4 * pitch;
+  }
+  for (; group < n; group++) {
+    let out = to + <usize>(group >> 4) * panel + (<usize>(group & 15) << 2);
+    let from = b;
+    for (let p = k; p > 0; p--) {
+      store<f32>(out, load<f32>(from));
+      from += 4;
+      out += 64;
+    }
+    b += pitch;
   }
 }
 
-/** Aᵀ (k, m) to panels of 5 rows of A: to[panel][p][5]; rows past m are 0 */
+/** Aᵀ (k, m) to panels of 5 rows of A: to[panel][p][5]; rows past m hold whatever was there, as in packB */
 function packATransposed(a: usize, pitch: usize, k: u32, m: u32, to: usize): void {
   for (; m >= 5; m -= 5) {
     let from = a;
@@ -139,283 +164,10 @@ function packATransposed(a: usize, pitch: usize, k: u32, m: u32, to: usize): voi
   }
   if (m > 0) {
     for (let p = k; p > 0; p--) {
-      for (let i: u32 = 0; i < 5; i++) store<f32>(to + (<usize>i << 2), i < m ? load<f32>(a + (<usize>i << 2)) : 0);
+      for (let i: u32 = 0; i < m; i++) store<f32>(to + (<usize>i << 2), load<f32>(a + (<usize>i << 2)));
       a += pitch;
       to += 20;
     }
-  }
-}
-
-/**
- * One 5×16 tile: C (+)= A·B, A five rows at a0..a4, contiguous along k; B a packed panel.
- */
-function tileRows(
-  k: u32,
-  a0: usize,
-  a1: usize,
-  a2: usize,
-  a3: usize,
-  a4: usize,
-  b: usize,
-  c: usize,
-  pitch: usize,
-  accumulate: u32,
-): void {
-  let s00 = f32x4.splat(0);
-  let s01 = f32x4.splat(0);
-  let s02 = f32x4.splat(0);
-  let s03 = f32x4.splat(0);
-  let s10 = f32x4.splat(0);
-  let s11 = f32x4.splat(0);
-  let s12 = f32x4.splat(0);
-  let s13 = f32x4.splat(0);
-  let s20 = f32x4.splat(0);
-  let s21 = f32x4.splat(0);
-  let s22 = f32x4.splat(0);
-  let s23 = f32x4.splat(0);
-  let s30 = f32x4.splat(0);
-  let s31 = f32x4.splat(0);
-  let s32 = f32x4.splat(0);
-  let s33 = f32x4.splat(0);
-  let s40 = f32x4.splat(0);
-  let s41 = f32x4.splat(0);
-  let s42 = f32x4.splat(0);
-  let s43 = f32x4.splat(0);
-  for (; k > 0; k--) {
-    const b0 = v128.load(b);
-    const b1 = v128.load(b, 16);
-    const b2 = v128.load(b, 32);
-    const b3 = v128.load(b, 48);
-    const x0 = v128.load_splat<f32>(a0);
-    const x1 = v128.load_splat<f32>(a1);
-    const x2 = v128.load_splat<f32>(a2);
-    const x3 = v128.load_splat<f32>(a3);
-    const x4 = v128.load_splat<f32>(a4);
-    s00 = fma(x0, b0, s00);
-    s01 = fma(x0, b1, s01);
-    s02 = fma(x0, b2, s02);
-    s03 = fma(x0, b3, s03);
-    s10 = fma(x1, b0, s10);
-    s11 = fma(x1, b1, s11);
-    s12 = fma(x1, b2, s12);
-    s13 = fma(x1, b3, s13);
-    s20 = fma(x2, b0, s20);
-    s21 = fma(x2, b1, s21);
-    s22 = fma(x2, b2, s22);
-    s23 = fma(x2, b3, s23);
-    s30 = fma(x3, b0, s30);
-    s31 = fma(x3, b1, s31);
-    s32 = fma(x3, b2, s32);
-    s33 = fma(x3, b3, s33);
-    s40 = fma(x4, b0, s40);
-    s41 = fma(x4, b1, s41);
-    s42 = fma(x4, b2, s42);
-    s43 = fma(x4, b3, s43);
-    a0 += 4;
-    a1 += 4;
-    a2 += 4;
-    a3 += 4;
-    a4 += 4;
-    b += 64;
-  }
-  if (accumulate) {
-    const c00 = v128.load(c);
-    const c01 = v128.load(c, 16);
-    const c02 = v128.load(c, 32);
-    const c03 = v128.load(c, 48);
-    v128.store(c, f32x4.add(c00, s00));
-    v128.store(c, f32x4.add(c01, s01), 16);
-    v128.store(c, f32x4.add(c02, s02), 32);
-    v128.store(c, f32x4.add(c03, s03), 48);
-    c += pitch;
-    const c10 = v128.load(c);
-    const c11 = v128.load(c, 16);
-    const c12 = v128.load(c, 32);
-    const c13 = v128.load(c, 48);
-    v128.store(c, f32x4.add(c10, s10));
-    v128.store(c, f32x4.add(c11, s11), 16);
-    v128.store(c, f32x4.add(c12, s12), 32);
-    v128.store(c, f32x4.add(c13, s13), 48);
-    c += pitch;
-    const c20 = v128.load(c);
-    const c21 = v128.load(c, 16);
-    const c22 = v128.load(c, 32);
-    const c23 = v128.load(c, 48);
-    v128.store(c, f32x4.add(c20, s20));
-    v128.store(c, f32x4.add(c21, s21), 16);
-    v128.store(c, f32x4.add(c22, s22), 32);
-    v128.store(c, f32x4.add(c23, s23), 48);
-    c += pitch;
-    const c30 = v128.load(c);
-    const c31 = v128.load(c, 16);
-    const c32 = v128.load(c, 32);
-    const c33 = v128.load(c, 48);
-    v128.store(c, f32x4.add(c30, s30));
-    v128.store(c, f32x4.add(c31, s31), 16);
-    v128.store(c, f32x4.add(c32, s32), 32);
-    v128.store(c, f32x4.add(c33, s33), 48);
-    c += pitch;
-    const c40 = v128.load(c);
-    const c41 = v128.load(c, 16);
-    const c42 = v128.load(c, 32);
-    const c43 = v128.load(c, 48);
-    v128.store(c, f32x4.add(c40, s40));
-    v128.store(c, f32x4.add(c41, s41), 16);
-    v128.store(c, f32x4.add(c42, s42), 32);
-    v128.store(c, f32x4.add(c43, s43), 48);
-  } else {
-    v128.store(c, s00);
-    v128.store(c, s01, 16);
-    v128.store(c, s02, 32);
-    v128.store(c, s03, 48);
-    c += pitch;
-    v128.store(c, s10);
-    v128.store(c, s11, 16);
-    v128.store(c, s12, 32);
-    v128.store(c, s13, 48);
-    c += pitch;
-    v128.store(c, s20);
-    v128.store(c, s21, 16);
-    v128.store(c, s22, 32);
-    v128.store(c, s23, 48);
-    c += pitch;
-    v128.store(c, s30);
-    v128.store(c, s31, 16);
-    v128.store(c, s32, 32);
-    v128.store(c, s33, 48);
-    c += pitch;
-    v128.store(c, s40);
-    v128.store(c, s41, 16);
-    v128.store(c, s42, 32);
-    v128.store(c, s43, 48);
-  }
-}
-
-/** The same with A a packed panel (k, 5). */
-function tilePacked(k: u32, a: usize, b: usize, c: usize, pitch: usize, accumulate: u32): void {
-  let s00 = f32x4.splat(0);
-  let s01 = f32x4.splat(0);
-  let s02 = f32x4.splat(0);
-  let s03 = f32x4.splat(0);
-  let s10 = f32x4.splat(0);
-  let s11 = f32x4.splat(0);
-  let s12 = f32x4.splat(0);
-  let s13 = f32x4.splat(0);
-  let s20 = f32x4.splat(0);
-  let s21 = f32x4.splat(0);
-  let s22 = f32x4.splat(0);
-  let s23 = f32x4.splat(0);
-  let s30 = f32x4.splat(0);
-  let s31 = f32x4.splat(0);
-  let s32 = f32x4.splat(0);
-  let s33 = f32x4.splat(0);
-  let s40 = f32x4.splat(0);
-  let s41 = f32x4.splat(0);
-  let s42 = f32x4.splat(0);
-  let s43 = f32x4.splat(0);
-  for (; k > 0; k--) {
-    const b0 = v128.load(b);
-    const b1 = v128.load(b, 16);
-    const b2 = v128.load(b, 32);
-    const b3 = v128.load(b, 48);
-    const x0 = v128.load_splat<f32>(a);
-    const x1 = v128.load_splat<f32>(a, 4);
-    const x2 = v128.load_splat<f32>(a, 8);
-    const x3 = v128.load_splat<f32>(a, 12);
-    const x4 = v128.load_splat<f32>(a, 16);
-    s00 = fma(x0, b0, s00);
-    s01 = fma(x0, b1, s01);
-    s02 = fma(x0, b2, s02);
-    s03 = fma(x0, b3, s03);
-    s10 = fma(x1, b0, s10);
-    s11 = fma(x1, b1, s11);
-    s12 = fma(x1, b2, s12);
-    s13 = fma(x1, b3, s13);
-    s20 = fma(x2, b0, s20);
-    s21 = fma(x2, b1, s21);
-    s22 = fma(x2, b2, s22);
-    s23 = fma(x2, b3, s23);
-    s30 = fma(x3, b0, s30);
-    s31 = fma(x3, b1, s31);
-    s32 = fma(x3, b2, s32);
-    s33 = fma(x3, b3, s33);
-    s40 = fma(x4, b0, s40);
-    s41 = fma(x4, b1, s41);
-    s42 = fma(x4, b2, s42);
-    s43 = fma(x4, b3, s43);
-    a += 20;
-    b += 64;
-  }
-  if (accumulate) {
-    const c00 = v128.load(c);
-    const c01 = v128.load(c, 16);
-    const c02 = v128.load(c, 32);
-    const c03 = v128.load(c, 48);
-    v128.store(c, f32x4.add(c00, s00));
-    v128.store(c, f32x4.add(c01, s01), 16);
-    v128.store(c, f32x4.add(c02, s02), 32);
-    v128.store(c, f32x4.add(c03, s03), 48);
-    c += pitch;
-    const c10 = v128.load(c);
-    const c11 = v128.load(c, 16);
-    const c12 = v128.load(c, 32);
-    const c13 = v128.load(c, 48);
-    v128.store(c, f32x4.add(c10, s10));
-    v128.store(c, f32x4.add(c11, s11), 16);
-    v128.store(c, f32x4.add(c12, s12), 32);
-    v128.store(c, f32x4.add(c13, s13), 48);
-    c += pitch;
-    const c20 = v128.load(c);
-    const c21 = v128.load(c, 16);
-    const c22 = v128.load(c, 32);
-    const c23 = v128.load(c, 48);
-    v128.store(c, f32x4.add(c20, s20));
-    v128.store(c, f32x4.add(c21, s21), 16);
-    v128.store(c, f32x4.add(c22, s22), 32);
-    v128.store(c, f32x4.add(c23, s23), 48);
-    c += pitch;
-    const c30 = v128.load(c);
-    const c31 = v128.load(c, 16);
-    const c32 = v128.load(c, 32);
-    const c33 = v128.load(c, 48);
-    v128.store(c, f32x4.add(c30, s30));
-    v128.store(c, f32x4.add(c31, s31), 16);
-    v128.store(c, f32x4.add(c32, s32), 32);
-    v128.store(c, f32x4.add(c33, s33), 48);
-    c += pitch;
-    const c40 = v128.load(c);
-    const c41 = v128.load(c, 16);
-    const c42 = v128.load(c, 32);
-    const c43 = v128.load(c, 48);
-    v128.store(c, f32x4.add(c40, s40));
-    v128.store(c, f32x4.add(c41, s41), 16);
-    v128.store(c, f32x4.add(c42, s42), 32);
-    v128.store(c, f32x4.add(c43, s43), 48);
-  } else {
-    v128.store(c, s00);
-    v128.store(c, s01, 16);
-    v128.store(c, s02, 32);
-    v128.store(c, s03, 48);
-    c += pitch;
-    v128.store(c, s10);
-    v128.store(c, s11, 16);
-    v128.store(c, s12, 32);
-    v128.store(c, s13, 48);
-    c += pitch;
-    v128.store(c, s20);
-    v128.store(c, s21, 16);
-    v128.store(c, s22, 32);
-    v128.store(c, s23, 48);
-    c += pitch;
-    v128.store(c, s30);
-    v128.store(c, s31, 16);
-    v128.store(c, s32, 32);
-    v128.store(c, s33, 48);
-    c += pitch;
-    v128.store(c, s40);
-    v128.store(c, s41, 16);
-    v128.store(c, s42, 32);
-    v128.store(c, s43, 48);
   }
 }
 
@@ -520,6 +272,8 @@ export function gemm(
   const packedA = scratch + SCRATCH_A;
   const tile = scratch + SCRATCH_TILE;
   if (!(flags & BIAS)) bias = 0;
+  // Up to 32 columns Aᵀ is read where it lies: packing it would cost as much as the product. MEASURE
+  const packA = transposeA && n > 32;
   const finish = bias != 0 || activation == 1 || activation == 2;
 
   for (let jc: u32 = 0; jc < n; jc += NC) {
@@ -535,7 +289,8 @@ export function gemm(
       for (let ic: u32 = 0; ic < m; ic += MC) {
         const mc = min<u32>(m - ic, MC);
         const rowsA = a + <usize>ic * pitchA + (<usize>pc << 2);
-        if (transposeA) packATransposed(a + <usize>pc * pitchA + (<usize>ic << 2), pitchA, kc, mc, packedA);
+        const columnsA = a + <usize>pc * pitchA + (<usize>ic << 2);
+        if (packA) packATransposed(columnsA, pitchA, kc, mc, packedA);
 
         for (let jr: u32 = 0; jr < nc; jr += 16) {
           const panelB = scratch + <usize>jr * <usize>(kc << 2);
@@ -549,7 +304,14 @@ export function gemm(
             const pitch = whole ? pitchC : 64;
             const add = whole ? accumulate : 0;
             if (transposeA) {
-              tilePacked(kc, packedA + <usize>ir * <usize>(kc << 2), panelB, out, pitch, add);
+              let columns = columnsA + (<usize>ir << 2);
+              let stride = pitchA;
+              if (packA || rows < 5) {
+                if (!packA) packATransposed(columns, pitchA, kc, rows, packedA);
+                columns = packA ? packedA + <usize>ir * <usize>(kc << 2) : packedA;
+                stride = 20;
+              }
+              tileColumns(kc, columns, stride, panelB, out, pitch, add);
             } else {
               const a0 = rowsA + <usize>ir * pitchA;
               const a1 = rows > 1 ? a0 + pitchA : a0;

@@ -17,18 +17,25 @@ import { fma, fnma } from './lanes';
 // @ts-ignore: decorator
 @inline const LN2_LOW: f32 = -2.12194440e-4;
 
-/**
- * e^(x + small), where |small| ≪ 1: exp for small = 0. x must be in [−104, 89] or NaN.
- * n = round(x/ln 2), e^x = 2ⁿ·e^r, |r| ≤ ln2/2. The power of two is multiplied in two halves, so that results may
- * become subnormal, 0 or ∞.
- */
+/** x/ln 2 rounded to an integer n, as n + ROUND; x in [−104, 89] or NaN */
 // @ts-ignore: decorator
 @inline
-function expReduced(x: v128, small: v128): v128 {
-  const shifted = fma(x, f32x4.splat(LOG2_E), f32x4.splat(ROUND));
+function exponentOf(x: v128): v128 {
+  return fma(x, f32x4.splat(LOG2_E), f32x4.splat(ROUND));
+}
+
+/** r = x − n·ln 2, |r| ≤ ln2/2 */
+// @ts-ignore: decorator
+@inline
+function remainderOf(x: v128, shifted: v128): v128 {
   const n = f32x4.sub(shifted, f32x4.splat(ROUND));
-  let r = fnma(n, f32x4.splat(LN2_HIGH), x);
-  r = f32x4.add(fnma(n, f32x4.splat(LN2_LOW), r), small);
+  return fnma(n, f32x4.splat(LN2_LOW), fnma(n, f32x4.splat(LN2_HIGH), x));
+}
+
+/** 2ⁿ·e^r. The power of two is multiplied in two halves, so that results may become subnormal, 0 or ∞. */
+// @ts-ignore: decorator
+@inline
+function scaledExp(shifted: v128, r: v128): v128 {
   let p = fma(f32x4.splat(1.9875691500e-4), r, f32x4.splat(1.3981999507e-3));
   p = fma(p, r, f32x4.splat(8.3334519073e-3));
   p = fma(p, r, f32x4.splat(4.1665795894e-2));
@@ -49,7 +56,8 @@ function expReduced(x: v128, small: v128): v128 {
 export function exp4(x: v128): v128 {
   // pmin/pmax keep their first operand when either is NaN
   const clamped = f32x4.pmax(f32x4.pmin(x, f32x4.splat(89)), f32x4.splat(-104));
-  return expReduced(clamped, f32x4.splat(0));
+  const shifted = exponentOf(clamped);
+  return scaledExp(shifted, remainderOf(clamped, shifted));
 }
 
 /** ln x; ≤ 1.5 ulp (in ulp of max(|ln x|, 2⁻²⁴) — near 1 the argument itself is exact). */
@@ -127,7 +135,9 @@ export function gauss4(z: v128): v128 {
   const half = f32x4.splat(-0.5);
   const exact = f32x4.mul(half, f32x4.mul(high, high));
   const rest = f32x4.mul(half, f32x4.mul(f32x4.sub(z, high), f32x4.add(z, high)));
-  return expReduced(f32x4.pmax(exact, f32x4.splat(-104)), rest);
+  const clamped = f32x4.pmax(exact, f32x4.splat(-104));
+  const shifted = exponentOf(clamped);
+  return scaledExp(shifted, f32x4.add(remainderOf(clamped, shifted), rest));
 }
 
 /**

@@ -20,8 +20,11 @@ let word2: v128 = i32x4(0, 0, 0, 0);
 let word3: v128 = i32x4(0, 0, 0, 0);
 
 function philox4(block: u32, stream: u32, stepLow: u32, stepHigh: u32, seedLow: u32, seedHigh: u32): void {
-  const m0 = i32x4.splat(0xd2511f53);
-  const m1 = i32x4.splat(0xcd9e8d57);
+  // V8 makes a constant vector anew at every use, so the multipliers get a 0 added that it cannot see through (there
+  // are at most 65536 pages): MEASURE
+  const zero = memory.size() >>> 17;
+  const m0 = i32x4.splat(0xd2511f53 + zero);
+  const m1 = i32x4.splat(0xcd9e8d57 + zero);
   let c0 = i32x4.add(i32x4.splat(block), i32x4(0, 1, 2, 3));
   let c1 = i32x4.splat(stream);
   let c2 = i32x4.splat(stepLow);

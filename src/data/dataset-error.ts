@@ -1,0 +1,84 @@
+/** What can be wrong with the bytes of a dataset. */
+export const DATASET_ERROR_CODES = [
+  'empty_body',
+  'invalid_encoding',
+  'invalid_csv',
+  'invalid_jsonl',
+  'invalid_idx',
+  'invalid_labels',
+] as const;
+export type DatasetErrorCode = (typeof DATASET_ERROR_CODES)[number];
+
+export interface DatasetMistake {
+  /** 1-based; null where the file has no lines */
+  line: number | null;
+  /** 1-based: the field in CSV, the character elsewhere; null: the line as a whole */
+  column: number | null;
+  detail: string;
+  /** what to do, or what should stand there */
+  expected: string;
+}
+
+export const MOST_MISTAKES = 20;
+
+/** The bytes are not a dataset: `mistakes` are the first of them, at most 20. */
+export class DatasetError extends Error {
+  readonly code: DatasetErrorCode;
+  readonly mistakes: DatasetMistake[];
+  constructor(code: DatasetErrorCode, mistakes: DatasetMistake[]) {
+    const [first] = mistakes;
+    super(first === undefined ? code : first.line === null ? first.detail : `line ${first.line}: ${first.detail}`);
+    this.code = code;
+    this.mistakes = mistakes;
+  }
+}
+
+/** Throws a DatasetError with one mistake. */
+export function fail(
+  code: DatasetErrorCode,
+  place: { line: number | null; column?: number },
+  detail: string,
+  expected: string,
+): never {
+  throw new DatasetError(code, [{ line: place.line, column: place.column ?? null, detail, expected }]);
+}
+
+/** Collects mistakes that reading can go on after. */
+export class MistakeList {
+  readonly code: DatasetErrorCode;
+  readonly mistakes: DatasetMistake[] = [];
+  constructor(code: DatasetErrorCode) {
+    this.code = code;
+  }
+
+  /** Throws what was collected once there are 20. */
+  add(line: number, column: number | null, detail: string, expected: string): void {
+    this.mistakes.push({ line, column, detail, expected });
+    if (this.mistakes.length >= MOST_MISTAKES) this.throwIfAny();
+  }
+
+  throwIfAny(): void {
+    if (this.mistakes.length > 0) throw new DatasetError(this.code, this.mistakes);
+  }
+
+  /** Runs something that throws DatasetErrors of its own; what was collected before comes first. */
+  guard<T>(run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      throw this.join(error);
+    }
+  }
+
+  /** The error, with what was collected before it in front. */
+  join(error: unknown): unknown {
+    if (this.mistakes.length === 0 || !(error instanceof DatasetError)) return error;
+    if (error.code !== this.code) return error;
+    return new DatasetError(this.code, [...this.mistakes, ...error.mistakes].slice(0, MOST_MISTAKES));
+  }
+}
+
+/** A name or a value as it is shown in a message. */
+export function quote(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}

@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { buildApp } from '../api/app.ts';
+import type { Config } from '../config.ts';
+import { openDatabase } from '../db/client.ts';
+import { migrateDatabase } from '../db/migrate.ts';
+import { watchJobs } from '../db/watch.ts';
+import { openQueue } from '../jobs/queue.ts';
+import { startReconciler } from '../jobs/reconcile-jobs.ts';
+import { startRelay } from '../jobs/relay-outbox.ts';
+import { createLogger, type Logger } from '../observability/logger.ts';
+import { openDiskStorage } from '../storage/disk.ts';
+import { startPredictor } from '../worker/start-predictor.ts';
+import { readConfigOrExit, requireUrl } from './read-config.ts';
+import { onStopSignal } from './stop-signal.ts';
+
+export interface RunningApi {
+  url: string;
+  close(): Promise<void>;
+}
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+/** Migrates, wires the API together and listens. */
+export async function startApi(config: Config, databaseUrl: string, logger: Logger): Promise<RunningApi> {
+  await migrateDatabase(databaseUrl);
+  const db = openDatabase(databaseUrl, { logger });
+  const storage = openDiskStorage(config.storageDir);
+  const watcher = watchJobs(databaseUrl, { logger });
+  const queue = await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger });
+  const relay = startRelay({ db, queue, logger });
+  const reconciler = startReconciler({ db, queue, logger });
+  const predictor = startPredictor(storage.describe(), logger);
+  const app = await buildApp({
+    db,
+    storage,
+    watcher,
+    predictor,
+    queueDepth: () => queue.depth(),
+    logger,
+    config,
+    version,
+  });
+  await app.listen({ host: config.host, port: config.port });
+  const { port } = app.server.address() as AddressInfo;
+  return {
+    url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
+    async close() {
+      await app.close();
+      await Promise.all([relay.close(), reconciler.close(), predictor.close(), watcher.close()]);
+      await queue.close();
+      await db.close();
+    },
+  };
+}
+
+if (import.meta.main) {
+  const config = readConfigOrExit();
+  const logger = createLogger(config.logLevel, 'api');
+  const api = await startApi(config, requireUrl(config.databaseUrl), logger);
+  logger.info({ url: api.url, docs: `${api.url}/docs` }, 'the API listens');
+  onStopSignal(logger, () => api.close());
+}

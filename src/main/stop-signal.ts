@@ -1,0 +1,33 @@
+import type { Logger } from '../observability/logger.ts';
+
+const MAX_STOP_MS = 25_000;
+
+/**
+ * Ends the process cleanly on SIGINT, SIGTERM, or when the parent that started it is gone. A second signal, or a stop that takes too long, ends it at
+ * once.
+ */
+export function onStopSignal(logger: Logger, stop: () => Promise<void>): void {
+  let stopping = false;
+  const begin = (reason: string) => {
+    if (stopping) {
+      if (reason !== 'parent gone') process.exit(1);
+      return;
+    }
+    stopping = true;
+    logger.info({ reason }, 'stopping');
+    setTimeout(() => {
+      logger.error('stopping took too long');
+      process.exit(1);
+    }, MAX_STOP_MS).unref();
+    stop().then(
+      () => process.exit(0),
+      (err) => {
+        logger.error({ err }, 'stopping failed');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', () => begin('SIGTERM'));
+  process.on('SIGINT', () => begin('SIGINT'));
+  process.on('disconnect', () => begin('parent gone'));
+}

@@ -1,0 +1,82 @@
+import { availableParallelism, hostname } from 'node:os';
+import { typeid } from 'typeid-js';
+import { openDatabase } from '../db/client.ts';
+import { migrateDatabase } from '../db/migrate.ts';
+import { registerWorker, touchWorker } from '../db/workers.ts';
+import { chooseKernels } from '../engine/kernels/load.ts';
+import { claimJob } from '../jobs/claim-job.ts';
+import { openQueue } from '../jobs/queue.ts';
+import { startReconciler } from '../jobs/reconcile-jobs.ts';
+import { startRelay } from '../jobs/relay-outbox.ts';
+import { createLogger } from '../observability/logger.ts';
+import { openDiskStorage } from '../storage/disk.ts';
+import { runJob } from '../worker/run-job.ts';
+import { readConfigOrExit, requireUrl } from './read-config.ts';
+import { onStopSignal } from './stop-signal.ts';
+
+/** One worker process: takes one job at a time from the queue, claims it in the database and runs it. */
+const config = readConfigOrExit();
+const databaseUrl = requireUrl(config.databaseUrl);
+const logger = createLogger(config.logLevel, 'worker');
+await migrateDatabase(databaseUrl);
+
+const { compiled, checks } = chooseKernels();
+logger.info({ kernels: compiled.build, checks }, 'kernels checked');
+
+const db = openDatabase(databaseUrl, { logger });
+const queue = await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger });
+const relay = startRelay({ db, queue, logger });
+const reconciler = startReconciler({ db, queue, logger });
+const workerId = typeid('wrk').toString();
+const maxThreads = availableParallelism();
+let runningJob: string | null = null;
+await registerWorker(db, {
+  id: workerId,
+  host: hostname(),
+  pid: process.pid,
+  kernels: compiled.build,
+  threads: config.threads ?? maxThreads,
+});
+const touch = setInterval(() => {
+  touchWorker(db, workerId, runningJob).catch((err: unknown) =>
+    logger.warn({ err }, 'the worker could not say that it lives'),
+  );
+}, 5000);
+
+const draining = new AbortController();
+const context = {
+  db,
+  storage: openDiskStorage(config.storageDir),
+  compiled,
+  workerId,
+  threads: config.threads,
+  maxThreads,
+  maxMemoryBytes: config.maxJobMemoryBytes,
+  leaseSeconds: config.leaseSeconds,
+  logger,
+};
+const consumer = queue.consume(
+  async (jobId) => {
+    if (draining.signal.aborted) return;
+    const claim = await claimJob(db, { jobId, workerId, leaseSeconds: config.leaseSeconds });
+    if (claim === null) return;
+    runningJob = jobId;
+    try {
+      await runJob(context, claim, draining.signal);
+    } finally {
+      runningJob = null;
+    }
+  },
+  { concurrency: 1 },
+);
+logger.info({ worker: workerId }, 'the worker waits for jobs');
+
+onStopSignal(logger, async () => {
+  // first the flag, so that the running job writes its checkpoint and lets go; then the queue, which waits for it
+  draining.abort();
+  await consumer.close();
+  clearInterval(touch);
+  await Promise.all([relay.close(), reconciler.close()]);
+  await queue.close();
+  await db.close();
+});
