@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Readable } from 'node:stream';
+import { addAbortSignal, Readable } from 'node:stream';
 import type { DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import type { Storage } from '../storage/storage.ts';
 import { fail } from './dataset-error.ts';
@@ -51,6 +51,7 @@ export async function storeDatasetFile({
   maxBytes,
   signal,
 }: StoreFileRequest): Promise<DatasetFile> {
+  if (signal !== undefined && source instanceof Readable) addAbortSignal(signal, source);
   const { key, sizeBytes, sha256 } = await storage.put(keyOf(id, role), limitBytes(source, maxBytes), { signal });
   return { role, key, sizeBytes, sha256 };
 }

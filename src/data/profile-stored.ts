@@ -26,28 +26,35 @@ export async function profileStoredFiles(request: {
   try {
     return await runThread({ format, files, storage: storage.describe() }, signal);
   } finally {
-    running--;
-    waiting.shift()?.();
+    endTurn();
   }
 }
 
 async function takeTurn(signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted();
-  if (running >= MOST_THREADS) {
-    await new Promise<void>((resolve, reject) => {
-      const start = () => {
-        signal?.removeEventListener('abort', leave);
-        resolve();
-      };
-      const leave = () => {
-        waiting.splice(waiting.indexOf(start), 1);
-        reject(signal!.reason);
-      };
-      waiting.push(start);
-      signal?.addEventListener('abort', leave, { once: true });
-    });
+  if (running < MOST_THREADS) {
+    running++;
+    return;
   }
-  running++;
+  await new Promise<void>((resolve, reject) => {
+    const start = () => {
+      signal?.removeEventListener('abort', leave);
+      resolve();
+    };
+    const leave = () => {
+      waiting.splice(waiting.indexOf(start), 1);
+      reject(signal!.reason);
+    };
+    waiting.push(start);
+    signal?.addEventListener('abort', leave, { once: true });
+  });
+}
+
+/** Hands the turn to whoever has waited longest. */
+function endTurn(): void {
+  const next = waiting.shift();
+  if (next === undefined) running--;
+  else next();
 }
 
 async function runThread(request: ProfileRequest, signal: AbortSignal | undefined): Promise<DatasetProfile> {

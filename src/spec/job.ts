@@ -25,10 +25,14 @@ export const Split = closed(
   {
     validation: fraction,
     test: fraction,
-    stratify: Type.Boolean(derived('true for a category target')),
+    shuffle: Type.Boolean({
+      default: true,
+      description: 'false: in the order of the dataset, the last rows are for test and those before them for validation',
+    }),
+    stratify: Type.Boolean(derived('true for a category target that is shuffled')),
     seed: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 }),
   },
-  { description: 'Which share of the rows is held out, by a seeded shuffle.' },
+  { description: 'Which share of the rows is held out.' },
 );
 export type Split = Static<typeof Split>;
 

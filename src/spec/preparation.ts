@@ -19,6 +19,8 @@ export type PreparedTarget =
 export interface Preparation {
   inputs: PreparedInput[];
   target: PreparedTarget;
+  /** sigmoid: outputs are logits of the probability of the second class (width 1), or of each number column; absent: softmax for a category, and numbers as they are */
+  link?: 'sigmoid';
   /** width of the prepared input vector */
   inputWidth: number;
   /** width of the output layer */

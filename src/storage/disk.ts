@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, opendir, rename, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { Readable, Writable } from 'node:stream';
+import { addAbortSignal, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { BlobNotFoundError, checkKey, type Storage, StorageFullError, type StoredBlob } from './storage.ts';
 
@@ -42,6 +42,8 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
     let sizeBytes = 0;
     try {
       signal?.throwIfAborted();
+      // Without this a source that has nothing to say would hold up the abort.
+      if (signal !== undefined && source instanceof Readable) addAbortSignal(signal, source);
       const { handle, madeFolder } = await openInFolder(partial, folder, openPartial);
       try {
         const file = new Writable({

@@ -23,19 +23,17 @@ export interface LoadedRows {
 /** Reads the columns the job needs, splits the rows, and fits the preparation to the training split unless one was fitted before. */
 export async function loadRows(data: TrainerData, storage: Storage): Promise<LoadedRows> {
   const { spec, dataset } = data;
-  const table = await loadTable({
-    format: dataset.format,
-    files: dataset.files,
-    columns: dataset.columns,
-    storage,
-    inputs: spec.inputs,
-    target: spec.target,
+  const { inputs, target } = spec;
+  const table = await loadTable({ ...dataset, storage, inputs, target });
+  const { usable, labels } = selectRows(table, target);
+  const { train, validation, test } = splitRows({
+    rows: usable,
+    ...(labels !== undefined && { labels }),
+    split: spec.split,
   });
-  const { usable, labels } = selectRows(table, spec.target);
-  const { train, validation, test } = splitRows({ rows: usable, labels, split: spec.split });
-  const preparation = data.preparation ?? fitPreparation(table, spec.inputs, spec.target, train, dataset.columns);
+  const fit = () => fitPreparation(table, inputs, target, train, dataset.columns, { loss: spec.training.loss.type });
+  const preparation = data.preparation ?? fit();
   const plan = planPrepared(preparation);
-  const asValues = spec.training.loss.type === 'binary_cross_entropy';
 
   return {
     preparation,
@@ -45,30 +43,21 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
     dropped: table.rows - usable.length,
     description: {
       count: table.rows,
-      features: {
-        ...plan.features,
-        dims: [plan.features.width],
-        element: plan.features.kind,
-      } as RowsDescription['features'],
-      target:
-        plan.target.kind === 'values'
-          ? { kind: 'values', width: plan.target.width }
-          : asValues
-            ? { kind: 'values', width: 1 }
-            : { kind: 'labels' },
+      features:
+        plan.features.kind === 'u8'
+          ? { element: 'u8', dims: [plan.features.width], scale: plan.features.scale, shift: plan.features.shift }
+          : { element: 'f32', dims: [plan.features.width] },
+      target: plan.target,
       trainOrder: train.length,
       evaluationOrder: validation.length + test.length,
     },
     write(trainer) {
-      if (plan.target.kind === 'values') {
-        writePrepared(table, preparation, { features: trainer.features, values: trainer.values });
-      } else if (asValues) {
-        const classes = new Int32Array(table.rows);
-        writePrepared(table, preparation, { features: trainer.features, labels: classes });
-        trainer.values.set(classes);
-      } else {
-        writePrepared(table, preparation, { features: trainer.features, labels: trainer.labels });
-      }
+      const { features } = trainer;
+      writePrepared(
+        table,
+        preparation,
+        plan.target.kind === 'labels' ? { features, labels: trainer.labels } : { features, values: trainer.values },
+      );
       trainer.evaluationOrder.set(validation);
       trainer.evaluationOrder.set(test, validation.length);
     },

@@ -20,7 +20,7 @@ export interface CheckpointPlace {
 export interface TrainerData {
   jobId: string;
   spec: JobSpec;
-  dataset: { format: DatasetFormat; files: DatasetFile[]; columns: Column[] };
+  dataset: { format: DatasetFormat; files: DatasetFile[]; columns: Column[]; rows: number };
   storage: StorageDescription;
   compiled: CompiledKernels;
   /** engine threads when the spec says auto; undefined: chosen from the work in a step */

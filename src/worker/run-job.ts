@@ -1,4 +1,4 @@
-import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import { getCheckpoint, getCheckpointById } from '../db/checkpoints.ts';
@@ -101,7 +101,7 @@ class Attempt {
   readonly #logger: Logger;
   readonly #drain: AbortSignal;
   readonly #control = new Int32Array(new SharedArrayBuffer(ControlWord.count * 4));
-  readonly #delay: IntervalHistogram = monitorEventLoopDelay({ resolution: 5 });
+  readonly #delay = monitorEventLoopDelay({ resolution: 5 });
   #checkpointStep = 0;
   #phase: JobPhase = 'loading';
   #progress: Progress | null = null;
@@ -197,7 +197,7 @@ class Attempt {
     return {
       jobId: job.id,
       spec: job.spec,
-      dataset: { format: dataset.format, files: dataset.files, columns: dataset.columns },
+      dataset: { format: dataset.format, files: dataset.files, columns: dataset.columns, rows: dataset.rows },
       storage: storage.describe(),
       compiled,
       threads,

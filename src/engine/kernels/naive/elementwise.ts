@@ -56,9 +56,9 @@ export function createElementwise({ f32 }: Views): Pick<Kernels, ElementwiseName
       }
     },
     scaleBy: (x, s, y, n) => map(x, y, n, (x) => x * f32[at(s)]),
-    clipValue: (x, y, n, limit) => map(x, y, n, (x) => (x > limit ? limit : x < -limit ? -limit : x)),
+    clipValue: (x, y, n, limit) => map(x, y, n, (x) => Math.max(Math.min(x, limit), -limit)),
 
-    relu: (x, y, n) => map(x, y, n, (x) => (x < 0 ? 0 : x)),
+    relu: (x, y, n) => map(x, y, n, (x) => Math.max(x, 0)),
     leakyRelu: (x, y, n, alpha) => map(x, y, n, (x) => (x < 0 ? x * Math.fround(alpha) : x)),
     sigmoid: (x, y, n) => map(x, y, n, sigmoidOf),
     tanh: (x, y, n) => map(x, y, n, Math.tanh),

@@ -10,7 +10,7 @@ export function createGemm({ f32 }: Views): Pick<Kernels, 'gemm' | 'fmaPeak'> {
   function activate(x: number, activation: number, alpha: number): number {
     switch (activation) {
       case Activation.relu:
-        return x < 0 ? 0 : x;
+        return Math.max(x, 0);
       case Activation.leakyRelu:
         return x < 0 ? fround(x * fround(alpha)) : x;
       case Activation.sigmoid:

@@ -62,12 +62,12 @@ export function createRows({ f32, u32 }: Views): Pick<Kernels, RowName> {
     }
   }
 
-  const binaryEntropy = (x: number, t: number): number => (x < 0 ? 0 : x) - x * t + Math.log1p(Math.exp(-Math.abs(x)));
+  const binaryEntropy = (x: number, t: number): number => Math.max(x, 0) - x * t + Math.log1p(Math.exp(-Math.abs(x)));
 
   const huber = (e: number, delta: number): number =>
     Math.abs(e) <= delta ? (e * e) / 2 : delta * (Math.abs(e) - delta / 2);
 
-  const clamp = (e: number, limit: number): number => (e > limit ? limit : e < -limit ? -limit : e);
+  const clamp = (e: number, limit: number): number => Math.max(Math.min(e, limit), -limit);
 
   return {
     softmax(x, y, rows, cols) {

@@ -1,0 +1,169 @@
+import { createHash } from 'node:crypto';
+import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
+import type { Input, Target } from '../spec/job.ts';
+import type { Storage } from '../storage/storage.ts';
+import { orderFiles } from './ingest-dataset.ts';
+import { type ColumnLoader, openLoader } from './load-column.ts';
+import { readCsv } from './read-csv.ts';
+import { readIdx } from './read-idx.ts';
+import { readJsonl } from './read-jsonl.ts';
+import { type ColumnForm, type Table, type TableColumn, UnusableColumnError } from './table.ts';
+
+/** The stored bytes are not those that were uploaded. */
+export class DamagedDatasetError extends Error {
+  readonly code = 'dataset_damaged';
+  readonly key: string;
+  constructor(key: string) {
+    super(`the dataset's file at ${key} is not what was uploaded: its sha256 differs`);
+    this.key = key;
+  }
+}
+
+export interface LoadTableRequest {
+  format: DatasetFormat;
+  files: readonly DatasetFile[];
+  /** from the dataset's profile */
+  columns: readonly Column[];
+  storage: Storage;
+  inputs: readonly Input[];
+  target: Target;
+  /** rows of the profile; where they are not given, room grows as rows come */
+  rows?: number;
+}
+
+/**
+ * Reads the columns that inputs and target need into typed arrays, and verifies the digest of every byte read.
+ * Errors: UnusableColumnError before anything is read; DamagedDatasetError; BlobNotFoundError.
+ */
+export async function loadTable(request: LoadTableRequest): Promise<Table> {
+  const { format, columns, storage } = request;
+  const files = orderFiles(format, request.files);
+  const forms = listForms(request.inputs, request.target);
+  const found = [...forms].map(([name, wanted]) => {
+    const column = columns.find((candidate) => candidate.name === name);
+    if (column === undefined) throw new UnusableColumnError(name, 'is not in the dataset');
+    return { column, wanted };
+  });
+  if (format === 'idx') return loadIdx(files, found, storage);
+
+  const loaders = found.flatMap(({ column, wanted }) =>
+    wanted.map((form) => {
+      if (form === 'image') throw new UnusableColumnError(column.name, `is ${column.type}, not an image`);
+      return { name: column.name, loader: openLoader(column, form) };
+    }),
+  );
+  const [file] = files as [DatasetFile];
+  const read = format === 'csv' ? loadCsv : loadJsonl;
+  const rows = await read(openVerified(file, storage), loaders, request.rows ?? 1024);
+  const table: Table = { rows, columns: new Map() };
+  for (const { name, loader } of loaders) {
+    loader.reserve(rows);
+    table.columns.set(name, { ...table.columns.get(name), ...loader.finish(rows) });
+  }
+  return table;
+}
+
+/** Forms in which each column is needed. */
+function listForms(inputs: readonly Input[], target: Target): Map<string, ColumnForm[]> {
+  const forms = new Map<string, ColumnForm[]>();
+  const add = (name: string, form: ColumnForm) => {
+    const wanted = forms.get(name) ?? [];
+    if (!wanted.includes(form)) forms.set(name, [...wanted, form]);
+  };
+  for (const { column, type } of inputs) add(column, type);
+  for (const column of target.columns) add(column, target.type);
+  return forms;
+}
+
+type Loaders = readonly { name: string; loader: ColumnLoader }[];
+
+async function loadCsv(source: AsyncIterable<Uint8Array>, loaders: Loaders, firstRoom: number): Promise<number> {
+  let row = 0;
+  let room = 0;
+  let places: { index: number; loader: ColumnLoader }[] = [];
+  return readCsv(source, {
+    onHeader(names) {
+      places = loaders.map(({ name, loader }) => ({ index: names.indexOf(name), loader }));
+    },
+    onRow(fields) {
+      if (row === room) room = growRoom(loaders, room, firstRoom);
+      for (const { index, loader } of places) loader.setField(row, fields[index]!);
+      row++;
+    },
+  });
+}
+
+async function loadJsonl(source: AsyncIterable<Uint8Array>, loaders: Loaders, firstRoom: number): Promise<number> {
+  let row = 0;
+  let room = growRoom(loaders, 0, firstRoom);
+  const places: ColumnLoader[][] = [];
+  return readJsonl(source, {
+    onColumn(name, index) {
+      places[index] = loaders.filter((wanted) => wanted.name === name).map(({ loader }) => loader);
+    },
+    onValue(index, value) {
+      if (row === room) room = growRoom(loaders, room, firstRoom);
+      for (const loader of places[index]!) loader.setValue(row, value);
+    },
+    onRowEnd() {
+      row++;
+    },
+  });
+}
+
+function growRoom(loaders: Loaders, room: number, firstRoom: number): number {
+  const grown = room === 0 ? firstRoom : room * 2;
+  for (const { loader } of loaders) loader.reserve(grown);
+  return grown;
+}
+
+type Wanted = readonly { column: Column; wanted: ColumnForm[] }[];
+
+async function loadIdx(files: readonly DatasetFile[], found: Wanted, storage: Storage): Promise<Table> {
+  const table: Table = { rows: 0, columns: new Map() };
+  for (const { column, wanted } of found) {
+    const role = column.type === 'image' ? 'images' : 'labels';
+    const bytes = await loadBytes(files.find((file) => file.role === role)!, role, storage);
+    const loaded: TableColumn = {};
+    for (const form of wanted) {
+      if ((form === 'image') !== (column.type === 'image') || form === 'boolean') {
+        throw new UnusableColumnError(column.name, `is ${column.type}, not ${form}`);
+      }
+      if (form === 'image') loaded.image = { bytes: bytes.elements, shape: bytes.shape };
+      if (form === 'number') loaded.numbers = Float64Array.from(bytes.elements);
+      if (form === 'category') {
+        const classes = column.classes!.map(({ value }) => value);
+        const codes = new Int32Array(256).fill(-1);
+        classes.forEach((value, code) => {
+          codes[Number(value)] = code;
+        });
+        loaded.category = { codes: Int32Array.from(bytes.elements, (value) => codes[value]!), classes };
+      }
+    }
+    table.rows = bytes.rows;
+    table.columns.set(column.name, loaded);
+  }
+  return table;
+}
+
+async function loadBytes(file: DatasetFile, role: 'images' | 'labels', storage: Storage) {
+  let elements = new Uint8Array(0);
+  const { rows, shape } = await readIdx(openVerified(file, storage), role, {
+    onHeader(header) {
+      elements = new Uint8Array(header.rows * header.rowBytes);
+    },
+    onBytes(bytes, offset) {
+      elements.set(bytes, offset);
+    },
+  });
+  return { rows, shape, elements };
+}
+
+async function* openVerified(file: DatasetFile, storage: Storage): AsyncGenerator<Uint8Array> {
+  const hash = createHash('sha256');
+  for await (const piece of (await storage.read(file.key)) as AsyncIterable<Uint8Array>) {
+    hash.update(piece);
+    yield piece;
+  }
+  if (hash.digest('hex') !== file.sha256) throw new DamagedDatasetError(file.key);
+}

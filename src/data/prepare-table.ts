@@ -1,0 +1,137 @@
+import type { Preparation, PreparedInput } from '../spec/preparation.ts';
+import { widthOf } from './fit-preparation.ts';
+import { getForm, type Table, UnusableColumnError } from './table.ts';
+
+/** How prepared rows lie in memory; a row's numbers follow each other. */
+export interface PreparedPlan {
+  features: /** raw bytes; what reads them computes byte·scale + shift. `shape`: height, width, channels */
+  { kind: 'u8'; width: number; scale: number; shift: number; shape: number[] } | { kind: 'f32'; width: number };
+  target: { kind: 'labels' } | { kind: 'values'; width: number };
+}
+
+/** Images alone stay bytes, a quarter of the memory; everything else becomes f32. */
+export function planPrepared(preparation: Preparation): PreparedPlan {
+  const { inputs, target, inputWidth, outputWidth, link } = preparation;
+  const [only] = inputs;
+  const features: PreparedPlan['features'] =
+    inputs.length === 1 && only!.type === 'image'
+      ? { kind: 'u8', width: inputWidth, scale: only!.scale, shift: only!.shift, shape: only!.shape }
+      : { kind: 'f32', width: inputWidth };
+  const isLabels = target.type === 'category' && link !== 'sigmoid';
+  return { features, target: isLabels ? { kind: 'labels' } : { kind: 'values', width: outputWidth } };
+}
+
+export interface PreparedArrays {
+  /** (rows, inputWidth): bytes where the plan says u8 */
+  features: Uint8Array | Float32Array;
+  /** (rows) */
+  labels?: Int32Array;
+  /** (rows, outputWidth) */
+  values?: Float32Array;
+}
+
+/**
+ * Writes all rows of the table, prepared, into arrays of exactly that size (they may lie in shared memory). Rows without a target get 0 there;
+ * they are in no split. Throws UnusableColumnError where the table lacks a column, or has a class that the preparation's target does not.
+ */
+export function writePrepared(table: Table, preparation: Preparation, into: PreparedArrays): void {
+  const { inputs, inputWidth } = preparation;
+  const plan = planPrepared(preparation);
+  checkLength('features', into.features, table.rows * inputWidth);
+  if (plan.features.kind === 'u8') {
+    into.features.set(getForm(table, inputs[0]!.column, 'image').bytes);
+  } else {
+    let offset = 0;
+    for (const input of inputs) {
+      writeInput(table, input, into.features, offset, inputWidth);
+      offset += widthOf(input);
+    }
+  }
+  writeTarget(table, preparation, plan.target, into);
+}
+
+/** Fills columns `offset`… of y (rows, width). */
+function writeInput(
+  table: Table,
+  input: PreparedInput,
+  y: Uint8Array | Float32Array,
+  offset: number,
+  width: number,
+): void {
+  const { rows } = table;
+  switch (input.type) {
+    case 'number': {
+      const numbers = getForm(table, input.column, 'numbers');
+      for (let row = 0, at = offset; row < rows; row++, at += width) {
+        const value = numbers[row]!;
+        y[at] = Number.isNaN(value) ? input.missing : value * input.scale + input.shift;
+      }
+      return;
+    }
+    case 'boolean': {
+      const booleans = getForm(table, input.column, 'booleans');
+      for (let row = 0, at = offset; row < rows; row++, at += width)
+        y[at] = booleans[row] === -1 ? 0.5 : booleans[row]!;
+      return;
+    }
+    case 'category': {
+      const { codes, classes } = getForm(table, input.column, 'category');
+      const places = matchClasses(classes, input.classes);
+      const count = input.classes.length;
+      for (let row = 0, at = offset; row < rows; row++, at += width) {
+        y.fill(0, at, at + count);
+        const place = codes[row] === -1 ? -1 : places[codes[row]!]!;
+        if (place !== -1) y[at + place] = 1;
+      }
+      return;
+    }
+    case 'image': {
+      const { bytes } = getForm(table, input.column, 'image');
+      const count = widthOf(input);
+      checkLength(input.column, bytes, rows * count);
+      for (let row = 0, at = offset, from = 0; row < rows; row++, at += width, from += count) {
+        for (let i = 0; i < count; i++) y[at + i] = bytes[from + i]! * input.scale + input.shift;
+      }
+    }
+  }
+}
+
+function writeTarget(table: Table, { target }: Preparation, plan: PreparedPlan['target'], into: PreparedArrays): void {
+  const { rows } = table;
+  const y = plan.kind === 'labels' ? into.labels : into.values;
+  if (y === undefined) throw new RangeError(`the target goes into ${plan.kind}, which are not given`);
+  const width = plan.kind === 'labels' ? 1 : plan.width;
+  checkLength(plan.kind, y, rows * width);
+  if (target.type === 'category') {
+    const { codes, classes } = getForm(table, target.column, 'category');
+    const places = matchClasses(classes, target.classes);
+    for (let row = 0; row < rows; row++) {
+      const place = codes[row] === -1 ? 0 : places[codes[row]!]!;
+      if (place === -1) {
+        const name = classes[codes[row]!]!;
+        throw new UnusableColumnError(
+          target.column,
+          `has the class ${JSON.stringify(name)}, which the network does not know`,
+        );
+      }
+      y[row] = place;
+    }
+    return;
+  }
+  target.columns.forEach(({ column, scale, shift }, offset) => {
+    const numbers = getForm(table, column, 'numbers');
+    for (let row = 0, at = offset; row < rows; row++, at += width) {
+      y[at] = Number.isNaN(numbers[row]!) ? 0 : numbers[row]! * scale + shift;
+    }
+  });
+}
+
+/** Place of each class among the `known`; −1 where it is none of them. */
+function matchClasses(classes: readonly string[], known: readonly string[]): Int32Array {
+  const places = new Map(known.map((name, place) => [name, place]));
+  return Int32Array.from(classes, (name) => places.get(name) ?? -1);
+}
+
+function checkLength(name: string, array: { length: number }, expected: number): void {
+  if (array.length !== expected) throw new RangeError(`${name}: ${array.length} values, not ${expected}`);
+}

@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { chooseKernels, compileKernels } from '../../src/engine/kernels/load.ts';
+import type { LayerDescription } from '../../src/engine/layers/layer.ts';
+import type { OptimizerDescription } from '../../src/engine/optimizers/optimizer.ts';
+import { seedOf, shuffle } from '../../src/engine/random.ts';
+import { createMlp, dense } from '../support/mlp.ts';
+
+/** The promise: the weights are the same to the last bit for any number of threads, and in every run. */
+const he = { type: 'he_normal', gain: 1 } as const;
+const LAYERS: LayerDescription[] = [
+  dense('d1', 67, 'relu', he),
+  { type: 'dropout', name: 'drop', rate: 0.3 },
+  dense('d2', 45, 'tanh', he),
+  { type: 'activation', name: 'act', activation: { type: 'gelu', approximate: 'none' } },
+  dense('d3', 7, 'linear', he),
+];
+const OPTIMIZERS: OptimizerDescription[] = [
+  { type: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 },
+  { type: 'nesterov', momentum: 0.9, weightDecay: 1e-4 },
+];
+const WIDTH = 53;
+const ROWS = 331;
+const BATCH = 48;
+
+async function trainAndHash(threads: number, optimizer: OptimizerDescription, clipNorm: number): Promise<string> {
+  const x = Float32Array.from({ length: ROWS * WIDTH }, (_, i) => Math.sin(i * 0.37) + Math.cos(i * 0.011));
+  const labels = Int32Array.from({ length: ROWS }, (_, i) => (i * 5) % 7);
+  const { compiled } = chooseKernels();
+  const trainer = createMlp(compiled, threads, {
+    layers: LAYERS,
+    loss: { type: 'cross_entropy' },
+    optimizer,
+    inputWidth: WIDTH,
+    rows: ROWS,
+    batchRows: BATCH,
+    x,
+    labels,
+    clipNorm,
+    clipValue: 0.5,
+  });
+  trainer.initialize();
+  let step = 0;
+  for (let epoch = 0; epoch < 4; epoch++) {
+    trainer.settle();
+    shuffle(trainer.trainOrder, seedOf(3), epoch);
+    for (let first = 0; first < ROWS; first += BATCH) {
+      expect(trainer.step(first, Math.min(BATCH, ROWS - first), step++, 0.01)).toBeGreaterThan(0);
+    }
+  }
+  trainer.settle();
+  const hash = createHash('sha256');
+  for (const { name } of trainer.parameters) hash.update(trainer.tensor(name));
+  for (const slot of trainer.slots) hash.update(trainer.tensor(slot.node.attributes.name as string));
+  hash.update(String(trainer.evaluate(0, ROWS).loss));
+  await trainer.close();
+  return hash.digest('hex');
+}
+
+describe('the same bits', () => {
+  it.each(OPTIMIZERS)(
+    'for 1, 2, 3 and 4 threads and between two runs: $type, dropout, clipping, a shorter last batch',
+    async (optimizer) => {
+      const first = await trainAndHash(1, optimizer, 0.7);
+      for (const threads of [1, 2, 3, 4]) expect(await trainAndHash(threads, optimizer, 0.7)).toBe(first);
+    },
+  );
+
+  it('and they do depend on what the model is', async () => {
+    expect(await trainAndHash(1, OPTIMIZERS[0]!, 0.7)).not.toBe(await trainAndHash(1, OPTIMIZERS[0]!, 0.2));
+  });
+});
+
+describe('a team', () => {
+  it('ends with the error of the thread that failed, and does not hang', async () => {
+    const trainer = createMlp(compileKernels({ build: 'plain' }), 2, {
+      layers: [dense('d', 3, 'linear', he)],
+      loss: { type: 'cross_entropy' },
+      optimizer: { type: 'sgd', weightDecay: 0 },
+      inputWidth: 4,
+      rows: 8,
+      batchRows: 4,
+      x: new Float32Array(32),
+      labels: new Int32Array(8),
+    });
+    // a row number far outside the table: the gather of rank 1 reads beyond the memory and traps
+    trainer.trainOrder.fill(0);
+    trainer.trainOrder.set([0x0fff_ffff, 0x0fff_ffff], 2);
+    expect(() => trainer.step(0, 4, 0, 0.1)).toThrow(/out of bounds/);
+    await trainer.close();
+  });
+
+  it('leaves the weights as they were when the loss is not finite', async () => {
+    const trainer = createMlp(chooseKernels().compiled, 2, {
+      layers: [dense('d', 3, 'linear', he)],
+      loss: { type: 'cross_entropy' },
+      optimizer: { type: 'sgd', weightDecay: 0 },
+      inputWidth: 4,
+      rows: 8,
+      batchRows: 8,
+      x: Float32Array.from({ length: 32 }, (_, i) => (i === 20 ? Number.POSITIVE_INFINITY : 1)),
+      labels: new Int32Array(8),
+    });
+    trainer.initialize();
+    const before = trainer.tensor('d.weight').slice();
+    expect(trainer.step(0, 8, 0, 0.1)).toBeNaN();
+    trainer.settle();
+    expect(trainer.tensor('d.weight')).toEqual(before);
+    await trainer.close();
+  });
+
+  it('leaves frozen parameters as they are and gives them no optimizer state', async () => {
+    const trainer = createMlp(chooseKernels().compiled, 1, {
+      layers: [dense('a', 5, 'relu', he), dense('b', 3, 'linear', he)],
+      loss: { type: 'cross_entropy' },
+      optimizer: OPTIMIZERS[0]!,
+      inputWidth: 4,
+      rows: 8,
+      batchRows: 8,
+      x: Float32Array.from({ length: 32 }, (_, i) => Math.sin(i)),
+      labels: Int32Array.from({ length: 8 }, (_, i) => i % 3),
+      isFrozen: (name) => name.startsWith('a.'),
+    });
+    trainer.initialize();
+    const before = { a: trainer.tensor('a.weight').slice(), b: trainer.tensor('b.weight').slice() };
+    trainer.step(0, 8, 0, 0.1);
+    expect(trainer.tensor('a.weight')).toEqual(before.a);
+    expect(trainer.tensor('b.weight')).not.toEqual(before.b);
+    expect(trainer.slots.map((s) => s.parameterName)).toEqual(['b.weight', 'b.weight', 'b.bias', 'b.bias']);
+    await trainer.close();
+  });
+});

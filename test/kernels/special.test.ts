@@ -1,0 +1,193 @@
+import { describe, expect, it } from 'vitest';
+import { Activation, GEMM_SCRATCH_BYTES, type KernelName } from '../../src/engine/kernels/abi.ts';
+import { ALL_BUILDS, Bench, createMemory, instantiateBuild, WASM_BUILDS } from './builds.ts';
+
+const N = 45;
+
+describe.each(ALL_BUILDS)('%s kernels in place', (build) => {
+  const names: KernelName[] = ['copy', 'relu', 'sigmoid', 'tanh', 'geluErf', 'geluTanh', 'exp'];
+  it.each(names)('%s over its input', (kernel) => {
+    const bench = new Bench(build);
+    const x = bench.random(N, -5, 5);
+    const y = bench.room(N);
+    bench.call(kernel, x, y, N);
+    bench.call(kernel, x, x, N);
+    expect(bench.readBits(x, N)).toEqual(bench.readBits(y, N));
+  });
+
+  const binary: KernelName[] = ['add', 'sub', 'mul', 'reluGrad', 'sigmoidGrad', 'tanhGrad', 'geluErfGrad'];
+  it.each(binary)('%s over either input, and over the same input twice', (kernel) => {
+    const bench = new Bench(build);
+    const [a, b] = [bench.random(N), bench.random(N)];
+    const [a2, b2] = [bench.floats(bench.read(a, N)), bench.floats(bench.read(b, N))];
+    const y = bench.room(N);
+    bench.call(kernel, a, b, y, N);
+    bench.call(kernel, a2, b, a2, N);
+    bench.call(kernel, a, b2, b2, N);
+    expect(bench.readBits(a2, N)).toEqual(bench.readBits(y, N));
+    expect(bench.readBits(b2, N)).toEqual(bench.readBits(y, N));
+    bench.call(kernel, a, a, y, N);
+    bench.call(kernel, a, a, a, N);
+    expect(bench.readBits(a, N)).toEqual(bench.readBits(y, N));
+  });
+
+  it('softmax, cross-entropy gradient, dropout', () => {
+    const bench = new Bench(build);
+    const labels = bench.words([1, 2, 0]);
+    const gradients = bench.floats([1, 0.5, 2]);
+    const step = bench.words([3, 0, 1, 0]);
+    const calls: [KernelName, (x: number, y: number) => number[]][] = [
+      ['softmax', (x, y) => [x, y, 3, 15]],
+      ['softmaxCrossEntropyGrad', (x, y) => [x, labels, gradients, y, 3, 15]],
+      ['squaredErrorGrad', (x, y) => [x, gradients, gradients, y, 1, 3]],
+      ['dropout', (x, y) => [x, y, N, 2, 0.5, 1, 2, 3, step]],
+    ];
+    for (const [kernel, args] of calls) {
+      const x = bench.random(N);
+      const y = bench.floats(bench.read(x, N));
+      bench.call(kernel, ...args(x, y));
+      bench.call(kernel, ...args(x, x));
+      expect(bench.readBits(x, N)).toEqual(bench.readBits(y, N));
+    }
+  });
+});
+
+describe.each(ALL_BUILDS)('%s kernels and non-finite numbers', (build) => {
+  const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
+
+  /** f of one number, at every place of a vector and of the tail */
+  function apply(kernel: KernelName, value: number, ...rest: number[]): number {
+    const bench = new Bench(build, 65536);
+    const x = bench.floats(Array.from({ length: 15 }, () => value));
+    const y = bench.room(15);
+    bench.call(kernel, x, y, 15, ...rest);
+    const results = new Set(bench.read(y, 15));
+    expect(results.size).toBe(1);
+    return [...results][0];
+  }
+
+  const unary: KernelName[] = ['relu', 'leakyRelu', 'sigmoid', 'tanh', 'geluErf', 'geluTanh', 'exp', 'log', 'clipValue'];
+  it.each(unary)('%s of NaN is NaN', (kernel) => {
+    expect(apply(kernel, nan, 0.1)).toBeNaN();
+  });
+
+  it.each<[KernelName, number, number]>([
+    ['relu', inf, inf],
+    ['relu', -inf, 0],
+    ['leakyRelu', -inf, -inf],
+    ['sigmoid', inf, 1],
+    ['sigmoid', -inf, 0],
+    ['tanh', inf, 1],
+    ['tanh', -inf, -1],
+    ['geluErf', inf, inf],
+    ['geluTanh', inf, inf],
+    ['exp', inf, inf],
+    ['exp', -inf, 0],
+    ['exp', 88.8, inf],
+    ['exp', -104, 0],
+    ['log', inf, inf],
+    ['log', 0, -inf],
+    ['log', -0, -inf],
+    ['log', -1, nan],
+    ['log', -inf, nan],
+    ['clipValue', inf, Math.fround(0.1)],
+    ['clipValue', -inf, -Math.fround(0.1)],
+  ])('%s of %d is %d', (kernel, x, expected) => {
+    expect(apply(kernel, x, 0.1)).toEqual(expected);
+  });
+
+  it('gradients carry NaN', () => {
+    const bench = new Bench(build, 65536);
+    const [bad, good] = [bench.floats([nan]), bench.floats([0.5])];
+    const dx = bench.room(1);
+    const names = ['reluGrad', 'leakyReluGrad', 'sigmoidGrad', 'tanhGrad', 'geluErfGrad', 'geluTanhGrad'] as const;
+    for (const kernel of names) {
+      bench.call(kernel, bad, good, dx, 1, 0.1);
+      expect(bench.read(dx, 1)[0]).toBeNaN();
+    }
+    // the slope is 0 or 1 there, not 0·∞
+    for (const kernel of ['geluErfGrad', 'geluTanhGrad'] as const) {
+      bench.call(kernel, good, bench.floats([inf]), dx, 1);
+      expect(bench.read(dx, 1)[0]).toBe(0.5);
+      bench.call(kernel, good, bench.floats([-inf]), dx, 1);
+      expect(bench.read(dx, 1)[0]).toBeCloseTo(0, 30);
+    }
+  });
+
+  it('losses carry NaN, and a label outside the row makes it', () => {
+    const bench = new Bench(build, 65536);
+    const x = bench.floats([1, nan, 2, 1, 0, 2]);
+    const t = bench.floats([1, 0, 1, 0, 1, 0]);
+    const loss = bench.room(2);
+    for (const kernel of ['sigmoidCrossEntropy', 'squaredError', 'absoluteError', 'huberError'] as const) {
+      bench.call(kernel, x, t, loss, 2, 3, 1);
+      expect(bench.read(loss, 2)[0]).toBeNaN();
+      expect(bench.read(loss, 2)[1]).toBeGreaterThan(0);
+    }
+    bench.call('softmaxCrossEntropy', x, bench.words([0, 3]), loss, 2, 3);
+    expect([...bench.read(loss, 2)]).toEqual([nan, nan]);
+    const dx = bench.room(6);
+    bench.call('softmaxCrossEntropyGrad', x, bench.words([0, -1]), bench.floats([1, 1]), dx, 2, 3);
+    expect([...bench.read(dx, 6)].every(Number.isNaN)).toBe(true);
+    bench.call('correct', x, bench.words([2, 2]), loss, 2, 3);
+    expect([...bench.read(loss, 2)]).toEqual([0, 1]);
+  });
+
+  it('softmax survives large logits and masks of −∞', () => {
+    const bench = new Bench(build, 65536);
+    const y = bench.room(3);
+    bench.call('softmax', bench.floats([1000, -inf, 1000]), y, 1, 3);
+    expect([...bench.read(y, 3)]).toEqual([0.5, 0, 0.5]);
+    const loss = bench.room(1);
+    bench.call('softmaxCrossEntropy', bench.floats([1000, -1000, 0]), bench.words([1]), loss, 1, 3);
+    expect(bench.read(loss, 1)[0]).toBe(2000);
+  });
+
+  it('clipScale is at most 1 and carries NaN', () => {
+    const bench = new Bench(build, 65536);
+    const y = bench.room(1);
+    bench.call('clipScale', bench.floats([1, 3]), 2, 5, y);
+    expect(bench.read(y, 1)[0]).toBe(1);
+    bench.call('clipScale', bench.floats([nan, 3]), 2, 5, y);
+    expect(bench.read(y, 1)[0]).toBeNaN();
+  });
+});
+
+describe.each(WASM_BUILDS)('%s kernels at the far end of memory', (build) => {
+  // 4 GiB are reserved; only the pages that are touched count
+  const memory = createMemory(2 ** 32);
+  const kernels = instantiateBuild(build, memory);
+  const end = 2 ** 32;
+
+  it('read and write above 2 GiB, up to the last byte', () => {
+    for (const n of [1, 7, 8, 21]) {
+      const [x, y] = [3 * 2 ** 30 + 4, end - 4 * n];
+      const values = Float32Array.from({ length: n }, (_, i) => i - 3.5);
+      new Float32Array(memory.buffer, x, n).set(values);
+      kernels.relu(x, y, n);
+      expect(new Float32Array(memory.buffer, y, n)).toEqual(values.map((value) => Math.max(0, value)));
+      kernels.randomUniform(y, n, 5, 0, 1, 1, 2, 3, 4, 5);
+      expect(Math.max(...new Float32Array(memory.buffer, y, n))).toBeLessThan(1);
+      kernels.adamUpdate(y, x, x, y, n, 0.9, 0.999, 1e-8, 0, x);
+      kernels.columnSum(y, n, x, 1, n);
+    }
+  });
+
+  it('multiply matrices that end with the memory', () => {
+    const [m, n, k] = [6, 18, 7];
+    const [a, c, scratch] = [3 * 2 ** 30, 3 * 2 ** 30 + 65536, 3 * 2 ** 30 + 2 ** 20];
+    const biasAt = c - 4 * n;
+    const b = end - 4 * k * n;
+    const far = new Float32Array(memory.buffer);
+    for (let i = 0; i < m * k; i++) far[a / 4 + i] = 1;
+    for (let i = 0; i < k * n; i++) far[b / 4 + i] = 1;
+    for (const flags of [0, 1, 2, 3]) {
+      const [lda, ldb] = [flags & 1 ? m : k, flags & 2 ? k : n];
+      kernels.gemm(flags, m, n, k, a, lda, b, ldb, c, n, biasAt, Activation.none, 0, scratch);
+      expect(new Set(far.subarray(c / 4, c / 4 + m * n))).toEqual(new Set([k]));
+      // A at the end too: its narrow transposed form is read where it lies
+      kernels.gemm(flags, k, n, m, end - 4 * k * m, flags & 1 ? k : m, a, ldb, c, n, 0, 0, 0, scratch);
+    }
+    expect(GEMM_SCRATCH_BYTES).toBe(2 ** 21);
+  });
+});
