@@ -64,7 +64,7 @@ async function runThread(request: ProfileRequest, signal: AbortSignal | undefine
     workerData: request,
     name: 'profile',
     // The columns' state takes some 100 MB at its most. Small young space: blocks die at once, and the process's memory stays small.
-    resourceLimits: { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 8 },
+    resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 4 },
   });
   const stop = () => void worker.terminate();
   signal?.addEventListener('abort', stop, { once: true });

@@ -21,7 +21,7 @@ const QUOTE = 0x22;
 /**
  * Splits a stream of text into blocks of whole records, some 100 kB each: at newlines, and with `quotes` at those outside double quotes.
  * What stands inside quotes is known by counting: a quote within a quoted field is doubled (RFC 4180), so the count is even between records.
- * Memory: one record and one piece of the source. Throws DatasetError: empty_body, invalid_encoding, `code` for a record above 16 MiB.
+ * Memory: one record and one piece of the source, which is not looked at after the next was asked for; nor may a block be. Throws DatasetError: empty_body, invalid_encoding, `code` for a record above 16 MiB.
  */
 export async function* splitRecords(
   source: AsyncIterable<Uint8Array>,
@@ -64,12 +64,15 @@ export async function* splitRecords(
         yield take(piece.subarray(0, firstEnd ?? piece.length), true);
       fail(code, { line: startLine }, 'the record is longer than 16 MiB', 'records of at most 16 MiB, one a line');
     }
-    if (lastEnd !== undefined) {
-      yield take(piece.subarray(0, lastEnd), false);
+    if (firstEnd !== undefined && lastEnd !== undefined) {
+      // Only the record that was torn apart is copied; the rest is handed on as it came.
+      const joinedEnd = pendingBytes > 0 ? firstEnd : 0;
+      if (joinedEnd > 0) yield take(piece.subarray(0, joinedEnd), false);
+      if (lastEnd > joinedEnd) yield take(piece.subarray(joinedEnd, lastEnd), false);
       piece = piece.subarray(lastEnd);
     }
     if (piece.length > 0) {
-      pending.push(piece);
+      pending.push(Buffer.from(piece));
       pendingBytes += piece.length;
       pendingQuotes ||= quotes && piece.includes(QUOTE);
     }

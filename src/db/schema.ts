@@ -113,6 +113,7 @@ export const jobs = pgTable(
     index('jobs_queued').on(t.priority.desc(), t.queuedAt, t.id).where(sql`status = 'queued'`),
     index('jobs_leased').on(t.leaseUntil).where(sql`status in ('running', 'cancelling')`),
     index('jobs_metadata').using('gin', t.metadata),
+    index('jobs_dataset').on(t.datasetId, t.createdAt),
   ],
 );
 
@@ -164,6 +165,10 @@ export const checkpoints = pgTable(
     sha256: text('sha256').notNull(),
     isBest: boolean('is_best').notNull(),
     isLatest: boolean('is_latest').notNull(),
+    /** it was recorded as the latest, so it holds all a resume needs; the others are weights alone */
+    resumable: boolean('resumable').notNull(),
+    /** holds optimizer state and counters too, not weights alone */
+    resumable: boolean('resumable').notNull(),
     /** fitted preparation of inputs and target: enough to predict from raw rows */
     preparation: jsonb('preparation').$type<Preparation>().notNull(),
     createdAt: at('created_at').notNull().defaultNow(),
@@ -182,7 +187,11 @@ export const outbox = pgTable(
     attempts: integer('attempts').notNull().default(0),
     sentAt: at('sent_at'),
   },
-  (t) => [index('outbox_unsent').on(t.id).where(sql`sent_at is null`)],
+  (t) => [
+    index('outbox_unsent').on(t.id).where(sql`sent_at is null`),
+    index('outbox_sent').on(t.sentAt).where(sql`sent_at is not null`),
+    uniqueIndex('outbox_message').on(t.jobId, t.dispatchNumber),
+  ],
 );
 
 export const workers = pgTable('workers', {

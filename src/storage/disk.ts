@@ -66,6 +66,7 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
     } catch (error) {
       if (source instanceof Readable) source.destroy();
       await unlink(partial).catch(() => {});
+      if (signal?.aborted) throw signal.reason;
       throw isFull(error) ? new StorageFullError(error) : error;
     }
     return { key, sizeBytes, sha256: hash.digest('hex') };
@@ -196,5 +197,7 @@ function isAbsent(error: unknown): boolean {
 }
 
 function isFull(error: unknown): boolean {
+  // Where the source fails too, a pipeline answers both errors.
+  if (error instanceof AggregateError) return error.errors.some(isFull);
   return ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
 }

@@ -16,7 +16,7 @@ export type StorageDescription = { kind: 'disk'; directory: string };
  * A blob is whole or absent: it appears under its key only after every byte is durable.
  */
 export interface Storage {
-  /** Streams to the key; rejects, leaving nothing behind, when the source fails or `signal` aborts. Errors: StorageFullError. */
+  /** Streams to the key; rejects, leaving nothing behind, when the source fails or `signal` aborts. Errors: StorageFullError, the source's, the signal's reason. */
   put(
     key: string,
     source: Readable | AsyncIterable<Uint8Array> | Uint8Array,

@@ -66,7 +66,17 @@ describe.each(ALL_BUILDS)('%s kernels and non-finite numbers', (build) => {
     return [...results][0];
   }
 
-  const unary: KernelName[] = ['relu', 'leakyRelu', 'sigmoid', 'tanh', 'geluErf', 'geluTanh', 'exp', 'log', 'clipValue'];
+  const unary: KernelName[] = [
+    'relu',
+    'leakyRelu',
+    'sigmoid',
+    'tanh',
+    'geluErf',
+    'geluTanh',
+    'exp',
+    'log',
+    'clipValue',
+  ];
   it.each(unary)('%s of NaN is NaN', (kernel) => {
     expect(apply(kernel, nan, 0.1)).toBeNaN();
   });

@@ -73,8 +73,8 @@ export interface Kernels {
   /**
    * C (m,n) = activation(op(A) (m,k) · op(B) (k,n) [+ C] [+ bias (n)]).
    * Each C element: for each block of KC along k, acc = Σ fma(a, b) in ascending k from 0; then the blocks' sums are
-   * added to C in ascending order. Small sizes may take an unpacked path that produces the same bits.
-   * `alpha` is leaky_relu's slope. `scratch` has GEMM_SCRATCH_BYTES.
+   * added to C in ascending order.
+   * `alpha` is leaky_relu's slope. `scratch` has GEMM_SCRATCH_BYTES. C must not overlap A, B or bias.
    */
   gemm(
     flags: number,
@@ -118,7 +118,7 @@ export interface Kernels {
   /** natural logarithm; log(0) = −∞, log(negative) = NaN */
   log(x: Pointer, y: Pointer, n: number): void;
 
-  /** dx = dy where y > 0 else 0; y is relu's output (or input: the sign is the same) */
+  /** dx = dy where y > 0 else 0; y is relu's output (or input: the sign is the same). Where y is NaN, dy passes. */
   reluGrad(dy: Pointer, y: Pointer, dx: Pointer, n: number): void;
   leakyReluGrad(dy: Pointer, y: Pointer, dx: Pointer, n: number, alpha: number): void;
   /** dx = dy·y(1−y), y the output */
@@ -162,9 +162,9 @@ export interface Kernels {
   softmax(x: Pointer, y: Pointer, rows: number, cols: number): void;
   /** dx = y·(dy − Σ dy·y), y the output */
   softmaxGrad(dy: Pointer, y: Pointer, dx: Pointer, rows: number, cols: number): void;
-  /** loss (rows) = logΣexp(x) − x[label]; labels are i32 */
+  /** loss (rows) = logΣexp(x) − x[label]; labels are i32, one outside [0, cols) gives NaN */
   softmaxCrossEntropy(x: Pointer, labels: Pointer, loss: Pointer, rows: number, cols: number): void;
-  /** dx = (softmax(x) − onehot(label))·dloss[row] */
+  /** dx = (softmax(x) − onehot(label))·dloss[row]; a label outside [0, cols) gives a row of NaN */
   softmaxCrossEntropyGrad(x: Pointer, labels: Pointer, dloss: Pointer, dx: Pointer, rows: number, cols: number): void;
   /** loss (rows) = mean over cols of the binary cross-entropy of logits x against targets t in [0,1]: max(x,0) − x·t + log(1+e^−|x|) */
   sigmoidCrossEntropy(x: Pointer, t: Pointer, loss: Pointer, rows: number, cols: number): void;
@@ -179,7 +179,7 @@ export interface Kernels {
   /** e = x−t; |e| ≤ δ: e²/2, else δ(|e| − δ/2); mean over cols (torch's HuberLoss) */
   huberError(x: Pointer, t: Pointer, loss: Pointer, rows: number, cols: number, delta: number): void;
   huberErrorGrad(x: Pointer, t: Pointer, dloss: Pointer, dx: Pointer, rows: number, cols: number, delta: number): void;
-  /** y (rows) f32 = 1 where the first largest of x's row is at label, else 0 */
+  /** y (rows) f32 = 1 where the first largest of x's row is at label, else 0; 0 for a row with NaN */
   correct(x: Pointer, labels: Pointer, y: Pointer, rows: number, cols: number): void;
 
   // ---- batches --------------------------------------------------------------------------------------------------
@@ -225,7 +225,8 @@ export interface Kernels {
   ): void;
   /**
    * Adam (Kingma & Ba 2015), torch's form: m = m + (1−β₁)(g−m); v = β₂v + (1−β₂)g²;
-   * p −= (lr/bias1)·m / (√v/√bias2 + ε). decoupled = 1: AdamW, p *= 1 − lr·weightDecay first; 0: g += weightDecay·p.
+   * p −= (lr/bias1)·m / (√v/√bias2 + ε). β and ε are f64: 1 − β is taken before rounding.
+   * decoupled = 1: AdamW, p *= 1 − lr·weightDecay first; 0: g += weightDecay·p.
    */
   adamUpdate(
     p: Pointer,
@@ -241,7 +242,10 @@ export interface Kernels {
   ): void;
 
   // ---- randomness (Philox 4×32-10, Salmon et al. 2011) -------------------------------------------------------------
-  /** y[i] uniform in [low, high): word (first+i) mod 4 of counter (⌊(first+i)/4⌋, stream, stepLow, stepHigh); 24 bits */
+  /**
+   * y[i] uniform in [low, high), below `high` after rounding too: word (first+i) mod 4 of counter
+   * (⌊(first+i)/4⌋, stream, stepLow, stepHigh); 24 bits
+   */
   randomUniform(
     y: Pointer,
     n: number,
@@ -268,7 +272,10 @@ export interface Kernels {
     stepHigh: number,
   ): void;
 
-  /** `iterations` rounds of independent fused multiply-adds in registers only; returns a value that depends on them. Measures the core's FMA peak. */
+  /**
+   * `iterations` rounds of 10 independent fused multiply-adds of 8 floats (160 floating-point operations) in registers
+   * only; returns a value that depends on them. Measures the core's FMA peak, under the revectorized build.
+   */
   fmaPeak(iterations: number): number;
 }
 

@@ -59,8 +59,9 @@ const DO_NOT_REVECTORIZE = '--no-experimental-wasm-revectorize';
 const KNOWN_V8 = /^14\./;
 
 function compileUnderFlags(bytes: Uint8Array<ArrayBuffer>, revectorize: boolean): WebAssembly.Module {
+  if (revectorize && process.arch !== 'x64') throw new Error(`there are no 256-bit operations on ${process.arch}`);
   if (!KNOWN_V8.test(process.versions.v8)) {
-    if (revectorize) throw new Error(`revectorization is not tried on V8 ${process.versions.v8}`);
+    if (revectorize) throw new Error(`revectorization was never tried on V8 ${process.versions.v8}`);
     return new WebAssembly.Module(bytes);
   }
   for (const flag of OPTIMIZE_AT_ONCE) setFlagsFromString(flag);
@@ -108,7 +109,7 @@ export function instantiateKernels(compiled: CompiledKernels, memory: WebAssembl
 
 /**
  * The best build that this machine compiles and whose every kernel agrees with its naive twin on random input. Tries
- * them in order and reports each try. About 50 ms.
+ * them in order and reports each try. About 60 ms.
  */
 export function chooseKernels(options: { read?: ReadKernels } = {}): {
   compiled: CompiledKernels;

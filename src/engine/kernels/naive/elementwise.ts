@@ -48,7 +48,9 @@ export function createElementwise({ f32 }: Views): Pick<Kernels, ElementwiseName
     mul: (a, b, y, n) => zip(a, b, y, n, (a, b) => a * b),
     affine: (x, y, n, scale, shift) => map(x, y, n, (x) => Math.fround(scale) * x + Math.fround(shift)),
     addBias(x, bias, y, rows, cols) {
-      for (let r = 0; r < rows; r++) this.add(x + r * cols * 4, bias, y + r * cols * 4, cols);
+      for (let r = 0; r < rows; r++) {
+        for (let j = 0; j < cols; j++) f32[at(y) + r * cols + j] = f32[at(x) + r * cols + j] + f32[at(bias) + j];
+      }
     },
     mulRows(x, s, y, rows, cols) {
       for (let r = 0; r < rows; r++) {

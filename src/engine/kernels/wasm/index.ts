@@ -1,6 +1,6 @@
 // The exports of the kernel module: the functions of `Kernels` in abi.ts, in its order.
 
-export { fmaPeak, gemm } from './gemm';
+export { gemm } from './gemm';
 export { add, addBias, affine, clipValue, copy, fill, mul, mulRows, scaleBy, sub } from './elementwise';
 export {
   exp,
@@ -33,3 +33,4 @@ export {
 export { fillInverseRows, gatherRows, gatherRowsU8, meanRows } from './batches';
 export { adamUpdate, momentumUpdate, sgdUpdate } from './optimizers';
 export { dropout, randomNormal, randomUniform } from './philox';
+export { fmaPeak } from './fma-peak';

@@ -1,0 +1,45 @@
+import { and, desc, eq } from 'drizzle-orm';
+import type { Database, Executor } from './client.ts';
+import { checkpoints } from './schema.ts';
+
+export type CheckpointRow = typeof checkpoints.$inferSelect;
+
+/** Newest first; of one step, the one that a resume begins from first. */
+export function listCheckpoints(db: Database, jobId: string): Promise<CheckpointRow[]> {
+  return db.client
+    .select()
+    .from(checkpoints)
+    .where(eq(checkpoints.jobId, jobId))
+    .orderBy(desc(checkpoints.step), desc(checkpoints.createdAt), desc(checkpoints.id));
+}
+
+/** A checkpoint of this job: the newest that holds all a resume needs, the best, or by id. */
+export async function getCheckpoint(
+  db: Database,
+  jobId: string,
+  which: 'latest' | 'best' | (string & {}),
+): Promise<CheckpointRow | null> {
+  if (which === 'latest') return getLatestCheckpoint(db.client, jobId);
+  const [row] = await db.client
+    .select()
+    .from(checkpoints)
+    .where(and(eq(checkpoints.jobId, jobId), which === 'best' ? eq(checkpoints.isBest, true) : eq(checkpoints.id, which)));
+  return row ?? null;
+}
+
+export async function getLatestCheckpoint(executor: Executor, jobId: string): Promise<CheckpointRow | null> {
+  const [row] = await executor
+    .select()
+    .from(checkpoints)
+    .where(and(eq(checkpoints.jobId, jobId), eq(checkpoints.isLatest, true)));
+  return row ?? null;
+}
+
+/** A checkpoint of any job of the tenant. */
+export async function getCheckpointById(db: Database, tenant: string, id: string): Promise<CheckpointRow | null> {
+  const [row] = await db.client
+    .select()
+    .from(checkpoints)
+    .where(and(eq(checkpoints.id, id), eq(checkpoints.tenant, tenant)));
+  return row ?? null;
+}

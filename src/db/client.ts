@@ -1,0 +1,61 @@
+import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import pg from 'pg';
+import * as schema from './schema.ts';
+
+/** Where warnings go; a pino logger fits. */
+export interface DatabaseLogger {
+  warn(fields: object, message: string): void;
+}
+
+export interface DatabaseOptions {
+  logger?: DatabaseLogger;
+  /** connections of the pool; more callers wait in line for at most `connectTimeoutMs` */
+  maxConnections?: number;
+  /** to get a connection, from the pool or new */
+  connectTimeoutMs?: number;
+  /** the server ends a statement that takes longer */
+  statementTimeoutMs?: number;
+}
+
+export interface Database {
+  /** with the password: not for logs */
+  readonly url: string;
+  readonly client: NodePgDatabase<typeof schema>;
+  readonly pool: pg.Pool;
+  /** Waits for running queries. */
+  close(): Promise<void>;
+}
+
+export type Transaction = Parameters<Parameters<Database['client']['transaction']>[0]>[0];
+
+/** A transaction, or the client itself where one statement is all. */
+export type Executor = Database['client'] | Transaction;
+
+/** The client waits this much longer than the server's own limit, for a server that has stopped answering at all. */
+const QUERY_TIMEOUT_MARGIN_MS = 5_000;
+
+/** Opens a pool; connects when first used. A connection lost while idle is logged and replaced. */
+export function openDatabase(url: string, options: DatabaseOptions = {}): Database {
+  const { logger, maxConnections = 10, connectTimeoutMs = 5_000, statementTimeoutMs = 30_000 } = options;
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: maxConnections,
+    connectionTimeoutMillis: connectTimeoutMs,
+    idleTimeoutMillis: 30_000,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs + QUERY_TIMEOUT_MARGIN_MS,
+    keepAlive: true,
+    application_name: 'trainyard',
+  });
+  pool.on('error', (err) => logger?.warn({ err }, 'a database connection was lost while idle'));
+  let closing: Promise<void> | undefined;
+  return {
+    url,
+    pool,
+    client: drizzle({ client: pool, schema }),
+    close() {
+      closing ??= pool.end();
+      return closing;
+    },
+  };
+}

@@ -1,0 +1,121 @@
+import { and, desc, eq, inArray, isNull } from 'drizzle-orm';
+import type { DatasetFormat } from '../spec/dataset.ts';
+import type { JobStatus } from '../spec/job.ts';
+import { FINAL_STATUSES, JOB_STATUSES } from '../spec/job.ts';
+import type { Database, Executor } from './client.ts';
+import { isBehind, type PageKey } from './keyset.ts';
+import { datasets, jobs } from './schema.ts';
+
+export type DatasetRow = typeof datasets.$inferSelect;
+export type NewDataset = Omit<typeof datasets.$inferInsert, 'createdAt' | 'deletedAt'>;
+
+export class DatasetInUseError extends Error {
+  readonly datasetId: string;
+  /** some of the jobs that use it */
+  readonly jobIds: string[];
+  constructor(datasetId: string, jobIds: string[]) {
+    super(`dataset ${datasetId} is used by ${jobIds.join(', ')}`);
+    this.datasetId = datasetId;
+    this.jobIds = jobIds;
+  }
+}
+
+export class DatasetNotFoundError extends Error {
+  readonly datasetId: string;
+  constructor(datasetId: string) {
+    super(`there is no dataset ${datasetId}`);
+    this.datasetId = datasetId;
+  }
+}
+
+const UNFINISHED: JobStatus[] = JOB_STATUSES.filter((status) => !FINAL_STATUSES.includes(status));
+const MAX_NAMED_JOBS = 5;
+
+export async function insertDataset(db: Database, dataset: NewDataset): Promise<DatasetRow> {
+  const [row] = await db.client.insert(datasets).values(dataset).returning();
+  return row!;
+}
+
+export async function getDataset(
+  db: Database,
+  tenant: string,
+  id: string,
+  options: { includeDeleted?: boolean } = {},
+): Promise<DatasetRow | null> {
+  const [row] = await db.client
+    .select()
+    .from(datasets)
+    .where(
+      and(
+        eq(datasets.id, id),
+        eq(datasets.tenant, tenant),
+        options.includeDeleted ? undefined : isNull(datasets.deletedAt),
+      ),
+    );
+  return row ?? null;
+}
+
+/** Holds the dataset against deletion until the transaction ends. Errors: DatasetNotFoundError. */
+export async function holdDataset(executor: Executor, tenant: string, id: string): Promise<DatasetRow> {
+  const [row] = await executor
+    .select()
+    .from(datasets)
+    .where(and(eq(datasets.id, id), eq(datasets.tenant, tenant), isNull(datasets.deletedAt)))
+    .for('share');
+  if (row === undefined) throw new DatasetNotFoundError(id);
+  return row;
+}
+
+export interface DatasetFilter {
+  limit: number;
+  after?: PageKey;
+  name?: string;
+  format?: DatasetFormat;
+}
+
+/** Newest first. */
+export function listDatasets(db: Database, tenant: string, filter: DatasetFilter): Promise<DatasetRow[]> {
+  const { limit, after, name, format } = filter;
+  return db.client
+    .select()
+    .from(datasets)
+    .where(
+      and(
+        eq(datasets.tenant, tenant),
+        isNull(datasets.deletedAt),
+        after && isBehind(datasets, after),
+        name === undefined ? undefined : eq(datasets.name, name),
+        format && eq(datasets.format, format),
+      ),
+    )
+    .orderBy(desc(datasets.createdAt), desc(datasets.id))
+    .limit(limit);
+}
+
+/**
+ * Hides the dataset and gives its row, whose files can then be removed; null where there is none. Jobs keep what they say about it.
+ * Errors: DatasetInUseError while a job that uses it has not ended.
+ */
+export function deleteDataset(db: Database, tenant: string, id: string): Promise<DatasetRow | null> {
+  return db.client.transaction(async (tx) => {
+    const [row] = await tx
+      .select()
+      .from(datasets)
+      .where(and(eq(datasets.id, id), eq(datasets.tenant, tenant), isNull(datasets.deletedAt)))
+      .for('update');
+    if (row === undefined) return null;
+    const users = await tx
+      .select({ id: jobs.id })
+      .from(jobs)
+      .where(and(eq(jobs.datasetId, id), inArray(jobs.status, UNFINISHED)))
+      .orderBy(jobs.createdAt)
+      .limit(MAX_NAMED_JOBS);
+    if (users.length > 0)
+      throw new DatasetInUseError(
+        id,
+        users.map((job) => job.id),
+      );
+    const [deleted] = await tx.update(datasets).set({ deletedAt: new Date() }).where(eq(datasets.id, id)).returning();
+    return deleted!;
+  });
+}

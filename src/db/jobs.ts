@@ -1,0 +1,68 @@
+import { and, desc, eq, gte, inArray, lt, sql } from 'drizzle-orm';
+import type { JobKind, JobStatus } from '../spec/job.ts';
+import type { Database } from './client.ts';
+import { isBehind, type PageKey } from './keyset.ts';
+import { jobs } from './schema.ts';
+
+export type JobRow = typeof jobs.$inferSelect;
+
+export async function getJob(db: Database, tenant: string, id: string): Promise<JobRow | null> {
+  const [row] = await db.client
+    .select()
+    .from(jobs)
+    .where(and(eq(jobs.id, id), eq(jobs.tenant, tenant)));
+  return row ?? null;
+}
+
+export interface JobFilter {
+  limit: number;
+  after?: PageKey;
+  status?: JobStatus | JobStatus[];
+  kind?: JobKind;
+  /** dataset id */
+  dataset?: string;
+  /** every pair must be there */
+  metadata?: Record<string, string>;
+  /** inclusive */
+  createdAfter?: Date;
+  /** exclusive */
+  createdBefore?: Date;
+}
+
+/** Newest first. */
+export function listJobs(db: Database, tenant: string, filter: JobFilter): Promise<JobRow[]> {
+  const { limit, after, status, kind, dataset, metadata, createdAfter, createdBefore } = filter;
+  return db.client
+    .select()
+    .from(jobs)
+    .where(
+      and(
+        eq(jobs.tenant, tenant),
+        after && isBehind(jobs, after),
+        status && inArray(jobs.status, [status].flat()),
+        kind && eq(jobs.kind, kind),
+        dataset === undefined ? undefined : eq(jobs.datasetId, dataset),
+        metadata && Object.keys(metadata).length > 0
+          ? sql`${jobs.metadata} @> ${JSON.stringify(metadata)}::jsonb`
+          : undefined,
+        createdAfter && gte(jobs.createdAt, createdAfter),
+        createdBefore && lt(jobs.createdAt, createdBefore),
+      ),
+    )
+    .orderBy(desc(jobs.createdAt), desc(jobs.id))
+    .limit(limit);
+}
+
+/** Place in the queue, 1 is next: the larger priority first, then who has waited longest. null unless the job is queued. */
+export async function queuePosition(db: Database, jobId: string): Promise<number | null> {
+  const { rows } = await db.pool.query<{ position: number }>(
+    `select (
+       select count(*)::int from jobs ahead
+       where ahead.status = 'queued'
+         and (-ahead.priority, ahead.queued_at, ahead.id) <= (-job.priority, job.queued_at, job.id)
+     ) as position
+     from jobs job where job.id = $1 and job.status = 'queued'`,
+    [jobId],
+  );
+  return rows[0]?.position ?? null;
+}

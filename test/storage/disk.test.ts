@@ -1,0 +1,226 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, open, readdir, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { openStorage } from '../../src/storage/describe.ts';
+import { openDiskStorage } from '../../src/storage/disk.ts';
+import { BlobNotFoundError, StorageFullError } from '../../src/storage/storage.ts';
+import { listAll, makeFolder, openTemporaryStorage, readAll } from './temporary-storage.ts';
+
+const bytesOf = (length: number) => Buffer.from(Array.from({ length }, (_, i) => (i * 7) % 251));
+
+/** Every file below a folder, partial ones too. */
+async function listFiles(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+}
+
+describe('put', () => {
+  const content = bytesOf(3 * 2 ** 20 + 17);
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  async function* pieces() {
+    for (let at = 0; at < content.length; at += 70_000) yield content.subarray(at, at + 70_000);
+  }
+
+  it.each([
+    ['bytes', () => content],
+    ['an iterable', pieces],
+    ['a stream', () => Readable.from(pieces(), { objectMode: false })],
+    [
+      'shared memory',
+      () => {
+        const shared = new Uint8Array(new SharedArrayBuffer(content.length));
+        shared.set(content);
+        return shared;
+      },
+    ],
+  ])('stores %s, and says size and sha256', async (_, source) => {
+    const storage = await openTemporaryStorage();
+    expect(await storage.put('datasets/ds_1/data', source())).toEqual({
+      key: 'datasets/ds_1/data',
+      sizeBytes: content.length,
+      sha256,
+    });
+    expect(content.equals(await readAll(await storage.read('datasets/ds_1/data')))).toBe(true);
+    expect(await storage.size('datasets/ds_1/data')).toBe(content.length);
+  });
+
+  it('replaces a blob as a whole', async () => {
+    const storage = await openTemporaryStorage();
+    await storage.put('a', bytesOf(100));
+    const before = await storage.read('a');
+    await storage.put('a', bytesOf(3));
+    expect(await readAll(before)).toHaveLength(100);
+    expect(await readAll(await storage.read('a'))).toHaveLength(3);
+  });
+
+  it('leaves nothing behind when the source fails', async () => {
+    const folder = await makeFolder();
+    const storage = openDiskStorage(folder);
+    async function* broken() {
+      yield bytesOf(100_000);
+      throw new Error('connection lost');
+    }
+    await expect(storage.put('a/b', broken())).rejects.toThrow('connection lost');
+    expect(await listFiles(folder)).toEqual([]);
+    expect(await storage.size('a/b')).toBeNull();
+  });
+
+  it('refuses a stream of strings', async () => {
+    const folder = await makeFolder();
+    await expect(openDiskStorage(folder).put('a', Readable.from(['text']) as Readable)).rejects.toThrow(TypeError);
+    expect(await listFiles(folder)).toEqual([]);
+  });
+
+  it('stops at an abort while the source is silent, keeping the blob that was there', async () => {
+    const folder = await makeFolder();
+    const storage = openDiskStorage(folder);
+    await storage.put('a', bytesOf(10));
+    const silent = new Readable({ read() {} });
+    silent.push(bytesOf(5000));
+    const abort = new AbortController();
+    const storing = storage.put('a', silent, { signal: abort.signal });
+    setTimeout(() => abort.abort(), 20);
+    await expect(storing).rejects.toMatchObject({ name: 'AbortError' });
+    expect(silent.destroyed).toBe(true);
+    expect(await listFiles(folder)).toEqual(['a']);
+    expect(await readAll(await storage.read('a'))).toEqual(bytesOf(10));
+  });
+
+  it('does not begin when it is aborted already', async () => {
+    const folder = await makeFolder();
+    await expect(openDiskStorage(folder).put('a', bytesOf(9), { signal: AbortSignal.abort() })).rejects.toThrow();
+    expect(await listFiles(folder)).toEqual([]);
+  });
+
+  it.skipIf(!existsSync('/dev/full'))(
+    'says that the disk is full, removes the partial file, and reads go on',
+    async () => {
+      const folder = await makeFolder();
+      const working = openDiskStorage(folder);
+      await working.put('kept', bytesOf(10));
+      const full = openDiskStorage(folder, {
+        openPartial: async (path) => {
+          await writeFile(path, 'what was written before the disk was full');
+          return open('/dev/full', 'w');
+        },
+      });
+      async function* pieces() {
+        for (let i = 0; i < 100; i++) yield bytesOf(50_000);
+      }
+      for (const source of [bytesOf(1000), pieces(), Readable.from(pieces(), { objectMode: false })]) {
+        await expect(full.put('datasets/x', source)).rejects.toThrow(StorageFullError);
+      }
+      expect(await listFiles(folder)).toEqual(['kept']);
+      expect(await readAll(await full.read('kept'))).toEqual(bytesOf(10));
+    },
+  );
+
+  it('goes on while another removal takes empty folders away', async () => {
+    const storage = await openTemporaryStorage();
+    const rounds = Array.from({ length: 60 }, async (_, i) => {
+      await storage.put(`a/b/${i}`, bytesOf(10));
+      await storage.remove(`a/b/${i}`);
+    });
+    await Promise.all(rounds);
+    expect(await listAll(storage.list(''))).toEqual([]);
+  });
+});
+
+describe('read', () => {
+  it('gives any range of bytes', async () => {
+    const storage = await openTemporaryStorage();
+    const content = bytesOf(600_000);
+    await storage.put('a', content);
+    await fc.assert(
+      fc.asyncProperty(fc.nat(599_999), fc.nat(700_000), async (a, b) => {
+        const [start, end] = [Math.min(a, b), Math.max(a, b)];
+        const found = await readAll(await storage.read('a', { start, end }));
+        expect(found.equals(content.subarray(start, end + 1))).toBe(true);
+      }),
+      { numRuns: 30 },
+    );
+    await expect(storage.read('a', { start: 5, end: 4 })).rejects.toThrow(RangeError);
+  });
+
+  it('says where there is no blob', async () => {
+    const storage = await openTemporaryStorage();
+    await storage.put('a/b', bytesOf(1));
+    for (const key of ['x', 'a', 'a/b/c']) {
+      await expect(storage.read(key)).rejects.toThrow(BlobNotFoundError);
+      expect(await storage.size(key)).toBeNull();
+      await storage.remove(key);
+    }
+    expect(await storage.size('a/b')).toBe(1);
+  });
+});
+
+describe('keys', () => {
+  const wrong = [
+    '',
+    '/a',
+    'a/',
+    'a//b',
+    '.',
+    '..',
+    'a/../b',
+    'a/./b',
+    '../a',
+    'a..b',
+    'A',
+    'a b',
+    'a\0',
+    'ä',
+    'a~partial-1',
+    'a'.repeat(600),
+  ];
+  it.each(wrong)('refuses %j', async (key) => {
+    const folder = await makeFolder();
+    const storage = openDiskStorage(join(folder, 'inside'));
+    await expect(storage.put(key, bytesOf(1))).rejects.toThrow(RangeError);
+    await expect(storage.read(key)).rejects.toThrow(RangeError);
+    await expect(storage.size(key)).rejects.toThrow(RangeError);
+    await expect(storage.remove(key)).rejects.toThrow(RangeError);
+    expect(await listFiles(folder)).toEqual([]);
+  });
+});
+
+describe('list, remove and partial files', () => {
+  it('lists keys below a prefix in order, and removes folders that are left empty', async () => {
+    const folder = await makeFolder();
+    const storage = openDiskStorage(folder);
+    for (const key of ['b/2', 'a/1/x', 'a/1/y', 'a/10/x']) await storage.put(key, bytesOf(1));
+    expect(await listAll(storage.list(''))).toEqual(['a/1/x', 'a/1/y', 'a/10/x', 'b/2']);
+    expect(await listAll(storage.list('a/1/'))).toEqual(['a/1/x', 'a/1/y']);
+    expect(await listAll(storage.list('a/1'))).toEqual(['a/1/x', 'a/1/y', 'a/10/x']);
+    expect(await listAll(storage.list('none/'))).toEqual([]);
+    await storage.remove('b/2');
+    await storage.remove('a/1/x');
+    expect((await readdir(folder)).sort()).toEqual(['a']);
+    expect(await listAll(storage.list('a/1/'))).toEqual(['a/1/y']);
+  });
+
+  it('removes partial files of writers that died, and no others', async () => {
+    const folder = await makeFolder();
+    const storage = openDiskStorage(folder);
+    await storage.put('a/whole', bytesOf(1));
+    const old = join(folder, 'a', 'dead~partial-1');
+    const fresh = join(folder, 'b', 'living~partial-2');
+    await mkdir(dirname(fresh));
+    for (const path of [old, fresh]) await writeFile(path, 'part');
+    await utimes(old, new Date(), new Date(Date.now() - 7_200_000));
+    expect(await listAll(storage.list(''))).toEqual(['a/whole']);
+    expect(await storage.removePartials(3_600_000)).toBe(1);
+    expect((await listFiles(folder)).sort()).toEqual(['living~partial-2', 'whole']);
+  });
+
+  it('is opened again from its description', async () => {
+    const storage = await openTemporaryStorage();
+    await storage.put('a', bytesOf(5));
+    const again = openStorage(structuredClone(storage.describe()));
+    expect(await readAll(await again.read('a'))).toEqual(bytesOf(5));
+  });
+});
