@@ -121,4 +121,7 @@ CREATE INDEX "jobs_tenant_created" ON "jobs" USING btree ("tenant","created_at",
 CREATE INDEX "jobs_queued" ON "jobs" USING btree ("priority" DESC NULLS LAST,"queued_at","id") WHERE status = 'queued';--> statement-breakpoint
 CREATE INDEX "jobs_leased" ON "jobs" USING btree ("lease_until") WHERE status in ('running', 'cancelling');--> statement-breakpoint
 CREATE INDEX "jobs_metadata" ON "jobs" USING gin ("metadata");--> statement-breakpoint
-CREATE INDEX "outbox_unsent" ON "outbox" USING btree ("id") WHERE sent_at is null;
+CREATE INDEX "jobs_dataset" ON "jobs" USING btree ("dataset_id","created_at");--> statement-breakpoint
+CREATE INDEX "outbox_unsent" ON "outbox" USING btree ("id") WHERE sent_at is null;--> statement-breakpoint
+CREATE INDEX "outbox_sent" ON "outbox" USING btree ("sent_at") WHERE sent_at is not null;--> statement-breakpoint
+CREATE UNIQUE INDEX "outbox_message" ON "outbox" USING btree ("job_id","dispatch_number");

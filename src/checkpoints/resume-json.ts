@@ -14,8 +14,14 @@ export function stringifyState(value: unknown): string {
       throw new TypeError(`${KEY} is taken`);
     if (typeof inner === 'function' || typeof inner === 'symbol') throw new TypeError(`a ${typeof inner} is not state`);
     if (ArrayBuffer.isView(inner)) throw new TypeError('numbers in bulk belong in a tensor');
+    if (typeof inner === 'object' && inner !== null && !Array.isArray(inner)) return sortKeys(inner);
     return inner;
   });
+}
+
+/** Equal states are equal text, whatever made them: a database gives keys back in an order of its own. */
+function sortKeys(object: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 export function parseState(text: string): unknown {

@@ -61,19 +61,9 @@ export class MistakeList {
     if (this.mistakes.length > 0) throw new DatasetError(this.code, this.mistakes);
   }
 
-  /** Runs something that throws DatasetErrors of its own; what was collected before comes first. */
-  guard<T>(run: () => T): T {
-    try {
-      return run();
-    } catch (error) {
-      throw this.join(error);
-    }
-  }
-
   /** The error, with what was collected before it in front. */
   join(error: unknown): unknown {
-    if (this.mistakes.length === 0 || !(error instanceof DatasetError)) return error;
-    if (error.code !== this.code) return error;
+    if (!(error instanceof DatasetError) || error.code !== this.code || error.mistakes === this.mistakes) return error;
     return new DatasetError(this.code, [...this.mistakes, ...error.mistakes].slice(0, MOST_MISTAKES));
   }
 }

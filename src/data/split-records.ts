@@ -16,6 +16,7 @@ export interface RecordBlock {
 export const LARGEST_RECORD_BYTES = 16 * 2 ** 20;
 
 const NEWLINE = 0x0a;
+const RETURN = 0x0d;
 const QUOTE = 0x22;
 
 /**
@@ -171,8 +172,11 @@ function findInvalidUtf8(bytes: Buffer): number {
   return valid;
 }
 
+/** Ends of lines: \n, \r\n, and \r on its own. */
 export function countNewlines(bytes: Buffer): number {
   let count = 0;
   for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) count++;
+  for (let at = bytes.indexOf(RETURN); at !== -1; at = bytes.indexOf(RETURN, at + 1))
+    if (bytes[at + 1] !== NEWLINE) count++;
   return count;
 }

@@ -6,7 +6,7 @@ export type CheckpointRow = typeof checkpoints.$inferSelect;
 
 /** Newest first; of one step, the one that a resume begins from first. */
 export function listCheckpoints(db: Database, jobId: string): Promise<CheckpointRow[]> {
-  return db.client
+  return db.orm
     .select()
     .from(checkpoints)
     .where(eq(checkpoints.jobId, jobId))
@@ -19,11 +19,13 @@ export async function getCheckpoint(
   jobId: string,
   which: 'latest' | 'best' | (string & {}),
 ): Promise<CheckpointRow | null> {
-  if (which === 'latest') return getLatestCheckpoint(db.client, jobId);
-  const [row] = await db.client
+  if (which === 'latest') return getLatestCheckpoint(db.orm, jobId);
+  const [row] = await db.orm
     .select()
     .from(checkpoints)
-    .where(and(eq(checkpoints.jobId, jobId), which === 'best' ? eq(checkpoints.isBest, true) : eq(checkpoints.id, which)));
+    .where(
+      and(eq(checkpoints.jobId, jobId), which === 'best' ? eq(checkpoints.isBest, true) : eq(checkpoints.id, which)),
+    );
   return row ?? null;
 }
 
@@ -37,7 +39,7 @@ export async function getLatestCheckpoint(executor: Executor, jobId: string): Pr
 
 /** A checkpoint of any job of the tenant. */
 export async function getCheckpointById(db: Database, tenant: string, id: string): Promise<CheckpointRow | null> {
-  const [row] = await db.client
+  const [row] = await db.orm
     .select()
     .from(checkpoints)
     .where(and(eq(checkpoints.id, id), eq(checkpoints.tenant, tenant)));

@@ -20,16 +20,16 @@ export interface DatabaseOptions {
 export interface Database {
   /** with the password: not for logs */
   readonly url: string;
-  readonly client: NodePgDatabase<typeof schema>;
+  readonly orm: NodePgDatabase<typeof schema>;
   readonly pool: pg.Pool;
   /** Waits for running queries. */
   close(): Promise<void>;
 }
 
-export type Transaction = Parameters<Parameters<Database['client']['transaction']>[0]>[0];
+export type Transaction = Parameters<Parameters<Database['orm']['transaction']>[0]>[0];
 
 /** A transaction, or the client itself where one statement is all. */
-export type Executor = Database['client'] | Transaction;
+export type Executor = Database['orm'] | Transaction;
 
 /** The client waits this much longer than the server's own limit, for a server that has stopped answering at all. */
 const QUERY_TIMEOUT_MARGIN_MS = 5_000;
@@ -52,7 +52,7 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
   return {
     url,
     pool,
-    client: drizzle({ client: pool, schema }),
+    orm: drizzle({ client: pool, schema }),
     close() {
       closing ??= pool.end();
       return closing;

@@ -32,7 +32,7 @@ const UNFINISHED: JobStatus[] = JOB_STATUSES.filter((status) => !FINAL_STATUSES.
 const MAX_NAMED_JOBS = 5;
 
 export async function insertDataset(db: Database, dataset: NewDataset): Promise<DatasetRow> {
-  const [row] = await db.client.insert(datasets).values(dataset).returning();
+  const [row] = await db.orm.insert(datasets).values(dataset).returning();
   return row!;
 }
 
@@ -42,7 +42,7 @@ export async function getDataset(
   id: string,
   options: { includeDeleted?: boolean } = {},
 ): Promise<DatasetRow | null> {
-  const [row] = await db.client
+  const [row] = await db.orm
     .select()
     .from(datasets)
     .where(
@@ -76,7 +76,7 @@ export interface DatasetFilter {
 /** Newest first. */
 export function listDatasets(db: Database, tenant: string, filter: DatasetFilter): Promise<DatasetRow[]> {
   const { limit, after, name, format } = filter;
-  return db.client
+  return db.orm
     .select()
     .from(datasets)
     .where(
@@ -97,7 +97,7 @@ export function listDatasets(db: Database, tenant: string, filter: DatasetFilter
  * Errors: DatasetInUseError while a job that uses it has not ended.
  */
 export function deleteDataset(db: Database, tenant: string, id: string): Promise<DatasetRow | null> {
-  return db.client.transaction(async (tx) => {
+  return db.orm.transaction(async (tx) => {
     const [row] = await tx
       .select()
       .from(datasets)

@@ -7,7 +7,7 @@ import { jobs } from './schema.ts';
 export type JobRow = typeof jobs.$inferSelect;
 
 export async function getJob(db: Database, tenant: string, id: string): Promise<JobRow | null> {
-  const [row] = await db.client
+  const [row] = await db.orm
     .select()
     .from(jobs)
     .where(and(eq(jobs.id, id), eq(jobs.tenant, tenant)));
@@ -32,7 +32,7 @@ export interface JobFilter {
 /** Newest first. */
 export function listJobs(db: Database, tenant: string, filter: JobFilter): Promise<JobRow[]> {
   const { limit, after, status, kind, dataset, metadata, createdAfter, createdBefore } = filter;
-  return db.client
+  return db.orm
     .select()
     .from(jobs)
     .where(

@@ -20,7 +20,9 @@ export async function migrateDatabase(url: string): Promise<void> {
     // the migrator says `create schema if not exists`, which is a notice at every start
     await client.query("set client_min_messages = 'warning'");
     await client.query('select pg_advisory_lock($1)', [LOCK]);
-    await migrate(drizzle({ client }), { migrationsFolder: fileURLToPath(new URL('../../migrations', import.meta.url)) });
+    await migrate(drizzle({ client }), {
+      migrationsFolder: fileURLToPath(new URL('../../migrations', import.meta.url)),
+    });
   } finally {
     // the lock belongs to the connection and goes with it
     await client.end();

@@ -167,8 +167,6 @@ export const checkpoints = pgTable(
     isLatest: boolean('is_latest').notNull(),
     /** it was recorded as the latest, so it holds all a resume needs; the others are weights alone */
     resumable: boolean('resumable').notNull(),
-    /** holds optimizer state and counters too, not weights alone */
-    resumable: boolean('resumable').notNull(),
     /** fitted preparation of inputs and target: enough to predict from raw rows */
     preparation: jsonb('preparation').$type<Preparation>().notNull(),
     createdAt: at('created_at').notNull().defaultNow(),

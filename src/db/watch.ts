@@ -1,66 +1,46 @@
-import { Client } from 'pg';
-import type { Logger } from 'pino';
+import type { DatabaseLogger } from './client.ts';
+import { listen } from './listen.ts';
 
+/** Every commit that adds an event to a job, or changes its status or progress, notifies this channel with the job's id. */
 export const JOBS_CHANNEL = 'trainyard_jobs';
-const RECONNECT_MS = 1000;
 
 export interface JobWatcher {
-  /** Calls `listener` whenever something of the job has changed; answers how to stop. */
+  /** Calls `listener` whenever something of the job may have changed; returns how to stop. The listener must not throw. */
   subscribe(jobId: string, listener: () => void): () => void;
   close(): Promise<void>;
 }
 
 /**
- * One listening connection a process. Only a doorbell: a ring may be lost while the connection is made anew, so whoever waits also looks from time to
- * time.
+ * One listening connection for a whole process. Only a doorbell: a notification can be lost with the connection, so whoever waits also looks from
+ * time to time.
  */
-export function watchJobs(url: string, options: { logger?: Logger } = {}): JobWatcher {
+export function watchJobs(url: string, options: { logger?: DatabaseLogger } = {}): JobWatcher {
   const listeners = new Map<string, Set<() => void>>();
-  let client: Client | null = null;
-  let closed = false;
-  let retry: NodeJS.Timeout | undefined;
-
-  const connect = async () => {
-    const opened = new Client({ connectionString: url, connectionTimeoutMillis: 5000, keepAlive: true });
-    const reconnect = () => {
-      if (closed || client !== opened) return;
-      client = null;
-      opened.end().catch(() => {});
-      retry = setTimeout(() => void connect(), RECONNECT_MS);
-    };
-    client = opened;
-    opened.on('error', reconnect);
-    opened.on('end', reconnect);
-    opened.on('notification', ({ payload }) => {
-      for (const listener of listeners.get(payload ?? '') ?? []) listener();
-    });
-    try {
-      await opened.connect();
-      await opened.query(`listen ${JOBS_CHANNEL}`);
-      // whatever was missed meanwhile
-      for (const set of listeners.values()) for (const listener of set) listener();
-    } catch (err) {
-      options.logger?.warn({ err }, 'the job watcher cannot reach the database');
-      reconnect();
-    }
+  const ring = (set: Iterable<() => void> = []) => {
+    for (const listener of [...set]) listener();
   };
-  const connecting = connect();
-
+  const listening = listen(url, JOBS_CHANNEL, {
+    ...options,
+    onNotification: (jobId) => ring(listeners.get(jobId)),
+    onReturn: () => {
+      for (const set of [...listeners.values()]) ring(set);
+    },
+  });
   return {
     subscribe(jobId, listener) {
       const set = listeners.get(jobId) ?? new Set();
       listeners.set(jobId, set);
-      set.add(listener);
+      // a wrapper of its own: the same function may be subscribed twice, and each is stopped by itself
+      const entry = () => listener();
+      set.add(entry);
       return () => {
-        set.delete(listener);
+        set.delete(entry);
         if (set.size === 0 && listeners.get(jobId) === set) listeners.delete(jobId);
       };
     },
     async close() {
-      closed = true;
-      clearTimeout(retry);
-      await connecting;
-      await client?.end();
+      listeners.clear();
+      await listening.close();
     },
   };
 }

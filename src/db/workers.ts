@@ -9,7 +9,7 @@ export type NewWorker = Pick<WorkerRow, 'id' | 'host' | 'pid' | 'kernels' | 'thr
 const LIVE_FOR_SECONDS = 20;
 
 export async function registerWorker(db: Database, worker: NewWorker): Promise<void> {
-  await db.client
+  await db.orm
     .insert(workers)
     .values(worker)
     .onConflictDoUpdate({
@@ -20,12 +20,12 @@ export async function registerWorker(db: Database, worker: NewWorker): Promise<v
 
 /** Says that the worker lives, and what it runs. */
 export async function touchWorker(db: Database, id: string, jobId: string | null): Promise<void> {
-  await db.client.update(workers).set({ seenAt: sql`now()`, jobId }).where(eq(workers.id, id));
+  await db.orm.update(workers).set({ seenAt: sql`now()`, jobId }).where(eq(workers.id, id));
 }
 
 /** Those seen within the last `withinSeconds`, by the database's clock; the oldest first. */
 export function listLiveWorkers(db: Database, withinSeconds = LIVE_FOR_SECONDS): Promise<WorkerRow[]> {
-  return db.client
+  return db.orm
     .select()
     .from(workers)
     .where(sql`${workers.seenAt} > now() - make_interval(secs => ${withinSeconds})`)
@@ -34,5 +34,5 @@ export function listLiveWorkers(db: Database, withinSeconds = LIVE_FOR_SECONDS):
 
 /** Forgets workers that have not been seen for so long. */
 export async function forgetWorkers(db: Database, unseenForSeconds: number): Promise<void> {
-  await db.client.delete(workers).where(lt(workers.seenAt, sql`now() - make_interval(secs => ${unseenForSeconds})`));
+  await db.orm.delete(workers).where(lt(workers.seenAt, sql`now() - make_interval(secs => ${unseenForSeconds})`));
 }

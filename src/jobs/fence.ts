@@ -1,38 +1,51 @@
-import { and, eq, inArray, sql } from 'drizzle-orm';
-import type { Executor } from '../db/client.ts';
+import { and, eq, inArray, type SQL } from 'drizzle-orm';
+import type { CheckpointRow } from '../db/checkpoints.ts';
+import type { Transaction } from '../db/client.ts';
 import type { JobRow } from '../db/jobs.ts';
 import { jobs } from '../db/schema.ts';
 import { lockJob } from './transitions.ts';
 
 /** A worker's hold on a job. Every write of the attempt carries the run epoch. */
 export interface Claim {
-  job: JobRow;
-  runEpoch: number;
+  /** as it was when it was claimed */
+  readonly job: JobRow;
+  readonly runEpoch: number;
+  /** what the attempt goes on from; null: from the beginning */
+  readonly checkpoint: CheckpointRow | null;
 }
 
-/** Another attempt has begun, or the job has ended: nothing of this attempt counts any more. */
+/** What of a claim a write must show to be let through. */
+export interface Pass {
+  readonly job: Pick<JobRow, 'id'>;
+  readonly runEpoch: number;
+}
+
+/** Another attempt has begun, or the job was taken back or has ended: nothing of this attempt counts any more. */
 export class StaleClaimError extends Error {
-  constructor(claim: Claim) {
-    super(`run ${claim.runEpoch} of ${claim.job.id} is over`);
+  readonly jobId: string;
+  readonly runEpoch: number;
+  constructor({ job, runEpoch }: Pass) {
+    super(`run ${runEpoch} of ${job.id} is over`);
+    this.jobId = job.id;
+    this.runEpoch = runEpoch;
   }
 }
 
-const held = (claim: Claim) => and(eq(jobs.id, claim.job.id), eq(jobs.runEpoch, claim.runEpoch), inArray(jobs.status, ['running', 'cancelling']));
-
-/** The job, locked, if the claim still holds. Throws StaleClaimError. */
-export async function lockClaimed(tx: Executor, claim: Claim): Promise<JobRow> {
-  const job = await lockJob(tx, held(claim));
-  if (job === null) throw new StaleClaimError(claim);
-  return job;
+/**
+ * True while the claim holds. A lease that has run out is no end by itself: until somebody else has taken the job, its worker may go on. Once the
+ * job was taken back the status is another, and once it was taken up the epoch is.
+ */
+export function isHeld(pass: Pass): SQL | undefined {
+  return and(
+    eq(jobs.id, pass.job.id),
+    eq(jobs.runEpoch, pass.runEpoch),
+    inArray(jobs.status, ['running', 'cancelling']),
+  );
 }
 
-/** Changes columns of the job if the claim still holds, and answers it. Throws StaleClaimError. */
-export async function updateClaimed(tx: Executor, claim: Claim, set: Record<string, unknown>): Promise<JobRow> {
-  const [job] = await tx
-    .update(jobs)
-    .set({ ...set, updatedAt: sql`now()` })
-    .where(held(claim))
-    .returning();
-  if (job === undefined) throw new StaleClaimError(claim);
+/** The job, locked until the transaction ends. Errors: StaleClaimError. */
+export async function lockHeld(tx: Transaction, pass: Pass): Promise<JobRow> {
+  const job = await lockJob(tx, isHeld(pass));
+  if (job === null) throw new StaleClaimError(pass);
   return job;
 }

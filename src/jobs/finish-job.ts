@@ -1,10 +1,12 @@
-import { desc, eq, sql } from 'drizzle-orm';
-import type { Database, Executor } from '../db/client.ts';
+import { sql } from 'drizzle-orm';
+import { getLatestCheckpoint } from '../db/checkpoints.ts';
+import type { Database, Transaction } from '../db/client.ts';
 import type { JobRow } from '../db/jobs.ts';
-import { checkpoints } from '../db/schema.ts';
+import { encodeNonFinite } from '../db/json-number.ts';
+import { jobs } from '../db/schema.ts';
 import type { JobError, StopReason } from '../spec/job.ts';
-import { type Claim, lockClaimed } from './fence.ts';
-import { changeStatus, finiteJson } from './transitions.ts';
+import { lockHeld, type Pass } from './fence.ts';
+import { changeStatus, changeTime } from './transitions.ts';
 
 export type Ending =
   | { status: 'succeeded'; stopReason: StopReason; metrics: Record<string, number | string> }
@@ -12,48 +14,43 @@ export type Ending =
   | { status: 'cancelled' };
 
 /**
- * In: a claim, and how the job ended. Out: the job, which will not change any more.
- * Events: job.succeeded, job.failed or job.cancelled, exactly one. Throws StaleClaimError.
+ * In: a claim, and how its job ended. Out: the job, which will not change any more.
+ * A job that failed while it was cancelled counts as cancelled; its event tells of the error.
+ * Events, exactly one: job.succeeded, job.failed or job.cancelled. Errors: StaleClaimError.
  */
-export function finishJob(db: Database, claim: Claim, ending: Ending): Promise<JobRow> {
-  return db.orm.transaction(async (tx) => {
-    const job = await lockClaimed(tx, claim);
-    return endJob(tx, job, ending);
-  });
+export function finishJob(db: Database, claim: Pass, ending: Ending): Promise<JobRow> {
+  return db.orm.transaction(async (tx) => endJob(tx, await lockHeld(tx, claim), ending));
 }
 
-/** Ends a locked job. */
-export async function endJob(tx: Executor, job: JobRow, ending: Ending): Promise<JobRow> {
-  const set = { finishedAt: sql`now()`, leaseUntil: null, phase: null, conditions: [] };
-  switch (ending.status) {
-    case 'succeeded': {
-      const metrics = finiteJson(ending.metrics);
-      const { stopReason } = ending;
-      return changeStatus(tx, job, 'succeeded', {
-        reason: stopReason,
-        event: { type: 'job.succeeded', data: { stop_reason: stopReason, metrics } },
-        set: { ...set, stopReason, metrics },
-      });
-    }
-    case 'failed': {
-      const [latest] = await tx
-        .select({ id: checkpoints.id })
-        .from(checkpoints)
-        .where(eq(checkpoints.jobId, job.id))
-        .orderBy(desc(checkpoints.step))
-        .limit(1);
-      const error: JobError = { ...ending.error, attempt: job.runEpoch, last_checkpoint: latest?.id ?? null };
-      return changeStatus(tx, job, 'failed', {
-        reason: error.code,
-        event: { type: 'job.failed', data: { error } },
-        set: { ...set, stopReason: ending.stopReason, error },
-      });
-    }
-    case 'cancelled':
-      return changeStatus(tx, job, 'cancelled', {
-        reason: 'asked for by the client',
-        event: { type: 'job.cancelled', data: { step: job.progress?.step ?? 0 } },
-        set: { ...set, stopReason: 'cancelled' },
-      });
+/** Ends a locked job, whoever holds it. Errors: IllegalTransitionError. */
+export async function endJob(tx: Transaction, job: JobRow, ending: Ending): Promise<JobRow> {
+  const set = { finishedAt: changeTime, leaseUntil: null, phase: null, conditions: [] };
+  if (ending.status === 'cancelled' || (ending.status === 'failed' && job.status === 'cancelling')) {
+    const step = job.progress?.step ?? 0;
+    return changeStatus(tx, job, 'cancelled', {
+      reason: 'asked for by the client',
+      event: { type: 'job.cancelled', data: ending.status === 'failed' ? { step, error: ending.error } : { step } },
+      set: {
+        ...set,
+        stopReason: 'cancelled',
+        cancelRequestedAt: sql`coalesce(${jobs.cancelRequestedAt}, ${changeTime})`,
+      },
+    });
   }
+  if (ending.status === 'succeeded') {
+    const { stopReason } = ending;
+    const metrics = encodeNonFinite(ending.metrics);
+    return changeStatus(tx, job, 'succeeded', {
+      reason: stopReason,
+      event: { type: 'job.succeeded', data: { stop_reason: stopReason, metrics } },
+      set: { ...set, stopReason, metrics },
+    });
+  }
+  const latest = await getLatestCheckpoint(tx, job.id);
+  const error: JobError = { ...ending.error, attempt: job.runEpoch, last_checkpoint: latest?.id ?? null };
+  return changeStatus(tx, job, 'failed', {
+    reason: error.code,
+    event: { type: 'job.failed', data: { stop_reason: ending.stopReason, error } },
+    set: { ...set, stopReason: ending.stopReason, error },
+  });
 }

@@ -1,11 +1,14 @@
 import { and, desc, eq, inArray } from 'drizzle-orm';
-import type { Database } from '../db/client.ts';
+import type { CheckpointRow } from '../db/checkpoints.ts';
+import type { Database, Transaction } from '../db/client.ts';
+import type { JobRow } from '../db/jobs.ts';
+import { encodeNonFinite } from '../db/json-number.ts';
 import { checkpoints } from '../db/schema.ts';
 import type { MetricPoint } from '../spec/job.ts';
 import type { Preparation } from '../spec/preparation.ts';
-import { type Claim, lockClaimed } from './fence.ts';
+import { lockHeld, type Pass } from './fence.ts';
 import { insertPoints } from './record-metrics.ts';
-import { addEvents, type EventToAdd, finiteJson } from './transitions.ts';
+import { addEvents, type EventToAdd } from './transitions.ts';
 
 export interface CheckpointToRecord {
   id: string;
@@ -16,50 +19,81 @@ export interface CheckpointToRecord {
   sizeBytes: number;
   sha256: string;
   isBest: boolean;
+  /** it holds all a resume needs; otherwise it is weights alone */
   isLatest: boolean;
   preparation: Preparation;
 }
 
 /**
- * In: a claim, checkpoints whose files are whole, and the points and events before them. Out: keys of files that are no longer needed.
- * The newest `keep_last` of those that can be resumed stay, and always the best.
- * Events: job.checkpoint, once for each step. Writes, in one transaction: metric rows, events, checkpoint rows; so whoever resumes from the checkpoint has
- * lost no point before it. Throws StaleClaimError.
+ * In: a claim; checkpoints whose files are whole, in the order they were written; the points and events before them. A step may have two: the
+ * best, and the latest.
+ * Out: keys of the files that retention frees. Their rows are gone, so they can be removed at leisure.
+ * Writes, in one transaction: metric rows and events, so that whoever resumes from the checkpoint has lost none before it; checkpoint rows; the
+ * flags of the best and the latest, which move. Events: job.checkpoint, once for a step. Errors: StaleClaimError.
  */
 export function recordCheckpoints(
   db: Database,
-  claim: Claim,
+  claim: Pass,
   written: readonly CheckpointToRecord[],
-  points: readonly MetricPoint[],
-  events: readonly EventToAdd[],
+  points: readonly MetricPoint[] = [],
+  events: readonly EventToAdd[] = [],
 ): Promise<string[]> {
-  const jobId = claim.job.id;
   return db.orm.transaction(async (tx) => {
-    const job = await lockClaimed(tx, claim);
-    await insertPoints(tx, jobId, points);
-    await addEvents(tx, jobId, events);
-    for (const checkpoint of written) {
-      if (checkpoint.isBest) await tx.update(checkpoints).set({ isBest: false }).where(and(eq(checkpoints.jobId, jobId), eq(checkpoints.isBest, true)));
-      if (checkpoint.isLatest) await tx.update(checkpoints).set({ isLatest: false }).where(and(eq(checkpoints.jobId, jobId), eq(checkpoints.isLatest, true)));
-      await tx.insert(checkpoints).values({ ...checkpoint, metrics: finiteJson(checkpoint.metrics), jobId, tenant: job.tenant, runEpoch: claim.runEpoch, resumable: checkpoint.isLatest });
-      const { id, step, epoch, isBest } = checkpoint;
-      await addEvents(tx, jobId, [
-        { type: 'job.checkpoint', onceKey: `checkpoint:${isBest ? 'best' : 'latest'}:${step}`, data: { checkpoint: id, step, epoch, best: isBest } },
-      ]);
-    }
-    const rows = await tx.select().from(checkpoints).where(eq(checkpoints.jobId, jobId)).orderBy(desc(checkpoints.step), desc(checkpoints.id));
-    const freed = findFreed(rows, job.spec.checkpoints.keep_last);
-    if (freed.length > 0) await tx.delete(checkpoints).where(inArray(checkpoints.id, freed.map((row) => row.id)));
-    return freed.map((row) => row.storageKey);
+    const job = await lockHeld(tx, claim);
+    await insertPoints(tx, job.id, points);
+    for (const checkpoint of written) await insertCheckpoint(tx, job, checkpoint);
+    await addEvents(tx, job.id, [...events, ...written.map(describeCheckpoint)]);
+    // until what a resume begins from has followed, the earlier best belongs to it
+    return written.some(({ isLatest }) => isLatest) ? deleteFreed(tx, job) : [];
   });
 }
 
-type Row = typeof checkpoints.$inferSelect;
+async function insertCheckpoint(tx: Transaction, job: JobRow, checkpoint: CheckpointToRecord): Promise<void> {
+  const { isBest, isLatest } = checkpoint;
+  const ofJob = eq(checkpoints.jobId, job.id);
+  if (isBest) await tx.update(checkpoints).set({ isBest: false }).where(and(ofJob, eq(checkpoints.isBest, true)));
+  if (isLatest) await tx.update(checkpoints).set({ isLatest: false }).where(and(ofJob, eq(checkpoints.isLatest, true)));
+  await tx.insert(checkpoints).values({
+    ...checkpoint,
+    jobId: job.id,
+    tenant: job.tenant,
+    runEpoch: job.runEpoch,
+    metrics: encodeNonFinite(checkpoint.metrics),
+    resumable: isLatest,
+  });
+}
 
-/** Rows of the job, newest first → those that go. */
-function findFreed(rows: readonly Row[], keepLast: number): Row[] {
-  // a file written for being the best holds weights alone: once it is no longer the best, nobody needs it
-  const resumable = rows.filter((row) => row.resumable);
-  const kept = new Set(resumable.slice(0, keepLast));
+function describeCheckpoint({ id, step, epoch, metrics, isBest, isLatest }: CheckpointToRecord): EventToAdd {
+  const data = { checkpoint: id, step, epoch, metrics, is_best: isBest, is_latest: isLatest };
+  return { type: 'job.checkpoint', onceKey: `checkpoint:${step}`, data };
+}
+
+/** Deletes rows that retention no longer keeps; returns their storage keys. */
+async function deleteFreed(tx: Transaction, job: JobRow): Promise<string[]> {
+  const rows = await tx
+    .select()
+    .from(checkpoints)
+    .where(eq(checkpoints.jobId, job.id))
+    .orderBy(desc(checkpoints.step), desc(checkpoints.runEpoch), desc(checkpoints.createdAt));
+  const freed = chooseFreed(rows, job.spec.checkpoints.keep_last);
+  if (freed.length === 0) return [];
+  await tx.delete(checkpoints).where(
+    inArray(
+      checkpoints.id,
+      freed.map((row) => row.id),
+    ),
+  );
+  return freed.map((row) => row.storageKey);
+}
+
+/**
+ * Which of a job's checkpoints go. `rows`: newest first. The last `keepLast` that can be resumed from stay, and always the best and the latest. One that was
+ * written only for being the best goes as soon as it is not.
+ */
+export function chooseFreed<R extends Pick<CheckpointRow, 'isBest' | 'isLatest' | 'resumable'>>(
+  rows: readonly R[],
+  keepLast: number,
+): R[] {
+  const kept = new Set(rows.filter((row) => row.resumable).slice(0, keepLast));
   return rows.filter((row) => !row.isBest && !row.isLatest && !kept.has(row));
 }

@@ -1,22 +1,38 @@
 import { sql } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
+import { encodeNonFinite } from '../db/json-number.ts';
+import { jobs } from '../db/schema.ts';
+import { JOBS_CHANNEL } from '../db/watch.ts';
 import type { JobPhase, Progress, Runtime } from '../spec/job.ts';
-import { type Claim, updateClaimed } from './fence.ts';
-import { finiteJson, ringBell } from './transitions.ts';
+import { isHeld, type Pass, StaleClaimError } from './fence.ts';
+import { changeTime } from './transitions.ts';
 
 /**
- * In: a claim, and how the job stands. Out: whether the client has asked to cancel.
- * Writes: lease, phase, progress, runtime. Throws StaleClaimError.
+ * In: a claim, and how its job stands. Out: whether the client has asked to cancel.
+ * Writes, with one statement: lease, phase, progress, runtime; a notification, if there is anything but the lease. Errors: StaleClaimError.
  */
-export function renewLease(
+export async function renewLease(
   db: Database,
-  claim: Claim,
+  claim: Pass,
   leaseSeconds: number,
-  state: { phase?: JobPhase; progress?: Progress; runtime?: Runtime },
+  state: { phase?: JobPhase; progress?: Progress; runtime?: Runtime } = {},
 ): Promise<{ cancelRequested: boolean }> {
-  return db.orm.transaction(async (tx) => {
-    const job = await updateClaimed(tx, claim, { ...finiteJson(state), leaseUntil: sql`now() + make_interval(secs => ${leaseSeconds})` });
-    if (state.progress !== undefined) await ringBell(tx, job.id);
-    return { cancelRequested: job.cancelRequestedAt !== null };
-  });
+  const { phase, progress, runtime } = encodeNonFinite(state);
+  const tells = phase !== undefined || progress !== undefined || runtime !== undefined;
+  const [job] = await db.orm
+    .update(jobs)
+    .set({
+      phase,
+      progress,
+      runtime,
+      leaseUntil: sql`clock_timestamp() + make_interval(secs => ${leaseSeconds})`,
+      updatedAt: changeTime,
+    })
+    .where(isHeld(claim))
+    .returning({
+      cancelRequestedAt: jobs.cancelRequestedAt,
+      ...(tells ? { rung: sql`pg_notify(${JOBS_CHANNEL}, ${jobs.id})` } : {}),
+    });
+  if (job === undefined) throw new StaleClaimError(claim);
+  return { cancelRequested: job.cancelRequestedAt !== null };
 }

@@ -1,6 +1,7 @@
-import { and, eq, type SQL, sql } from 'drizzle-orm';
-import type { Executor } from '../db/client.ts';
+import { and, eq, getTableColumns, inArray, type SQL, sql } from 'drizzle-orm';
+import type { Transaction } from '../db/client.ts';
 import type { JobRow } from '../db/jobs.ts';
+import { encodeNonFinite } from '../db/json-number.ts';
 import { jobEvents, jobs, outbox } from '../db/schema.ts';
 import { JOBS_CHANNEL } from '../db/watch.ts';
 import type { EventType, JobStatus } from '../spec/job.ts';
@@ -8,14 +9,16 @@ import type { EventType, JobStatus } from '../spec/job.ts';
 /**
  * The life of a job: from each status to those that may follow. Final is final.
  *
- * - running → running: another worker takes over after the lease has run out.
+ * - running → running: another worker takes the job up after the lease has run out.
  * - running → queued: a worker that stops hands the job back, or the reconciler takes it from one that is gone.
- * - cancelling → succeeded or failed: the job ended before it heard of the cancel; what it did is not denied.
+ * - cancelling → succeeded: the last step was done before the request was heard. The result is whole, and is not thrown away.
+ * - cancelling → failed is not there: who asked for an end gets `cancelled`, whatever broke on the way to it.
+ * - cancelling → queued or running are not there: nothing may run again that was asked to stop.
  */
 export const TRANSITIONS: Readonly<Record<JobStatus, readonly JobStatus[]>> = {
-  queued: ['running', 'cancelled', 'failed'],
-  running: ['running', 'queued', 'cancelling', 'succeeded', 'failed'],
-  cancelling: ['cancelled', 'succeeded', 'failed'],
+  queued: ['running', 'cancelled'],
+  running: ['running', 'queued', 'cancelling', 'succeeded', 'failed', 'cancelled'],
+  cancelling: ['succeeded', 'cancelled'],
   succeeded: [],
   failed: [],
   cancelled: [],
@@ -38,79 +41,130 @@ export interface EventToAdd {
   onceKey?: string;
 }
 
-/** The job, locked until the transaction ends. */
-export async function lockJob(tx: Executor, where: SQL | undefined): Promise<JobRow | null> {
-  const [row] = await tx.select().from(jobs).where(where).for('update');
-  return row ?? null;
+/** New values of a job's columns, or SQL that gives them. */
+export type JobChanges = { [K in keyof JobRow]?: JobRow[K] | SQL };
+
+/** Wakes the relay of every process. */
+export const OUTBOX_CHANNEL = 'trainyard_outbox';
+
+/**
+ * The time of a change: when its statement reached the server. The job is locked by then, so times grow with the sequence of events; `now()`, the
+ * time when the transaction began, would not.
+ */
+export const changeTime = sql`statement_timestamp()`;
+
+const ring = { rung: sql`pg_notify(${JOBS_CHANNEL}, ${jobs.id})` };
+
+/** An entry for the list of transitions, in the form of RFC 3339 that JavaScript writes. */
+export function describeTransition(status: JobStatus, reason: string | null): SQL {
+  return sql`jsonb_build_array(jsonb_build_object(
+    'status', ${status}::text,
+    'at', to_char(${changeTime}::timestamptz(3) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+    'reason', ${reason}::text))`;
+}
+
+/** Locks the job that `where` tells, until the transaction ends. Locked first, before anything else of the job is touched, so nobody deadlocks. */
+export async function lockJob(tx: Transaction, where: SQL | undefined): Promise<JobRow | null> {
+  const [job] = await tx.select().from(jobs).where(where).for('update');
+  return job ?? null;
 }
 
 /**
  * The one way a status changes.
- * In: a locked job, the new status, what else changes with it. Out: the job afterwards.
- * Events: `event`. Writes: the job, its list of transitions. Throws IllegalTransitionError.
+ * In: a locked job, the new status, why, and what else changes with it. Out: the job afterwards.
+ * Writes: the job with its list of transitions, `event`, a notification. Errors: IllegalTransitionError.
  */
 export async function changeStatus(
-  tx: Executor,
+  tx: Transaction,
   job: JobRow,
   to: JobStatus,
-  change: { reason: string | null; event: EventToAdd; set?: Record<string, unknown> },
+  change: { reason: string | null; event: Omit<EventToAdd, 'onceKey'>; set?: JobChanges },
 ): Promise<JobRow> {
   if (!TRANSITIONS[job.status].includes(to)) throw new IllegalTransitionError(job.status, to);
-  const transition = { status: to, at: new Date().toISOString(), reason: change.reason };
   const [row] = await tx
     .update(jobs)
     .set({
-      ...change.set,
+      ...(change.set as Partial<JobRow>),
       status: to,
-      transitions: sql`${jobs.transitions} || ${JSON.stringify([transition])}::jsonb`,
-      updatedAt: sql`now()`,
+      transitions: sql`${jobs.transitions} || ${describeTransition(to, change.reason)}`,
+      eventSequence: sql`${jobs.eventSequence} + 1`,
+      updatedAt: changeTime,
     })
     .where(eq(jobs.id, job.id))
-    .returning();
-  await addEvents(tx, job.id, [change.event]);
-  return row!;
+    .returning({ ...getTableColumns(jobs), ...ring });
+  const { rung: _, ...changed } = row!;
+  const { type, data } = change.event;
+  await tx.insert(jobEvents).values({
+    jobId: job.id,
+    sequence: changed.eventSequence,
+    type,
+    at: changed.updatedAt,
+    data: encodeNonFinite(data),
+  });
+  return changed;
 }
 
 /**
- * Adds events with the next sequence numbers, without gaps: the job row must be locked. An event whose `onceKey` is there already is left out
- * and takes no number. Rings the bell for whoever watches the job.
+ * Adds events that change no status.
+ * In: the id of a locked job, events in order. An event whose `onceKey` is there already is left out and takes no sequence number.
+ * Writes: the events, with the next sequence numbers and no gap; a notification, if there were any.
  */
-export async function addEvents(tx: Executor, jobId: string, events: readonly EventToAdd[]): Promise<void> {
-  for (const { type, data, onceKey } of events) {
-    if (onceKey !== undefined) {
-      const [known] = await tx
-        .select({ sequence: jobEvents.sequence })
-        .from(jobEvents)
-        .where(and(eq(jobEvents.jobId, jobId), eq(jobEvents.onceKey, onceKey)));
-      if (known !== undefined) continue;
-    }
-    const [next] = await tx
-      .update(jobs)
-      .set({ eventSequence: sql`${jobs.eventSequence} + 1` })
-      .where(eq(jobs.id, jobId))
-      .returning({ sequence: jobs.eventSequence });
-    await tx.insert(jobEvents).values({ jobId, sequence: next!.sequence, type, data: finiteJson(data), onceKey: onceKey ?? null });
-  }
-  await ringBell(tx, jobId);
+export async function addEvents(tx: Transaction, jobId: string, events: readonly EventToAdd[]): Promise<void> {
+  const fresh = await leaveOutKnown(tx, jobId, events);
+  if (fresh.length === 0) return;
+  const [job] = await tx
+    .update(jobs)
+    .set({ eventSequence: sql`${jobs.eventSequence} + ${fresh.length}`, updatedAt: changeTime })
+    .where(eq(jobs.id, jobId))
+    .returning({ last: jobs.eventSequence, at: jobs.updatedAt, ...ring });
+  const { last, at } = job!;
+  await tx.insert(jobEvents).values(
+    fresh.map(({ type, data, onceKey }, i) => ({
+      jobId,
+      sequence: last - fresh.length + 1 + i,
+      type,
+      onceKey: onceKey ?? null,
+      at,
+      data: encodeNonFinite(data),
+    })),
+  );
 }
 
-/** Tells watchers, when the transaction commits, that something of the job has changed. */
-export async function ringBell(tx: Executor, jobId: string): Promise<void> {
-  await tx.execute(sql`select pg_notify(${JOBS_CHANNEL}, ${jobId})`);
+async function leaveOutKnown(tx: Transaction, jobId: string, events: readonly EventToAdd[]): Promise<EventToAdd[]> {
+  const keys = events.flatMap(({ onceKey }) => onceKey ?? []);
+  if (keys.length === 0) return [...events];
+  const rows = await tx
+    .select({ onceKey: jobEvents.onceKey })
+    .from(jobEvents)
+    .where(and(eq(jobEvents.jobId, jobId), inArray(jobEvents.onceKey, keys)));
+  const known = new Set(rows.map((row) => row.onceKey));
+  return events.filter(({ onceKey }) => {
+    if (onceKey === undefined) return true;
+    if (known.has(onceKey)) return false;
+    known.add(onceKey);
+    return true;
+  });
 }
 
-/** Asks the relay to ring the queue for this job, under a number that no message has had. The job row must be locked. */
-export async function dispatch(tx: Executor, job: Pick<JobRow, 'id' | 'priority'>): Promise<void> {
+/**
+ * Asks the relay to ring the queue for a locked job.
+ * Writes: the next dispatch number, which no message has had; an outbox row; a notification to the relays.
+ */
+export async function dispatch(tx: Transaction, job: Pick<JobRow, 'id' | 'priority'>): Promise<void> {
   const [row] = await tx
     .update(jobs)
     .set({ dispatchNumber: sql`${jobs.dispatchNumber} + 1` })
     .where(eq(jobs.id, job.id))
     .returning({ dispatchNumber: jobs.dispatchNumber });
-  await tx.insert(outbox).values({ jobId: job.id, dispatchNumber: row!.dispatchNumber, priority: job.priority });
-  await tx.execute(sql`select pg_notify('trainyard_outbox', '')`);
+  await insertDispatch(tx, { jobId: job.id, dispatchNumber: row!.dispatchNumber, priority: job.priority });
 }
 
-/** Numbers that JSON cannot say become strings. */
-export function finiteJson<T>(value: T): T {
-  return JSON.parse(JSON.stringify(value, (_key, item) => (typeof item === 'number' && !Number.isFinite(item) ? String(item) : item))) as T;
+export async function insertDispatch(
+  tx: Transaction,
+  message: { jobId: string; dispatchNumber: number; priority: number },
+): Promise<void> {
+  await tx
+    .insert(outbox)
+    .values(message)
+    .returning({ rung: sql`pg_notify(${OUTBOX_CHANNEL}, '')` });
 }

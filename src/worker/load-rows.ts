@@ -31,8 +31,8 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
     ...(labels !== undefined && { labels }),
     split: spec.split,
   });
-  const fit = () => fitPreparation(table, inputs, target, train, dataset.columns, { loss: spec.training.loss.type });
-  const preparation = data.preparation ?? fit();
+  const fitted = () => fitPreparation(table, inputs, target, train, dataset.columns, { loss: spec.training.loss.type });
+  const preparation = data.preparation ?? fitted();
   const plan = planPrepared(preparation);
 
   return {

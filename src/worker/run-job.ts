@@ -1,14 +1,14 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import { getCheckpoint, getCheckpointById } from '../db/checkpoints.ts';
 import type { Database } from '../db/client.ts';
 import { getDataset } from '../db/datasets.ts';
 import type { CompiledKernels } from '../engine/kernels/load.ts';
-import type { Claim } from '../jobs/claim-job.ts';
-import { StaleClaimError } from '../jobs/fence.ts';
+import { type Claim, StaleClaimError } from '../jobs/fence.ts';
 import { finishJob } from '../jobs/finish-job.ts';
-import { recordCheckpoint } from '../jobs/record-checkpoint.ts';
+import { recordCheckpoints } from '../jobs/record-checkpoint.ts';
 import { recordMetrics } from '../jobs/record-metrics.ts';
 import { releaseJob } from '../jobs/release-job.ts';
 import { renewLease } from '../jobs/renew-lease.ts';
@@ -39,8 +39,9 @@ export interface WorkerContext {
 
 /** How often a thread that dies is begun again from the newest checkpoint without having written a newer one. */
 const MAX_RESTARTS_WITHOUT_PROGRESS = 3;
-/** Progress is written at most this often. */
-const PROGRESS_EVERY_MS = 500;
+/** How often the lease is renewed, progress written and the wish to cancel looked for; more often where the lease is very short. */
+const RENEW_EVERY_MS = 500;
+const RETRY_AFTER_MS = 250;
 
 /**
  * Runs one claimed job to its end: starts the thread that trains, records what it reports, and holds the lease. Nothing here computes: a late
@@ -106,7 +107,6 @@ class Attempt {
   #phase: JobPhase = 'loading';
   #progress: Progress | null = null;
   #runtime: Runtime | null = null;
-  #changed = false;
 
   constructor(context: WorkerContext, claim: Claim, logger: Logger, drain: AbortSignal) {
     this.#context = context;
@@ -136,26 +136,35 @@ class Attempt {
       failure ??= error;
       void thread.terminate();
     };
-    /** One thing after the other, so that what is recorded keeps its order. */
+    const leaseMs = this.#context.leaseSeconds * 1000;
+    let renewedMs = performance.now();
+    /** One thing after the other, so that what is recorded keeps its order; a database that is away for a moment is waited for. */
     const enqueue = (task: () => Promise<void>) => {
-      work = work.then(async () => {
-        if (failure === null) await task();
-      });
-      work = work.catch(fail);
+      work = work.then(() => this.#retry(task, () => failure === null)).catch(fail);
     };
+    let renewalWaits = false;
     const renew = async () => {
+      renewalWaits = false;
+      const beganMs = performance.now();
       const { cancelRequested } = await renewLease(
         this.#context.db,
         this.#claim,
         this.#context.leaseSeconds,
         this.#state(),
       );
+      renewedMs = beganMs;
       if (cancelRequested) stop(StopRequest.cancel);
     };
-    const renewal = setInterval(() => enqueue(renew), Math.min(1000, (this.#context.leaseSeconds * 1000) / 4));
-    const progress = setInterval(() => {
-      if (this.#changed) enqueue(renew);
-    }, PROGRESS_EVERY_MS);
+    const renewal = setInterval(
+      () => {
+        // by now another worker may have the job: this one must have stopped before
+        if (performance.now() - renewedMs > leaseMs * 0.8) fail(new Error('the lease could not be renewed'));
+        if (renewalWaits) return;
+        renewalWaits = true;
+        enqueue(renew);
+      },
+      Math.min(RENEW_EVERY_MS, leaseMs / 8),
+    );
 
     thread.on('message', (message: TrainerMessage) => {
       if (message.type === 'report') enqueue(() => this.#record(message.report));
@@ -170,7 +179,6 @@ class Attempt {
       thread.on('exit', () => resolve(error));
     });
     clearInterval(renewal);
-    clearInterval(progress);
     this.#drain.removeEventListener('abort', onDrain);
     if (failure === null) enqueue(renew);
     await work;
@@ -182,6 +190,19 @@ class Attempt {
       error: threadError ?? new Error('the training thread ended without a result'),
       checkpointStep: this.#checkpointStep,
     };
+  }
+
+  /** Tries until it works, unless the claim is stale or the attempt has failed meanwhile (which it does before the lease ends). */
+  async #retry(task: () => Promise<void>, goesOn: () => boolean): Promise<void> {
+    while (goesOn()) {
+      try {
+        return await task();
+      } catch (error) {
+        if (error instanceof StaleClaimError) throw error;
+        this.#logger.warn({ err: error }, 'what the job reports could not be recorded; trying again');
+        await sleep(RETRY_AFTER_MS);
+      }
+    }
   }
 
   async #prepare(): Promise<TrainerData> {
@@ -219,39 +240,29 @@ class Attempt {
       memory_bytes: message.memoryBytes,
       event_loop_delay_max_ms: null,
     };
-    this.#changed = true;
   }
 
   async #record(report: Report): Promise<void> {
     const { db, storage } = this.#context;
     this.#phase = report.phase;
     this.#progress = { ...report.progress, updated_at: new Date().toISOString() };
-    this.#changed = true;
-    if (report.checkpoints.length === 0) {
-      if (report.points.length > 0 || report.events.length > 0)
-        await recordMetrics(db, this.#claim, report.points, report.events);
-    }
-    for (const [i, checkpoint] of report.checkpoints.entries()) {
-      const first = i === 0;
-      const freed = await recordCheckpoint(
-        db,
-        this.#claim,
-        checkpoint,
-        first ? report.points : [],
-        first ? report.events : [],
-      );
-      if (checkpoint.isLatest) this.#checkpointStep = checkpoint.step;
-      for (const key of freed)
+    const { checkpoints, points, events } = report;
+    if (checkpoints.length > 0) {
+      const freed = await recordCheckpoints(db, this.#claim, checkpoints, points, events);
+      this.#checkpointStep = checkpoints.at(-1)!.step;
+      for (const key of freed) {
         await storage
           .remove(key)
           .catch((err: unknown) => this.#logger.warn({ err, key }, 'a freed checkpoint could not be removed'));
+      }
+    } else if (points.length > 0 || events.length > 0) {
+      await recordMetrics(db, this.#claim, points, events);
     }
     Atomics.add(this.#control, ControlWord.acknowledged, 1);
     Atomics.notify(this.#control, ControlWord.acknowledged);
   }
 
   #state(): { phase: JobPhase; progress?: Progress; runtime?: Runtime } {
-    this.#changed = false;
     if (this.#runtime !== null) {
       // the histogram counts nanoseconds, and its own sampling interval with them
       const delayMs = Math.max(0, this.#delay.max / 1e6 - 5);

@@ -1,0 +1,158 @@
+import { and, asc, eq, inArray, lt, sql } from 'drizzle-orm';
+import type { Logger } from 'pino';
+import type { Database } from '../db/client.ts';
+import { jobs, outbox } from '../db/schema.ts';
+import { forgetWorkers } from '../db/workers.ts';
+import type { JobQueue } from './queue.ts';
+import { recoverJob } from './recover-job.ts';
+import { throttleWarnings } from './throttled-log.ts';
+import { dispatch, lockJob } from './transitions.ts';
+
+/** Key of the advisory lock that makes one process of all the leader: "tray" */
+const LEADER_LOCK = 0x74726179;
+/** A message that was sent so long ago, for a job that still waits, is looked for in the queue. */
+const LOOK_FOR_AFTER_SECONDS = 30;
+const KEEP_SENT_SECONDS = 600;
+const KEEP_WORKERS_SECONDS = 24 * 3600;
+const PAGE = 200;
+/** Asking after messages ends here for now, and goes on in the next sweep: leases must not wait behind a million queued jobs. */
+const LOOK_FOR_MS = 4_000;
+
+export interface Reconciler {
+  /** Repairs now, unless another process leads. Resolves when it is done; throws nothing. */
+  sweep(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Repairs, at start and on a timer, what a process or the queue has left half done:
+ * - a job whose lease has run out is taken from its worker (`recoverJob`);
+ * - a queued job whose message is not in the queue any more gets another;
+ * - rows of the outbox that were sent, and workers that are long gone, are deleted.
+ */
+export function startReconciler({
+  db,
+  queue,
+  logger,
+  intervalMs = 10_000,
+}: {
+  db: Database;
+  queue: JobQueue;
+  logger: Logger;
+  intervalMs?: number;
+}): Reconciler {
+  const warn = throttleWarnings(logger, 'reconciling failed; it is tried again');
+  const lookForLost = createLostMessageSearch(db, queue, logger);
+  let closed = false;
+  let running: Promise<void> = Promise.resolve();
+  const sweep = () => {
+    running = running.then(async () => {
+      if (closed) return;
+      await leadOnce(db, async () => {
+        await recoverExpired(db, logger);
+        await forgetWorkers(db, KEEP_WORKERS_SECONDS);
+        await db.orm.delete(outbox).where(lt(outbox.sentAt, ago(KEEP_SENT_SECONDS)));
+        // last, since the queue may be down
+        await lookForLost();
+      }).catch(warn);
+    });
+    return running;
+  };
+  void sweep();
+  const timer = setInterval(sweep, intervalMs);
+  return {
+    sweep,
+    async close() {
+      closed = true;
+      clearInterval(timer);
+      await running;
+    },
+  };
+}
+
+const ago = (seconds: number) => sql`clock_timestamp() - make_interval(secs => ${seconds})`;
+
+/** Does the work unless another process is doing it. The lock goes with its transaction, so with the process, too. */
+async function leadOnce(db: Database, work: () => Promise<void>): Promise<void> {
+  await db.orm.transaction(async (tx) => {
+    const { rows } = await tx.execute<{ leads: boolean }>(sql`select pg_try_advisory_xact_lock(${LEADER_LOCK}) as leads`);
+    if (rows[0]?.leads === true) await work();
+  });
+}
+
+async function recoverExpired(db: Database, logger: Logger): Promise<void> {
+  const isExpired = and(
+    inArray(jobs.status, ['running', 'cancelling']),
+    sql`${jobs.leaseUntil} < clock_timestamp()`,
+  );
+  for (;;) {
+    const found = await db.orm
+      .select({ id: jobs.id })
+      .from(jobs)
+      .where(isExpired)
+      .orderBy(asc(jobs.leaseUntil))
+      .limit(PAGE);
+    for (const { id } of found) {
+      await db.orm.transaction(async (tx) => {
+        const job = await lockJob(tx, and(eq(jobs.id, id), isExpired));
+        if (job === null) return;
+        const after = await recoverJob(tx, job);
+        const { workerId, runEpoch } = job;
+        logger.warn({ job_id: id, worker: workerId, run_epoch: runEpoch, status: after.status }, 'a lease ran out');
+      });
+    }
+    if (found.length < PAGE) return;
+  }
+}
+
+/**
+ * Looks for messages of queued jobs, and dispatches those again whose message is gone. Goes through them by id, some of them in each call, and then
+ * begins again. Rejects when the queue cannot be asked.
+ */
+function createLostMessageSearch(db: Database, queue: JobQueue, logger: Logger): () => Promise<void> {
+  let lastId = '';
+  return async () => {
+    const untilMs = performance.now() + LOOK_FOR_MS;
+    do {
+      const waiting = await findLongDispatched(db, lastId);
+      const found = await Promise.all(waiting.map((job) => queue.has(job.id, job.dispatchNumber)));
+      for (const job of waiting.filter((_, i) => !found[i])) {
+        if (await dispatchAgain(db, job)) logger.warn({ job_id: job.id }, 'a message was lost; it is sent again');
+      }
+      lastId = waiting.length < PAGE ? '' : waiting.at(-1)!.id;
+    } while (lastId !== '' && performance.now() < untilMs);
+  };
+}
+
+interface Dispatched {
+  id: string;
+  dispatchNumber: number;
+}
+
+/** Queued jobs behind `lastId` whose message was sent a while ago; sent rows are deleted in time, so none counts as that, too. */
+function findLongDispatched(db: Database, lastId: string): Promise<Dispatched[]> {
+  return db.orm
+    .select({ id: jobs.id, dispatchNumber: jobs.dispatchNumber })
+    .from(jobs)
+    .leftJoin(outbox, and(eq(outbox.jobId, jobs.id), eq(outbox.dispatchNumber, jobs.dispatchNumber)))
+    .where(
+      and(
+        eq(jobs.status, 'queued'),
+        sql`${jobs.id} > ${lastId}`,
+        sql`(${outbox.id} is null or ${outbox.sentAt} < ${ago(LOOK_FOR_AFTER_SECONDS)})`,
+      ),
+    )
+    .orderBy(asc(jobs.id))
+    .limit(PAGE);
+}
+
+/** Whether there was still a need to. */
+function dispatchAgain(db: Database, { id, dispatchNumber }: Dispatched): Promise<boolean> {
+  return db.orm.transaction(async (tx) => {
+    const isStill = and(eq(jobs.id, id), eq(jobs.status, 'queued'), eq(jobs.dispatchNumber, dispatchNumber));
+    const job = await lockJob(tx, isStill);
+    if (job === null) return false;
+    await dispatch(tx, job);
+    return true;
+  });
+}
