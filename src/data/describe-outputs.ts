@@ -28,7 +28,7 @@ export function describeOutputs(outputs: Float32Array, preparation: Preparation)
 }
 
 /** Probabilities of the classes from one row of logits, in f64. */
-export function readProbabilities(logits: Float32Array, { link }: Pick<Preparation, 'link'>): number[] {
+function readProbabilities(logits: Float32Array, { link }: Pick<Preparation, 'link'>): number[] {
   if (link === 'sigmoid') {
     const second = sigmoid(logits[0]!);
     return [sigmoid(-logits[0]!), second];
@@ -41,12 +41,12 @@ export function readProbabilities(logits: Float32Array, { link }: Pick<Preparati
 }
 
 /** A prepared number in the column's own units. */
-export function restore(value: number, { scale, shift }: { scale: number; shift: number }): number {
+function restore(value: number, { scale, shift }: { scale: number; shift: number }): number {
   return (value - shift) / scale;
 }
 
 /** Place of the largest; the first of equals; −1 where any is NaN. */
-export function findLargest(values: ArrayLike<number>): number {
+function findLargest(values: ArrayLike<number>): number {
   let best = 0;
   for (let i = 0; i < values.length; i++) {
     if (Number.isNaN(values[i]!)) return -1;

@@ -80,7 +80,8 @@ export async function ingestDataset(request: {
     const { profile, preview } = await profileStoredFiles({ format, files, storage, signal });
     return { files, sizeBytes: sumBytes(files), sha256: digestFiles(files), profile, preview };
   } catch (error) {
-    await removeDatasetFiles(id, format, storage);
+    // What cannot be removed now is an orphan; the error that brought us here says more than that one would.
+    await removeDatasetFiles(id, format, storage).catch(() => {});
     throw error instanceof DatasetTooLargeError ? new DatasetTooLargeError(maxBytes) : error;
   }
 }

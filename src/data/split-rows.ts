@@ -1,6 +1,7 @@
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { RandomGenerator } from 'pure-rand/types/RandomGenerator';
+import { countSplit } from '../spec/count-split.ts';
 import type { Split } from '../spec/job.ts';
 
 export interface SplitRows {
@@ -8,20 +9,6 @@ export interface SplitRows {
   train: Uint32Array;
   validation: Uint32Array;
   test: Uint32Array;
-}
-
-/**
- * How many rows each part gets: the share of the rows, rounded to the nearest; at least one row is left for training.
- * So few rows that a share rounds to none leave that part empty.
- */
-export function countSplit(
-  rows: number,
-  split: Pick<Split, 'validation' | 'test'>,
-): { train: number; validation: number; test: number } {
-  const most = Math.max(0, rows - 1);
-  const validation = Math.min(Math.round(rows * split.validation), most);
-  const test = Math.min(Math.round(rows * split.test), most - validation);
-  return { train: rows - validation - test, validation, test };
 }
 
 /**

@@ -1,174 +1,107 @@
-import { createPostgresBackend, Queue, Worker } from 'bullmq';
-import { Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from 'pino';
+import { type Consumer, startConsumer } from './queue-consumer.ts';
+import { openPostgresBackend } from './queue-in-postgres.ts';
+import { openRedisBackend } from './queue-in-redis.ts';
+import { throttleWarnings } from './throttled-log.ts';
+
+export type { Consumer };
 
 /**
- * The doorbell. A message says only "look at this job"; whether there is anything to do is decided in PostgreSQL. It lives in Redis, or, without
- * `redisUrl`, in PostgreSQL itself.
+ * The queue is a doorbell. A message says only "look at this job"; whether there is anything to do is decided in PostgreSQL, so a message that is lost,
+ * late or doubled does no harm. It lives in Redis or, without one, in PostgreSQL; both are BullMQ's.
  *
- * - A message's id is `<job>_<dispatch number>`: an id that was used before would be taken for a duplicate and dropped.
- * - One attempt, and no limit of stalls: how often a job is tried again is decided by the reconciler.
+ * - A message's id is `<job>_<dispatch number>`. BullMQ takes an id that it still knows for a duplicate and queues nothing, so no number is used twice.
+ * - One attempt: how often a job is tried is the reconciler's to decide. What has ended is removed.
  */
 export interface Message {
   jobId: string;
   dispatchNumber: number;
-  /** −100 to 100; larger is earlier */
+  /** −100 to 100; larger is earlier, and of the same the older */
   priority: number;
 }
 
-export interface Consumer {
-  /** Takes no more messages, and resolves when the handler has finished the ones it has. */
-  close(): Promise<void>;
-}
-
 export interface JobQueue {
-  /** Rejects after some seconds when the queue cannot be reached. */
+  /** Does nothing where the queue has a message of that job and number. Rejects after some seconds when the queue cannot be reached. */
   add(message: Message): Promise<void>;
+  /** Whether the message waits or is in work. Rejects like `add`. */
   has(jobId: string, dispatchNumber: number): Promise<boolean>;
-  /** messages waiting */
+  /** Messages that wait. Rejects like `add`. */
   depth(): Promise<number>;
+  /** Calls `handler` for each message, up to `concurrency` at once. A handler that rejects is logged, and its message is done with. */
   consume(handler: (jobId: string) => Promise<void>, options: { concurrency: number }): Consumer;
+  /** Closes the consumers too. */
   close(): Promise<void>;
 }
 
 export interface QueueOptions {
   databaseUrl: string;
+  /** undefined: the queue lives in PostgreSQL */
   redisUrl?: string | undefined;
-  /** a name of its own keeps tests apart */
+  /** keeps queues on one server apart */
   name?: string;
   logger: Logger;
 }
 
-const CALL_TIMEOUT_MS = 5000;
-const LOG_EVERY_MS = 10_000;
+const CALL_TIMEOUT_MS = 5_000;
+const OPTIONS = { attempts: 1, removeOnComplete: true, removeOnFail: true };
 
-const messageId = (jobId: string, dispatchNumber: number) => `${jobId}_${dispatchNumber}`;
-/** BullMQ's priorities: from 1, smaller is earlier. */
-const toBullPriority = (priority: number) => 101 - Math.max(-100, Math.min(100, priority));
-
-export async function openQueue({ databaseUrl, redisUrl, name = 'jobs', logger }: QueueOptions): Promise<JobQueue> {
-  const logError = throttle((err: Error) => logger.warn({ err }, 'the queue cannot be reached'), LOG_EVERY_MS);
-  const ring = redisUrl === undefined ? ringInPostgres(databaseUrl) : ringInRedis(redisUrl, logError);
-  const queue = ring.queue(name);
-  queue.on('error', logError);
-  const consumers = new Set<Consumer>();
+/** Errors: those of PostgreSQL, where the queue lives there. A Redis that cannot be reached is no error here: it may come. */
+export async function openQueue({
+  databaseUrl,
+  redisUrl,
+  name = 'trainyard',
+  logger,
+}: QueueOptions): Promise<JobQueue> {
+  const warn = throttleWarnings(logger, 'the queue is not well');
+  const backend =
+    redisUrl === undefined
+      ? await openPostgresBackend(databaseUrl, name, warn)
+      : openRedisBackend(redisUrl, name, warn);
+  const { queue } = backend;
+  const consumers: Consumer[] = [];
+  let closing: Promise<void> | undefined;
 
   return {
     async add({ jobId, dispatchNumber, priority }) {
-      const added = queue.add(
-        'run',
-        { jobId },
-        {
-          jobId: messageId(jobId, dispatchNumber),
-          priority: toBullPriority(priority),
-          attempts: 1,
-          removeOnComplete: true,
-          removeOnFail: true,
-        },
-      );
-      await withTimeout(added, 'adding to the queue');
+      const options = { ...OPTIONS, jobId: messageId(jobId, dispatchNumber), priority: toBullPriority(priority) };
+      await withTimeout(queue.add('run', { jobId }, options));
     },
     async has(jobId, dispatchNumber) {
-      const job = await withTimeout(queue.getJob(messageId(jobId, dispatchNumber)), 'asking the queue');
-      return job !== undefined && job !== null;
+      const state = await withTimeout(queue.getJobState(messageId(jobId, dispatchNumber)));
+      return state !== 'unknown' && state !== 'completed' && state !== 'failed';
     },
     async depth() {
-      const counts = await withTimeout(queue.getJobCounts('waiting', 'prioritized', 'delayed'), 'asking the queue');
-      return Object.values(counts).reduce((sum, n) => sum + n, 0);
+      return withTimeout(queue.getJobCountByTypes('waiting', 'prioritized', 'delayed'));
     },
     consume(handler, { concurrency }) {
-      const worker = ring.worker(name, async ({ data }) => handler(data.jobId), concurrency);
-      worker.on('error', logError);
-      worker.on('failed', (job, err) =>
-        logger.error({ err, job_id: job?.data.jobId }, 'a message could not be handled'),
-      );
-      const consumer: Consumer = {
-        async close() {
-          consumers.delete(consumer);
-          await worker.close();
-        },
-      };
-      consumers.add(consumer);
+      const consumer = startConsumer(backend, handler, concurrency, logger, warn);
+      consumers.push(consumer);
       return consumer;
     },
-    async close() {
-      await Promise.all([...consumers].map((consumer) => consumer.close()));
-      await queue.close();
-      await ring.close();
+    close() {
+      closing ??= (async () => {
+        await Promise.all(consumers.map((consumer) => consumer.close()));
+        await backend.close();
+      })();
+      return closing;
     },
   };
 }
 
-type Data = { jobId: string };
-type Handler = (job: { data: Data }) => Promise<void>;
-
-/** What differs between the two homes of the queue. */
-interface Ring {
-  queue(name: string): Pick<Queue<Data>, 'add' | 'getJob' | 'getJobCounts' | 'close' | 'on'>;
-  worker(name: string, handler: Handler, concurrency: number): Pick<Worker<Data>, 'close' | 'on'>;
-  close(): Promise<void>;
+function messageId(jobId: string, dispatchNumber: number): string {
+  return `${jobId}_${dispatchNumber}`;
 }
 
-/** Never fails a job for having stalled: the database knows better. */
-const STALLS = { maxStalledCount: 1_000_000, stalledInterval: 15_000, lockDuration: 30_000 };
-
-function ringInPostgres(connectionString: string): Ring {
-  const connection = { connectionString, schema: 'bullmq', migrate: true, max: 4 };
-  return {
-    queue: (name) => new Queue(name, { connection }, createPostgresBackend) as unknown as ReturnType<Ring['queue']>,
-    worker: (name, handler, concurrency) =>
-      new Worker(name, handler, { connection, concurrency, ...STALLS }, createPostgresBackend) as unknown as ReturnType<
-        Ring['worker']
-      >,
-    close: () => Promise.resolve(),
-  };
+/** BullMQ's priorities: 1 to 2,097,151, smaller is earlier; 0, which has none, would pass in front of all. */
+function toBullPriority(priority: number): number {
+  return 101 - Math.max(-100, Math.min(100, priority));
 }
 
-function ringInRedis(url: string, logError: (err: Error) => void): Ring {
-  const open = (options: RedisOptions) => {
-    const redis = new Redis(url, {
-      connectTimeout: 5000,
-      retryStrategy: (tries: number) => Math.min(tries * 200, 3000),
-      ...options,
-    });
-    redis.on('error', logError);
-    connections.push(redis);
-    return redis;
-  };
-  const connections: Redis[] = [];
-  return {
-    queue: (name) =>
-      new Queue(name, {
-        connection: open({ enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: CALL_TIMEOUT_MS }),
-      }) as unknown as ReturnType<Ring['queue']>,
-    worker: (name, handler, concurrency) =>
-      new Worker(name, handler, {
-        connection: open({ maxRetriesPerRequest: null }),
-        concurrency,
-        ...STALLS,
-      }) as unknown as ReturnType<Ring['worker']>,
-    async close() {
-      for (const redis of connections) redis.disconnect();
-    },
-  };
-}
-
-function withTimeout<T>(work: Promise<T>, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} took longer than ${CALL_TIMEOUT_MS} ms`)), CALL_TIMEOUT_MS);
-  });
+/** BullMQ's calls can wait for ever while the server is away. What was asked may still happen later: all calls here can be repeated. */
+function withTimeout<T>(work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const error = new Error(`the queue did not answer within ${CALL_TIMEOUT_MS / 1000} s`);
+  const timer = setTimeout(() => reject(error), CALL_TIMEOUT_MS);
   work.catch(() => {});
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
-}
-
-/** A queue that is down says so thousands of times a second; the log hears of it now and then. */
-function throttle(log: (err: Error) => void, everyMs: number): (err: Error) => void {
-  let last = Number.NEGATIVE_INFINITY;
-  return (err) => {
-    const now = performance.now();
-    if (now - last < everyMs) return;
-    last = now;
-    log(err);
-  };
+  return Promise.race([work, promise]).finally(() => clearTimeout(timer));
 }

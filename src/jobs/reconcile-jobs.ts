@@ -75,16 +75,15 @@ const ago = (seconds: number) => sql`clock_timestamp() - make_interval(secs => $
 /** Does the work unless another process is doing it. The lock goes with its transaction, so with the process, too. */
 async function leadOnce(db: Database, work: () => Promise<void>): Promise<void> {
   await db.orm.transaction(async (tx) => {
-    const { rows } = await tx.execute<{ leads: boolean }>(sql`select pg_try_advisory_xact_lock(${LEADER_LOCK}) as leads`);
+    const { rows } = await tx.execute<{ leads: boolean }>(
+      sql`select pg_try_advisory_xact_lock(${LEADER_LOCK}) as leads`,
+    );
     if (rows[0]?.leads === true) await work();
   });
 }
 
 async function recoverExpired(db: Database, logger: Logger): Promise<void> {
-  const isExpired = and(
-    inArray(jobs.status, ['running', 'cancelling']),
-    sql`${jobs.leaseUntil} < clock_timestamp()`,
-  );
+  const isExpired = and(inArray(jobs.status, ['running', 'cancelling']), sql`${jobs.leaseUntil} < clock_timestamp()`);
   for (;;) {
     const found = await db.orm
       .select({ id: jobs.id })

@@ -51,8 +51,16 @@ export function recordCheckpoints(
 async function insertCheckpoint(tx: Transaction, job: JobRow, checkpoint: CheckpointToRecord): Promise<void> {
   const { isBest, isLatest } = checkpoint;
   const ofJob = eq(checkpoints.jobId, job.id);
-  if (isBest) await tx.update(checkpoints).set({ isBest: false }).where(and(ofJob, eq(checkpoints.isBest, true)));
-  if (isLatest) await tx.update(checkpoints).set({ isLatest: false }).where(and(ofJob, eq(checkpoints.isLatest, true)));
+  if (isBest)
+    await tx
+      .update(checkpoints)
+      .set({ isBest: false })
+      .where(and(ofJob, eq(checkpoints.isBest, true)));
+  if (isLatest)
+    await tx
+      .update(checkpoints)
+      .set({ isLatest: false })
+      .where(and(ofJob, eq(checkpoints.isLatest, true)));
   await tx.insert(checkpoints).values({
     ...checkpoint,
     jobId: job.id,

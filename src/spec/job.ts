@@ -27,7 +27,8 @@ export const Split = closed(
     test: fraction,
     shuffle: Type.Boolean({
       default: true,
-      description: 'false: in the order of the dataset, the last rows are for test and those before them for validation',
+      description:
+        'false: in the order of the dataset, the last rows are for test and those before them for validation',
     }),
     stratify: Type.Boolean(derived('true for a category target that is shuffled')),
     seed: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 }),

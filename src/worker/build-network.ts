@@ -70,14 +70,3 @@ export function buildSchedule(spec: JobSpec): ScheduleDescription {
       return { type: 'cosine', warmupSteps, finalShare: schedule.final_share };
   }
 }
-
-/** Whether a parameter's name fits one of the patterns: `*` stands for any characters. */
-export function matchesAny(name: string, patterns: readonly string[]): boolean {
-  return patterns.some((pattern) => {
-    const source = pattern
-      .split('*')
-      .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
-      .join('.*');
-    return new RegExp(`^${source}$`).test(name);
-  });
-}

@@ -2,9 +2,10 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
 import { PlanTooLargeError } from '../engine/plan/layout.ts';
 import { Trainer } from '../engine/trainer.ts';
+import { matchesPattern } from '../spec/check-model.ts';
 import { openStorage } from '../storage/describe.ts';
 import type { Storage } from '../storage/storage.ts';
-import { buildLayers, buildLoss, buildOptimizer, matchesAny } from './build-network.ts';
+import { buildLayers, buildLoss, buildOptimizer } from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
 import { evaluateSplit } from './evaluate-split.ts';
 import { type LoadedRows, loadRows } from './load-rows.ts';
@@ -36,7 +37,7 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       optimizer: buildOptimizer(spec),
       clipNorm: spec.training.clip_norm,
       clipValue: spec.training.clip_value,
-      isFrozen: (name) => matchesAny(name, spec.model.freeze),
+      isFrozen: (name) => spec.model.freeze.some((pattern) => matchesPattern(name, pattern)),
       batchRows: Math.min(spec.training.batch_size, rows.train.length),
       seed: spec.training.seed,
     },

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeSafetensors, encodeSafetensors } from '../../src/checkpoints/safetensors.ts';
-import { findDuplicateKey } from '../../src/checkpoints/safetensors-header.ts';
+import { findDuplicateKey } from '../../src/spec/find-duplicate-key.ts';
 import { DTYPES, type Dtype, SafetensorsError, type Tensor } from '../../src/checkpoints/tensor.ts';
 import { listAll } from '../storage/temporary-storage.ts';
 

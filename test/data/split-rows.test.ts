@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { countSplit, splitRows } from '../../src/data/split-rows.ts';
+import { splitRows } from '../../src/data/split-rows.ts';
+import { countSplit } from '../../src/spec/count-split.ts';
 import type { Split } from '../../src/spec/job.ts';
 
 const split = (changes: Partial<Split> = {}): Split => ({
   validation: 0.1,
   test: 0.1,
+  shuffle: true,
   stratify: false,
   seed: 0,
   ...changes,
@@ -15,6 +17,7 @@ const range = (count: number) => Uint32Array.from({ length: count }, (_, i) => i
 const anySplit = fc.record({
   validation: fc.double({ min: 0, max: 0.99, noNaN: true }),
   test: fc.double({ min: 0, max: 0.99, noNaN: true }),
+  shuffle: fc.boolean(),
   stratify: fc.boolean(),
   seed: fc.maxSafeNat(),
 });
@@ -34,7 +37,7 @@ describe('splitRows', () => {
           for (const part of Object.values(parts)) expect(part).toEqual(part.slice().sort());
           if (rows.length > 0) expect(parts.train.length).toBeGreaterThan(0);
           const sizes = countSplit(rows.length, shares);
-          if (!shares.stratify) {
+          if (!shares.stratify || !shares.shuffle) {
             expect({ train: parts.train.length, validation: parts.validation.length, test: parts.test.length }).toEqual(
               sizes,
             );
@@ -69,18 +72,7 @@ describe('splitRows', () => {
     const rows = range(40);
     const first = splitRows({ rows, split: split({ seed: 1 }) });
     expect(splitRows({ rows, split: split({ seed: 1 }) })).toEqual(first);
-    expect([...first.validation, ...first.test]).toMatchInlineSnapshot(`
-      [
-        32,
-        33,
-        34,
-        35,
-        36,
-        37,
-        38,
-        39,
-      ]
-    `);
+    expect([...first.validation, ...first.test]).toEqual([12, 13, 30, 39, 9, 27, 29, 34]);
     const others = [2, 3, 2 ** 32 + 1, Number.MAX_SAFE_INTEGER].map((seed) =>
       splitRows({ rows, split: split({ seed }) }).validation.join(),
     );
@@ -97,6 +89,15 @@ describe('splitRows', () => {
     // 500 expected, with a deviation of 19
     expect(Math.min(...times)).toBeGreaterThan(420);
     expect(Math.max(...times)).toBeLessThan(580);
+  });
+
+  it('takes the rows as they come where they are not to be shuffled', () => {
+    const rows = Uint32Array.of(1, 2, 4, 7, 8, 9, 11, 12, 15, 20);
+    expect(splitRows({ rows, split: split({ shuffle: false, validation: 0.2 }) })).toEqual({
+      train: Uint32Array.of(1, 2, 4, 7, 8, 9, 11),
+      validation: Uint32Array.of(12, 15),
+      test: Uint32Array.of(20),
+    });
   });
 
   it('leaves a row for training whatever the shares', () => {

@@ -1,0 +1,91 @@
+import helmet from '@fastify/helmet';
+import multipart from '@fastify/multipart';
+import { fastifySSE as sse } from '@fastify/sse';
+import underPressure from '@fastify/under-pressure';
+import { Ajv } from 'ajv';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { typeid } from 'typeid-js';
+import { encodeNonFinite } from '../db/json-number.ts';
+import { getOrCreateSecret } from '../db/secrets.ts';
+import { Cursors } from './cursor.ts';
+import type { ApiDeps } from './deps.ts';
+import { addJsonParser, JSON_BODY_BYTES } from './json-body.ts';
+import { addOpenApi } from './openapi.ts';
+import { setProblemHandlers } from './problem.ts';
+import { addCheckpointRoutes } from './routes/checkpoints.ts';
+import { addDatasetRoutes } from './routes/datasets.ts';
+import { addEventRoutes } from './routes/events.ts';
+import { addJobRoutes } from './routes/jobs.ts';
+import { addMetricRoutes } from './routes/metrics.ts';
+import { addPredictionRoutes } from './routes/predictions.ts';
+import { addSystemRoutes } from './routes/system.ts';
+
+export type Api = FastifyInstance;
+
+const HEARTBEAT_MS = 15_000;
+
+/** Builds the API; the caller listens. */
+export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
+  const app = Fastify({
+    loggerInstance: deps.logger as FastifyBaseLogger,
+    disableRequestLogging: deps.logger.level !== 'debug' && deps.logger.level !== 'trace',
+    bodyLimit: JSON_BODY_BYTES,
+    genReqId: ({ headers }) => readRequestId(headers['x-request-id']),
+    requestTimeout: 3_600_000,
+    connectionTimeout: 120_000,
+    http: { connectionsCheckingInterval: 5000, headersTimeout: 15_000, maxHeaderSize: 16_384 },
+    return503OnClosing: true,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 200 },
+  });
+
+  // Bodies are checked by hand, so that every mistake is told; addresses by ajv, which makes numbers of text there.
+  const ajv = new Ajv({
+    coerceTypes: true,
+    useDefaults: true,
+    allErrors: true,
+    strict: false,
+    formats: { 'date-time': isDateTime },
+  });
+  app.setValidatorCompiler(({ schema, httpPart }) =>
+    httpPart === 'body' ? (value: unknown) => ({ value }) : ajv.compile(schema as object),
+  );
+  app.setSerializerCompiler(() => (body) => JSON.stringify(encodeNonFinite(body)));
+  app.addHook('onSend', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
+
+  setProblemHandlers(app);
+  addJsonParser(app);
+  for (const type of ['text/csv', 'application/x-ndjson', 'application/jsonl']) {
+    app.addContentTypeParser(type, (_request, payload, done) => done(null, payload));
+  }
+  await app.register(helmet, { contentSecurityPolicy: false });
+  await app.register(underPressure, { maxEventLoopDelay: 2000, pressureHandler: undefined });
+  await app.register(multipart, {
+    limits: { files: 2, fields: 4, parts: 6, fieldSize: 1024, fileSize: deps.config.maxUploadBytes },
+  });
+  await app.register(sse, { heartbeatInterval: HEARTBEAT_MS });
+  await addOpenApi(app, deps.version);
+
+  const cursors = new Cursors(await getOrCreateSecret(deps.db, 'cursors'));
+  await app.register(async (routes) => {
+    addDatasetRoutes(routes, deps, cursors);
+    addJobRoutes(routes, deps, cursors);
+    addMetricRoutes(routes, deps);
+    addEventRoutes(routes, deps);
+    addCheckpointRoutes(routes, deps);
+    addPredictionRoutes(routes, deps);
+    addSystemRoutes(routes, deps);
+  });
+  return app;
+}
+
+/** The client's own id, if it is a modest one; else a new one. */
+function readRequestId(given: string | string[] | undefined): string {
+  return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : typeid('req').toString();
+}
+
+function isDateTime(text: string): boolean {
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i.test(text) && !Number.isNaN(Date.parse(text));
+}

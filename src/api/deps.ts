@@ -1,0 +1,22 @@
+import type { Logger } from 'pino';
+import type { Config } from '../config.ts';
+import type { Database } from '../db/client.ts';
+import type { JobWatcher } from '../db/watch.ts';
+import type { Predictor } from '../spec/prediction.ts';
+import type { Storage } from '../storage/storage.ts';
+
+/** All that the API needs of the rest, handed in by `main`. */
+export interface ApiDeps {
+  db: Database;
+  storage: Storage;
+  watcher: JobWatcher;
+  predictor: Predictor;
+  /** messages waiting in the queue */
+  queueDepth(): Promise<number>;
+  logger: Logger;
+  config: Pick<Config, 'maxUploadBytes'>;
+  version: string;
+}
+
+/** Whose data a request is about: one tenant, until there are keys. */
+export const TENANT = 'default';

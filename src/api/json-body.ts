@@ -1,0 +1,84 @@
+import type { FastifyInstance } from 'fastify';
+import { ApiError } from '../spec/errors.ts';
+import { findDuplicateKey } from '../spec/find-duplicate-key.ts';
+import { pointerTo } from '../spec/mistake.ts';
+
+export const JSON_BODY_BYTES = 2 ** 20;
+const MAX_DEPTH = 32;
+const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
+
+/** Reads JSON bodies strictly: what JSON.parse would quietly lose or change is refused. */
+export function addJsonParser(app: FastifyInstance): void {
+  // fastify's own parsers for JSON and plain text
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer', bodyLimit: JSON_BODY_BYTES },
+    (_request, body, done) => {
+      try {
+        done(null, parseJson(body as Buffer));
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+  );
+}
+
+export function parseJson(body: Buffer): unknown {
+  if (body.length === 0) throw new ApiError('empty_body', 'A JSON body is expected.');
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(body);
+  } catch {
+    throw new ApiError('invalid_json', 'The body is not UTF-8.');
+  }
+  checkDepth(text);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new ApiError('invalid_json', (error as Error).message);
+  }
+  const duplicate = findDuplicateKey(text);
+  if (duplicate !== null)
+    throw new ApiError('duplicate_key', `The key "${duplicate.slice(0, 100)}" stands twice in one object.`);
+  checkValue(value, '');
+  return value;
+}
+
+/** Before parsing, so that deep nesting cannot exhaust the stack. */
+function checkDepth(text: string): void {
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charCodeAt(i);
+    if (inString) {
+      if (char === 0x5c) i += 1;
+      else if (char === 0x22) inString = false;
+    } else if (char === 0x22) inString = true;
+    else if (char === 0x7b || char === 0x5b) {
+      depth += 1;
+      if (depth > MAX_DEPTH) throw new ApiError('too_deep', `The body is nested more than ${MAX_DEPTH} deep.`);
+    } else if (char === 0x7d || char === 0x5d) depth -= 1;
+  }
+}
+
+function checkValue(value: unknown, pointer: string): void {
+  const refuse = (code: 'not_finite' | 'invalid_string' | 'forbidden_key', detail: string, at = pointer) => {
+    throw new ApiError(code, detail, { errors: [{ pointer: at, code, detail, expected: null }] });
+  };
+  const checkText = (text: string, at: string) => {
+    if (text.includes('\0')) refuse('invalid_string', 'U+0000 cannot be stored', at);
+    if (!text.isWellFormed()) refuse('invalid_string', 'half of a surrogate pair cannot be stored', at);
+  };
+  if (typeof value === 'number' && !Number.isFinite(value))
+    refuse('not_finite', 'the number is beyond what a double can hold');
+  if (typeof value === 'string') checkText(value, pointer);
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, inner] of Object.entries(value)) {
+    const at = pointerTo(pointer, key);
+    if (FORBIDDEN.has(key)) refuse('forbidden_key', `"${key}" is not allowed as a key`, at);
+    checkText(key, at);
+    checkValue(inner, at);
+  }
+}

@@ -1,0 +1,67 @@
+import type { CheckpointRow } from '../db/checkpoints.ts';
+import type { DatasetRow } from '../db/datasets.ts';
+import type { JobEventRow } from '../db/job-events.ts';
+import type { JobRow } from '../db/jobs.ts';
+import type { Dataset } from '../spec/dataset.ts';
+import type { Checkpoint, Job, JobEvent } from '../spec/job.ts';
+
+/** Rows of the database as clients see them. */
+
+export function presentDataset(row: DatasetRow): Dataset {
+  const { id, name, format, sha256, rows, columns } = row;
+  return {
+    id,
+    name,
+    status: 'ready',
+    format,
+    size_bytes: row.sizeBytes,
+    sha256,
+    rows,
+    columns,
+    created_at: row.createdAt.toISOString(),
+  };
+}
+
+export function presentJob(row: JobRow, queuePosition: number | null): Job {
+  const { id, kind, name, status, phase, transitions, conditions, progress, error, runtime, spec } = row;
+  return {
+    id,
+    kind,
+    name,
+    status,
+    phase,
+    stop_reason: row.stopReason,
+    attempt: row.runEpoch,
+    queue_position: queuePosition,
+    transitions,
+    conditions,
+    progress,
+    metrics: row.metrics as Job['metrics'],
+    error,
+    runtime,
+    spec,
+    created_at: row.createdAt.toISOString(),
+    started_at: row.startedAt?.toISOString() ?? null,
+    finished_at: row.finishedAt?.toISOString() ?? null,
+  };
+}
+
+export function presentEvent(row: JobEventRow): JobEvent {
+  return { id: row.sequence, type: row.type, at: row.at.toISOString(), data: row.data };
+}
+
+export function presentCheckpoint(row: CheckpointRow): Checkpoint {
+  const { id, step, epoch, sha256 } = row;
+  return {
+    id,
+    job_id: row.jobId,
+    step,
+    epoch,
+    metrics: row.metrics as Checkpoint['metrics'],
+    size_bytes: row.sizeBytes,
+    sha256,
+    is_best: row.isBest,
+    is_latest: row.isLatest,
+    created_at: row.createdAt.toISOString(),
+  };
+}

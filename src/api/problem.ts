@@ -1,0 +1,118 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { DatasetError } from '../data/dataset-error.ts';
+import { DatasetTooLargeError } from '../data/ingest-dataset.ts';
+import { DatasetInUseError } from '../db/datasets.ts';
+import { IllegalTransitionError } from '../jobs/transitions.ts';
+import { ApiError, ERRORS, type ErrorCode, type ProblemError } from '../spec/errors.ts';
+import { RowsError } from '../spec/prediction.ts';
+import { BlobNotFoundError, StorageFullError } from '../storage/storage.ts';
+
+/** Every error becomes `application/problem+json` (RFC 9457), here and nowhere else. */
+export function setProblemHandlers(app: FastifyInstance): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const problem = toApiError(error, request);
+    if (ERRORS[problem.code].status >= 500) request.log.error({ err: error }, problem.message);
+    sendProblem(request, reply, problem);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?')[0]!;
+    const allowed = METHODS.filter((method) => method !== request.method && isRoute(app, method, path));
+    if (allowed.length === 0)
+      return sendProblem(request, reply, new ApiError('not_found', `There is nothing at ${path.slice(0, 200)}.`));
+    const headers = { allow: allowed.join(', ') };
+    return sendProblem(
+      request,
+      reply,
+      new ApiError('method_not_allowed', `${path} knows ${allowed.join(', ')}, not ${request.method}.`, { headers }),
+    );
+  });
+}
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+
+function isRoute(app: FastifyInstance, method: (typeof METHODS)[number], path: string): boolean {
+  return app.findRoute({ method, url: path }) !== null;
+}
+
+export function sendProblem(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { code, message, errors, headers }: ApiError,
+): FastifyReply {
+  const { status, title } = ERRORS[code];
+  return reply
+    .code(status)
+    .headers(headers)
+    .type('application/problem+json')
+    .serializer((body: unknown) => JSON.stringify(body))
+    .send({ type: `/docs/errors#${code}`, title, status, detail: message, code, errors, request_id: request.id });
+}
+
+/** What went wrong, in our codes. */
+function toApiError(
+  error: FastifyError & { validation?: { instancePath: string; message?: string }[] },
+  request: FastifyRequest,
+): ApiError {
+  if (error instanceof ApiError) return error;
+  if (error instanceof DatasetError) {
+    const errors = error.mistakes.map(({ line, column, detail, expected }): ProblemError => {
+      const place = [line === null ? [] : `line ${line}`, column === null ? [] : `column ${column}`].flat().join(', ');
+      return { pointer: '', code: error.code, detail: place === '' ? detail : `${place}: ${detail}`, expected };
+    });
+    return new ApiError(error.code, `${error.message}. No dataset was made.`, { errors });
+  }
+  if (error instanceof DatasetTooLargeError) return new ApiError('too_large', error.message);
+  if (error instanceof DatasetInUseError) return new ApiError('dataset_in_use', error.message);
+  if (error instanceof IllegalTransitionError) return new ApiError('illegal_transition', `${error.message}.`);
+  if (error instanceof RowsError) return new ApiError('invalid_rows', error.message, { errors: error.mistakes });
+  if (error instanceof StorageFullError)
+    return new ApiError('storage_full', 'There is no room left; nothing was stored.');
+  if (error instanceof BlobNotFoundError) return new ApiError('checkpoint_not_found', 'The file is gone.');
+  if (error.validation !== undefined) {
+    const errors = error.validation.map(({ instancePath, message }) => ({
+      pointer: instancePath,
+      code: 'invalid_field',
+      detail: message ?? '',
+      expected: null,
+    }));
+    return new ApiError('invalid_field', error.message, { errors });
+  }
+  const known = FASTIFY_CODES[error.code];
+  if (known !== undefined) return new ApiError(known, error.message);
+  if (isUnavailable(error))
+    return new ApiError('unavailable', 'The database cannot be reached. Please try again.', {
+      headers: { 'retry-after': '2' },
+    });
+  if (error.statusCode !== undefined && error.statusCode < 500) return new ApiError('bad_request', error.message);
+  return new ApiError('internal', `The request ${request.id} failed; the log knows why.`);
+}
+
+const FASTIFY_CODES: Record<string, ErrorCode> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'too_large',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'empty_body',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'bad_request',
+  FST_ERR_MAX_PARAM_LENGTH: 'id_too_long',
+  FST_ERR_BAD_URL: 'invalid_id',
+  FST_REQ_FILE_TOO_LARGE: 'too_large',
+  FST_FILES_LIMIT: 'too_large',
+  FST_PARTS_LIMIT: 'too_large',
+  FST_FIELDS_LIMIT: 'too_large',
+  FST_INVALID_MULTIPART_CONTENT_TYPE: 'invalid_multipart',
+  FST_UNDER_PRESSURE: 'unavailable',
+};
+
+/** PostgreSQL or a socket to it: refused, cut, timed out, starting or stopping. */
+function isUnavailable(error: unknown): boolean {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    const { code } = cause as { code?: string };
+    if (
+      code !== undefined &&
+      (/^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|57P|08|53)/.test(code) || code === '57014')
+    )
+      return true;
+    if (/connection terminated|timeout exceeded when trying to connect|query read timeout/i.test(cause.message))
+      return true;
+  }
+  return false;
+}

@@ -1,0 +1,103 @@
+import type { FastifyRequest } from 'fastify';
+import parseRange from 'range-parser';
+import { Type } from 'typebox';
+import { type CheckpointRow, getCheckpoint, listCheckpoints } from '../../db/checkpoints.ts';
+import { ApiError } from '../../spec/errors.ts';
+import { Checkpoint } from '../../spec/job.ts';
+import type { Api } from '../app.ts';
+import type { ApiDeps } from '../deps.ts';
+import { presentCheckpoint } from '../present.ts';
+import { checkId, IdParams, listOf } from '../request-parts.ts';
+import { findJob } from './jobs.ts';
+
+const Params = Type.Object({
+  id: Type.String({ maxLength: 100 }),
+  reference: Type.String({ maxLength: 100, description: '`latest`, `best` or the id of a checkpoint' }),
+});
+
+/** A checkpoint of a job by reference; throws checkpoint_not_ready while the job has none, checkpoint_not_found. */
+export async function findCheckpoint({ db }: ApiDeps, jobId: string, reference: string): Promise<CheckpointRow> {
+  const named = reference === 'latest' || reference === 'best';
+  const row = await getCheckpoint(db, jobId, named ? reference : checkId('checkpoint', reference));
+  if (row !== null) return row;
+  if (named) throw new ApiError('checkpoint_not_ready', `The job has no ${reference} checkpoint yet.`);
+  throw new ApiError('checkpoint_not_found', `The job has no checkpoint ${reference}.`);
+}
+
+export function addCheckpointRoutes(app: Api, deps: ApiDeps): void {
+  app.get(
+    '/v1/jobs/:id/checkpoints',
+    {
+      schema: {
+        tags: ['checkpoints'],
+        summary: 'Checkpoints of a job, newest first',
+        params: IdParams,
+        response: { 200: listOf(Checkpoint) },
+      },
+    },
+    async (request) => {
+      const rows = await listCheckpoints(deps.db, (await findJob(deps, request)).id);
+      return { data: rows.map(presentCheckpoint), has_more: false, next_cursor: null };
+    },
+  );
+
+  const find = async (request: FastifyRequest) => {
+    const job = await findJob(deps, request);
+    return findCheckpoint(deps, job.id, (request.params as { reference: string }).reference);
+  };
+
+  app.get(
+    '/v1/jobs/:id/checkpoints/:reference',
+    { schema: { tags: ['checkpoints'], summary: 'A checkpoint', params: Params, response: { 200: Checkpoint } } },
+    async (request) => presentCheckpoint(await find(request)),
+  );
+
+  app.get(
+    '/v1/jobs/:id/checkpoints/:reference/download',
+    {
+      schema: {
+        tags: ['checkpoints'],
+        summary: 'Download a checkpoint',
+        description: 'safetensors; with ETag (the sha256), Range, If-Range and If-None-Match.',
+        params: Params,
+        querystring: Type.Object({ format: Type.String({ enum: ['safetensors'], default: 'safetensors' }) }),
+        produces: ['application/octet-stream'],
+      },
+    },
+    async (request, reply) => {
+      const row = await find(request);
+      const etag = `"${row.sha256}"`;
+      const { headers } = request;
+      reply
+        .headers({
+          etag,
+          'accept-ranges': 'bytes',
+          'cache-control': 'private, max-age=0, must-revalidate',
+          'content-disposition': `attachment; filename="${row.id}.safetensors"`,
+          'repr-digest': `sha-256=:${Buffer.from(row.sha256, 'hex').toString('base64')}:`,
+        })
+        .type('application/octet-stream')
+        .serializer((payload: unknown) => payload as string);
+      const known = headers['if-none-match']?.split(',').map((tag) => tag.trim());
+      if (known?.some((tag) => tag === '*' || tag.replace(/^W\//, '') === etag)) return reply.code(304).send();
+
+      const isWanted =
+        headers.range !== undefined && (headers['if-range'] === undefined || headers['if-range'] === etag);
+      const ranges = isWanted ? parseRange(row.sizeBytes, headers.range!, { combine: true }) : -2;
+      if (ranges === -1) {
+        throw new ApiError('range_not_satisfiable', `The file has ${row.sizeBytes} bytes.`, {
+          headers: { 'content-range': `bytes */${row.sizeBytes}` },
+        });
+      }
+      // several ranges, or what is no range of bytes: the whole file is a right answer
+      const range = Array.isArray(ranges) && ranges.type === 'bytes' && ranges.length === 1 ? ranges[0]! : null;
+      const length = range === null ? row.sizeBytes : range.end - range.start + 1;
+      reply.header('content-length', length);
+      if (range !== null) reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${row.sizeBytes}`);
+      if (request.method === 'HEAD') return reply.send();
+      return reply.send(
+        await deps.storage.read(row.storageKey, range === null ? undefined : { start: range.start, end: range.end }),
+      );
+    },
+  );
+}

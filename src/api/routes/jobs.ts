@@ -1,0 +1,179 @@
+import type { FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { getCheckpointById } from '../../db/checkpoints.ts';
+import { getDataset } from '../../db/datasets.ts';
+import { getJob, type JobRow, listJobs, queuePosition } from '../../db/jobs.ts';
+import { cancelJob } from '../../jobs/cancel-job.ts';
+import { createJob } from '../../jobs/create-job.ts';
+import { ApiError } from '../../spec/errors.ts';
+import { JOB_KINDS, JOB_STATUSES, Job, type JobKind, type JobStatus } from '../../spec/job.ts';
+import type { Mistake } from '../../spec/mistake.ts';
+import { JobRequest, validateJobRequest } from '../../spec/request.ts';
+import { type KnownDataset, resolveJob } from '../../spec/resolve-job.ts';
+import type { Api } from '../app.ts';
+import type { Cursors } from '../cursor.ts';
+import { type ApiDeps, TENANT } from '../deps.ts';
+import { presentJob } from '../present.ts';
+import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
+
+const ListQuery = Type.Object(
+  {
+    ...PageQuery,
+    status: Type.Optional(Type.String({ enum: [...JOB_STATUSES] })),
+    kind: Type.Optional(Type.String({ enum: [...JOB_KINDS] })),
+    dataset: Type.Optional(Type.String({ maxLength: 100 })),
+    created_after: Type.Optional(Type.String({ format: 'date-time', description: 'inclusive' })),
+    created_before: Type.Optional(Type.String({ format: 'date-time', description: 'exclusive' })),
+  },
+  { description: 'And `metadata.<key>=<value>`, any number of times.' },
+);
+
+interface ListFilters {
+  limit: number;
+  cursor?: string;
+  status?: JobStatus;
+  kind?: JobKind;
+  dataset?: string;
+  created_after?: string;
+  created_before?: string;
+}
+
+/** A job of the request's tenant; throws invalid_id, job_not_found. */
+export async function findJob({ db }: ApiDeps, request: FastifyRequest): Promise<JobRow> {
+  const id = checkId('job', (request.params as { id: string }).id);
+  const row = await getJob(db, TENANT, id);
+  if (row === null) throw new ApiError('job_not_found', `There is no job ${id}.`);
+  return row;
+}
+
+export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
+  const { db } = deps;
+  const present = async (row: JobRow) => presentJob(row, await queuePosition(db, row.id));
+
+  app.post(
+    '/v1/jobs',
+    {
+      schema: {
+        tags: ['jobs'],
+        summary: 'Post a job',
+        description:
+          'Only `dataset` and `target` must be given; everything else has a default, and comes back filled in. Every mistake is told at once, each with a JSON pointer.',
+        body: JobRequest,
+        response: { 201: Job },
+      },
+    },
+    async (request, reply) => {
+      const validation = validateJobRequest(request.body);
+      if (!validation.ok) throw refuse(validation.mistakes);
+      const { spec } = validation.request;
+      const dataset = await getDataset(db, TENANT, spec.dataset);
+      const from = typeof spec.model?.from === 'string' ? await loadParent(deps, spec.model.from) : null;
+      if (dataset === null) {
+        throw refuse([
+          {
+            pointer: '/dataset',
+            code: 'invalid_spec',
+            detail: `There is no dataset ${spec.dataset}.`,
+            expected: 'the id of a dataset',
+          },
+        ]);
+      }
+      const known: KnownDataset = { id: dataset.id, name: dataset.name, rows: dataset.rows, columns: dataset.columns };
+      const resolution = resolveJob(validation.request, known, from);
+      if (!resolution.ok) throw refuse(resolution.mistakes);
+      const row = await createJob(db, { tenant: TENANT, spec: resolution.spec });
+      return reply
+        .code(201)
+        .header('location', `/v1/jobs/${row.id}`)
+        .send(await present(row));
+    },
+  );
+
+  app.get(
+    '/v1/jobs',
+    {
+      schema: {
+        tags: ['jobs'],
+        summary: 'List jobs, newest first',
+        querystring: ListQuery,
+        response: { 200: listOf(Job) },
+      },
+    },
+    async (request) => {
+      const {
+        limit,
+        cursor,
+        status,
+        kind,
+        dataset,
+        created_after: since,
+        created_before: until,
+      } = request.query as ListFilters;
+      const metadata = readMetadata(request.query as Record<string, unknown>);
+      const filters = {
+        ...(status !== undefined && { status }),
+        ...(kind !== undefined && { kind }),
+        ...(dataset !== undefined && { dataset }),
+        ...(since !== undefined && { createdAfter: new Date(since) }),
+        ...(until !== undefined && { createdBefore: new Date(until) }),
+        metadata,
+      };
+      const scope = `${TENANT} jobs ${JSON.stringify(filters)}`;
+      const rows = await listJobs(db, TENANT, {
+        ...filters,
+        limit: limit + 1,
+        ...(cursor !== undefined && { after: cursors.decode(cursor, scope) }),
+      });
+      const page = cursors.page(rows, limit, scope, (row) => row);
+      return { ...page, data: await Promise.all(page.data.map(present)) };
+    },
+  );
+
+  app.get(
+    '/v1/jobs/:id',
+    { schema: { tags: ['jobs'], summary: 'A job', params: IdParams, response: { 200: Job } } },
+    async (request) => present(await findJob(deps, request)),
+  );
+
+  app.post(
+    '/v1/jobs/:id/cancel',
+    {
+      schema: {
+        tags: ['jobs'],
+        summary: 'Cancel a job',
+        description:
+          'A queued job is cancelled at once (200); a running one stops within a step and keeps its checkpoint (202).',
+        params: IdParams,
+        response: { 200: Job, 202: Job },
+      },
+    },
+    async (request, reply) => {
+      const id = checkId('job', (request.params as { id: string }).id);
+      const row = await cancelJob(db, TENANT, id);
+      if (row === null) throw new ApiError('job_not_found', `There is no job ${id}.`);
+      return reply.code(row.status === 'cancelled' ? 200 : 202).send(await present(row));
+    },
+  );
+}
+
+async function loadParent({ db }: ApiDeps, checkpointId: string) {
+  const checkpoint = await getCheckpointById(db, TENANT, checkpointId);
+  if (checkpoint === null) return null;
+  const job = await getJob(db, TENANT, checkpoint.jobId);
+  return job === null ? null : { id: checkpoint.id, spec: job.spec };
+}
+
+/** invalid_field where the form is wrong; otherwise the code of the first mistake. */
+function refuse(mistakes: Mistake[]): ApiError {
+  const code = mistakes.some((mistake) => mistake.code === 'invalid_field') ? 'invalid_field' : mistakes[0]!.code;
+  const [first] = mistakes;
+  const more = mistakes.length > 1 ? ` (and ${mistakes.length - 1} more)` : '';
+  return new ApiError(code, `${first!.pointer === '' ? 'The body' : first!.pointer}: ${first!.detail}${more}`, {
+    errors: mistakes,
+  });
+}
+
+function readMetadata(query: Record<string, unknown>): Record<string, string> {
+  const pairs = Object.entries(query).filter(([key]) => key.startsWith('metadata.'));
+  return Object.fromEntries(pairs.map(([key, value]) => [key.slice('metadata.'.length), String(value)]));
+}

@@ -1,0 +1,69 @@
+import { Type } from 'typebox';
+import { listMetrics } from '../../db/job-metrics.ts';
+import { JsonNumber, SPLITS, type SplitName } from '../../spec/job.ts';
+import type { Api } from '../app.ts';
+import type { ApiDeps } from '../deps.ts';
+import { IdParams } from '../request-parts.ts';
+import { findJob } from './jobs.ts';
+
+const Query = Type.Object({
+  name: Type.Optional(Type.String({ maxLength: 100, description: 'loss, accuracy, …' })),
+  split: Type.Optional(Type.String({ enum: [...SPLITS] })),
+  since_step: Type.Optional(Type.Integer({ minimum: 0, description: 'points of later steps only' })),
+  max_points: Type.Integer({
+    minimum: 4,
+    maximum: 10_000,
+    default: 1000,
+    description: 'of each series; longer ones keep the least and greatest of each stretch',
+  }),
+});
+
+const Series = Type.Object({
+  name: Type.String(),
+  split: Type.String({ enum: [...SPLITS] }),
+  points: Type.Array(Type.Object({ step: Type.Integer(), epoch: Type.Integer(), value: JsonNumber })),
+});
+
+export function addMetricRoutes(app: Api, deps: ApiDeps): void {
+  app.get(
+    '/v1/jobs/:id/metrics',
+    {
+      schema: {
+        tags: ['jobs'],
+        summary: 'Series of figures',
+        description: 'As JSON, or as CSV with `Accept: text/csv`.',
+        params: IdParams,
+        querystring: Query,
+        response: { 200: Type.Object({ data: Type.Array(Series) }) },
+      },
+    },
+    async (request, reply) => {
+      const job = await findJob(deps, request);
+      const {
+        name,
+        split,
+        since_step: sinceStep,
+        max_points: maxPoints,
+      } = request.query as {
+        name?: string;
+        split?: SplitName;
+        since_step?: number;
+        max_points: number;
+      };
+      const series = await listMetrics(deps.db, job.id, {
+        ...(name !== undefined && { name }),
+        ...(split !== undefined && { split }),
+        ...(sinceStep !== undefined && { sinceStep }),
+        maxPoints,
+      });
+      if (request.headers.accept?.includes('text/csv') !== true) return { data: series };
+      const lines = series.flatMap(({ name, split, points }) =>
+        points.map(({ step, epoch, value }) => `${name},${split},${step},${epoch},${value}\n`),
+      );
+      return reply
+        .type('text/csv; charset=utf-8')
+        .serializer((text: unknown) => String(text))
+        .send(`name,split,step,epoch,value\n${lines.join('')}`);
+    },
+  );
+}

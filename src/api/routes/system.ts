@@ -1,0 +1,96 @@
+import { Type } from 'typebox';
+import { listLiveWorkers } from '../../db/workers.ts';
+import { ERRORS } from '../../spec/errors.ts';
+import type { Api } from '../app.ts';
+import type { ApiDeps } from '../deps.ts';
+import { JSON_BODY_BYTES } from '../json-body.ts';
+
+const System = Type.Object({
+  version: Type.String(),
+  node: Type.String(),
+  workers: Type.Array(
+    Type.Object({
+      id: Type.String(),
+      kernels: Type.String(),
+      threads: Type.Integer(),
+      busy: Type.Boolean(),
+      seen_at: Type.String(),
+    }),
+  ),
+  queue_depth: Type.Union([Type.Integer(), Type.Null()], {
+    description: 'messages waiting; null while the queue cannot be reached',
+  }),
+  limits: Type.Object({ upload_bytes: Type.Integer(), json_bytes: Type.Integer() }),
+});
+
+export function addSystemRoutes(app: Api, deps: ApiDeps): void {
+  const { db, config, version } = deps;
+
+  app.get(
+    '/v1/system',
+    { schema: { tags: ['system'], summary: 'Versions, workers, queue, limits', response: { 200: System } } },
+    async () => {
+      const workers = await listLiveWorkers(db);
+      return {
+        version,
+        node: process.version,
+        workers: workers.map(({ id, kernels, threads, jobId, seenAt }) => ({
+          id,
+          kernels,
+          threads,
+          busy: jobId !== null,
+          seen_at: seenAt.toISOString(),
+        })),
+        queue_depth: await deps.queueDepth().catch(() => null),
+        limits: { upload_bytes: config.maxUploadBytes, json_bytes: JSON_BODY_BYTES },
+      };
+    },
+  );
+
+  app.get(
+    '/healthz',
+    {
+      schema: {
+        tags: ['system'],
+        summary: 'The process lives',
+        response: { 200: Type.Object({ status: Type.String() }) },
+      },
+    },
+    async () => ({ status: 'ok' }),
+  );
+
+  app.get(
+    '/readyz',
+    {
+      schema: {
+        tags: ['system'],
+        summary: 'Ready for requests, or what is missing',
+        response: {
+          200: Type.Object({ status: Type.String(), missing: Type.Array(Type.String()) }),
+          503: Type.Object({ status: Type.String(), missing: Type.Array(Type.String()) }),
+        },
+      },
+    },
+    async (_request, reply) => {
+      const missing: string[] = [];
+      await db.pool.query('select 1').catch(() => missing.push('database'));
+      // jobs are taken even without the queue: it only delays them
+      return reply
+        .code(missing.length === 0 ? 200 : 503)
+        .send({ status: missing.length === 0 ? 'ready' : 'not ready', missing });
+    },
+  );
+
+  app.get('/docs/errors', { schema: { hide: true } }, async (_request, reply) => {
+    const rows = Object.entries(ERRORS).map(
+      ([code, { status, title }]) =>
+        `<tr id="${code}"><td><code>${code}</code></td><td>${status}</td><td>${title}</td></tr>`,
+    );
+    return reply
+      .type('text/html; charset=utf-8')
+      .serializer((text: unknown) => String(text))
+      .send(
+        `<!doctype html><html lang="en"><meta charset="utf-8"><title>Trainyard: error codes</title><style>body{font:16px/1.5 system-ui;margin:2rem auto;max-width:50rem;padding:0 1rem}table{border-collapse:collapse}td,th{padding:.3rem .8rem;border-bottom:1px solid #ddd;text-align:left}tr:target{background:#fff3bf}</style><h1>Error codes</h1><table><tr><th>code</th><th>status</th><th></th></tr>${rows.join('')}</table></html>`,
+      );
+  });
+}
