@@ -6,7 +6,7 @@ import { forgetWorkers } from '../db/workers.ts';
 import type { JobQueue } from './queue.ts';
 import { recoverJob } from './recover-job.ts';
 import { throttleWarnings } from './throttled-log.ts';
-import { dispatch, lockJob } from './transitions.ts';
+import { lockJob, OUTBOX_CHANNEL } from './transitions.ts';
 
 /** Key of the advisory lock that makes one process of all the leader: "tray" */
 const LEADER_LOCK = 0x74726179;
@@ -115,9 +115,12 @@ function createLostMessageSearch(db: Database, queue: JobQueue, logger: Logger):
     do {
       const waiting = await findLongDispatched(db, lastId);
       const found = await Promise.all(waiting.map((job) => queue.has(job.id, job.dispatchNumber)));
-      for (const job of waiting.filter((_, i) => !found[i])) {
-        if (await dispatchAgain(db, job)) logger.warn({ job_id: job.id }, 'a message was lost; it is sent again');
-      }
+      const again = await dispatchAgain(
+        db,
+        waiting.filter((_, i) => !found[i]),
+      );
+      if (again.length > 0)
+        logger.warn({ job_ids: again.slice(0, 10), jobs: again.length }, 'messages were lost; they are sent again');
       lastId = waiting.length < PAGE ? '' : waiting.at(-1)!.id;
     } while (lastId !== '' && performance.now() < untilMs);
   };
@@ -145,13 +148,19 @@ function findLongDispatched(db: Database, lastId: string): Promise<Dispatched[]>
     .limit(PAGE);
 }
 
-/** Whether there was still a need to. */
-function dispatchAgain(db: Database, { id, dispatchNumber }: Dispatched): Promise<boolean> {
-  return db.orm.transaction(async (tx) => {
-    const isStill = and(eq(jobs.id, id), eq(jobs.status, 'queued'), eq(jobs.dispatchNumber, dispatchNumber));
-    const job = await lockJob(tx, isStill);
-    if (job === null) return false;
-    await dispatch(tx, job);
-    return true;
-  });
+/** Gives those that still wait for the lost message another, with one statement; returns their ids. */
+async function dispatchAgain(db: Database, lost: readonly Dispatched[]): Promise<string[]> {
+  if (lost.length === 0) return [];
+  const ids = sql.param(lost.map((job) => job.id));
+  const numbers = sql.param(lost.map((job) => job.dispatchNumber));
+  const { rows } = await db.orm.execute<{ id: string }>(sql`
+    with again as (
+      update jobs set dispatch_number = jobs.dispatch_number + 1
+      from unnest(${ids}::text[], ${numbers}::integer[]) as lost (id, dispatch_number)
+      where jobs.id = lost.id and jobs.dispatch_number = lost.dispatch_number and jobs.status = 'queued'
+      returning jobs.id, jobs.dispatch_number, jobs.priority
+    )
+    insert into outbox (job_id, dispatch_number, priority) select id, dispatch_number, priority from again
+    returning job_id as id, pg_notify(${OUTBOX_CHANNEL}, '')`);
+  return rows.map((row) => row.id);
 }

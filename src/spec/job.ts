@@ -102,7 +102,7 @@ export const JobSpec = closed(
       maxItems: 10_000,
       ...derived('every column but the target that is a number, category, boolean or image'),
     }),
-    target: Target,
+    target: Type.Unsafe<Target>({ ...Target, ...derived('for fine_tune, the checkpoint’s; a train job must say it') }),
     model: Type.Unsafe<Model>({ ...Model, default: {} }),
     training: Type.Unsafe<Training>({ ...Training, default: {} }),
     checkpoints: Type.Unsafe<CheckpointPolicy>({ ...CheckpointPolicy, default: {} }),

@@ -49,6 +49,10 @@ export function resolveJob(
 
   checkKind(spec, from, add);
   if (from !== null) inherit(spec, from, add);
+  if (spec.target === undefined) {
+    if (from === null) add('/target', '"target" is missing', 'the name of the column to predict', 'invalid_field');
+    return { ok: false, mistakes };
+  }
   const target = resolveTarget(spec, dataset, add);
   const inputs = resolveInputs(spec, dataset, add);
   if (target === null || inputs === null) return { ok: false, mistakes: mistakes.slice(0, MOST_MISTAKES) };

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeSafetensors, encodeSafetensors } from '../../src/checkpoints/safetensors.ts';
-import { findDuplicateKey } from '../../src/spec/find-duplicate-key.ts';
 import { DTYPES, type Dtype, SafetensorsError, type Tensor } from '../../src/checkpoints/tensor.ts';
+import { findDuplicateKey } from '../../src/spec/find-duplicate-key.ts';
 import { listAll } from '../storage/temporary-storage.ts';
 
 async function encode(tensors: Tensor[], metadata?: Record<string, string>): Promise<Buffer> {
