@@ -3,7 +3,7 @@ import multipart from '@fastify/multipart';
 import { fastifySSE as sse } from '@fastify/sse';
 import underPressure from '@fastify/under-pressure';
 import { Ajv } from 'ajv';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { typeid } from 'typeid-js';
 import { encodeNonFinite } from '../db/json-number.ts';
 import { getOrCreateSecret } from '../db/secrets.ts';
@@ -28,7 +28,10 @@ const HEARTBEAT_MS = 15_000;
 export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: deps.logger as FastifyBaseLogger,
-    disableRequestLogging: deps.logger.level !== 'debug' && deps.logger.level !== 'trace',
+    logController: new LogController({
+      disableRequestLogging: !['debug', 'trace'].includes(deps.logger.level),
+      requestIdLogLabel: 'request_id',
+    }),
     bodyLimit: JSON_BODY_BYTES,
     genReqId: ({ headers }) => readRequestId(headers['x-request-id']),
     requestTimeout: 3_600_000,

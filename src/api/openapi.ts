@@ -21,6 +21,8 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
       },
       tags: ['datasets', 'jobs', 'checkpoints', 'predictions', 'system'].map((name) => ({ name })),
     },
+    transformObject: (document) =>
+      'openapiObject' in document ? nameSchemas(document.openapiObject as Json) : document.swaggerObject,
   });
   await app.register(swaggerUi, {
     routePrefix: '/docs',
@@ -28,4 +30,35 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
     uiConfig: { docExpansion: 'list', tryItOutEnabled: true },
   });
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the document is walked as plain JSON
+type Json = Record<string, any>;
+
+/**
+ * Moves every schema that has a title to `components`, once, and refers to it. What a client may send is less strict than what comes back, so
+ * the schemas of request bodies have names of their own.
+ */
+function nameSchemas(document: Json): Json {
+  const schemas: Json = {};
+  const visit = (value: unknown, suffix: string): unknown => {
+    if (Array.isArray(value)) return value.map((item) => visit(item, suffix));
+    if (typeof value !== 'object' || value === null) return value;
+    const { title, default: preset, ...schema } = value as Json;
+    const inside = Object.fromEntries(
+      Object.entries(schema).map(([key, inner]) => [key, visit(inner, key === 'requestBody' ? 'Request' : suffix)]),
+    );
+    const kept = preset === undefined ? {} : { default: preset };
+    if (typeof title !== 'string' || schema.type !== 'object')
+      return { ...(title !== undefined && { title }), ...inside, ...kept };
+    const name = title + suffix;
+    schemas[name] ??= { title: name, ...inside };
+    return { $ref: `#/components/schemas/${name}`, ...kept };
+  };
+  const paths = visit(document.paths, '');
+  const components = {
+    ...document.components,
+    schemas: Object.fromEntries(Object.entries(schemas).sort(([a], [b]) => (a < b ? -1 : 1))),
+  };
+  return { ...document, paths, components };
 }

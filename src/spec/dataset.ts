@@ -13,51 +13,62 @@ export type DatasetFormat = (typeof DATASET_FORMATS)[number];
 export const COLUMN_TYPES = ['number', 'category', 'boolean', 'text', 'image'] as const;
 export type ColumnType = (typeof COLUMN_TYPES)[number];
 
-export const Column = closed({
-  name: Type.String({ maxLength: 256 }),
-  type: words(COLUMN_TYPES),
-  missing: Type.Integer({ minimum: 0, description: 'rows without a value' }),
-  distinct: nullable(Type.Integer({ minimum: 0 }), {
-    description: 'distinct values; null where there are more than were counted',
-  }),
-  minimum: nullable(Type.Number()),
-  maximum: nullable(Type.Number()),
-  mean: nullable(Type.Number()),
-  standard_deviation: nullable(Type.Number()),
-  integer: Type.Boolean({ description: 'numbers are whole' }),
-  classes: nullable(
-    Type.Array(closed({ value: Type.String({ maxLength: 1024 }), rows: Type.Integer({ minimum: 0 }) }), {
-      maxItems: 1000,
+export const Column = closed(
+  {
+    name: Type.String({ maxLength: 256 }),
+    type: words(COLUMN_TYPES),
+    missing: Type.Integer({ minimum: 0, description: 'rows without a value' }),
+    distinct: nullable(Type.Integer({ minimum: 0 }), {
+      description: 'distinct values; null where there are more than were counted',
     }),
-    {
-      description: 'distinct values and their rows, in order of value, where there are few',
-    },
-  ),
-  shape: nullable(Type.Array(Type.Integer({ minimum: 1 }), { maxItems: 3 }), {
-    description: 'image: height, width, channels',
-  }),
-});
+    minimum: nullable(Type.Number()),
+    maximum: nullable(Type.Number()),
+    mean: nullable(Type.Number()),
+    standard_deviation: nullable(Type.Number()),
+    integer: Type.Boolean({ description: 'numbers are whole' }),
+    classes: nullable(
+      Type.Array(closed({ value: Type.String({ maxLength: 1024 }), rows: Type.Integer({ minimum: 0 }) }), {
+        maxItems: 1000,
+      }),
+      {
+        description: 'distinct values and their rows, in order of value, where there are few',
+      },
+    ),
+    shape: nullable(Type.Array(Type.Integer({ minimum: 1 }), { maxItems: 3 }), {
+      description: 'image: height, width, channels',
+    }),
+  },
+  { title: 'Column' },
+);
 export type Column = Static<typeof Column>;
 
-export const Profile = closed({
-  rows: Type.Integer({ minimum: 0 }),
-  columns: Type.Array(Column, { maxItems: 10_000 }),
-});
+export const Profile = closed(
+  {
+    rows: Type.Integer({ minimum: 0 }),
+    columns: Type.Array(Column, { maxItems: 10_000 }),
+  },
+  { title: 'Profile' },
+);
 export type Profile = Static<typeof Profile>;
 
 export const DATASET_STATUSES = ['ready'] as const;
 
-export const Dataset = closed({
-  id: Type.String(),
-  name: Type.String({ maxLength: 200 }),
-  status: words(DATASET_STATUSES),
-  format: words(DATASET_FORMATS),
-  size_bytes: Type.Integer({ minimum: 0 }),
-  sha256: Type.String({ description: 'of the bytes as they were sent; for several files, of their digests in order' }),
-  rows: Type.Integer({ minimum: 0 }),
-  columns: Type.Array(Column, { maxItems: 10_000 }),
-  created_at: Type.String({ format: 'date-time' }),
-});
+export const Dataset = closed(
+  {
+    id: Type.String(),
+    name: Type.String({ maxLength: 200 }),
+    status: words(DATASET_STATUSES),
+    format: words(DATASET_FORMATS),
+    size_bytes: Type.Integer({ minimum: 0 }),
+    sha256: Type.String({
+      description: 'of the bytes as they were sent; for several files, of their digests in order',
+    }),
+    rows: Type.Integer({ minimum: 0 }),
+    columns: Type.Array(Column, { maxItems: 10_000 }),
+    created_at: Type.String({ format: 'date-time' }),
+  },
+  { title: 'Dataset' },
+);
 export type Dataset = Static<typeof Dataset>;
 
 /** A file of a dataset as it lies in storage. `role` tells the files of a format apart: csv and jsonl have `data`; idx has `images` and `labels`. */

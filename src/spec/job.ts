@@ -33,7 +33,7 @@ export const Split = closed(
     stratify: Type.Boolean(derived('true for a category target that is shuffled')),
     seed: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 }),
   },
-  { description: 'Which share of the rows is held out.' },
+  { title: 'Split', description: 'Which share of the rows is held out.' },
 );
 export type Split = Static<typeof Split>;
 
@@ -47,6 +47,7 @@ export const Input = closed(
     normalize: words(NORMALIZATIONS, derived('standard for numbers, minmax for images, none otherwise')),
   },
   {
+    title: 'Input',
     shorthand: 'column',
     description: 'Numbers are scaled, categories become one-hot; fitted on the training split alone.',
   },
@@ -62,34 +63,40 @@ export const Target = closed(
     ),
     normalize: words(NORMALIZATIONS, derived('standard for numbers, none for a category')),
   },
-  { description: 'What is predicted: a column name, {"column": …}, or several number columns.' },
+  { title: 'Target', description: 'What is predicted: a column name, {"column": …}, or several number columns.' },
 );
 export type Target = Static<typeof Target>;
 
-export const CheckpointPolicy = closed({
-  every: Type.Unsafe<'epoch' | number>({
-    anyOf: [{ const: 'epoch' }, { type: 'integer', minimum: 1, maximum: 1e9 }],
-    default: 'epoch',
-    description: '`epoch`, or a number of steps. Never more often than min_interval_s.',
-  }),
-  min_interval_s: Type.Number({ minimum: 0, maximum: 86_400, default: 2 }),
-  keep_last: Type.Integer({ minimum: 2, maximum: 100, default: 2 }),
-  best: words(
-    WATCHED,
-    derived('early_stopping.metric; else validation.loss, or train.loss without a validation split'),
-  ),
-});
+export const CheckpointPolicy = closed(
+  {
+    every: Type.Unsafe<'epoch' | number>({
+      anyOf: [{ const: 'epoch' }, { type: 'integer', minimum: 1, maximum: 1e9 }],
+      default: 'epoch',
+      description: '`epoch`, or a number of steps. Never more often than min_interval_s.',
+    }),
+    min_interval_s: Type.Number({ minimum: 0, maximum: 86_400, default: 2 }),
+    keep_last: Type.Integer({ minimum: 2, maximum: 100, default: 2 }),
+    best: words(
+      WATCHED,
+      derived('early_stopping.metric; else validation.loss, or train.loss without a validation split'),
+    ),
+  },
+  { title: 'CheckpointPolicy' },
+);
 export type CheckpointPolicy = Static<typeof CheckpointPolicy>;
 
-export const Resources = closed({
-  threads: Type.Unsafe<'auto' | number>({
-    anyOf: [{ const: 'auto' }, { type: 'integer', minimum: 1, maximum: 64 }],
-    default: 'auto',
-    description: 'Threads of the engine; the result is the same for any number.',
-  }),
-  max_duration_s: nullable(Type.Integer({ minimum: 1, maximum: 30 * 86_400 }), { default: null }),
-  priority: Type.Integer({ minimum: -100, maximum: 100, default: 0, description: 'larger runs earlier' }),
-});
+export const Resources = closed(
+  {
+    threads: Type.Unsafe<'auto' | number>({
+      anyOf: [{ const: 'auto' }, { type: 'integer', minimum: 1, maximum: 64 }],
+      default: 'auto',
+      description: 'Threads of the engine; the result is the same for any number.',
+    }),
+    max_duration_s: nullable(Type.Integer({ minimum: 1, maximum: 30 * 86_400 }), { default: null }),
+    priority: Type.Integer({ minimum: -100, maximum: 100, default: 0, description: 'larger runs earlier' }),
+  },
+  { title: 'Resources' },
+);
 
 export const JobSpec = closed(
   {
@@ -112,7 +119,7 @@ export const JobSpec = closed(
       maxProperties: 32,
     }),
   },
-  { description: 'A job specification.' },
+  { title: 'JobSpec', description: 'A job specification.' },
 );
 export type JobSpec = Static<typeof JobSpec>;
 
@@ -121,70 +128,86 @@ export const JsonNumber = Type.Unsafe<number | 'NaN' | 'Infinity' | '-Infinity'>
   anyOf: [{ type: 'number' }, { enum: ['NaN', 'Infinity', '-Infinity'] }],
 });
 
-export const Progress = closed({
-  percentage: Type.Number({ minimum: 0, maximum: 100 }),
-  step: Type.Integer({ minimum: 0 }),
-  total_steps: Type.Integer({ minimum: 0 }),
-  epoch: Type.Integer({ minimum: 0 }),
-  epochs: Type.Integer({ minimum: 0 }),
-  eta_s: nullable(Type.Number({ minimum: 0 })),
-  samples_per_s: nullable(Type.Number({ minimum: 0 })),
-  metrics: Type.Record(Type.String(), JsonNumber, {
-    description: 'the latest value of each: train.loss, validation.loss, validation.accuracy, …',
-  }),
-  updated_at: Type.String({ format: 'date-time' }),
-});
+export const Progress = closed(
+  {
+    percentage: Type.Number({ minimum: 0, maximum: 100 }),
+    step: Type.Integer({ minimum: 0 }),
+    total_steps: Type.Integer({ minimum: 0 }),
+    epoch: Type.Integer({ minimum: 0 }),
+    epochs: Type.Integer({ minimum: 0 }),
+    eta_s: nullable(Type.Number({ minimum: 0 })),
+    samples_per_s: nullable(Type.Number({ minimum: 0 })),
+    metrics: Type.Record(Type.String(), JsonNumber, {
+      description: 'the latest value of each: train.loss, validation.loss, validation.accuracy, …',
+    }),
+    updated_at: Type.String({ format: 'date-time' }),
+  },
+  { title: 'Progress' },
+);
 export type Progress = Static<typeof Progress>;
 
-export const JobError = closed({
-  code: Type.String(),
-  category: words(['user', 'server']),
-  message: Type.String(),
-  hint: nullable(Type.String()),
-  attempt: Type.Integer(),
-  last_checkpoint: nullable(Type.String()),
-});
+export const JobError = closed(
+  {
+    code: Type.String(),
+    category: words(['user', 'server']),
+    message: Type.String(),
+    hint: nullable(Type.String()),
+    attempt: Type.Integer(),
+    last_checkpoint: nullable(Type.String()),
+  },
+  { title: 'JobError' },
+);
 export type JobError = Static<typeof JobError>;
 
 /** What the engine that ran the job was: bits are promised for one build. */
-export const Runtime = closed({
-  worker: Type.String(),
-  kernels: Type.String({ description: 'kernel build: revectorized, relaxed, plain or naive' }),
-  threads: Type.Integer({ minimum: 1 }),
-  parameters: Type.Integer({ minimum: 0 }),
-  memory_bytes: Type.Integer({ minimum: 0, description: 'the plan’s buffers, weights, optimizer state and rows' }),
-  event_loop_delay_max_ms: nullable(Type.Number(), {
-    description: 'longest delay seen on the thread that renews the lease',
-  }),
-});
+export const Runtime = closed(
+  {
+    worker: Type.String(),
+    kernels: Type.String({ description: 'kernel build: revectorized, relaxed, plain or naive' }),
+    threads: Type.Integer({ minimum: 1 }),
+    parameters: Type.Integer({ minimum: 0 }),
+    memory_bytes: Type.Integer({ minimum: 0, description: 'the plan’s buffers, weights, optimizer state and rows' }),
+    event_loop_delay_max_ms: nullable(Type.Number(), {
+      description: 'longest delay seen on the thread that renews the lease',
+    }),
+  },
+  { title: 'Runtime' },
+);
 export type Runtime = Static<typeof Runtime>;
 
-export const Job = closed({
-  id: Type.String(),
-  kind: words(JOB_KINDS),
-  name: Type.String(),
-  status: words(JOB_STATUSES),
-  phase: nullable(words(JOB_PHASES)),
-  stop_reason: nullable(words(STOP_REASONS)),
-  attempt: Type.Integer({ minimum: 0, description: 'how many times a worker has taken the job up' }),
-  queue_position: nullable(Type.Integer({ minimum: 1 }), { description: 'while queued: 1 is next' }),
-  transitions: Type.Array(
-    closed({ status: words(JOB_STATUSES), at: Type.String({ format: 'date-time' }), reason: nullable(Type.String()) }),
-  ),
-  conditions: Type.Array(
-    closed({ type: Type.String(), since: Type.String({ format: 'date-time' }), detail: Type.String() }),
-  ),
-  progress: nullable(Progress),
-  metrics: Type.Record(Type.String(), JsonNumber, {
-    description: 'final figures, by split: test.accuracy, best.validation.loss, …',
-  }),
-  error: nullable(JobError),
-  runtime: nullable(Runtime),
-  spec: JobSpec,
-  created_at: Type.String({ format: 'date-time' }),
-  started_at: nullable(Type.String({ format: 'date-time' })),
-  finished_at: nullable(Type.String({ format: 'date-time' })),
-});
+export const Job = closed(
+  {
+    id: Type.String(),
+    kind: words(JOB_KINDS),
+    name: Type.String(),
+    status: words(JOB_STATUSES),
+    phase: nullable(words(JOB_PHASES)),
+    stop_reason: nullable(words(STOP_REASONS)),
+    attempt: Type.Integer({ minimum: 0, description: 'how many times a worker has taken the job up' }),
+    queue_position: nullable(Type.Integer({ minimum: 1 }), { description: 'while queued: 1 is next' }),
+    transitions: Type.Array(
+      closed({
+        status: words(JOB_STATUSES),
+        at: Type.String({ format: 'date-time' }),
+        reason: nullable(Type.String()),
+      }),
+    ),
+    conditions: Type.Array(
+      closed({ type: Type.String(), since: Type.String({ format: 'date-time' }), detail: Type.String() }),
+    ),
+    progress: nullable(Progress),
+    metrics: Type.Record(Type.String(), JsonNumber, {
+      description: 'final figures, by split: test.accuracy, best.validation.loss, …',
+    }),
+    error: nullable(JobError),
+    runtime: nullable(Runtime),
+    spec: JobSpec,
+    created_at: Type.String({ format: 'date-time' }),
+    started_at: nullable(Type.String({ format: 'date-time' })),
+    finished_at: nullable(Type.String({ format: 'date-time' })),
+  },
+  { title: 'Job' },
+);
 export type Job = Static<typeof Job>;
 
 export const EVENT_TYPES = [
@@ -201,12 +224,15 @@ export const EVENT_TYPES = [
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
-export const JobEvent = closed({
-  id: Type.Integer({ minimum: 1, description: 'sequence within the job, without gaps' }),
-  type: words(EVENT_TYPES),
-  at: Type.String({ format: 'date-time' }),
-  data: Type.Record(Type.String(), Type.Unknown()),
-});
+export const JobEvent = closed(
+  {
+    id: Type.Integer({ minimum: 1, description: 'sequence within the job, without gaps' }),
+    type: words(EVENT_TYPES),
+    at: Type.String({ format: 'date-time' }),
+    data: Type.Record(Type.String(), Type.Unknown()),
+  },
+  { title: 'JobEvent' },
+);
 export type JobEvent = Static<typeof JobEvent>;
 
 export const SPLITS = ['train', 'validation', 'test'] as const;
@@ -221,16 +247,19 @@ export interface MetricPoint {
   value: number;
 }
 
-export const Checkpoint = closed({
-  id: Type.String(),
-  job_id: Type.String(),
-  step: Type.Integer({ minimum: 0 }),
-  epoch: Type.Integer({ minimum: 0 }),
-  metrics: Type.Record(Type.String(), JsonNumber),
-  size_bytes: Type.Integer({ minimum: 0 }),
-  sha256: Type.String(),
-  is_best: Type.Boolean(),
-  is_latest: Type.Boolean(),
-  created_at: Type.String({ format: 'date-time' }),
-});
+export const Checkpoint = closed(
+  {
+    id: Type.String(),
+    job_id: Type.String(),
+    step: Type.Integer({ minimum: 0 }),
+    epoch: Type.Integer({ minimum: 0 }),
+    metrics: Type.Record(Type.String(), JsonNumber),
+    size_bytes: Type.Integer({ minimum: 0 }),
+    sha256: Type.String(),
+    is_best: Type.Boolean(),
+    is_latest: Type.Boolean(),
+    created_at: Type.String({ format: 'date-time' }),
+  },
+  { title: 'Checkpoint' },
+);
 export type Checkpoint = Static<typeof Checkpoint>;

@@ -22,7 +22,11 @@ export const Activation = variants(
     }),
     closed({ type: tag('softmax') }),
   ],
-  { shorthand: 'type', description: 'Activation function: a word, or an object with its parameters.' },
+  {
+    title: 'Activation',
+    shorthand: 'type',
+    description: 'Activation function: a word, or an object with its parameters.',
+  },
 );
 export type Activation = Static<typeof Activation>;
 
@@ -58,7 +62,7 @@ export const Initializer = variants(
     closed({ type: tag('lecun_normal'), gain }),
     closed({ type: tag('lecun_uniform'), gain }),
   ],
-  { shorthand: 'type', description: 'How values are drawn before the first step.' },
+  { title: 'Initializer', shorthand: 'type', description: 'How values are drawn before the first step.' },
 );
 export type Initializer = Static<typeof Initializer>;
 
@@ -86,7 +90,7 @@ export const DenseLayer = closed(
     activation: Type.Unsafe<Activation>({ ...Activation, default: { type: 'linear' } }),
     ...denseFields,
   },
-  { description: 'Fully connected: y = activation(x·W + b).' },
+  { title: 'DenseLayer', description: 'Fully connected: y = activation(x·W + b).' },
 );
 export type DenseLayer = Static<typeof DenseLayer>;
 
@@ -96,7 +100,7 @@ export const ActivationLayer = closed(
     name,
     activation: Activation,
   },
-  { description: 'An activation on its own.' },
+  { title: 'ActivationLayer', description: 'An activation on its own.' },
 );
 export type ActivationLayer = Static<typeof ActivationLayer>;
 
@@ -111,14 +115,17 @@ export const DropoutLayer = closed(
       description: 'share of values set to zero while training',
     }),
   },
-  { description: 'Inverted dropout (Srivastava et al. 2014).' },
+  { title: 'DropoutLayer', description: 'Inverted dropout (Srivastava et al. 2014).' },
 );
 export type DropoutLayer = Static<typeof DropoutLayer>;
 
-export const FlattenLayer = closed({ type: tag('flatten'), name }, { description: 'Each row becomes one vector.' });
+export const FlattenLayer = closed(
+  { type: tag('flatten'), name },
+  { title: 'FlattenLayer', description: 'Each row becomes one vector.' },
+);
 export type FlattenLayer = Static<typeof FlattenLayer>;
 
-export const Layer = variants([DenseLayer, ActivationLayer, DropoutLayer, FlattenLayer]);
+export const Layer = variants([DenseLayer, ActivationLayer, DropoutLayer, FlattenLayer], { title: 'Layer' });
 export type Layer = Static<typeof Layer>;
 
 /** Output layer: a dense layer whose width follows from the target, and which gives logits or values. */
@@ -126,7 +133,7 @@ export const OutputLayer = closed(
   {
     ...denseFields,
   },
-  { description: 'The last dense layer; its width follows from the target.' },
+  { title: 'OutputLayer', description: 'The last dense layer; its width follows from the target.' },
 );
 export type OutputLayer = Static<typeof OutputLayer>;
 
@@ -153,6 +160,6 @@ export const Model = closed(
       description: '`null`: the last of `layers` is the output layer already, and must fit the target.',
     }),
   },
-  { description: 'The network.' },
+  { title: 'Model', description: 'The network.' },
 );
 export type Model = Static<typeof Model>;

@@ -20,7 +20,7 @@ export const Loss = variants(
       { description: 'Quadratic near zero, linear beyond delta (Huber 1964).' },
     ),
   ],
-  { shorthand: 'type' },
+  { title: 'Loss', shorthand: 'type' },
 );
 export type Loss = Static<typeof Loss>;
 
@@ -62,7 +62,7 @@ export const Optimizer = variants(
       { description: 'Loshchilov & Hutter 2019; decoupled decay, on weight matrices only.' },
     ),
   ],
-  { shorthand: 'type' },
+  { title: 'Optimizer', shorthand: 'type' },
 );
 export type Optimizer = Static<typeof Optimizer>;
 
@@ -99,7 +99,7 @@ export const Schedule = variants(
       { description: 'Half a cosine down to the last step (Loshchilov & Hutter 2017).' },
     ),
   ],
-  { shorthand: 'type' },
+  { title: 'Schedule', shorthand: 'type' },
 );
 export type Schedule = Static<typeof Schedule>;
 
@@ -107,40 +107,51 @@ export type Schedule = Static<typeof Schedule>;
 export const WATCHED = ['validation.loss', 'validation.accuracy', 'validation.mae', 'train.loss'] as const;
 export type Watched = (typeof WATCHED)[number];
 
-export const EarlyStopping = closed({
-  metric: words(WATCHED, derived('validation.loss')),
-  patience: Type.Integer({
-    minimum: 1,
-    maximum: 100_000,
-    default: 5,
-    description: 'epochs without improvement before training stops',
-  }),
-  min_delta: Type.Number({ minimum: 0, maximum: 1e6, default: 0, description: 'what counts as improvement' }),
-});
+export const EarlyStopping = closed(
+  {
+    metric: words(WATCHED, derived('validation.loss')),
+    patience: Type.Integer({
+      minimum: 1,
+      maximum: 100_000,
+      default: 5,
+      description: 'epochs without improvement before training stops',
+    }),
+    min_delta: Type.Number({ minimum: 0, maximum: 1e6, default: 0, description: 'what counts as improvement' }),
+  },
+  { title: 'EarlyStopping' },
+);
 export type EarlyStopping = Static<typeof EarlyStopping>;
 
 const positive = Type.Number({ exclusiveMinimum: 0, maximum: 1e6 });
 
-export const Training = closed({
-  epochs: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 50, description: 'passes over the training split' }),
-  batch_size: Type.Integer({
-    minimum: 1,
-    maximum: 65_536,
-    ...derived('32, or 128 from 20,000 training rows on; never more than there are rows'),
-  }),
-  loss: Type.Unsafe<Loss>({ ...Loss, ...derived('cross_entropy for a category, mse for numbers') }),
-  optimizer: Type.Unsafe<Optimizer>({ ...Optimizer, default: { type: 'adam' } }),
-  schedule: Type.Unsafe<Schedule>({ ...Schedule, default: { type: 'constant' } }),
-  clip_norm: nullable(positive, { default: null, description: 'upper limit of the norm of all gradients together' }),
-  clip_value: nullable(positive, { default: null, description: 'upper limit of each gradient’s magnitude' }),
-  early_stopping: nullable(EarlyStopping, {
-    ...derived('patience 5 on validation.loss where there is a validation split; else null'),
-  }),
-  seed: Type.Integer({
-    minimum: 0,
-    maximum: Number.MAX_SAFE_INTEGER,
-    default: 0,
-    description: 'key of every random draw: weights, order of rows, dropout',
-  }),
-});
+export const Training = closed(
+  {
+    epochs: Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000,
+      default: 50,
+      description: 'passes over the training split',
+    }),
+    batch_size: Type.Integer({
+      minimum: 1,
+      maximum: 65_536,
+      ...derived('32, or 128 from 20,000 training rows on; never more than there are rows'),
+    }),
+    loss: Type.Unsafe<Loss>({ ...Loss, ...derived('cross_entropy for a category, mse for numbers') }),
+    optimizer: Type.Unsafe<Optimizer>({ ...Optimizer, default: { type: 'adam' } }),
+    schedule: Type.Unsafe<Schedule>({ ...Schedule, default: { type: 'constant' } }),
+    clip_norm: nullable(positive, { default: null, description: 'upper limit of the norm of all gradients together' }),
+    clip_value: nullable(positive, { default: null, description: 'upper limit of each gradient’s magnitude' }),
+    early_stopping: nullable(EarlyStopping, {
+      ...derived('patience 5 on validation.loss where there is a validation split; else null'),
+    }),
+    seed: Type.Integer({
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      default: 0,
+      description: 'key of every random draw: weights, order of rows, dropout',
+    }),
+  },
+  { title: 'Training' },
+);
 export type Training = Static<typeof Training>;
