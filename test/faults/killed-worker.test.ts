@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Job } from '../../src/spec/job.ts';
+import { call, hasEnded, postJob, uploadCsv, waitForJob } from '../support/client.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { type ServiceProcess, startApiProcess, startWorkerProcess } from '../support/stack.ts';
+
+/** Processes as in production, killed as by a power cut. */
+let database: TestDatabase;
+let folder: string;
+let apiProcess: ServiceProcess & { api: string };
+let worker: ServiceProcess;
+let api: string;
+let environment: Record<string, string>;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  folder = await mkdtemp(join(tmpdir(), 'trainyard-faults-'));
+  environment = { DATABASE_URL: database.url, DATA_DIR: folder, LEASE_SECONDS: '2' };
+  apiProcess = await startApiProcess(environment);
+  api = apiProcess.api;
+  worker = await startWorkerProcess(environment);
+});
+
+afterAll(async () => {
+  expect(await worker.stop()).toBe(0);
+  expect(await apiProcess.stop()).toBe(0);
+  await database.drop();
+  await rm(folder, { recursive: true });
+});
+
+/** Two spirals: enough to learn that training takes some thousand steps. */
+function spirals(rows: number): string {
+  const lines = Array.from({ length: rows }, (_, i) => {
+    const arm = i % 2;
+    const t = 0.3 + (4 * i) / rows;
+    return `${(t * Math.cos(3 * t + arm * Math.PI)).toFixed(5)},${(t * Math.sin(3 * t + arm * Math.PI)).toFixed(5)},${arm === 0 ? 'inner' : 'outer'}`;
+  });
+  return `x,y,arm\n${lines.join('\n')}\n`;
+}
+
+/** sha256 of each tensor of the newest checkpoint: weights and optimizer state. */
+async function digestTensors(jobId: string, reference: 'latest' | 'best'): Promise<Record<string, string>> {
+  const bytes = Buffer.from(
+    await (await fetch(`${api}/jobs/${jobId}/checkpoints/${reference}/download`)).arrayBuffer(),
+  );
+  const start = 8 + Number(bytes.readBigUInt64LE(0));
+  const { __metadata__, ...tensors } = JSON.parse(bytes.subarray(8, start).toString()) as Record<
+    string,
+    { data_offsets: [number, number] }
+  >;
+  return Object.fromEntries(
+    Object.entries(tensors).map(
+      ([
+        name,
+        {
+          data_offsets: [from, to],
+        },
+      ]) => [
+        name,
+        createHash('sha256')
+          .update(bytes.subarray(start + from, start + to))
+          .digest('hex'),
+      ],
+    ),
+  );
+}
+
+const metricsOf = async (jobId: string) =>
+  (await call('GET', `${api}/jobs/${jobId}/metrics?max_points=10000`)).body.data;
+const eventsOf = async (jobId: string): Promise<{ id: number; type: string; data: Record<string, unknown> }[]> =>
+  (await call('GET', `${api}/jobs/${jobId}/events?limit=500`)).body.data;
+
+describe('a worker that is killed', () => {
+  let spec: unknown;
+  let undisturbed: Job;
+
+  beforeAll(async () => {
+    const dataset = await uploadCsv(api, 'spirals', spirals(2000));
+    spec = {
+      dataset,
+      target: 'arm',
+      model: {
+        layers: [
+          { type: 'dense', units: 64, activation: 'tanh' },
+          { type: 'dropout', rate: 0.1 },
+          { type: 'dense', units: 64, activation: 'tanh' },
+        ],
+      },
+      training: {
+        epochs: 160,
+        batch_size: 32,
+        seed: 11,
+        early_stopping: null,
+        schedule: { type: 'cosine', warmup_steps: 20 },
+      },
+      checkpoints: { every: 37, min_interval_s: 0 },
+    };
+    undisturbed = await waitForJob(api, (await postJob(api, spec)).id, hasEnded);
+    expect(undisturbed.status).toBe('succeeded');
+  });
+
+  it('with -9, twice: the job goes on from its checkpoint, to the same bits, with no metric row lost or doubled', async () => {
+    const { id } = await postJob(api, spec);
+    for (const step of [400, 1500]) {
+      await waitForJob(api, id, (job) => (job.progress?.step ?? 0) >= step && job.status === 'running');
+      await worker.kill();
+      worker = await startWorkerProcess(environment);
+    }
+    const ended = await waitForJob(api, id, hasEnded);
+    expect(ended).toMatchObject({ status: 'succeeded', attempt: 3, error: null });
+    expect(await digestTensors(id, 'latest')).toEqual(await digestTensors(undisturbed.id, 'latest'));
+    expect(await digestTensors(id, 'best')).toEqual(await digestTensors(undisturbed.id, 'best'));
+    expect(ended.metrics).toEqual(undisturbed.metrics);
+    expect(await metricsOf(id)).toEqual(await metricsOf(undisturbed.id));
+
+    const events = await eventsOf(id);
+    expect(events.map((event) => event.id)).toEqual(events.map((_, i) => i + 1));
+    expect(events.filter((event) => event.type === 'job.succeeded')).toHaveLength(1);
+    expect(events.filter((event) => event.type === 'job.resumed')).toHaveLength(2);
+    const epochs = events.filter((event) => event.type === 'job.metrics').map((event) => event.data.epoch);
+    expect(epochs).toEqual(Array.from({ length: 160 }, (_, i) => i + 1));
+  }, 120_000);
+
+  it('with SIGTERM: it writes a checkpoint and lets go; another goes on at the very step', async () => {
+    const { id } = await postJob(api, spec);
+    await waitForJob(api, id, (job) => (job.progress?.step ?? 0) >= 300);
+    const begin = performance.now();
+    expect(await worker.stop()).toBe(0);
+    expect(performance.now() - begin).toBeLessThan(20_000);
+    expect((await call<Job>('GET', `${api}/jobs/${id}`)).body).toMatchObject({ status: 'queued' });
+    const { body: latest } = await call('GET', `${api}/jobs/${id}/checkpoints/latest`);
+    worker = await startWorkerProcess(environment);
+    const ended = await waitForJob(api, id, hasEnded);
+    const resumed = (await eventsOf(id)).find((event) => event.type === 'job.resumed');
+    expect(resumed!.data.step).toBe(latest.step);
+    expect(await digestTensors(id, 'latest')).toEqual(await digestTensors(undisturbed.id, 'latest'));
+    expect(ended.metrics).toEqual(undisturbed.metrics);
+  }, 120_000);
+
+  it('while it is training, the thread that holds the lease is never blocked for more than 50 ms', () => {
+    expect(undisturbed.runtime!.event_loop_delay_max_ms).toBeLessThan(50);
+  });
+});
