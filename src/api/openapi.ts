@@ -1,11 +1,9 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
-import { ERRORS } from '../spec/errors.ts';
 
 /** OpenAPI 3.1 from the routes' own schemas, at /openapi.json, and a page to browse it at /docs. */
 export async function addOpenApi(app: FastifyInstance, version: string): Promise<void> {
-  const codes = Object.entries(ERRORS).map(([code, { status, title }]) => `| \`${code}\` | ${status} | ${title} |`);
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -13,9 +11,9 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
         title: 'Trainyard',
         version,
         description: [
-          'Trains neural networks for other services.',
-          'Errors are `application/problem+json` (RFC 9457) with a `code`, and for specs every mistake with a JSON pointer. Numbers that JSON cannot say are the strings `"NaN"`, `"Infinity"` and `"-Infinity"`.',
-          `| code | status | |\n|---|---|---|\n${codes.join('\n')}`,
+          'Trains neural networks for other services: upload a dataset, post a job, watch the loss fall, download the weights or ask for predictions.',
+          '1. `POST /v1/datasets` with a CSV\n2. `POST /v1/jobs` with `{"dataset": "ds_…", "target": "species"}`\n3. `GET /v1/jobs/{id}/events` with `Accept: text/event-stream`\n4. `GET /v1/jobs/{id}/checkpoints/best/download`, or `POST /v1/jobs/{id}/predict` with `{"rows": […]}`',
+          'Errors are `application/problem+json` (RFC 9457) with one of [these codes](/docs/errors), and for specs every mistake with a JSON pointer. Numbers that JSON cannot say are the strings `"NaN"`, `"Infinity"` and `"-Infinity"`.',
         ].join('\n\n'),
         license: { name: 'MIT', identifier: 'MIT' },
       },
@@ -27,6 +25,7 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: true,
+    theme: { title: 'Trainyard', css: [{ filename: 'theme.css', content: '.swagger-ui .topbar { display: none }' }] },
     uiConfig: { docExpansion: 'list', tryItOutEnabled: true },
   });
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());

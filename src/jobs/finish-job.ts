@@ -38,12 +38,11 @@ export async function endJob(tx: Transaction, job: JobRow, ending: Ending): Prom
     });
   }
   if (ending.status === 'succeeded') {
-    const { stopReason } = ending;
-    const metrics = encodeNonFinite(ending.metrics);
+    const { stopReason, metrics } = ending;
     return changeStatus(tx, job, 'succeeded', {
       reason: stopReason,
       event: { type: 'job.succeeded', data: { stop_reason: stopReason, metrics } },
-      set: { ...set, stopReason, metrics },
+      set: { ...set, stopReason, metrics: encodeNonFinite(metrics) },
     });
   }
   const latest = await getLatestCheckpoint(tx, job.id);

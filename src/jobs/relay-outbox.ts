@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { asc, eq, inArray, isNull, sql } from 'drizzle-orm';
 import type { Logger } from 'pino';
 import type { Database } from '../db/client.ts';
@@ -21,43 +22,44 @@ export interface Relay {
  */
 export function startRelay({ db, queue, logger }: { db: Database; queue: JobQueue; logger: Logger }): Relay {
   const warn = throttleWarnings(logger, 'messages could not be put on the queue; it is tried again');
-  let closed = false;
-  let rung = false;
-  let wake = () => {};
+  const closed = new AbortController();
+  let bellRang = false;
+  let hear = () => {};
   const ring = () => {
-    rung = true;
-    wake();
+    bellRang = true;
+    hear();
   };
   const bell = listen(db.url, OUTBOX_CHANNEL, { onNotification: ring, onReturn: ring, logger });
 
   const relay = async () => {
-    while (!closed) {
-      rung = false;
+    while (!closed.signal.aborted) {
+      bellRang = false;
       const { sent, error } = await relayBatch(db, queue).catch((error: unknown) => ({ sent: 0, error }));
-      if (error !== undefined && !closed) warn(error);
-      // a ring is no reason to hurry while the queue is down
-      const isMore = error === undefined && (sent === BATCH || rung);
-      if (!isMore && !closed) await pause();
+      if (error !== undefined) {
+        if (!closed.signal.aborted) warn(error);
+        // a ring is no reason to hurry while the queue is down
+        await pause(closed.signal);
+      } else if (sent < BATCH && !bellRang) {
+        const heard = new AbortController();
+        hear = () => heard.abort();
+        await pause(AbortSignal.any([closed.signal, heard.signal]));
+      }
     }
   };
-  const pause = () =>
-    new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, LOOK_EVERY_MS);
-      wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   const running = relay();
 
   return {
     async close() {
-      closed = true;
-      wake();
+      closed.abort();
       await running;
       await bell.close();
     },
   };
+}
+
+/** Until it is time to look again, or there is a reason to do so now. */
+async function pause(reason: AbortSignal): Promise<void> {
+  await sleep(LOOK_EVERY_MS, undefined, { signal: reason }).catch(() => {});
 }
 
 /**

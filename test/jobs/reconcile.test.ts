@@ -213,6 +213,45 @@ describe('messages', () => {
     await other.close();
   });
 
+  test('a job that is taken up while its message is looked for gets no other', async () => {
+    const { id } = await addJob(db);
+    await markSent(60);
+    const taken: JobQueue = {
+      ...queue,
+      async has(jobId) {
+        await claimOrThrow(db, jobId);
+        return false;
+      },
+    };
+    const other = startReconciler({ db, queue: taken, logger: silent, intervalMs: 3_600_000 });
+    await other.sweep();
+    await other.close();
+    expect(await get(id)).toMatchObject({ status: 'running', dispatchNumber: 1 });
+  });
+
+  test('while one process is at it, others leave it alone', async () => {
+    await addJob(db);
+    await markSent(60);
+    const { promise: answer, resolve: answerNow } = Promise.withResolvers<boolean>();
+    let asked = 0;
+    const slow: JobQueue = {
+      ...queue,
+      has() {
+        asked += 1;
+        return answer;
+      },
+    };
+    const leader = startReconciler({ db, queue: slow, logger: silent, intervalMs: 3_600_000 });
+    await expect.poll(() => asked).toBe(1);
+    const other = startReconciler({ db, queue: slow, logger: silent, intervalMs: 3_600_000 });
+    await other.sweep();
+    expect(asked).toBe(1);
+    answerNow(true);
+    await leader.sweep();
+    expect(asked).toBe(2);
+    await Promise.all([leader.close(), other.close()]);
+  });
+
   test('sent rows are deleted in time, unsent ones never; so are workers', async () => {
     const [old, young, unsent] = [await addJob(db), await addJob(db), await addJob(db)];
     const age = (id: string, seconds: number) =>
