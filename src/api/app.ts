@@ -20,8 +20,6 @@ import { addMetricRoutes } from './routes/metrics.ts';
 import { addPredictionRoutes } from './routes/predictions.ts';
 import { addSystemRoutes } from './routes/system.ts';
 
-export type Api = FastifyInstance;
-
 const HEARTBEAT_MS = 15_000;
 
 /** Builds the API; the caller listens. */

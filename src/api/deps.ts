@@ -1,3 +1,4 @@
+import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/client.ts';
@@ -17,6 +18,9 @@ export interface ApiDeps {
   config: Pick<Config, 'maxUploadBytes'>;
   version: string;
 }
+
+/** The server that routes are added to. */
+export type Api = FastifyInstance;
 
 /** Whose data a request is about: one tenant, until there are keys. */
 export const TENANT = 'default';

@@ -55,7 +55,10 @@ class SupervisedWorker {
 
   #start(): ChildProcess {
     // its own process group: Ctrl-C reaches only this process, which stops the parts in order
-    const child = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), { env: this.#environment, detached: true });
+    const child = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), {
+      env: this.#environment,
+      detached: true,
+    });
     child.on('error', (err) => this.#logger.error({ err }, 'a worker could not be started'));
     child.on('exit', (code, signal) => {
       if (this.#stopping) return;

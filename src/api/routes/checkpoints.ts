@@ -4,8 +4,8 @@ import { Type } from 'typebox';
 import { type CheckpointRow, getCheckpoint, listCheckpoints } from '../../db/checkpoints.ts';
 import { ApiError } from '../../spec/errors.ts';
 import { Checkpoint } from '../../spec/job.ts';
-import type { Api } from '../app.ts';
-import type { ApiDeps } from '../deps.ts';
+
+import type { Api, ApiDeps } from '../deps.ts';
 import { presentCheckpoint } from '../present.ts';
 import { checkId, IdParams, listOf } from '../request-parts.ts';
 import { findJob } from './jobs.ts';

@@ -14,9 +14,9 @@ import { profileStoredFiles } from '../../data/profile-stored.ts';
 import { deleteDataset, getDataset, insertDataset, listDatasets } from '../../db/datasets.ts';
 import { Dataset, type DatasetFile, type DatasetFormat, Profile } from '../../spec/dataset.ts';
 import { ApiError } from '../../spec/errors.ts';
-import type { Api } from '../app.ts';
+
 import type { Cursors } from '../cursor.ts';
-import { type ApiDeps, TENANT } from '../deps.ts';
+import { type Api, type ApiDeps, TENANT } from '../deps.ts';
 import { presentDataset } from '../present.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
 

@@ -3,8 +3,8 @@ import { listEvents } from '../../db/job-events.ts';
 import { getJob } from '../../db/jobs.ts';
 import { ApiError } from '../../spec/errors.ts';
 import { FINAL_STATUSES, JobEvent, type Progress } from '../../spec/job.ts';
-import type { Api } from '../app.ts';
-import { type ApiDeps, TENANT } from '../deps.ts';
+
+import { type Api, type ApiDeps, TENANT } from '../deps.ts';
 import { presentEvent } from '../present.ts';
 import { IdParams } from '../request-parts.ts';
 import { findJob } from './jobs.ts';

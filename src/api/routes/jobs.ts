@@ -10,9 +10,9 @@ import { JOB_KINDS, JOB_STATUSES, Job, type JobKind, type JobStatus } from '../.
 import type { Mistake } from '../../spec/mistake.ts';
 import { JobRequest, validateJobRequest } from '../../spec/request.ts';
 import { type KnownDataset, resolveJob } from '../../spec/resolve-job.ts';
-import type { Api } from '../app.ts';
+
 import type { Cursors } from '../cursor.ts';
-import { type ApiDeps, TENANT } from '../deps.ts';
+import { type Api, type ApiDeps, TENANT } from '../deps.ts';
 import { presentJob } from '../present.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
 

@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
 import { listMetrics } from '../../db/job-metrics.ts';
 import { JsonNumber, SPLITS, type SplitName } from '../../spec/job.ts';
-import type { Api } from '../app.ts';
-import type { ApiDeps } from '../deps.ts';
+
+import type { Api, ApiDeps } from '../deps.ts';
 import { IdParams } from '../request-parts.ts';
 import { findJob } from './jobs.ts';
 

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { ApiError } from '../../spec/errors.ts';
-import type { Api } from '../app.ts';
-import type { ApiDeps } from '../deps.ts';
+
+import type { Api, ApiDeps } from '../deps.ts';
 import { IdParams } from '../request-parts.ts';
 import { findCheckpoint } from './checkpoints.ts';
 import { findJob } from './jobs.ts';

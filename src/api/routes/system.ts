@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
 import { listLiveWorkers } from '../../db/workers.ts';
 import { ERRORS } from '../../spec/errors.ts';
-import type { Api } from '../app.ts';
-import type { ApiDeps } from '../deps.ts';
+
+import type { Api, ApiDeps } from '../deps.ts';
 import { JSON_BODY_BYTES } from '../json-body.ts';
 
 const System = Type.Object({
