@@ -2,10 +2,10 @@ import { typeid } from 'typeid-js';
 import { saveCheckpoint } from '../checkpoints/checkpoint-file.ts';
 import { elementsOf } from '../engine/graph/graph.ts';
 import type { Trainer } from '../engine/trainer.ts';
+import type { CheckpointToRecord } from '../jobs/record-checkpoint.ts';
 import type { JobSpec } from '../spec/job.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { WrittenCheckpoint } from './messages.ts';
 import type { ResumeState } from './resume-state.ts';
 
 /** Writes a job's checkpoints, and holds the best weights so far until they are written. */
@@ -51,8 +51,8 @@ export class CheckpointWriter {
    * Writes the best weights, if they are new, and then everything a resume needs. In that order: whoever finds the second can rely on the first.
    * The trainer must have settled.
    */
-  async write(state: ResumeState): Promise<WrittenCheckpoint[]> {
-    const written: WrittenCheckpoint[] = [];
+  async write(state: ResumeState): Promise<CheckpointToRecord[]> {
+    const written: CheckpointToRecord[] = [];
     const { best } = state;
     if (best !== null && !this.#bestIsWritten) {
       const weights = this.#trainer.parameters.map(({ name, node }) => ({
@@ -85,7 +85,7 @@ export class CheckpointWriter {
     optimizerState: NamedTensor[];
     state: ResumeState;
     best: boolean;
-  }): Promise<WrittenCheckpoint> {
+  }): Promise<CheckpointToRecord> {
     const id = typeid('ckpt').toString();
     const { state, best } = content;
     const blob = await saveCheckpoint(this.#storage, `checkpoints/${this.#jobId}/${id}.safetensors`, {

@@ -1,4 +1,5 @@
 import type { CompiledKernels } from '../engine/kernels/load.ts';
+import type { CheckpointToRecord } from '../jobs/record-checkpoint.ts';
 import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import type { EventType, JobError, JobPhase, JobSpec, MetricPoint, Progress, StopReason } from '../spec/job.ts';
 import type { Preparation } from '../spec/preparation.ts';
@@ -47,19 +48,6 @@ export const ControlWord = {
 
 export const StopRequest = { none: 0, cancel: 1, drain: 2 } as const;
 
-export interface WrittenCheckpoint {
-  id: string;
-  step: number;
-  epoch: number;
-  metrics: Record<string, number | string>;
-  storageKey: string;
-  sizeBytes: number;
-  sha256: string;
-  isBest: boolean;
-  isLatest: boolean;
-  preparation: Preparation;
-}
-
 export interface EventDraft {
   type: EventType;
   /** what the event is about, where a repeated step would say it again */
@@ -74,7 +62,7 @@ export interface Report {
   points: MetricPoint[];
   events: EventDraft[];
   /** points and events before them are recorded in the same transaction */
-  checkpoints: WrittenCheckpoint[];
+  checkpoints: CheckpointToRecord[];
 }
 
 export type Outcome =

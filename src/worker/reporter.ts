@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
+import type { CheckpointToRecord } from '../jobs/record-checkpoint.ts';
 import type { JobPhase, MetricPoint, Progress } from '../spec/job.ts';
-import { ControlWord, type EventDraft, StopRequest, type TrainerMessage, type WrittenCheckpoint } from './messages.ts';
+import { ControlWord, type EventDraft, StopRequest, type TrainerMessage } from './messages.ts';
 
 const REPORT_EVERY_MS = 250;
 /** Reports the main thread may be behind before training waits for it: what is not yet recorded stays bounded. */
@@ -14,7 +15,7 @@ export class Reporter {
   readonly #control: Int32Array;
   #points: MetricPoint[] = [];
   #events: EventDraft[] = [];
-  #checkpoints: WrittenCheckpoint[] = [];
+  #checkpoints: CheckpointToRecord[] = [];
   #sent = 0;
   #lastMs = 0;
 
@@ -32,7 +33,7 @@ export class Reporter {
     this.#events.push(event);
   }
 
-  addCheckpoint(checkpoint: WrittenCheckpoint): void {
+  addCheckpoint(checkpoint: CheckpointToRecord): void {
     this.#checkpoints.push(checkpoint);
   }
 

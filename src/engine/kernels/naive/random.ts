@@ -1,34 +1,15 @@
+import { philox } from '../../random.ts';
 import { type Kernels, StepBlock } from '../abi.ts';
 import { at, type Views } from './views.ts';
 
 const fround = Math.fround;
 
-/** High 32 bits of the 64-bit product of two u32, from 16-bit halves. */
-function multiplyHigh(a: number, b: number): number {
-  const [aLow, aHigh] = [a & 0xffff, a >>> 16];
-  const [bLow, bHigh] = [b & 0xffff, b >>> 16];
-  const middle = aHigh * bLow + ((aLow * bLow) >>> 16);
-  const carry = aLow * bHigh + (middle % 0x10000);
-  return (aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(carry / 0x10000)) >>> 0;
-}
-
-/**
- * Philox 4×32-10: ten rounds of two 32×32→64-bit products (Salmon, Moraes, Dror, Shaw: Parallel Random Numbers: As Easy
- * as 1, 2, 3; SC 2011). A counter of four words and a key of two give four random words.
- */
+/** Four random words for a counter of four words and a key of two. */
 export function philox4x32(counter: readonly number[], key: readonly number[]): [number, number, number, number] {
-  let [c0, c1, c2, c3] = counter;
-  let [k0, k1] = key;
-  for (let round = 0; round < 10; round++) {
-    const high0 = multiplyHigh(0xd2511f53, c0);
-    const low0 = Math.imul(0xd2511f53, c0);
-    const high2 = multiplyHigh(0xcd9e8d57, c2);
-    const low2 = Math.imul(0xcd9e8d57, c2);
-    [c0, c1, c2, c3] = [(high2 ^ c1 ^ k0) >>> 0, low2 >>> 0, (high0 ^ c3 ^ k1) >>> 0, low0 >>> 0];
-    k0 = (k0 + 0x9e3779b9) >>> 0;
-    k1 = (k1 + 0xbb67ae85) >>> 0;
-  }
-  return [c0, c1, c2, c3];
+  const [c0, c1, c2, c3] = counter as [number, number, number, number];
+  const words = new Uint32Array(4);
+  philox(words, c0, c1, c2, c3, { low: key[0]!, high: key[1]! });
+  return [words[0]!, words[1]!, words[2]!, words[3]!];
 }
 
 /** Word `element` mod 4 of block ⌊element/4⌋ for n consecutive elements. */
