@@ -108,4 +108,4 @@ export async function buildKernels(): Promise<string> {
   return `kernels: built ${sizes.join(', ')} in ${((performance.now() - began) / 1000).toFixed(1)} s`;
 }
 
-if (import.meta.main) console.log(await buildKernels());
+if (import.meta.main) console.error(await buildKernels());

@@ -1,8 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config.ts';
-import { startEmbeddedPostgres } from '../db/embedded/start.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../db/embedded/start.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
 import { startApi } from './api.ts';
 import { readConfigOrExit } from './read-config.ts';
@@ -16,9 +17,7 @@ export interface Stack {
 /** Everything in one command: PostgreSQL (unless DATABASE_URL names one), the API, and WORKERS worker processes. */
 export async function startStack(config: Config, logger: Logger): Promise<Stack> {
   const postgres =
-    config.databaseUrl === undefined
-      ? await startEmbeddedPostgres({ dataDir: join(config.dataDir, 'postgres'), logger: (line) => logger.info(line) })
-      : null;
+    config.databaseUrl === undefined ? await SupervisedPostgres.start(join(config.dataDir, 'postgres'), logger) : null;
   const databaseUrl = config.databaseUrl ?? postgres!.url;
   const api = await startApi(config, databaseUrl, logger).catch(async (error: unknown) => {
     await postgres?.stop();
@@ -38,6 +37,44 @@ export async function startStack(config: Config, logger: Logger): Promise<Stack>
       await postgres?.stop();
     },
   };
+}
+
+/** The embedded PostgreSQL, started again on the same port when it dies; whoever is connected finds it there after a moment. */
+class SupervisedPostgres {
+  readonly url: string;
+  #server: EmbeddedPostgres;
+  #stopping = false;
+
+  static async start(dataDir: string, logger: Logger): Promise<SupervisedPostgres> {
+    const options = { dataDir, logger: (line: string) => logger.info(line) };
+    const server = await startEmbeddedPostgres(options);
+    return new SupervisedPostgres(server, () => startEmbeddedPostgres({ ...options, port: server.port }), logger);
+  }
+
+  private constructor(server: EmbeddedPostgres, restart: () => Promise<EmbeddedPostgres>, logger: Logger) {
+    this.url = server.url;
+    this.#server = server;
+    void this.#watch(restart, logger);
+  }
+
+  async #watch(restart: () => Promise<EmbeddedPostgres>, logger: Logger): Promise<void> {
+    for (;;) {
+      await this.#server.ended;
+      if (this.#stopping) return;
+      logger.error('PostgreSQL ended; it is started again');
+      try {
+        this.#server = await restart();
+      } catch (err) {
+        logger.error({ err }, 'PostgreSQL could not be started again');
+        await sleep(5000);
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#server.stop();
+  }
 }
 
 /** A worker process that is started again when it dies. */

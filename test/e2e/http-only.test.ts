@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Job } from '../../src/spec/job.ts';
-import { call, hasEnded, postJob, uploadCsv, waitForJob } from '../support/client.ts';
+import { call, digestTensors, hasEnded, postJob, uploadCsv, waitForJob } from '../support/client.ts';
 import { type ServiceProcess, startProcess } from '../support/stack.ts';
 
 /** The whole service in one command, spoken to over HTTP alone: an embedded PostgreSQL of its own, the API and a worker. */
@@ -63,6 +63,16 @@ describe('over HTTP alone', () => {
       [job, again].map(async ({ id }) => (await call('GET', `${api}/jobs/${id}/checkpoints/best`)).body.sha256),
     );
     expect(digests[0]).toBe(digests[1]);
+  });
+
+  it('any number of threads gives the same bits', async () => {
+    const first = await digestTensors(api, job.id, 'latest');
+    for (const threads of [1, 2, 3, 4]) {
+      const posted = await postJob(api, { ...job.spec, resources: { threads } });
+      const ended = await waitForJob(api, posted.id, hasEnded);
+      expect(ended.runtime!.threads).toBe(threads);
+      expect(await digestTensors(api, posted.id, 'latest')).toEqual(first);
+    }
   });
 
   it('answers rows from the best checkpoint', async () => {

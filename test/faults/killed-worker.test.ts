@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Job } from '../../src/spec/job.ts';
-import { call, hasEnded, postJob, uploadCsv, waitForJob } from '../support/client.ts';
+import { call, digestTensors, hasEnded, postJob, uploadCsv, waitForJob } from '../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { NO_REDIS, startRedis, type TestRedis } from '../support/redis.ts';
 import { type ServiceProcess, startApiProcess, startWorkerProcess } from '../support/stack.ts';
@@ -44,33 +43,6 @@ function spirals(rows: number): string {
     return `${(t * Math.cos(3 * t + arm * Math.PI)).toFixed(5)},${(t * Math.sin(3 * t + arm * Math.PI)).toFixed(5)},${arm === 0 ? 'inner' : 'outer'}`;
   });
   return `x,y,arm\n${lines.join('\n')}\n`;
-}
-
-/** sha256 of each tensor of the newest checkpoint: weights and optimizer state. */
-async function digestTensors(jobId: string, reference: 'latest' | 'best'): Promise<Record<string, string>> {
-  const bytes = Buffer.from(
-    await (await fetch(`${api}/jobs/${jobId}/checkpoints/${reference}/download`)).arrayBuffer(),
-  );
-  const start = 8 + Number(bytes.readBigUInt64LE(0));
-  const { __metadata__, ...tensors } = JSON.parse(bytes.subarray(8, start).toString()) as Record<
-    string,
-    { data_offsets: [number, number] }
-  >;
-  return Object.fromEntries(
-    Object.entries(tensors).map(
-      ([
-        name,
-        {
-          data_offsets: [from, to],
-        },
-      ]) => [
-        name,
-        createHash('sha256')
-          .update(bytes.subarray(start + from, start + to))
-          .digest('hex'),
-      ],
-    ),
-  );
 }
 
 const metricsOf = async (jobId: string) =>
@@ -116,8 +88,8 @@ describe('a worker that is killed', () => {
     }
     const ended = await waitForJob(api, id, hasEnded);
     expect(ended).toMatchObject({ status: 'succeeded', attempt: 3, error: null });
-    expect(await digestTensors(id, 'latest')).toEqual(await digestTensors(undisturbed.id, 'latest'));
-    expect(await digestTensors(id, 'best')).toEqual(await digestTensors(undisturbed.id, 'best'));
+    expect(await digestTensors(api, id, 'latest')).toEqual(await digestTensors(api, undisturbed.id, 'latest'));
+    expect(await digestTensors(api, id, 'best')).toEqual(await digestTensors(api, undisturbed.id, 'best'));
     expect(ended.metrics).toEqual(undisturbed.metrics);
     expect(await metricsOf(id)).toEqual(await metricsOf(undisturbed.id));
 
@@ -141,7 +113,7 @@ describe('a worker that is killed', () => {
     const ended = await waitForJob(api, id, hasEnded);
     const resumed = (await eventsOf(id)).find((event) => event.type === 'job.resumed');
     expect(resumed!.data.step).toBe(latest.step);
-    expect(await digestTensors(id, 'latest')).toEqual(await digestTensors(undisturbed.id, 'latest'));
+    expect(await digestTensors(api, id, 'latest')).toEqual(await digestTensors(api, undisturbed.id, 'latest'));
     expect(ended.metrics).toEqual(undisturbed.metrics);
   }, 120_000);
 

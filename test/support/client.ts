@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from '../../src/spec/job.ts';
 
@@ -60,3 +61,34 @@ export async function waitForJob(
 }
 
 export const hasEnded = ({ status }: Job) => ['succeeded', 'failed', 'cancelled'].includes(status);
+
+/** sha256 of each tensor of a checkpoint: weights, and of the latest the optimizer's state. */
+export async function digestTensors(
+  api: string,
+  jobId: string,
+  reference: 'latest' | 'best',
+): Promise<Record<string, string>> {
+  const bytes = Buffer.from(
+    await (await fetch(`${api}/jobs/${jobId}/checkpoints/${reference}/download`)).arrayBuffer(),
+  );
+  const start = 8 + Number(bytes.readBigUInt64LE(0));
+  const { __metadata__, ...tensors } = JSON.parse(bytes.subarray(8, start).toString()) as Record<
+    string,
+    { data_offsets: [number, number] }
+  >;
+  return Object.fromEntries(
+    Object.entries(tensors).map(
+      ([
+        name,
+        {
+          data_offsets: [from, to],
+        },
+      ]) => [
+        name,
+        createHash('sha256')
+          .update(bytes.subarray(start + from, start + to))
+          .digest('hex'),
+      ],
+    ),
+  );
+}
