@@ -83,6 +83,15 @@ export async function runJob(context: WorkerContext, claim: Claim, drain: AbortS
       }
     }
   } catch (error) {
+    if (error instanceof MissingInputError) {
+      const { code, message } = error;
+      await conclude(context, claim, {
+        status: 'failed',
+        stopReason: 'error',
+        error: { code, category: 'user', message, hint: null },
+      });
+      return;
+    }
     if (!(error instanceof StaleClaimError)) throw error;
     logger.warn('another worker has taken the job over; this attempt is void');
   }
@@ -94,6 +103,15 @@ async function conclude(context: WorkerContext, claim: Claim, outcome: Outcome):
 }
 
 type AttemptEnd = { outcome: Outcome } | { outcome: null; error: Error; checkpointStep: number };
+
+/** What the job starts from is not there any more. */
+class MissingInputError extends Error {
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
 
 /** One life of the training thread. */
 class Attempt {
@@ -209,11 +227,13 @@ class Attempt {
     const { db, storage, compiled, threads, maxThreads, maxMemoryBytes } = this.#context;
     const { job } = this.#claim;
     const dataset = await getDataset(db, job.tenant, job.datasetId, { includeDeleted: true });
-    if (dataset === null) throw new Error(`dataset ${job.datasetId} is gone`);
+    if (dataset === null) throw new MissingInputError('dataset_not_found', `The dataset ${job.datasetId} is gone.`);
     const latest = await getCheckpoint(db, job.id, 'latest');
     const best = await getCheckpoint(db, job.id, 'best');
     const from = job.spec.model.from === null ? null : await getCheckpointById(db, job.tenant, job.spec.model.from);
-    if (job.spec.model.from !== null && from === null) throw new Error(`checkpoint ${job.spec.model.from} is gone`);
+    if (job.spec.model.from !== null && from === null) {
+      throw new MissingInputError('checkpoint_not_found', `The checkpoint ${job.spec.model.from} is gone.`);
+    }
     this.#checkpointStep = latest?.step ?? 0;
     return {
       jobId: job.id,

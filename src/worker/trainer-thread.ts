@@ -1,5 +1,6 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
+import { UnusableColumnError } from '../data/table.ts';
 import { PlanTooLargeError } from '../engine/plan/layout.ts';
 import { Trainer } from '../engine/trainer.ts';
 import { matchesPattern } from '../spec/check-model.ts';
@@ -84,26 +85,15 @@ async function restore(
   writer: CheckpointWriter,
 ): Promise<ResumeState> {
   const read = (place: CheckpointPlace) => loadCheckpoint(storage, place.storageKey, { sha256: place.sha256 });
+  const weightNames = trainer.parameters.map((p) => p.name);
+  const slotNames = trainer.slots.map((s) => s.node.attributes.name as string);
   if (data.resume === null) {
-    if (data.from !== null)
-      setTensors(
-        trainer,
-        (await read(data.from)).weights,
-        trainer.parameters.map((p) => p.name),
-      );
+    if (data.from !== null) setTensors(trainer, (await read(data.from)).weights, weightNames);
     return firstState();
   }
   const latest = await read(data.resume.latest);
-  setTensors(
-    trainer,
-    latest.weights,
-    trainer.parameters.map((p) => p.name),
-  );
-  setTensors(
-    trainer,
-    latest.optimizerState,
-    trainer.slots.map((s) => s.node.attributes.name as string),
-  );
+  setTensors(trainer, latest.weights, weightNames);
+  setTensors(trainer, latest.optimizerState, slotNames);
   if (data.resume.best !== null) writer.restoreBest((await read(data.resume.best)).weights);
   return latest.resume as unknown as ResumeState;
 }
@@ -167,10 +157,25 @@ const reporter = new Reporter(port, new Int32Array(data.control));
 try {
   reporter.post({ type: 'outcome', outcome: await train(data, reporter) });
 } catch (error) {
-  if (!(error instanceof PlanTooLargeError)) throw error;
-  const hint = 'Make the layers narrower, the batch smaller, or the dataset shorter.';
-  reporter.post({
-    type: 'outcome',
-    outcome: refuse('model_too_large', `${error.message[0]!.toUpperCase()}${error.message.slice(1)}.`, hint),
-  });
+  reporter.post({ type: 'outcome', outcome: explain(error) });
+}
+
+/** What the client can do something about ends the job with a word; anything else is the thread's own failure. */
+function explain(error: unknown): Outcome {
+  const sentence = (text: string) => `${text[0]!.toUpperCase()}${text.slice(1)}.`;
+  if (error instanceof PlanTooLargeError) {
+    return refuse(
+      'model_too_large',
+      sentence(error.message),
+      'Make the layers narrower, the batch smaller, or the dataset shorter.',
+    );
+  }
+  if (error instanceof UnusableColumnError) {
+    return refuse(
+      'dataset_not_usable',
+      sentence(error.message),
+      'Name other inputs or another target, or upload the dataset with this column mended.',
+    );
+  }
+  throw error;
 }
