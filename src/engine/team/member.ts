@@ -11,11 +11,13 @@ const control = new Int32Array(memory.buffer, 0, CONTROL_BYTES / 4);
 
 try {
   const barrier = createBarrier(control, plan.threads, stallTimeoutMs);
+  // between two orders the leader may take as long as it likes: it writes checkpoints, and waits for others
+  const waitForOrder = createBarrier(control, plan.threads, Number.POSITIVE_INFINITY);
   const runner = new ProgramRunner(plan, instantiateKernels(compiled, memory), memory, rank, barrier);
   const programs = Object.values(plan.programs);
   const batch = { rows: 0, first: 0, step: 0 };
   for (let n = 0; ; n++) {
-    barrier();
+    waitForOrder();
     const order = orderAt(n);
     const command = control[order + Order.command];
     if (command === Command.exit) break;
