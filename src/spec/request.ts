@@ -75,7 +75,13 @@ export interface ExpandedRequest {
   toSent(pointer: string): string;
 }
 
-export type Validation = { ok: true; request: ExpandedRequest } | { ok: false; mistakes: Mistake[] };
+/**
+ * `rest`: the request without the parts that cannot be read, so that the others can be looked at as well; null where too little is left. `touched` are
+ * the top-level fields that lost something: what is said of them may only follow from that.
+ */
+export type Validation =
+  | { ok: true; request: ExpandedRequest }
+  | { ok: false; mistakes: Mistake[]; rest: ExpandedRequest | null; touched: ReadonlySet<string> };
 
 /** Writes shorthands out, and says everything that is wrong with the form. */
 export function validateJobRequest(body: unknown): Validation {
@@ -88,15 +94,54 @@ export function validateJobRequest(body: unknown): Validation {
     return pointer;
   };
   if (validate(expanded)) return { ok: true, request: { spec: expanded as ExpandedRequest['spec'], toSent } };
-  const mistakes = describeErrors(validate.errors ?? []).map((mistake) => ({
-    ...mistake,
-    pointer: toSent(mistake.pointer),
-  }));
+  const found = describeErrors(validate.errors ?? []);
+  const mistakes = found.map((mistake) => ({ ...mistake, pointer: toSent(mistake.pointer) }));
   const seen = new Set<string>();
   const distinct = mistakes.filter(
     ({ pointer, detail }) => !seen.has(`${pointer} ${detail}`) && seen.add(`${pointer} ${detail}`),
   );
-  return { ok: false, mistakes: distinct.slice(0, MOST_MISTAKES) };
+  const touched = new Set<string>();
+  const rest = leaveOut(expanded, found, touched);
+  return {
+    ok: false,
+    mistakes: distinct.slice(0, MOST_MISTAKES),
+    rest: rest === null ? null : { spec: rest, toSent },
+    touched,
+  };
+}
+
+/** Removes what is wrong, and what it is wrong in, until the rest is right. */
+function leaveOut(
+  expanded: unknown,
+  mistakes: readonly Mistake[],
+  touched: Set<string>,
+): ExpandedRequest['spec'] | null {
+  if (!isObject(expanded)) return null;
+  const rest = structuredClone(expanded);
+  let wrong = mistakes;
+  for (let round = 0; round < 8; round++) {
+    for (const { pointer } of wrong) {
+      const path = pointer
+        .slice(1)
+        .split('/')
+        .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+      touched.add(path[0]!);
+      removeAt(rest, path);
+    }
+    if (validate(rest)) return rest;
+    wrong = describeErrors(validate.errors ?? []);
+  }
+  return null;
+}
+
+/** Removes the value at a path; where there is none, or where it stands in a list, what holds it. */
+function removeAt(root: Record<string, unknown>, path: readonly string[]): void {
+  let holder: unknown = root;
+  for (const part of path.slice(0, -1))
+    holder = isObject(holder) || Array.isArray(holder) ? (holder as Record<string, unknown>)[part] : undefined;
+  const last = path.at(-1)!;
+  if (isObject(holder) && last in holder) delete holder[last];
+  else if (path.length > 1) removeAt(root, path.slice(0, -1));
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -216,6 +261,9 @@ function describeError(error: ErrorObject): Mistake {
     }
     case 'required': {
       const name = params.missingProperty as string;
+      const variants = (parentSchema as Schema).oneOf === undefined ? null : wordsOf(parentSchema as Schema);
+      if (variants !== null)
+        return field('"type" is missing', `one of: ${listWords(variants, 30)}`, pointerTo(pointer, name));
       return field(
         `"${name}" is missing`,
         typeName((parentSchema as Schema).properties?.[name] ?? {}),

@@ -6,10 +6,10 @@ import { getJob, type JobRow, listJobs, queuePosition } from '../../db/jobs.ts';
 import { cancelJob } from '../../jobs/cancel-job.ts';
 import { createJob } from '../../jobs/create-job.ts';
 import { ApiError } from '../../spec/errors.ts';
-import { JOB_KINDS, JOB_STATUSES, Job, type JobKind, type JobStatus } from '../../spec/job.ts';
+import { JOB_KINDS, JOB_STATUSES, Job, type JobKind, type JobSpec, type JobStatus } from '../../spec/job.ts';
 import type { Mistake } from '../../spec/mistake.ts';
-import { JobRequest, validateJobRequest } from '../../spec/request.ts';
-import { type KnownDataset, resolveJob } from '../../spec/resolve-job.ts';
+import { type ExpandedRequest, JobRequest, validateJobRequest } from '../../spec/request.ts';
+import { type Resolution, resolveJob } from '../../spec/resolve-job.ts';
 
 import type { Cursors } from '../cursor.ts';
 import { type Api, type ApiDeps, TENANT } from '../deps.ts';
@@ -63,25 +63,8 @@ export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
       },
     },
     async (request, reply) => {
-      const validation = validateJobRequest(request.body);
-      if (!validation.ok) throw refuse(validation.mistakes);
-      const { spec } = validation.request;
-      const dataset = await getDataset(db, TENANT, spec.dataset);
-      const from = typeof spec.model?.from === 'string' ? await loadParent(deps, spec.model.from) : null;
-      if (dataset === null) {
-        throw refuse([
-          {
-            pointer: '/dataset',
-            code: 'invalid_spec',
-            detail: `There is no dataset ${spec.dataset}.`,
-            expected: 'the id of a dataset',
-          },
-        ]);
-      }
-      const known: KnownDataset = { id: dataset.id, name: dataset.name, rows: dataset.rows, columns: dataset.columns };
-      const resolution = resolveJob(validation.request, known, from);
-      if (!resolution.ok) throw refuse(resolution.mistakes);
-      const row = await createJob(db, { tenant: TENANT, spec: resolution.spec });
+      const spec = await readSpec(deps, request.body);
+      const row = await createJob(db, { tenant: TENANT, spec });
       return reply
         .code(201)
         .header('location', `/v1/jobs/${row.id}`)
@@ -153,6 +136,36 @@ export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
       if (row === null) throw new ApiError('job_not_found', `There is no job ${id}.`);
       return reply.code(row.status === 'cancelled' ? 200 : 202).send(await present(row));
     },
+  );
+}
+
+/** The resolved spec of a request; throws all that is wrong with its form, and with what of it can be read. */
+async function readSpec(deps: ApiDeps, body: unknown): Promise<JobSpec> {
+  const validation = validateJobRequest(body);
+  const request = validation.ok ? validation.request : validation.rest;
+  const resolution = request === null ? null : await resolve(deps, request);
+  if (validation.ok && resolution?.ok === true) return resolution.spec;
+  const form = validation.ok ? [] : validation.mistakes;
+  const sense = resolution === null || resolution.ok ? [] : resolution.mistakes;
+  const isKnown = ({ pointer }: Mistake) => !validation.ok && validation.touched.has(pointer.split('/')[1] ?? '');
+  throw refuse([...form, ...sense.filter((mistake) => !isKnown(mistake))]);
+}
+
+async function resolve(deps: ApiDeps, request: ExpandedRequest): Promise<Resolution> {
+  const { spec } = request;
+  const dataset = await getDataset(deps.db, TENANT, spec.dataset);
+  if (dataset === null) {
+    const detail = `There is no dataset ${spec.dataset}.`;
+    return {
+      ok: false,
+      mistakes: [{ pointer: '/dataset', code: 'invalid_spec', detail, expected: 'the id of a dataset' }],
+    };
+  }
+  const from = typeof spec.model?.from === 'string' ? await loadParent(deps, spec.model.from) : null;
+  return resolveJob(
+    request,
+    { id: dataset.id, name: dataset.name, rows: dataset.rows, columns: dataset.columns },
+    from,
   );
 }
 
