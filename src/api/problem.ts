@@ -1,10 +1,10 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DatasetError } from '../data/dataset-error.ts';
 import { DatasetTooLargeError } from '../data/ingest-dataset.ts';
-import { DatasetInUseError } from '../db/datasets.ts';
+import { DatasetInUseError, DatasetNotFoundError } from '../db/datasets.ts';
 import { IllegalTransitionError } from '../jobs/transitions.ts';
 import { ApiError, ERRORS, type ErrorCode, type ProblemError } from '../spec/errors.ts';
-import { RowsError } from '../spec/prediction.ts';
+import { PredictorBusyError, RowsError } from '../spec/prediction.ts';
 import { BlobNotFoundError, StorageFullError } from '../storage/storage.ts';
 
 /** Every error becomes `application/problem+json` (RFC 9457), here and nowhere else. */
@@ -62,9 +62,14 @@ function toApiError(
     return new ApiError(error.code, `${error.message}. No dataset was made.`, { errors });
   }
   if (error instanceof DatasetTooLargeError) return new ApiError('too_large', error.message);
+  if (error instanceof DatasetNotFoundError) return new ApiError('dataset_not_found', error.message);
   if (error instanceof DatasetInUseError) return new ApiError('dataset_in_use', error.message);
   if (error instanceof IllegalTransitionError) return new ApiError('illegal_transition', `${error.message}.`);
   if (error instanceof RowsError) return new ApiError('invalid_rows', error.message, { errors: error.mistakes });
+  if (error instanceof PredictorBusyError)
+    return new ApiError('unavailable', 'Too many predictions are waiting. Please try again.', {
+      headers: { 'retry-after': '1' },
+    });
   if (error instanceof StorageFullError)
     return new ApiError('storage_full', 'There is no room left; nothing was stored.');
   if (error instanceof BlobNotFoundError) return new ApiError('checkpoint_not_found', 'The file is gone.');

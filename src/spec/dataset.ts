@@ -11,7 +11,6 @@ export type DatasetFormat = (typeof DATASET_FORMATS)[number];
  * image: bytes of a fixed shape (height, width, channels) · constant columns keep their type, with one distinct value.
  */
 export const COLUMN_TYPES = ['number', 'category', 'boolean', 'text', 'image'] as const;
-export type ColumnType = (typeof COLUMN_TYPES)[number];
 
 export const Column = closed(
   {

@@ -8,9 +8,12 @@ export interface PredictRequest {
   rows: Record<string, unknown>[];
 }
 
+/** More predictions are waiting than can be answered soon. */
+export class PredictorBusyError extends Error {}
+
 /** Answers rows from a checkpoint, away from the thread that serves HTTP. */
 export interface Predictor {
-  /** Rejects with RowsError where rows do not fit the checkpoint's preparation. */
+  /** Rejects with RowsError where rows do not fit the checkpoint's preparation; PredictorBusyError. */
   predict(request: PredictRequest): Promise<Prediction[]>;
   close(): Promise<void>;
 }

@@ -105,7 +105,6 @@ export type Schedule = Static<typeof Schedule>;
 
 /** Metrics that training can watch. Loss and mae, mse, rmse: smaller is better; accuracy: larger. */
 export const WATCHED = ['validation.loss', 'validation.accuracy', 'validation.mae', 'train.loss'] as const;
-export type Watched = (typeof WATCHED)[number];
 
 export const EarlyStopping = closed(
   {

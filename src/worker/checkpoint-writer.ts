@@ -1,6 +1,5 @@
 import { typeid } from 'typeid-js';
 import { saveCheckpoint } from '../checkpoints/checkpoint-file.ts';
-import { elementsOf } from '../engine/graph/graph.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import type { CheckpointToRecord } from '../jobs/record-checkpoint.ts';
 import type { JobSpec } from '../spec/job.ts';
@@ -114,9 +113,4 @@ interface NamedTensor {
   name: string;
   shape: number[];
   data: Float32Array;
-}
-
-/** Bytes of a checkpoint's tensors. */
-export function checkpointBytes(trainer: Trainer): number {
-  return 4 * (trainer.parameterCount + trainer.slots.reduce((sum, slot) => sum + elementsOf(slot.node), 0));
 }

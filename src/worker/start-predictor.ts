@@ -9,8 +9,6 @@ import type { PredictorReply } from './predictor-messages.ts';
 const MAX_PENDING = 256;
 const TIMEOUT_MS = 30_000;
 
-export class PredictorBusyError extends Error {}
-
 /**
  * Answers predictions from a process of its own, so that no computation happens on the thread that serves HTTP. The process starts with the
  * first request and again after it has died; what it was working on then is rejected.

@@ -1,7 +1,7 @@
 import type { Graph } from '../graph/graph.ts';
 import { elementsOf, firstDim, type Node } from '../graph/graph.ts';
 import type { KernelName } from '../kernels/abi.ts';
-import { type Argument, at, type Call, type Domain } from '../plan/call.ts';
+import { type Argument, at, type Domain } from '../plan/call.ts';
 
 /**
  * All there is to know of an operation, in one place: how its gradient is said in other operations, and which kernels carry it out.
@@ -44,5 +44,3 @@ export function elementwise(node: Node, ...inputs: Node[]): Argument[] {
   const n = unitElements(node);
   return [...inputs.map((input) => at(input, n)), at(node, n), { units: n }];
 }
-
-export type { Call };
