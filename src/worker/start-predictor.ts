@@ -1,7 +1,13 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
-import { type Prediction, type Predictor, type PredictRequest, RowsError } from '../spec/prediction.ts';
+import {
+  type Prediction,
+  type Predictor,
+  PredictorBusyError,
+  type PredictRequest,
+  RowsError,
+} from '../spec/prediction.ts';
 import type { StorageDescription } from '../storage/describe.ts';
 import type { PredictorReply } from './predictor-messages.ts';
 
