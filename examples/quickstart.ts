@@ -124,6 +124,8 @@ async function watch(api: string, jobId: string): Promise<void> {
     format:
       '  {bar} {percentage}% | epoch {epoch} | loss {loss} | validation accuracy {accuracy} | {rate} samples/s | {eta_s} s left',
     barsize: 24,
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
     hideCursor: true,
     noTTYOutput: true,
     notTTYSchedule: 2000,
