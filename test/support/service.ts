@@ -1,0 +1,54 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { buildApp } from '../../src/api/app.ts';
+import type { ApiDeps } from '../../src/api/deps.ts';
+import { watchJobs } from '../../src/db/watch.ts';
+import { openDiskStorage } from '../../src/storage/disk.ts';
+import { createTestDatabase, type TestDatabase } from './database.ts';
+
+export interface Service {
+  url: string;
+  api: string;
+  database: TestDatabase;
+  deps: ApiDeps;
+  folder: string;
+  close(): Promise<void>;
+}
+
+/** The API alone, listening, on a database and a storage of its own. Predictions come from `predict`. */
+export async function startService(
+  options: { maxUploadBytes?: number; predict?: ApiDeps['predictor']['predict'] } = {},
+): Promise<Service> {
+  const database = await createTestDatabase();
+  const folder = await mkdtemp(join(tmpdir(), 'trainyard-api-'));
+  const watcher = watchJobs(database.url);
+  const deps: ApiDeps = {
+    db: database.db,
+    storage: openDiskStorage(folder),
+    watcher,
+    predictor: { predict: options.predict ?? (async ({ rows }) => rows.map(() => ({ y: 1 }))), close: async () => {} },
+    queueDepth: async () => 0,
+    logger: pino({ level: 'silent' }),
+    config: { maxUploadBytes: options.maxUploadBytes ?? 2 ** 30 },
+    version: 'test',
+  };
+  const app = await buildApp(deps);
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
+  return {
+    url,
+    api: `${url}/v1`,
+    database,
+    deps,
+    folder,
+    async close() {
+      await app.close();
+      await watcher.close();
+      await database.drop();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
