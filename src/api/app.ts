@@ -11,7 +11,7 @@ import { Cursors } from './cursor.ts';
 import type { ApiDeps } from './deps.ts';
 import { addJsonParser, JSON_BODY_BYTES } from './json-body.ts';
 import { addOpenApi } from './openapi.ts';
-import { setProblemHandlers } from './problem.ts';
+import { sendError, setProblemHandlers } from './problem.ts';
 import { addCheckpointRoutes } from './routes/checkpoints.ts';
 import { addDatasetRoutes } from './routes/datasets.ts';
 import { addEventRoutes } from './routes/events.ts';
@@ -38,6 +38,8 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     return503OnClosing: true,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 200 },
+    // what is wrong before there is a route: an address that cannot be read, or a part of it that is too long
+    frameworkErrors: (error, request, reply) => sendError(error, request, reply),
   });
 
   // Bodies are checked by hand, so that every mistake is told; addresses by ajv, which makes numbers of text there.

@@ -9,11 +9,7 @@ import { BlobNotFoundError, StorageFullError } from '../storage/storage.ts';
 
 /** Every error becomes `application/problem+json` (RFC 9457), here and nowhere else. */
 export function setProblemHandlers(app: FastifyInstance): void {
-  app.setErrorHandler((error: FastifyError, request, reply) => {
-    const problem = toApiError(error, request);
-    if (ERRORS[problem.code].status >= 500) request.log.error({ err: error }, problem.message);
-    sendProblem(request, reply, problem);
-  });
+  app.setErrorHandler(sendError);
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?')[0]!;
     const allowed = METHODS.filter((method) => method !== request.method && isRoute(app, method, path));
@@ -34,7 +30,15 @@ function isRoute(app: FastifyInstance, method: (typeof METHODS)[number], path: s
   return app.findRoute({ method, url: path }) !== null;
 }
 
-export function sendProblem(
+export function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const problem = toApiError(error, request);
+  if (ERRORS[problem.code].status >= 500) request.log.error({ err: error }, problem.message);
+  // set here too: an error before routing passes no hook
+  reply.header('x-request-id', request.id);
+  sendProblem(request, reply, problem);
+}
+
+function sendProblem(
   request: FastifyRequest,
   reply: FastifyReply,
   { code, message, errors, headers }: ApiError,

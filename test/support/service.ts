@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { buildApp } from '../../src/api/app.ts';
 import type { ApiDeps } from '../../src/api/deps.ts';
+import { openDatabase } from '../../src/db/client.ts';
 import { watchJobs } from '../../src/db/watch.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
@@ -20,9 +21,14 @@ export interface Service {
 
 /** The API alone, listening, on a database and a storage of its own. Predictions come from `predict`. */
 export async function startService(
-  options: { maxUploadBytes?: number; predict?: ApiDeps['predictor']['predict'] } = {},
+  options: {
+    maxUploadBytes?: number;
+    predict?: ApiDeps['predictor']['predict'];
+    /** instead of a new one; the caller drops it */
+    databaseUrl?: string;
+  } = {},
 ): Promise<Service> {
-  const database = await createTestDatabase();
+  const database = options.databaseUrl === undefined ? await createTestDatabase() : openForeign(options.databaseUrl);
   const folder = await mkdtemp(join(tmpdir(), 'trainyard-api-'));
   const watcher = watchJobs(database.url);
   const deps: ApiDeps = {
@@ -51,4 +57,10 @@ export async function startService(
       await rm(folder, { recursive: true });
     },
   };
+}
+
+function openForeign(url: string): TestDatabase {
+  const db = openDatabase(url);
+  const drop = () => db.close();
+  return { db, url, drop, [Symbol.asyncDispose]: drop };
 }
