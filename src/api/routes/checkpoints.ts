@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import parseRange from 'range-parser';
 import { Type } from 'typebox';
@@ -94,7 +95,8 @@ export function addCheckpointRoutes(app: Api, deps: ApiDeps): void {
       const length = range === null ? row.sizeBytes : range.end - range.start + 1;
       reply.header('content-length', length);
       if (range !== null) reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${row.sizeBytes}`);
-      if (request.method === 'HEAD') return reply.send();
+      // an empty stream, since fastify gives an absent body a Content-Length of its own
+      if (request.method === 'HEAD') return reply.send(Readable.from([]));
       return reply.send(
         await deps.storage.read(row.storageKey, range === null ? undefined : { start: range.start, end: range.end }),
       );

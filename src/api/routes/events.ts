@@ -91,6 +91,12 @@ export function addEventRoutes(app: Api, deps: ApiDeps): void {
         // the row is read before the events: once it is final, no event can come behind those that are read next
         const row = await getJob(db, TENANT, job.id);
         const events = await listEvents(db, job.id, last, PAGE);
+        // progress first: the last thing a client hears is the last event
+        const progress: Progress | null = row?.progress ?? null;
+        if (progress !== null && progress.updated_at !== shown) {
+          shown = progress.updated_at;
+          await reply.sse.send({ event: 'job.progress', data: progress });
+        }
         for (const event of events) {
           const { id, ...rest } = presentEvent(event);
           await reply.sse.send({
@@ -101,11 +107,6 @@ export function addEventRoutes(app: Api, deps: ApiDeps): void {
           });
           isFirst = false;
           last = id;
-        }
-        const progress: Progress | null = row?.progress ?? null;
-        if (progress !== null && progress.updated_at !== shown) {
-          shown = progress.updated_at;
-          await reply.sse.send({ event: 'job.progress', data: progress });
         }
         if (events.length === PAGE) continue;
         if (row === null || FINAL_STATUSES.includes(row.status)) break;
