@@ -7,6 +7,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from '../db/embedded/sta
 import { createLogger, type Logger } from '../observability/logger.ts';
 import { startApi } from './api.ts';
 import { readConfigOrExit } from './read-config.ts';
+import { startOrExit } from './start-or-exit.ts';
 import { onStopSignal } from './stop-signal.ts';
 
 export interface Stack {
@@ -120,7 +121,7 @@ class SupervisedWorker {
 if (import.meta.main) {
   const config = readConfigOrExit();
   const logger = createLogger(config.logLevel, 'all');
-  const stack = await startStack(config, logger);
+  const stack = await startOrExit(() => startStack(config, logger));
   process.stdout.write(
     `\n  Trainyard is ready.\n    API   ${stack.url}/v1\n    docs  ${stack.url}/docs\n    data  ${config.dataDir}\n\n  Ctrl-C stops it.\n\n`,
   );

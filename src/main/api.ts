@@ -12,6 +12,7 @@ import { createLogger, type Logger } from '../observability/logger.ts';
 import { openDiskStorage } from '../storage/disk.ts';
 import { startPredictor } from '../worker/start-predictor.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
+import { startOrExit } from './start-or-exit.ts';
 import { onStopSignal } from './stop-signal.ts';
 
 export interface RunningApi {
@@ -23,43 +24,35 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
   version: string;
 };
 
-/** Migrates, wires the API together and listens. */
+/** Migrates, wires the API together and listens. What was opened is closed again when something fails. */
 export async function startApi(config: Config, databaseUrl: string, logger: Logger): Promise<RunningApi> {
   await migrateDatabase(databaseUrl);
-  const db = openDatabase(databaseUrl, { logger });
+  await using opened = new AsyncDisposableStack();
+  /** Closed in the reverse order. */
+  const open = <T extends { close(): unknown }>(part: T): T => opened.adopt(part, async (p) => void (await p.close()));
+
+  const db = open(openDatabase(databaseUrl, { logger }));
   const storage = openDiskStorage(config.storageDir);
-  const watcher = watchJobs(databaseUrl, { logger });
-  const queue = await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger });
-  const relay = startRelay({ db, queue, logger });
-  const reconciler = startReconciler({ db, queue, logger });
-  const predictor = startPredictor(storage.describe(), logger);
-  const app = await buildApp({
-    db,
-    storage,
-    watcher,
-    predictor,
-    queueDepth: () => queue.depth(),
-    logger,
-    config,
-    version,
-  });
+  const watcher = open(watchJobs(databaseUrl, { logger }));
+  const queue = open(await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger }));
+  open(startRelay({ db, queue, logger }));
+  open(startReconciler({ db, queue, logger }));
+  const predictor = open(startPredictor(storage.describe(), logger));
+  const queueDepth = () => queue.depth();
+  const app = open(await buildApp({ db, storage, watcher, predictor, queueDepth, logger, config, version }));
   await app.listen({ host: config.host, port: config.port });
   const { port } = app.server.address() as AddressInfo;
+  const running = opened.move();
   return {
     url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
-    async close() {
-      await app.close();
-      await Promise.all([relay.close(), reconciler.close(), predictor.close(), watcher.close()]);
-      await queue.close();
-      await db.close();
-    },
+    close: () => running.disposeAsync(),
   };
 }
 
 if (import.meta.main) {
   const config = readConfigOrExit();
   const logger = createLogger(config.logLevel, 'api');
-  const api = await startApi(config, requireUrl(config.databaseUrl), logger);
+  const api = await startOrExit(() => startApi(config, requireUrl(config.databaseUrl), logger));
   logger.info({ url: api.url, docs: `${api.url}/docs` }, 'the API listens');
   onStopSignal(logger, () => api.close());
 }

@@ -1,5 +1,7 @@
 import { migrateDatabase } from '../db/migrate.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
+import { startOrExit } from './start-or-exit.ts';
 
 /** `npm run migrate`: brings the database of DATABASE_URL to the present schema. Safe to run at any time, and several times at once. */
-await migrateDatabase(requireUrl(readConfigOrExit().databaseUrl));
+const databaseUrl = requireUrl(readConfigOrExit().databaseUrl);
+await startOrExit(() => migrateDatabase(databaseUrl));

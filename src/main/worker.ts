@@ -12,13 +12,14 @@ import { createLogger } from '../observability/logger.ts';
 import { openDiskStorage } from '../storage/disk.ts';
 import { runJob } from '../worker/run-job.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
+import { startOrExit } from './start-or-exit.ts';
 import { onStopSignal } from './stop-signal.ts';
 
 /** One worker process: takes one job at a time from the queue, claims it in the database and runs it. */
 const config = readConfigOrExit();
 const databaseUrl = requireUrl(config.databaseUrl);
 const logger = createLogger(config.logLevel, 'worker');
-await migrateDatabase(databaseUrl);
+await startOrExit(() => migrateDatabase(databaseUrl));
 
 const { compiled, checks } = chooseKernels();
 logger.info({ kernels: compiled.build, checks }, 'kernels checked');
