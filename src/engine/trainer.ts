@@ -7,7 +7,13 @@ import { type LayerDescription, ModelBuilder, type Parameter } from './layers/la
 import { clipByNorm, clipByValue } from './ops/clipping.ts';
 import { gather, rowOrder, table } from './ops/leaves.ts';
 import { correct, type LossDescription, meanRows, rowLoss } from './ops/losses.ts';
-import { type OptimizerDescription, type Slot, update, writeHyper } from './optimizers/optimizer.ts';
+import {
+  createHyperWriter,
+  type OptimizerDescription,
+  type Slot,
+  update,
+  type WriteHyper,
+} from './optimizers/optimizer.ts';
 import { compile, countFlops, type ProgramSource } from './plan/compile.ts';
 import { type Seed, STREAM, seedOf } from './random.ts';
 import { Team } from './team/team.ts';
@@ -69,7 +75,7 @@ export class Trainer {
   readonly parameters: readonly Parameter[];
   readonly slots: readonly Slot[];
   readonly threads: number;
-  readonly #optimizer: OptimizerDescription;
+  readonly #writeHyper: WriteHyper;
   readonly #seed: Seed;
   readonly #description: TrainerDescription;
   readonly #hyper: Float32Array[];
@@ -100,7 +106,7 @@ export class Trainer {
     this.slots = built.slots;
     this.outputWidth = built.outputWidth;
     this.#description = description;
-    this.#optimizer = description.optimizer;
+    this.#writeHyper = createHyperWriter(description.optimizer);
     this.#seed = seed;
     this.#hyper = plan.regions.hyper.map(
       (address) => new Float32Array(this.team.memory.buffer, address, HyperBlock.words),
@@ -172,7 +178,7 @@ export class Trainer {
   step(first: number, rows: number, step: number, learningRate: number): number {
     const finite = this.team.run('train', { rows, first, step }, () => {
       for (let group = 0; group < this.#hyper.length; group++) {
-        writeHyper(this.#hyper[group]!, this.#optimizer, group, learningRate, step + 1);
+        this.#writeHyper(this.#hyper[group]!, group, learningRate, step + 1);
       }
     });
     return finite ? this.#loss[0]! : Number.NaN;

@@ -10,6 +10,10 @@ const SLOTS: Record<JobSpec['training']['optimizer']['type'], number> = {
   sgd: 0,
   momentum: 1,
   nesterov: 1,
+  adagrad: 1,
+  adadelta: 2,
+  // with both centered and momentum
+  rmsprop: 3,
   adam: 2,
   adamw: 2,
 };

@@ -7,7 +7,7 @@ const tag = <const T extends string>(name: T) => Type.Literal(name);
 const learning_rate = (value: number) => Type.Number({ exclusiveMinimum: 0, maximum: 1000, default: value });
 const weight_decay = (value: number) => Type.Number({ minimum: 0, maximum: 10, default: value });
 const share = (value: number) => Type.Number({ minimum: 0, exclusiveMaximum: 1, default: value });
-const epsilon = Type.Number({ exclusiveMinimum: 0, maximum: 1, default: 1e-8 });
+const epsilon = (value: number) => Type.Number({ exclusiveMinimum: 0, maximum: 1, default: value });
 
 export const Loss = variants(
   [
@@ -41,11 +41,57 @@ export const Optimizer = variants(
     }),
     closed(
       {
+        type: tag('adagrad'),
+        learning_rate: learning_rate(0.01),
+        learning_rate_decay: Type.Number({
+          minimum: 0,
+          maximum: 1,
+          default: 0,
+          description: 'update t uses learning_rate / (1 + (t − 1) · learning_rate_decay)',
+        }),
+        initial_accumulator: Type.Number({
+          minimum: 0,
+          maximum: 1e6,
+          default: 0,
+          description: 'what the sum of squared gradients begins with',
+        }),
+        epsilon: epsilon(1e-10),
+        weight_decay: weight_decay(0),
+      },
+      { description: 'Duchi, Hazan & Singer 2011: divides by the root of the sum of all squared gradients.' },
+    ),
+    closed(
+      {
+        type: tag('adadelta'),
+        learning_rate: learning_rate(1),
+        rho: share(0.9),
+        epsilon: epsilon(1e-6),
+        weight_decay: weight_decay(0),
+      },
+      { description: 'Zeiler 2012: steps in the units of the parameters; rho is what is kept of the running means.' },
+    ),
+    closed(
+      {
+        type: tag('rmsprop'),
+        learning_rate: learning_rate(0.01),
+        alpha: share(0.99),
+        epsilon: epsilon(1e-8),
+        momentum: share(0),
+        centered: Type.Boolean({
+          default: false,
+          description: 'divides by the deviation of the gradient instead of its root mean square (Graves 2013)',
+        }),
+        weight_decay: weight_decay(0),
+      },
+      { description: 'Tieleman & Hinton 2012: divides by the root of a running mean of squared gradients.' },
+    ),
+    closed(
+      {
         type: tag('adam'),
         learning_rate: learning_rate(0.001),
         beta1: share(0.9),
         beta2: share(0.999),
-        epsilon,
+        epsilon: epsilon(1e-8),
         weight_decay: weight_decay(0),
       },
       { description: 'Kingma & Ba 2015; weight_decay is added to the gradient.' },
@@ -56,13 +102,18 @@ export const Optimizer = variants(
         learning_rate: learning_rate(0.001),
         beta1: share(0.9),
         beta2: share(0.999),
-        epsilon,
+        epsilon: epsilon(1e-8),
         weight_decay: weight_decay(0.01),
       },
       { description: 'Loshchilov & Hutter 2019; decoupled decay, on weight matrices only.' },
     ),
   ],
-  { title: 'Optimizer', shorthand: 'type' },
+  {
+    title: 'Optimizer',
+    shorthand: 'type',
+    description:
+      'Defaults are PyTorch’s. One thing differs: weight_decay acts on weight matrices only, never on biases and other vectors.',
+  },
 );
 export type Optimizer = Static<typeof Optimizer>;
 

@@ -46,6 +46,20 @@ export function buildOptimizer(spec: JobSpec): OptimizerDescription {
     case 'momentum':
     case 'nesterov':
       return { type: optimizer.type, momentum: optimizer.momentum, weightDecay };
+    case 'adagrad':
+      return {
+        type: 'adagrad',
+        learningRateDecay: optimizer.learning_rate_decay,
+        initialAccumulator: optimizer.initial_accumulator,
+        epsilon: optimizer.epsilon,
+        weightDecay,
+      };
+    case 'adadelta':
+      return { type: 'adadelta', rho: optimizer.rho, epsilon: optimizer.epsilon, weightDecay };
+    case 'rmsprop': {
+      const { alpha, epsilon, momentum, centered } = optimizer;
+      return { type: 'rmsprop', alpha, epsilon, momentum, centered, weightDecay };
+    }
     case 'adam':
     case 'adamw':
       return {

@@ -31,6 +31,7 @@ describe.each(ALL_BUILDS)('%s kernels give the same bits', (build) => {
   const b = bench.random(N);
   const m = bench.random(N);
   const v = bench.random(N, 0, 1);
+  const w = bench.random(N);
   const table = bench.random(4 * N);
   const y = bench.room(N);
   const step = bench.words([0, 0, 9, 0, 0]);
@@ -54,9 +55,15 @@ describe.each(ALL_BUILDS)('%s kernels give the same bits', (build) => {
       kernel: 'adamUpdate',
       args: (i, n) => [y + 4 * i, b + 4 * i, m + 4 * i, v + 4 * i, n, 0.9, 0.999, 1e-8, 0, hyper],
     },
+    { kernel: 'adagradUpdate', args: (i, n) => [y + 4 * i, b + 4 * i, v + 4 * i, n, 0.1, 1e-10, hyper] },
+    { kernel: 'adadeltaUpdate', args: (i, n) => [y + 4 * i, b + 4 * i, m + 4 * i, v + 4 * i, n, 0.9, 2, hyper] },
+    {
+      kernel: 'rmspropUpdate',
+      args: (i, n) => [y + 4 * i, b + 4 * i, v + 4 * i, m + 4 * i, w + 4 * i, n, 0.99, 1e-8, 0.9, hyper],
+    },
     { kernel: 'columnSum', args: (i, n) => [table + 4 * i, N, y + 4 * i, 4, n] },
   ];
-  const state = [y, m, v];
+  const state = [y, m, v, w];
   const begin = state.map((pointer) => bench.read(pointer, N));
   function restore(): void {
     for (const [i, pointer] of state.entries()) bench.f32.set(begin[i], pointer / 4);

@@ -241,6 +241,40 @@ export interface Kernels {
     hyper: Pointer,
   ): void;
 
+  /** Adagrad (Duchi et al. 2011): g' = g + weightDecay·p; v += g'²; p −= lr·g' / (√(v + initial) + ε) */
+  adagradUpdate(p: Pointer, g: Pointer, v: Pointer, n: number, initial: number, epsilon: number, hyper: Pointer): void;
+  /**
+   * Adadelta (Zeiler 2012): g' = g + weightDecay·p; v = ρv + (1−ρ)g'²; δ = g'·√((d + ε)/(v + ε)); d = ρd + (1−ρ)δ²;
+   * p −= lr·δ
+   */
+  adadeltaUpdate(
+    p: Pointer,
+    g: Pointer,
+    v: Pointer,
+    d: Pointer,
+    n: number,
+    rho: number,
+    epsilon: number,
+    hyper: Pointer,
+  ): void;
+  /**
+   * RMSprop (Tieleman & Hinton 2012), torch's form: g' = g + weightDecay·p; v = αv + (1−α)g'²; s = g' / (√v + ε).
+   * With an `average` a (Graves 2013): a += (1−α)(g'−a) and v − a² in place of v, 0 where rounding makes it negative.
+   * With a `velocity` b: b = momentum·b + s; s = b. Then p −= lr·s. A pointer of 0 stands for none.
+   */
+  rmspropUpdate(
+    p: Pointer,
+    g: Pointer,
+    v: Pointer,
+    average: Pointer,
+    velocity: Pointer,
+    n: number,
+    alpha: number,
+    epsilon: number,
+    momentum: number,
+    hyper: Pointer,
+  ): void;
+
   // ---- randomness (Philox 4×32-10, Salmon et al. 2011) -------------------------------------------------------------
   /**
    * y[i] uniform in [low, high), below `high` after rounding too: word (first+i) mod 4 of counter

@@ -1,4 +1,5 @@
 import type { Kernels } from './abi.ts';
+import { createAdagrad } from './naive/adagrad.ts';
 import { createElementwise } from './naive/elementwise.ts';
 import { createGemm } from './naive/gemm.ts';
 import { createOptimizers } from './naive/optimizers.ts';
@@ -20,6 +21,7 @@ export function createNaiveKernels(memory: WebAssembly.Memory): Kernels {
     ...createReductions(views),
     ...createRows(views),
     ...createOptimizers(views),
+    ...createAdagrad(views),
     ...createRandom(views),
   };
 }

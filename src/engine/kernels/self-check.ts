@@ -173,6 +173,18 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
     { kernel: 'adamUpdate', args: [y, z, m, positive, n, 0.9, 0.999, 1e-8, 0, hyper], tolerance: 2e-6 },
     { kernel: 'adamUpdate', args: [y, z, m, positive, n, 0.9, 0.999, 1e-8, 1, hyper], tolerance: 2e-6 },
 
+    { kernel: 'adagradUpdate', args: [y, z, positive, n, 0.1, 1e-10, hyper], tolerance: 2e-6 },
+    { kernel: 'adadeltaUpdate', args: [y, z, positive, targets, n, 0.9, 1e-6, hyper], tolerance: 2e-6 },
+    ...[0, x].flatMap((average) =>
+      [0, m].map(
+        (velocity): KernelCase => ({
+          kernel: 'rmspropUpdate',
+          args: [y, z, positive, average, velocity, n, 0.9, 0.05, 0.8, hyper],
+          tolerance: 1e-5,
+        }),
+      ),
+    ),
+
     { kernel: 'randomUniform', args: [y, n, 3, -0.25, 0.5, 21, 22, 23, 24, 25], tolerance: 0 },
     { kernel: 'randomNormal', args: [y, n, 3, 0.5, 2, 21, 22, 23, 24, 25], tolerance: 2e-5 },
   ];

@@ -23,7 +23,7 @@ export interface Op {
   /** Floating-point operations for one row (batched) or in all (fixed), for the choice of threads. */
   flops?(node: Node): number;
   /** Inputs that the operation changes in place, by index: parameters and optimizer state. */
-  writes?: readonly number[];
+  writes?(node: Node): readonly number[];
   /** May write its output over its first input, where nothing else needs that. */
   inPlace?: boolean;
   /** Memory of its own that outlives a step: parameters, optimizer state, tables. */

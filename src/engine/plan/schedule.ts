@@ -37,7 +37,7 @@ export function schedule(roots: readonly Node[]): Scheduled[] {
       const made = stages.get(input);
       if (made !== undefined) stage = Math.max(stage, made + (sameDomain(domainOf(input), domain) ? 0 : 1));
     }
-    for (const index of op.writes ?? []) {
+    for (const index of op.writes?.(node) ?? []) {
       for (const reader of readers.get(bufferOf(node.inputs[index]!)) ?? []) {
         if (reader === node) continue;
         const read = stages.get(reader);

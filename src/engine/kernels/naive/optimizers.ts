@@ -1,15 +1,10 @@
-import { HyperBlock, type Kernels, type Pointer } from '../abi.ts';
+import type { Kernels } from '../abi.ts';
+import { createHyperReader } from './hyper.ts';
 import { at, type Views } from './views.ts';
 
-export function createOptimizers({ f32 }: Views): Pick<Kernels, 'sgdUpdate' | 'momentumUpdate' | 'adamUpdate'> {
-  function readHyper(hyper: Pointer) {
-    return {
-      learningRate: f32[at(hyper) + HyperBlock.learningRate],
-      weightDecay: f32[at(hyper) + HyperBlock.weightDecay],
-      bias1: f32[at(hyper) + HyperBlock.biasCorrection1],
-      bias2: f32[at(hyper) + HyperBlock.biasCorrection2],
-    };
-  }
+export function createOptimizers(views: Views): Pick<Kernels, 'sgdUpdate' | 'momentumUpdate' | 'adamUpdate'> {
+  const { f32 } = views;
+  const readHyper = createHyperReader(views);
 
   return {
     sgdUpdate(p, g, n, hyper) {

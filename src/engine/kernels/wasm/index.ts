@@ -32,5 +32,6 @@ export {
 } from './losses';
 export { fillInverseRows, gatherRows, gatherRowsU8, meanRows } from './batches';
 export { adamUpdate, momentumUpdate, sgdUpdate } from './optimizers';
+export { adadeltaUpdate, adagradUpdate, rmspropUpdate } from './adagrad';
 export { dropout, randomNormal, randomUniform } from './philox';
 export { fmaPeak } from './fma-peak';

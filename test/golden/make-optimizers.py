@@ -1,0 +1,97 @@
+"""Writes optimizers.json: where PyTorch's optimizers take a 7×5 matrix and a vector of 5 in 30 steps, in float64.
+
+    /usr/bin/python3 test/golden/make-optimizers.py
+
+Made with PyTorch 1.13. The tests read the JSON only. A case's `optimizer` is written as in a job spec, with what is left out
+standing at PyTorch's default; weight decay is given to the matrix alone, as Trainyard does.
+"""
+import json
+import os
+
+import torch
+
+STEPS = 30
+SHAPES = {"matrix": (7, 5), "vector": (5,)}
+
+
+class Noise:
+    """Park & Miller's generator: exact in float64, so JavaScript makes the same numbers. In (-1, 1), rounded to float32."""
+
+    def __init__(self, seed):
+        self.state = seed
+
+    def tensor(self, shape):
+        values = []
+        for _ in range(int(torch.tensor(shape).prod())):
+            self.state = self.state * 16807 % 2147483647
+            values.append(self.state / 1073741824 - 1)
+        return torch.tensor(values, dtype=torch.float64).float().double().reshape(shape)
+
+
+def betas(spec, kwargs):
+    b1, b2 = spec.get("beta1", 0.9), spec.get("beta2", 0.999)
+    return {**kwargs, "betas": (b1, b2)}
+
+
+# spec → torch's class, and what our fields are called there
+RENAMED = {"learning_rate": "lr", "epsilon": "eps", "learning_rate_decay": "lr_decay",
+           "initial_accumulator": "initial_accumulator_value"}
+CLASSES = {
+    "sgd": torch.optim.SGD, "momentum": torch.optim.SGD, "nesterov": torch.optim.SGD,
+    "adagrad": torch.optim.Adagrad, "adadelta": torch.optim.Adadelta, "rmsprop": torch.optim.RMSprop,
+    "adam": torch.optim.Adam, "adamw": torch.optim.AdamW,
+}
+
+
+def create(spec, matrix, vector):
+    kwargs = {RENAMED.get(k, k): v for k, v in spec.items() if k not in ("type", "weight_decay", "beta1", "beta2")}
+    if "beta1" in spec or "beta2" in spec:
+        kwargs = betas(spec, kwargs)
+    if spec["type"] in ("momentum", "nesterov"):
+        kwargs = {"momentum": 0.9, "nesterov": spec["type"] == "nesterov", **kwargs}
+    if spec["type"] in ("sgd", "momentum", "nesterov"):
+        kwargs = {"lr": 0.01, **kwargs}
+    first = {"params": [matrix]}
+    if "weight_decay" in spec:
+        first["weight_decay"] = spec["weight_decay"]
+    return CLASSES[spec["type"]]([first, {"params": [vector], "weight_decay": 0}], **kwargs)
+
+
+CASES = [
+    {"type": "sgd", "weight_decay": 0.05},
+    {"type": "momentum", "weight_decay": 0.05},
+    {"type": "nesterov", "learning_rate": 0.02, "momentum": 0.8, "weight_decay": 0.05},
+    {"type": "adagrad"},
+    {"type": "adagrad", "learning_rate": 0.1, "learning_rate_decay": 0.05, "initial_accumulator": 0.3,
+     "weight_decay": 0.05},
+    {"type": "adadelta"},
+    {"type": "adadelta", "learning_rate": 0.5, "rho": 0.8, "epsilon": 1e-3, "weight_decay": 0.05},
+    {"type": "rmsprop"},
+    {"type": "rmsprop", "learning_rate": 0.003, "alpha": 0.9, "weight_decay": 0.05},
+    {"type": "rmsprop", "centered": True, "weight_decay": 0.05},
+    {"type": "rmsprop", "learning_rate": 0.003, "momentum": 0.9},
+    {"type": "rmsprop", "centered": True, "alpha": 0.8, "epsilon": 1e-4, "momentum": 0.7, "weight_decay": 0.05},
+    {"type": "adam"},
+    {"type": "adam", "learning_rate": 0.01, "beta1": 0.8, "beta2": 0.95, "weight_decay": 0.05},
+    {"type": "adamw", "learning_rate": 0.01},
+    {"type": "adamw", "learning_rate": 0.01, "beta1": 0.8, "beta2": 0.95, "weight_decay": 0.1},
+]
+
+
+def run(spec):
+    noise = Noise(1)
+    parameters = {name: noise.tensor(shape).requires_grad_() for name, shape in SHAPES.items()}
+    optimizer = create(spec, parameters["matrix"], parameters["vector"])
+    for _ in range(STEPS):
+        for parameter in parameters.values():
+            parameter.grad = noise.tensor(parameter.shape)
+        optimizer.step()
+    final = {name: [round(v, 10) for v in p.detach().flatten().tolist()] for name, p in parameters.items()}
+    return {"optimizer": spec, "final": final}
+
+
+if __name__ == "__main__":
+    cases = ",\n".join("    " + json.dumps(run(spec)) for spec in CASES)
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "optimizers.json")
+    with open(path, "w") as file:
+        file.write(f'{{\n  "steps": {STEPS},\n  "cases": [\n{cases}\n  ]\n}}\n')
