@@ -3,20 +3,32 @@ import type { Mistake } from './mistake.ts';
 import { pointerTo } from './mistake.ts';
 import type { Initializer } from './model.ts';
 import { listWords, suggest } from './suggest.ts';
+import type { Optimizer } from './training.ts';
 
 /** All that one 32-bit memory can hold, with room for rows and activations. */
 const MAX_MODEL_BYTES = 3.5 * 2 ** 30;
-const SLOTS: Record<JobSpec['training']['optimizer']['type'], number> = {
-  sgd: 0,
-  momentum: 1,
-  nesterov: 1,
-  adagrad: 1,
-  adadelta: 2,
-  // with both centered and momentum
-  rmsprop: 3,
-  adam: 2,
-  adamw: 2,
-};
+
+/** Tensors of optimizer state, each as large as the parameters. */
+function countSlots(optimizer: Optimizer): number {
+  switch (optimizer.type) {
+    case 'sgd':
+      return 0;
+    case 'momentum':
+    case 'nesterov':
+    case 'adagrad':
+      return 1;
+    case 'adadelta':
+    case 'adamax':
+    case 'nadam':
+    case 'radam':
+      return 2;
+    case 'rmsprop':
+      return 1 + (optimizer.centered ? 1 : 0) + (optimizer.momentum > 0 ? 1 : 0);
+    case 'adam':
+    case 'adamw':
+      return optimizer.amsgrad ? 3 : 2;
+  }
+}
 
 interface Widths {
   /** null where it depends on the training rows */
@@ -54,7 +66,7 @@ export function checkModel(spec: JobSpec, { inputWidth, outputWidth }: Widths, a
     count += (width ?? 1) * outputWidth + outputWidth;
   }
   // weights, a copy of the best, gradients, and the optimizer's slots
-  const bytes = 4 * count * (3 + SLOTS[spec.training.optimizer.type]);
+  const bytes = 4 * count * (3 + countSlots(spec.training.optimizer));
   if (bytes > MAX_MODEL_BYTES) {
     const gib = (value: number) => (value / 2 ** 30).toFixed(1);
     add(

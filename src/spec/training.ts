@@ -8,6 +8,11 @@ const learning_rate = (value: number) => Type.Number({ exclusiveMinimum: 0, maxi
 const weight_decay = (value: number) => Type.Number({ minimum: 0, maximum: 10, default: value });
 const share = (value: number) => Type.Number({ minimum: 0, exclusiveMaximum: 1, default: value });
 const epsilon = (value: number) => Type.Number({ exclusiveMinimum: 0, maximum: 1, default: value });
+const amsgrad = Type.Boolean({
+  default: false,
+  description: 'divides by the root of the largest mean square so far (Reddi, Kale & Kumar 2018)',
+});
+const betas = { beta1: share(0.9), beta2: share(0.999) };
 
 export const Loss = variants(
   [
@@ -89,10 +94,10 @@ export const Optimizer = variants(
       {
         type: tag('adam'),
         learning_rate: learning_rate(0.001),
-        beta1: share(0.9),
-        beta2: share(0.999),
+        ...betas,
         epsilon: epsilon(1e-8),
         weight_decay: weight_decay(0),
+        amsgrad,
       },
       { description: 'Kingma & Ba 2015; weight_decay is added to the gradient.' },
     ),
@@ -100,12 +105,48 @@ export const Optimizer = variants(
       {
         type: tag('adamw'),
         learning_rate: learning_rate(0.001),
-        beta1: share(0.9),
-        beta2: share(0.999),
+        ...betas,
         epsilon: epsilon(1e-8),
         weight_decay: weight_decay(0.01),
+        amsgrad,
       },
       { description: 'Loshchilov & Hutter 2019; decoupled decay, on weight matrices only.' },
+    ),
+    closed(
+      {
+        type: tag('adamax'),
+        learning_rate: learning_rate(0.002),
+        ...betas,
+        epsilon: epsilon(1e-8),
+        weight_decay: weight_decay(0),
+      },
+      { description: 'Kingma & Ba 2015, section 7.1: Adam with the maximum norm.' },
+    ),
+    closed(
+      {
+        type: tag('nadam'),
+        learning_rate: learning_rate(0.002),
+        ...betas,
+        epsilon: epsilon(1e-8),
+        momentum_decay: Type.Number({
+          minimum: 0,
+          maximum: 1,
+          default: 0.004,
+          description: 'beta1 rises from its half: update t uses beta1 · (1 − 0.96^(t · momentum_decay) / 2)',
+        }),
+        weight_decay: weight_decay(0),
+      },
+      { description: 'Dozat 2016: Adam with Nesterov’s momentum.' },
+    ),
+    closed(
+      {
+        type: tag('radam'),
+        learning_rate: learning_rate(0.001),
+        ...betas,
+        epsilon: epsilon(1e-8),
+        weight_decay: weight_decay(0),
+      },
+      { description: 'Liu et al. 2020: Adam that leaves out the division until its variance can be told.' },
     ),
   ],
   {

@@ -68,7 +68,17 @@ export function buildOptimizer(spec: JobSpec): OptimizerDescription {
         beta2: optimizer.beta2,
         epsilon: optimizer.epsilon,
         weightDecay,
+        amsgrad: optimizer.amsgrad,
       };
+    case 'adamax':
+    case 'radam': {
+      const { type, beta1, beta2, epsilon } = optimizer;
+      return { type, beta1, beta2, epsilon, weightDecay };
+    }
+    case 'nadam': {
+      const { beta1, beta2, epsilon, momentum_decay: momentumDecay } = optimizer;
+      return { type: 'nadam', beta1, beta2, epsilon, momentumDecay, weightDecay };
+    }
   }
 }
 

@@ -10,6 +10,9 @@ import os
 
 import torch
 
+# NAdam keeps its product of momenta in the default type
+torch.set_default_dtype(torch.float64)
+
 STEPS = 30
 SHAPES = {"matrix": (7, 5), "vector": (5,)}
 
@@ -40,6 +43,7 @@ CLASSES = {
     "sgd": torch.optim.SGD, "momentum": torch.optim.SGD, "nesterov": torch.optim.SGD,
     "adagrad": torch.optim.Adagrad, "adadelta": torch.optim.Adadelta, "rmsprop": torch.optim.RMSprop,
     "adam": torch.optim.Adam, "adamw": torch.optim.AdamW,
+    "adamax": torch.optim.Adamax, "nadam": torch.optim.NAdam, "radam": torch.optim.RAdam,
 }
 
 
@@ -51,6 +55,9 @@ def create(spec, matrix, vector):
         kwargs = {"momentum": 0.9, "nesterov": spec["type"] == "nesterov", **kwargs}
     if spec["type"] in ("sgd", "momentum", "nesterov"):
         kwargs = {"lr": 0.01, **kwargs}
+    if spec["type"] == "nadam":
+        # 1.13's other path multiplies one μ too many into the product of the next step; this one is as in the paper, and as 2.x
+        kwargs["foreach"] = True
     first = {"params": [matrix]}
     if "weight_decay" in spec:
         first["weight_decay"] = spec["weight_decay"]
@@ -75,6 +82,14 @@ CASES = [
     {"type": "adam", "learning_rate": 0.01, "beta1": 0.8, "beta2": 0.95, "weight_decay": 0.05},
     {"type": "adamw", "learning_rate": 0.01},
     {"type": "adamw", "learning_rate": 0.01, "beta1": 0.8, "beta2": 0.95, "weight_decay": 0.1},
+    {"type": "adam", "learning_rate": 0.01, "beta2": 0.9, "amsgrad": True, "weight_decay": 0.05},
+    {"type": "adamw", "learning_rate": 0.01, "beta2": 0.9, "amsgrad": True},
+    {"type": "adamax"},
+    {"type": "adamax", "learning_rate": 0.01, "beta1": 0.8, "beta2": 0.9, "weight_decay": 0.05},
+    {"type": "nadam"},
+    {"type": "nadam", "learning_rate": 0.01, "beta1": 0.8, "beta2": 0.95, "momentum_decay": 0.1, "weight_decay": 0.05},
+    {"type": "radam"},
+    {"type": "radam", "learning_rate": 0.01, "beta1": 0.8, "beta2": 0.9, "weight_decay": 0.05},
 ]
 
 

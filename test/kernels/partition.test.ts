@@ -35,7 +35,7 @@ describe.each(ALL_BUILDS)('%s kernels give the same bits', (build) => {
   const table = bench.random(4 * N);
   const y = bench.room(N);
   const step = bench.words([0, 0, 9, 0, 0]);
-  const hyper = bench.floats([0.01, 0.1, 0.271, 0.003]);
+  const hyper = bench.floats([0.01, 0.1, 0.271, 0.003, 0.02, 0.03, 1]);
 
   const unary = ['copy', 'relu', 'sigmoid', 'tanh', 'geluErf', 'geluTanh', 'exp', 'log'] as const;
   const binary = ['add', 'sub', 'mul', 'reluGrad', 'sigmoidGrad', 'tanhGrad', 'geluErfGrad', 'geluTanhGrad'] as const;
@@ -55,6 +55,16 @@ describe.each(ALL_BUILDS)('%s kernels give the same bits', (build) => {
       kernel: 'adamUpdate',
       args: (i, n) => [y + 4 * i, b + 4 * i, m + 4 * i, v + 4 * i, n, 0.9, 0.999, 1e-8, 0, hyper],
     },
+    {
+      kernel: 'amsgradUpdate',
+      args: (i, n) => [y + 4 * i, b + 4 * i, m + 4 * i, v + 4 * i, w + 4 * i, n, 0.9, 0.999, 1e-8, 1, hyper],
+    },
+    ...(['adamaxUpdate', 'nadamUpdate', 'radamUpdate'] as const).map(
+      (kernel): Split => ({
+        kernel,
+        args: (i, n) => [y + 4 * i, b + 4 * i, m + 4 * i, v + 4 * i, n, 0.9, 0.999, 1e-8, hyper],
+      }),
+    ),
     { kernel: 'adagradUpdate', args: (i, n) => [y + 4 * i, b + 4 * i, v + 4 * i, n, 0.1, 1e-10, hyper] },
     { kernel: 'adadeltaUpdate', args: (i, n) => [y + 4 * i, b + 4 * i, m + 4 * i, v + 4 * i, n, 0.9, 2, hyper] },
     {

@@ -65,6 +65,11 @@ export const HyperBlock = {
   /** 1 − β₁ᵗ and 1 − β₂ᵗ of the Adam family */
   biasCorrection1: 2,
   biasCorrection2: 3,
+  /** what NAdam multiplies the gradient and the first moment with; RAdam uses the latter */
+  gradientRate: 4,
+  momentRate: 5,
+  /** RAdam: 0 while there are too few steps to tell the variance, then 1 */
+  adaptive: 6,
   words: 16,
 } as const;
 
@@ -241,6 +246,62 @@ export interface Kernels {
     hyper: Pointer,
   ): void;
 
+  /** AMSGrad (Reddi et al. 2018), torch's form: as adamUpdate, but √v is √x with x = max(x, v) */
+  amsgradUpdate(
+    p: Pointer,
+    g: Pointer,
+    m: Pointer,
+    v: Pointer,
+    x: Pointer,
+    n: number,
+    beta1: number,
+    beta2: number,
+    epsilon: number,
+    decoupled: number,
+    hyper: Pointer,
+  ): void;
+  /** Adamax (Kingma & Ba 2015): m as Adam's; u = max(β₂u, |g'| + ε); p −= (lr/bias1)·m / u. g' = g + weightDecay·p */
+  adamaxUpdate(
+    p: Pointer,
+    g: Pointer,
+    m: Pointer,
+    u: Pointer,
+    n: number,
+    beta1: number,
+    beta2: number,
+    epsilon: number,
+    hyper: Pointer,
+  ): void;
+  /**
+   * NAdam (Dozat 2016): g', m and v as Adam's; p −= (gradientRate·g' + momentRate·m) / (√v/√bias2 + ε), where the rates
+   * hold the learning rate and the schedule of β₁.
+   */
+  nadamUpdate(
+    p: Pointer,
+    g: Pointer,
+    m: Pointer,
+    v: Pointer,
+    n: number,
+    beta1: number,
+    beta2: number,
+    epsilon: number,
+    hyper: Pointer,
+  ): void;
+  /**
+   * RAdam (Liu et al. 2020): g', m and v as Adam's; p −= momentRate·m / (√v + ε), without the division while `adaptive`
+   * is 0. The rate holds the learning rate, the rectification and the bias corrections.
+   */
+  radamUpdate(
+    p: Pointer,
+    g: Pointer,
+    m: Pointer,
+    v: Pointer,
+    n: number,
+    beta1: number,
+    beta2: number,
+    epsilon: number,
+    hyper: Pointer,
+  ): void;
   /** Adagrad (Duchi et al. 2011): g' = g + weightDecay·p; v += g'²; p −= lr·g' / (√(v + initial) + ε) */
   adagradUpdate(p: Pointer, g: Pointer, v: Pointer, n: number, initial: number, epsilon: number, hyper: Pointer): void;
   /**

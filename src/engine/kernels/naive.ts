@@ -1,5 +1,6 @@
 import type { Kernels } from './abi.ts';
 import { createAdagrad } from './naive/adagrad.ts';
+import { createAdamVariants } from './naive/adam-variants.ts';
 import { createElementwise } from './naive/elementwise.ts';
 import { createGemm } from './naive/gemm.ts';
 import { createOptimizers } from './naive/optimizers.ts';
@@ -22,6 +23,7 @@ export function createNaiveKernels(memory: WebAssembly.Memory): Kernels {
     ...createRows(views),
     ...createOptimizers(views),
     ...createAdagrad(views),
+    ...createAdamVariants(views),
     ...createRandom(views),
   };
 }

@@ -79,7 +79,8 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
   place([1 / rows]);
   // inverseRows is word 4, behind the four integers
   blocks[blocks.length - 1].at = step + StepBlock.inverseRows * 4;
-  const hyper = place([0.01, 0.1, 0.271, 0.003]);
+  const hyper = place([0.01, 0.1, 0.271, 0.003, 0.02, 0.03, 1]);
+  const plainHyper = place([0.01, 0.1, 0.271, 0.003, 0.02, 0.03, 0]);
   const partials = place(random(16, (u) => u));
   const scratch = end;
 
@@ -173,6 +174,12 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
     { kernel: 'adamUpdate', args: [y, z, m, positive, n, 0.9, 0.999, 1e-8, 0, hyper], tolerance: 2e-6 },
     { kernel: 'adamUpdate', args: [y, z, m, positive, n, 0.9, 0.999, 1e-8, 1, hyper], tolerance: 2e-6 },
 
+    { kernel: 'amsgradUpdate', args: [y, z, m, positive, targets, n, 0.9, 0.999, 1e-8, 0, hyper], tolerance: 2e-6 },
+    { kernel: 'amsgradUpdate', args: [y, z, m, positive, targets, n, 0.9, 0.999, 1e-8, 1, hyper], tolerance: 2e-6 },
+    { kernel: 'adamaxUpdate', args: [y, z, m, positive, n, 0.9, 0.999, 1e-8, hyper], tolerance: 1e-5 },
+    { kernel: 'nadamUpdate', args: [y, z, m, positive, n, 0.9, 0.999, 1e-8, hyper], tolerance: 2e-6 },
+    { kernel: 'radamUpdate', args: [y, z, m, positive, n, 0.9, 0.999, 1e-8, hyper], tolerance: 2e-6 },
+    { kernel: 'radamUpdate', args: [y, z, m, positive, n, 0.9, 0.999, 1e-8, plainHyper], tolerance: 2e-6 },
     { kernel: 'adagradUpdate', args: [y, z, positive, n, 0.1, 1e-10, hyper], tolerance: 2e-6 },
     { kernel: 'adadeltaUpdate', args: [y, z, positive, targets, n, 0.9, 1e-6, hyper], tolerance: 2e-6 },
     ...[0, x].flatMap((average) =>

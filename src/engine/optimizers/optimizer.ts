@@ -43,6 +43,9 @@ function ruleOf(optimizer: OptimizerDescription): Rule {
       return adagradRule(optimizer);
     case 'adam':
     case 'adamw':
+    case 'adamax':
+    case 'nadam':
+    case 'radam':
       return adamRule(optimizer);
   }
 }

@@ -8,5 +8,8 @@ export function createHyperReader({ f32 }: Views) {
     weightDecay: f32[at(hyper) + HyperBlock.weightDecay],
     bias1: f32[at(hyper) + HyperBlock.biasCorrection1],
     bias2: f32[at(hyper) + HyperBlock.biasCorrection2],
+    gradientRate: f32[at(hyper) + HyperBlock.gradientRate],
+    momentRate: f32[at(hyper) + HyperBlock.momentRate],
+    adaptive: f32[at(hyper) + HyperBlock.adaptive],
   });
 }

@@ -2,7 +2,9 @@ import type { Kernels } from '../abi.ts';
 import { createHyperReader } from './hyper.ts';
 import { at, type Views } from './views.ts';
 
-export function createOptimizers(views: Views): Pick<Kernels, 'sgdUpdate' | 'momentumUpdate' | 'adamUpdate'> {
+export function createOptimizers(
+  views: Views,
+): Pick<Kernels, 'sgdUpdate' | 'momentumUpdate' | 'adamUpdate' | 'amsgradUpdate'> {
   const { f32 } = views;
   const readHyper = createHyperReader(views);
 
@@ -37,6 +39,22 @@ export function createOptimizers(views: Views): Pick<Kernels, 'sgdUpdate' | 'mom
         f32[at(m) + i] = first;
         f32[at(v) + i] = second;
         f32[at(p) + i] = kept - ((learningRate / bias1) * first) / (Math.sqrt(second) / Math.sqrt(bias2) + epsilon);
+      }
+    },
+
+    amsgradUpdate(p, g, m, v, x, n, beta1, beta2, epsilon, decoupled, hyper) {
+      const { learningRate, weightDecay, bias1, bias2 } = readHyper(hyper);
+      for (let i = 0; i < n; i++) {
+        const parameter = f32[at(p) + i];
+        const kept = decoupled ? parameter * (1 - learningRate * weightDecay) : parameter;
+        const gradient = decoupled ? f32[at(g) + i] : f32[at(g) + i] + weightDecay * parameter;
+        const first = f32[at(m) + i] + (1 - beta1) * (gradient - f32[at(m) + i]);
+        const second = beta2 * f32[at(v) + i] + (1 - beta2) * gradient * gradient;
+        const largest = Math.max(f32[at(x) + i], second);
+        f32[at(m) + i] = first;
+        f32[at(v) + i] = second;
+        f32[at(x) + i] = largest;
+        f32[at(p) + i] = kept - ((learningRate / bias1) * first) / (Math.sqrt(largest) / Math.sqrt(bias2) + epsilon);
       }
     },
   };

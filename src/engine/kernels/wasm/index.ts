@@ -31,7 +31,8 @@ export {
   squaredErrorGrad,
 } from './losses';
 export { fillInverseRows, gatherRows, gatherRowsU8, meanRows } from './batches';
-export { adamUpdate, momentumUpdate, sgdUpdate } from './optimizers';
+export { adamUpdate, amsgradUpdate, momentumUpdate, sgdUpdate } from './optimizers';
 export { adadeltaUpdate, adagradUpdate, rmspropUpdate } from './adagrad';
+export { adamaxUpdate, nadamUpdate, radamUpdate } from './adam-variants';
 export { dropout, randomNormal, randomUniform } from './philox';
 export { fmaPeak } from './fma-peak';

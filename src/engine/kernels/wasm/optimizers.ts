@@ -83,18 +83,23 @@ export function momentumUpdate(
  * Adam and AdamW. Two cases share one formula: p' = keep·p, g' = g + decay·p, where
  * AdamW has keep = 1 − learningRate·weightDecay, decay = 0; Adam has keep = 1, decay = weightDecay.
  * m += (1−β₁)(g'−m); v = β₂v + (1−β₂)g'²; p = p' − (learningRate/bias1)·m / (√v/√bias2 + ε)
+ * With `keepLargest` (a constant where this is inlined) the root is that of x = max(x, v), torch's AMSGrad.
  */
-export function adamUpdate(
+// @ts-ignore: decorator
+@inline
+function adam(
   p: usize,
   g: usize,
   m: usize,
   v: usize,
+  x: usize,
   n: u32,
   beta1: f64,
   beta2: f64,
   epsilon: f64,
   decoupled: u32,
   hyper: usize,
+  keepLargest: bool,
 ): void {
   const rate = load<f32>(hyper);
   const weightDecay = load<f32>(hyper, 4);
@@ -122,8 +127,17 @@ export function adamUpdate(
     const n1 = fma(c1, f32x4.sub(d1, m1), m1);
     const w0 = fma(f32x4.mul(c2, d0), d0, f32x4.mul(b2, v0));
     const w1 = fma(f32x4.mul(c2, d1), d1, f32x4.mul(b2, v1));
-    const s0 = f32x4.div(f32x4.mul(rate1, n0), fma(f32x4.sqrt(w0), root2, eps));
-    const s1 = f32x4.div(f32x4.mul(rate1, n1), fma(f32x4.sqrt(w1), root2, eps));
+    let y0 = w0;
+    let y1 = w1;
+    if (keepLargest) {
+      y0 = f32x4.max(v128.load(x), w0);
+      y1 = f32x4.max(v128.load(x, 16), w1);
+      v128.store(x, y0);
+      v128.store(x, y1, 16);
+      x += 32;
+    }
+    const s0 = f32x4.div(f32x4.mul(rate1, n0), fma(f32x4.sqrt(y0), root2, eps));
+    const s1 = f32x4.div(f32x4.mul(rate1, n1), fma(f32x4.sqrt(y1), root2, eps));
     const q0 = f32x4.sub(f32x4.mul(keep, p0), s0);
     const q1 = f32x4.sub(f32x4.mul(keep, p1), s1);
     v128.store(m, n0);
@@ -144,7 +158,13 @@ export function adamUpdate(
     const d0 = fma(decay, p0, loadPart(g, part));
     const n0 = fma(c1, f32x4.sub(d0, m0), m0);
     const w0 = fma(f32x4.mul(c2, d0), d0, f32x4.mul(b2, loadPart(v, part)));
-    const s0 = f32x4.div(f32x4.mul(rate1, n0), fma(f32x4.sqrt(w0), root2, eps));
+    let y0 = w0;
+    if (keepLargest) {
+      y0 = f32x4.max(loadPart(x, part), w0);
+      storePart(x, y0, part);
+      x += 16;
+    }
+    const s0 = f32x4.div(f32x4.mul(rate1, n0), fma(f32x4.sqrt(y0), root2, eps));
     storePart(m, n0, part);
     storePart(v, w0, part);
     storePart(p, f32x4.sub(f32x4.mul(keep, p0), s0), part);
@@ -154,4 +174,36 @@ export function adamUpdate(
     v += 16;
     n -= part;
   }
+}
+
+export function adamUpdate(
+  p: usize,
+  g: usize,
+  m: usize,
+  v: usize,
+  n: u32,
+  beta1: f64,
+  beta2: f64,
+  epsilon: f64,
+  decoupled: u32,
+  hyper: usize,
+): void {
+  adam(p, g, m, v, 0, n, beta1, beta2, epsilon, decoupled, hyper, false);
+}
+
+/** adamUpdate with x, the largest v so far */
+export function amsgradUpdate(
+  p: usize,
+  g: usize,
+  m: usize,
+  v: usize,
+  x: usize,
+  n: u32,
+  beta1: f64,
+  beta2: f64,
+  epsilon: f64,
+  decoupled: u32,
+  hyper: usize,
+): void {
+  adam(p, g, m, v, x, n, beta1, beta2, epsilon, decoupled, hyper, true);
 }
