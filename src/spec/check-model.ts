@@ -16,6 +16,7 @@ function countSlots(optimizer: Optimizer): number {
     case 'momentum':
     case 'nesterov':
     case 'adagrad':
+    case 'lion':
       return 1;
     case 'adadelta':
     case 'adamax':

@@ -148,12 +148,25 @@ export const Optimizer = variants(
       },
       { description: 'Liu et al. 2020: Adam that leaves out the division until its variance can be told.' },
     ),
+    closed(
+      {
+        type: tag('lion'),
+        learning_rate: learning_rate(0.0001),
+        beta1: share(0.9),
+        beta2: share(0.99),
+        weight_decay: weight_decay(0),
+      },
+      {
+        description:
+          'Chen et al. 2023: every parameter moves by the learning rate, so it wants a 3 to 10 times smaller one than AdamW; decoupled decay.',
+      },
+    ),
   ],
   {
     title: 'Optimizer',
     shorthand: 'type',
     description:
-      'Defaults are PyTorch’s. One thing differs: weight_decay acts on weight matrices only, never on biases and other vectors.',
+      'Defaults are PyTorch’s (those of the papers’ code where PyTorch lacks the optimizer). One thing differs: weight_decay acts on weight matrices only, never on biases and other vectors.',
   },
 );
 export type Optimizer = Static<typeof Optimizer>;

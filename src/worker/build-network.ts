@@ -75,6 +75,8 @@ export function buildOptimizer(spec: JobSpec): OptimizerDescription {
       const { type, beta1, beta2, epsilon } = optimizer;
       return { type, beta1, beta2, epsilon, weightDecay };
     }
+    case 'lion':
+      return { type: 'lion', beta1: optimizer.beta1, beta2: optimizer.beta2, weightDecay };
     case 'nadam': {
       const { beta1, beta2, epsilon, momentum_decay: momentumDecay } = optimizer;
       return { type: 'nadam', beta1, beta2, epsilon, momentumDecay, weightDecay };

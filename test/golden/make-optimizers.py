@@ -31,8 +31,28 @@ class Noise:
         return torch.tensor(values, dtype=torch.float64).float().double().reshape(shape)
 
 
+class Lion(torch.optim.Optimizer):
+    """Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms", Algorithm 2 (not in PyTorch 1.13):
+
+    c = β₁m + (1−β₁)g; p = p − η(sign(c) + λp); m = β₂m + (1−β₂)g
+    """
+
+    def __init__(self, params, lr=1e-4, betas=(0.9, 0.99), weight_decay=0):
+        super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            (b1, b2), lr = group["betas"], group["lr"]
+            for p in group["params"]:
+                m = self.state[p].setdefault("m", torch.zeros_like(p))
+                c = b1 * m + (1 - b1) * p.grad
+                p.sub_(lr * (c.sign() + group["weight_decay"] * p))
+                self.state[p]["m"] = b2 * m + (1 - b2) * p.grad
+
+
 def betas(spec, kwargs):
-    b1, b2 = spec.get("beta1", 0.9), spec.get("beta2", 0.999)
+    b1, b2 = spec.get("beta1", 0.9), spec.get("beta2", 0.99 if spec["type"] == "lion" else 0.999)
     return {**kwargs, "betas": (b1, b2)}
 
 
@@ -44,6 +64,7 @@ CLASSES = {
     "adagrad": torch.optim.Adagrad, "adadelta": torch.optim.Adadelta, "rmsprop": torch.optim.RMSprop,
     "adam": torch.optim.Adam, "adamw": torch.optim.AdamW,
     "adamax": torch.optim.Adamax, "nadam": torch.optim.NAdam, "radam": torch.optim.RAdam,
+    "lion": Lion,
 }
 
 
@@ -90,6 +111,8 @@ CASES = [
     {"type": "nadam", "learning_rate": 0.01, "beta1": 0.8, "beta2": 0.95, "momentum_decay": 0.1, "weight_decay": 0.05},
     {"type": "radam"},
     {"type": "radam", "learning_rate": 0.01, "beta1": 0.8, "beta2": 0.9, "weight_decay": 0.05},
+    {"type": "lion"},
+    {"type": "lion", "learning_rate": 0.01, "beta1": 0.8, "weight_decay": 0.1},
 ]
 
 

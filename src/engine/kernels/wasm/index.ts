@@ -34,5 +34,6 @@ export { fillInverseRows, gatherRows, gatherRowsU8, meanRows } from './batches';
 export { adamUpdate, amsgradUpdate, momentumUpdate, sgdUpdate } from './optimizers';
 export { adadeltaUpdate, adagradUpdate, rmspropUpdate } from './adagrad';
 export { adamaxUpdate, nadamUpdate, radamUpdate } from './adam-variants';
+export { lionUpdate } from './lion';
 export { dropout, randomNormal, randomUniform } from './philox';
 export { fmaPeak } from './fma-peak';
