@@ -2,8 +2,8 @@ import type { JobSpec } from './job.ts';
 import type { Mistake } from './mistake.ts';
 import { pointerTo } from './mistake.ts';
 import type { Initializer } from './model.ts';
+import type { Optimizer } from './optimizer.ts';
 import { listWords, suggest } from './suggest.ts';
-import type { Optimizer } from './training.ts';
 
 /** All that one 32-bit memory can hold, with room for rows and activations. */
 const MAX_MODEL_BYTES = 3.5 * 2 ** 30;

@@ -92,7 +92,23 @@ export function buildSchedule(spec: JobSpec): ScheduleDescription {
       return { type: 'constant', warmupSteps };
     case 'step':
       return { type: 'step', warmupSteps, everySteps: schedule.every_steps, gamma: schedule.gamma };
+    case 'multi_step':
+      return { type: 'multi_step', warmupSteps, milestones: schedule.milestones, gamma: schedule.gamma };
+    case 'exponential':
+      return { type: 'exponential', warmupSteps, gamma: schedule.gamma };
+    case 'polynomial':
+      return { type: 'polynomial', warmupSteps, power: schedule.power, finalShare: schedule.final_share };
     case 'cosine':
       return { type: 'cosine', warmupSteps, finalShare: schedule.final_share };
+    case 'cosine_restarts': {
+      const { first_steps: firstSteps, growth, final_share: finalShare } = schedule;
+      return { type: 'cosine_restarts', warmupSteps, firstSteps, growth, finalShare };
+    }
+    case 'one_cycle': {
+      const { rise_share: riseShare, initial_divisor: initialDivisor, final_divisor: finalDivisor } = schedule;
+      return { type: 'one_cycle', warmupSteps, riseShare, initialDivisor, finalDivisor };
+    }
+    case 'inverse_sqrt':
+      return { type: 'inverse_sqrt', warmupSteps };
   }
 }

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { Default } from 'typebox/value';
 import { describe, expect, it } from 'vitest';
 import { Graph } from '../../src/engine/graph/graph.ts';
 import { HyperBlock } from '../../src/engine/kernels/abi.ts';
@@ -9,8 +8,9 @@ import { createHyperWriter, update } from '../../src/engine/optimizers/optimizer
 import { compile } from '../../src/engine/plan/compile.ts';
 import { Team } from '../../src/engine/team/team.ts';
 import type { JobSpec } from '../../src/spec/job.ts';
-import { Optimizer } from '../../src/spec/training.ts';
+import { Optimizer } from '../../src/spec/optimizer.ts';
 import { buildOptimizer } from '../../src/worker/build-network.ts';
+import { fillVariant } from './fill-variant.ts';
 
 /** Where PyTorch's optimizers lead, from make-optimizers.py. An optimizer stands there as in a job's spec; what it leaves out is the default. */
 interface Golden {
@@ -29,14 +29,8 @@ function createGenerator(): () => number {
   };
 }
 
-function withDefaults(given: { type: string }): Optimizer {
-  const variants = (Optimizer as unknown as { oneOf: { properties: { type: { const: string } } }[] }).oneOf;
-  const schema = variants.find((v) => v.properties.type.const === given.type)!;
-  return Default(schema as never, { ...given }) as Optimizer;
-}
-
 async function run(compiled: CompiledKernels, threads: number, given: { type: string }) {
-  const spec = withDefaults(given);
+  const spec = fillVariant<Optimizer>(Optimizer, given);
   const optimizer = buildOptimizer({ training: { optimizer: spec } } as JobSpec);
   const graph = new Graph();
   const updates = Object.entries(SHAPES).map(([name, dims]) =>

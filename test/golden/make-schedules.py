@@ -1,0 +1,59 @@
+"""Writes schedules.json: the learning rate of each of 60 steps under PyTorch's schedulers.
+
+    /usr/bin/python3 test/golden/make-schedules.py
+
+Made with PyTorch 1.13. The tests read the JSON only. A case's `schedule` is written as in a job spec, with what is left out
+standing at PyTorch's default.
+"""
+import json
+import os
+
+import torch
+from torch.optim import lr_scheduler as S
+
+STEPS = 60
+RATE = 0.1
+WARMUP = {"start_factor": 1 / 9, "total_iters": 8}
+
+CASES = [
+    ({"type": "step", "every_steps": 7, "gamma": 0.5}, lambda o: S.StepLR(o, 7, 0.5)),
+    ({"type": "multi_step", "milestones": [10, 11, 40]}, lambda o: S.MultiStepLR(o, [10, 11, 40])),
+    ({"type": "exponential", "gamma": 0.95}, lambda o: S.ExponentialLR(o, 0.95)),
+    # PyTorch reaches 0 after total_iters further steps, ours at the last one
+    ({"type": "polynomial"}, lambda o: S.PolynomialLR(o, STEPS - 1)),
+    ({"type": "polynomial", "power": 2.5}, lambda o: S.PolynomialLR(o, STEPS - 1, 2.5)),
+    ({"type": "cosine"}, lambda o: S.CosineAnnealingLR(o, STEPS - 1)),
+    ({"type": "cosine", "final_share": 0.2}, lambda o: S.CosineAnnealingLR(o, STEPS - 1, RATE * 0.2)),
+    ({"type": "cosine_restarts", "first_steps": 13}, lambda o: S.CosineAnnealingWarmRestarts(o, 13)),
+    ({"type": "cosine_restarts", "first_steps": 5, "growth": 2, "final_share": 0.1},
+     lambda o: S.CosineAnnealingWarmRestarts(o, 5, 2, RATE * 0.1)),
+    ({"type": "one_cycle"}, lambda o: S.OneCycleLR(o, RATE, STEPS, cycle_momentum=False)),
+    ({"type": "one_cycle", "rise_share": 0.15, "initial_divisor": 10, "final_divisor": 100},
+     lambda o: S.OneCycleLR(o, RATE, STEPS, pct_start=0.15, div_factor=10, final_div_factor=100, cycle_momentum=False)),
+    ({"type": "constant", "warmup_steps": 8}, lambda o: S.LinearLR(o, **WARMUP)),
+    ({"type": "exponential", "gamma": 0.9, "warmup_steps": 8},
+     lambda o: S.SequentialLR(o, [S.LinearLR(o, **WARMUP), S.ExponentialLR(o, 0.9)], [8])),
+    # Vaswani et al. 2017, "Attention Is All You Need", equation 3, scaled to 1 at its top (t from 1, w = warmup_steps + 1):
+    # min(t^-0.5, t·w^-1.5) · w^0.5
+    ({"type": "inverse_sqrt", "warmup_steps": 8},
+     lambda o: S.LambdaLR(o, lambda t: min((t + 1) ** -0.5, (t + 1) * 9 ** -1.5) * 3)),
+    ({"type": "inverse_sqrt"}, lambda o: S.LambdaLR(o, lambda t: (t + 1) ** -0.5)),
+]
+
+
+def run(schedule, create):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=RATE)
+    scheduler = create(optimizer)
+    rates = []
+    for _ in range(STEPS):
+        rates.append(round(optimizer.param_groups[0]["lr"], 12))
+        optimizer.step()
+        scheduler.step()
+    return {"schedule": schedule, "rates": rates}
+
+
+if __name__ == "__main__":
+    cases = ",\n".join("    " + json.dumps(run(*case)) for case in CASES)
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "schedules.json")
+    with open(path, "w") as file:
+        file.write(f'{{\n  "steps": {STEPS},\n  "learning_rate": {RATE},\n  "cases": [\n{cases}\n  ]\n}}\n')
