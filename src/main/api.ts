@@ -27,10 +27,25 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 /** Migrates, wires the API together and listens. What was opened is closed again when something fails. */
 export async function startApi(config: Config, databaseUrl: string, logger: Logger): Promise<RunningApi> {
   await migrateDatabase(databaseUrl);
-  await using opened = new AsyncDisposableStack();
-  /** Closed in the reverse order. */
-  const open = <T extends { close(): unknown }>(part: T): T => opened.adopt(part, async (p) => void (await p.close()));
+  /** closed in the reverse order */
+  const opened = new AsyncDisposableStack();
+  const close = () => opened.disposeAsync();
+  try {
+    return { url: await openApi(config, databaseUrl, logger, opened), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
 
+/** Opens every part, and answers where the API listens. */
+async function openApi(
+  config: Config,
+  databaseUrl: string,
+  logger: Logger,
+  opened: AsyncDisposableStack,
+): Promise<string> {
+  const open = <T extends { close(): unknown }>(part: T): T => opened.adopt(part, async (p) => void (await p.close()));
   const db = open(openDatabase(databaseUrl, { logger }));
   const storage = openDiskStorage(config.storageDir);
   const watcher = open(watchJobs(databaseUrl, { logger }));
@@ -42,11 +57,7 @@ export async function startApi(config: Config, databaseUrl: string, logger: Logg
   const app = open(await buildApp({ db, storage, watcher, predictor, queueDepth, logger, config, version }));
   await app.listen({ host: config.host, port: config.port });
   const { port } = app.server.address() as AddressInfo;
-  const running = opened.move();
-  return {
-    url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
-    close: () => running.disposeAsync(),
-  };
+  return `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
 }
 
 if (import.meta.main) {
