@@ -23,6 +23,9 @@ function countSlots(optimizer: Optimizer): number {
     case 'nadam':
     case 'radam':
       return 2;
+    // and the step that is scaled
+    case 'lamb':
+      return 3;
     case 'rmsprop':
       return 1 + (optimizer.centered ? 1 : 0) + (optimizer.momentum > 0 ? 1 : 0);
     case 'adam':

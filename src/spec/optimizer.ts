@@ -135,6 +135,19 @@ export const Optimizer = variants(
     ),
     closed(
       {
+        type: tag('lamb'),
+        learning_rate: learning_rate(0.001),
+        ...betas,
+        epsilon: epsilon(1e-6),
+        weight_decay: weight_decay(0.01),
+      },
+      {
+        description:
+          'You et al. 2020: for large batches; AdamW’s step, made as long as learning_rate times the norm of the tensor it changes (φ is the identity).',
+      },
+    ),
+    closed(
+      {
         type: tag('lion'),
         learning_rate: learning_rate(0.0001),
         beta1: share(0.9),

@@ -71,7 +71,8 @@ export function buildOptimizer(spec: JobSpec): OptimizerDescription {
         amsgrad: optimizer.amsgrad,
       };
     case 'adamax':
-    case 'radam': {
+    case 'radam':
+    case 'lamb': {
       const { type, beta1, beta2, epsilon } = optimizer;
       return { type, beta1, beta2, epsilon, weightDecay };
     }

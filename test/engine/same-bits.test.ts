@@ -23,6 +23,7 @@ const OPTIMIZERS: OptimizerDescription[] = [
   { type: 'nadam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, momentumDecay: 0.004, weightDecay: 1e-4 },
   { type: 'radam', beta1: 0.9, beta2: 0.9, epsilon: 1e-8, weightDecay: 1e-4 },
   { type: 'lion', beta1: 0.9, beta2: 0.99, weightDecay: 0.01 },
+  { type: 'lamb', beta1: 0.9, beta2: 0.999, epsilon: 1e-6, weightDecay: 0.01 },
   { type: 'adagrad', learningRateDecay: 0.01, initialAccumulator: 0.1, epsilon: 1e-10, weightDecay: 1e-4 },
   { type: 'adadelta', rho: 0.9, epsilon: 1e-6, weightDecay: 1e-4 },
   { type: 'rmsprop', alpha: 0.9, epsilon: 1e-8, momentum: 0.8, centered: true, weightDecay: 1e-4 },

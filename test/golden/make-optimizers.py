@@ -51,6 +51,30 @@ class Lion(torch.optim.Optimizer):
                 self.state[p]["m"] = b2 * m + (1 - b2) * p.grad
 
 
+class Lamb(torch.optim.Optimizer):
+    """You et al. 2020, "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes", Algorithm 2 with φ(z) = z
+    (not in PyTorch 1.13):
+
+    m = β₁m + (1−β₁)g; v = β₂v + (1−β₂)g²; r = (m / (1−β₁ᵗ)) / (√(v / (1−β₂ᵗ)) + ε); u = r + λp; p = p − η(φ(‖p‖) / ‖u‖)u
+    """
+
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-6, weight_decay=0.01):
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            (b1, b2), lr = group["betas"], group["lr"]
+            for p in group["params"]:
+                state = self.state[p]
+                t = state["t"] = state.get("t", 0) + 1
+                m = state["m"] = b1 * state.get("m", 0) + (1 - b1) * p.grad
+                v = state["v"] = b2 * state.get("v", 0) + (1 - b2) * p.grad**2
+                r = (m / (1 - b1**t)) / ((v / (1 - b2**t)).sqrt() + group["eps"])
+                u = r + group["weight_decay"] * p
+                p.sub_(lr * p.norm() / u.norm() * u)
+
+
 def betas(spec, kwargs):
     b1, b2 = spec.get("beta1", 0.9), spec.get("beta2", 0.99 if spec["type"] == "lion" else 0.999)
     return {**kwargs, "betas": (b1, b2)}
@@ -64,7 +88,7 @@ CLASSES = {
     "adagrad": torch.optim.Adagrad, "adadelta": torch.optim.Adadelta, "rmsprop": torch.optim.RMSprop,
     "adam": torch.optim.Adam, "adamw": torch.optim.AdamW,
     "adamax": torch.optim.Adamax, "nadam": torch.optim.NAdam, "radam": torch.optim.RAdam,
-    "lion": Lion,
+    "lion": Lion, "lamb": Lamb,
 }
 
 
@@ -113,6 +137,8 @@ CASES = [
     {"type": "radam", "learning_rate": 0.01, "beta1": 0.8, "beta2": 0.9, "weight_decay": 0.05},
     {"type": "lion"},
     {"type": "lion", "learning_rate": 0.01, "beta1": 0.8, "weight_decay": 0.1},
+    {"type": "lamb"},
+    {"type": "lamb", "learning_rate": 0.02, "beta1": 0.8, "beta2": 0.9, "weight_decay": 0.1},
 ]
 
 

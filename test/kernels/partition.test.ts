@@ -66,6 +66,11 @@ describe.each(ALL_BUILDS)('%s kernels give the same bits', (build) => {
       }),
     ),
     { kernel: 'lionUpdate', args: (i, n) => [y + 4 * i, b + 4 * i, m + 4 * i, n, 0.9, 0.99, hyper] },
+    {
+      kernel: 'lambDirection',
+      args: (i, n) => [a + 4 * i, b + 4 * i, m + 4 * i, v + 4 * i, w + 4 * i, n, 0.9, 0.999, 1e-6, hyper],
+    },
+    { kernel: 'lambUpdate', args: (i, n) => [y + 4 * i, b + 4 * i, n, v, v + 16, 9, hyper] },
     { kernel: 'adagradUpdate', args: (i, n) => [y + 4 * i, b + 4 * i, v + 4 * i, n, 0.1, 1e-10, hyper] },
     { kernel: 'adadeltaUpdate', args: (i, n) => [y + 4 * i, b + 4 * i, m + 4 * i, v + 4 * i, n, 0.9, 2, hyper] },
     {

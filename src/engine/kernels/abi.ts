@@ -307,6 +307,35 @@ export interface Kernels {
    * The sign of 0 is 0, that of NaN is NaN.
    */
   lionUpdate(p: Pointer, g: Pointer, m: Pointer, n: number, beta1: number, beta2: number, hyper: Pointer): void;
+  /**
+   * LAMB (You et al. 2020), first pass: m and v as Adam's, of the bare g; u = (m/bias1) / (√v/√bias2 + ε) + weightDecay·p.
+   * p is only read.
+   */
+  lambDirection(
+    p: Pointer,
+    g: Pointer,
+    m: Pointer,
+    v: Pointer,
+    u: Pointer,
+    n: number,
+    beta1: number,
+    beta2: number,
+    epsilon: number,
+    hyper: Pointer,
+  ): void;
+  /**
+   * LAMB, second pass: p −= lr·r·u with r = ‖p‖/‖u‖, or 1 where either is 0. The norms are those of whole tensors: `count`
+   * sums of squares each (sumSquaresChunks), added in f64, in order.
+   */
+  lambUpdate(
+    p: Pointer,
+    u: Pointer,
+    n: number,
+    parameterSquares: Pointer,
+    directionSquares: Pointer,
+    count: number,
+    hyper: Pointer,
+  ): void;
   /** Adagrad (Duchi et al. 2011): g' = g + weightDecay·p; v += g'²; p −= lr·g' / (√(v + initial) + ε) */
   adagradUpdate(p: Pointer, g: Pointer, v: Pointer, n: number, initial: number, epsilon: number, hyper: Pointer): void;
   /**

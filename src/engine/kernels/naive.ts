@@ -3,6 +3,7 @@ import { createAdagrad } from './naive/adagrad.ts';
 import { createAdamVariants } from './naive/adam-variants.ts';
 import { createElementwise } from './naive/elementwise.ts';
 import { createGemm } from './naive/gemm.ts';
+import { createLamb } from './naive/lamb.ts';
 import { createLion } from './naive/lion.ts';
 import { createOptimizers } from './naive/optimizers.ts';
 import { createRandom } from './naive/random.ts';
@@ -26,6 +27,7 @@ export function createNaiveKernels(memory: WebAssembly.Memory): Kernels {
     ...createAdagrad(views),
     ...createAdamVariants(views),
     ...createLion(views),
+    ...createLamb(views),
     ...createRandom(views),
   };
 }

@@ -181,6 +181,9 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
     { kernel: 'radamUpdate', args: [y, z, m, positive, n, 0.9, 0.999, 1e-8, hyper], tolerance: 2e-6 },
     { kernel: 'radamUpdate', args: [y, z, m, positive, n, 0.9, 0.999, 1e-8, plainHyper], tolerance: 2e-6 },
     { kernel: 'lionUpdate', args: [y, z, m, n, 0.9, 0.99, hyper], tolerance: 1e-6 },
+    { kernel: 'lambDirection', args: [y, z, m, positive, targets, n, 0.9, 0.999, 1e-6, hyper], tolerance: 2e-5 },
+    { kernel: 'lambUpdate', args: [y, z, n, partials, partials + 16, 12, hyper], tolerance: 1e-6 },
+    { kernel: 'lambUpdate', args: [y, z, n, partials, partials, 0, hyper], tolerance: 1e-6 },
     { kernel: 'adagradUpdate', args: [y, z, positive, n, 0.1, 1e-10, hyper], tolerance: 2e-6 },
     { kernel: 'adadeltaUpdate', args: [y, z, positive, targets, n, 0.9, 1e-6, hyper], tolerance: 2e-6 },
     ...[0, x].flatMap((average) =>

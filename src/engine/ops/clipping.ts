@@ -8,11 +8,14 @@ import { elementwise, type Op } from './op.ts';
  */
 const CHUNK = 4096;
 
+/** The sum of squares of each chunk. */
+export function sumSquares(graph: Graph, tensor: Node): Node {
+  return graph.add('sumSquares', [tensor], fixed(Math.ceil(elementsOf(tensor) / CHUNK)));
+}
+
 /** Every gradient scaled by min(1, maxNorm / ‖all gradients‖). */
 export function clipByNorm(graph: Graph, gradients: readonly Node[], maxNorm: number): Node[] {
-  const partials = gradients.map((gradient) =>
-    graph.add('sumSquares', [gradient], fixed(Math.ceil(elementsOf(gradient) / CHUNK))),
-  );
+  const partials = gradients.map((gradient) => sumSquares(graph, gradient));
   const scale = graph.add(
     'clipScale',
     [graph.add('concatenatePartials', partials, fixed(partials.reduce((n, p) => n + elementsOf(p), 0)))],

@@ -24,6 +24,8 @@ export interface Op {
   flops?(node: Node): number;
   /** Inputs that the operation changes in place, by index: parameters and optimizer state. */
   writes?(node: Node): readonly number[];
+  /** Has an output of its own although it `writes`. */
+  makesValue?: boolean;
   /** May write its output over its first input, where nothing else needs that. */
   inPlace?: boolean;
   /** Memory of its own that outlives a step: parameters, optimizer state, tables. */

@@ -26,8 +26,7 @@ export type AdamDescription =
 export function adamRule(optimizer: AdamDescription): Rule {
   const { beta1, beta2, epsilon } = optimizer;
   const constants = [beta1, beta2, epsilon];
-  const createHyper = () => (block: Float32Array, _learningRate: number, t: number) =>
-    writeBiasCorrections(block, beta1, beta2, t);
+  const createHyper = () => createBiasCorrections(optimizer);
   switch (optimizer.type) {
     case 'adam':
     case 'adamw': {
@@ -55,6 +54,10 @@ export function adamRule(optimizer: AdamDescription): Rule {
         createHyper: () => (block, learningRate, t) => writeRadamHyper(block, beta1, beta2, learningRate, t),
       };
   }
+}
+
+export function createBiasCorrections({ beta1, beta2 }: { beta1: number; beta2: number }) {
+  return (block: Float32Array, _learningRate: number, t: number) => writeBiasCorrections(block, beta1, beta2, t);
 }
 
 function writeBiasCorrections(block: Float32Array, beta1: number, beta2: number, t: number): void {

@@ -1,13 +1,16 @@
 import { elementsOf, type Graph, type Node } from '../graph/graph.ts';
 import { HyperBlock, type KernelName } from '../kernels/abi.ts';
-import { parameter } from '../ops/leaves.ts';
 import { type Op, unitElements } from '../ops/op.ts';
 import { at } from '../plan/call.ts';
 import { type AdagradDescription, adagradRule } from './adagrad.ts';
-import { type AdamDescription, adamRule } from './adam.ts';
+import { type AdamDescription, adamRule, createBiasCorrections } from './adam.ts';
+import { type LambDescription, lambOps, lambUpdate } from './lamb.ts';
 import { type LionDescription, lionRule } from './lion.ts';
 import type { Rule } from './rule.ts';
 import { type SgdDescription, sgdRule } from './sgd.ts';
+import { createSlot, groupOf, type Slot, type Update } from './slots.ts';
+
+export type { Slot, Update };
 
 /**
  * Optimizers. An update is a node like any other: it reads a gradient and changes a parameter (and its slots) in place, by the thread that
@@ -16,23 +19,16 @@ import { type SgdDescription, sgdRule } from './sgd.ts';
  * What changes from step to step (learning rate, bias corrections) is read from a hyperparameter block that the leader rewrites before
  * each step; there is one block per group. Group 0 decays; group 1 (biases) does not.
  */
-export type OptimizerDescription = SgdDescription | AdagradDescription | AdamDescription | LionDescription;
+export type OptimizerDescription =
+  | SgdDescription
+  | AdagradDescription
+  | AdamDescription
+  | LionDescription
+  | LambDescription;
 
 export const HYPER_GROUPS = 2;
 
-export interface Slot {
-  /** `m`, `v`: the optimizer's name for it */
-  name: string;
-  parameterName: string;
-  node: Node;
-}
-
-export interface Update {
-  node: Node;
-  slots: Slot[];
-}
-
-function ruleOf(optimizer: OptimizerDescription): Rule {
+function ruleOf(optimizer: Exclude<OptimizerDescription, LambDescription>): Rule {
   switch (optimizer.type) {
     case 'sgd':
     case 'momentum':
@@ -54,19 +50,15 @@ function ruleOf(optimizer: OptimizerDescription): Rule {
 }
 
 export function update(graph: Graph, optimizer: OptimizerDescription, target: Node, gradient: Node): Update {
+  if (optimizer.type === 'lamb') return lambUpdate(graph, optimizer, target, gradient);
   const rule = ruleOf(optimizer);
-  const parameterName = target.attributes.name as string;
-  const slots = rule.slots.flatMap((name): Slot[] => {
-    if (name === null) return [];
-    const slotName = `optimizer/${optimizer.type}/${name}/${parameterName}`;
-    return [{ name, parameterName, node: parameter(graph, slotName, target.shape.dims) }];
-  });
+  const slots = rule.slots.flatMap((name) => (name === null ? [] : [createSlot(graph, optimizer.type, name, target)]));
   const node = graph.add('update', [gradient, target, ...slots.map((s) => s.node)], target.shape, {
     kernel: rule.kernel,
     present: rule.slots.map((name) => name !== null),
     constants: rule.constants,
     flops: rule.flops,
-    group: target.shape.dims.length >= 2 ? 0 : 1,
+    group: groupOf(target),
   });
   return { node, slots };
 }
@@ -75,7 +67,7 @@ export function update(graph: Graph, optimizer: OptimizerDescription, target: No
 export type WriteHyper = (block: Float32Array, group: number, learningRate: number, t: number) => void;
 
 export function createHyperWriter(optimizer: OptimizerDescription): WriteHyper {
-  const writeRest = ruleOf(optimizer).createHyper?.();
+  const writeRest = optimizer.type === 'lamb' ? createBiasCorrections(optimizer) : ruleOf(optimizer).createHyper?.();
   return (block, group, learningRate, t) => {
     block[HyperBlock.learningRate] = learningRate;
     block[HyperBlock.weightDecay] = group === 0 ? optimizer.weightDecay : 0;
@@ -108,4 +100,5 @@ export const updates: Op[] = [
       ];
     },
   },
+  ...lambOps,
 ];

@@ -43,7 +43,7 @@ function findLifetimes(scheduled: readonly Scheduled[], kept: ReadonlySet<Node>,
   const lastStage = (scheduled.at(-1)?.stage ?? 0) + 1;
   scheduled.forEach(({ node, stage }, index) => {
     const op = opOf(node);
-    if (op.alias !== true && op.writes === undefined) {
+    if (op.alias !== true && (op.writes === undefined || op.makesValue === true)) {
       const bytes = align(elementsOf(node) * 4 * (node.shape.batched ? maxRows : 1));
       const position = index * 2 + 1;
       buffers.set(node, {

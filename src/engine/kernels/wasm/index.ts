@@ -34,6 +34,7 @@ export { fillInverseRows, gatherRows, gatherRowsU8, meanRows } from './batches';
 export { adamUpdate, amsgradUpdate, momentumUpdate, sgdUpdate } from './optimizers';
 export { adadeltaUpdate, adagradUpdate, rmspropUpdate } from './adagrad';
 export { adamaxUpdate, nadamUpdate, radamUpdate } from './adam-variants';
+export { lambDirection, lambUpdate } from './lamb';
 export { lionUpdate } from './lion';
 export { dropout, randomNormal, randomUniform } from './philox';
 export { fmaPeak } from './fma-peak';

@@ -1,0 +1,26 @@
+import type { Graph, Node } from '../graph/graph.ts';
+import { parameter } from '../ops/leaves.ts';
+
+/** A tensor of optimizer state that goes with a parameter and has its shape. */
+export interface Slot {
+  /** `m`, `v`: the optimizer's name for it */
+  name: string;
+  parameterName: string;
+  node: Node;
+}
+
+export interface Update {
+  node: Node;
+  slots: Slot[];
+}
+
+export function createSlot(graph: Graph, optimizerType: string, name: string, target: Node): Slot {
+  const parameterName = target.attributes.name as string;
+  const slotName = `optimizer/${optimizerType}/${name}/${parameterName}`;
+  return { name, parameterName, node: parameter(graph, slotName, target.shape.dims) };
+}
+
+/** Group 0 decays: weight matrices. Group 1, biases and other vectors, does not. */
+export function groupOf(target: Node): number {
+  return target.shape.dims.length >= 2 ? 0 : 1;
+}
