@@ -14,6 +14,8 @@ export type ScheduleDescription = { warmupSteps: number } & (
   | { type: 'cosine_restarts'; firstSteps: number; growth: number; finalShare: number }
   | { type: 'one_cycle'; riseShare: number; initialDivisor: number; finalDivisor: number }
   | { type: 'inverse_sqrt' }
+  /** the factor is 1: what a PlateauState leaves of the rate comes on top */
+  | { type: 'reduce_on_plateau' }
 );
 
 /** Half a cosine from `from` (share 0) to `to` (share 1). */
@@ -30,6 +32,7 @@ export function scheduleFactor(schedule: ScheduleDescription, step: number, tota
   const share = Math.min(1, after / Math.max(1, remaining - 1));
   switch (schedule.type) {
     case 'constant':
+    case 'reduce_on_plateau':
       return 1;
     case 'step':
       return schedule.gamma ** Math.floor(after / schedule.everySteps);

@@ -1,7 +1,8 @@
 import { type Static, Type } from 'typebox';
 import { Model } from './model.ts';
 import { closed, derived, nullable, words } from './schema.ts';
-import { Training, WATCHED } from './training.ts';
+import { Training } from './training.ts';
+import { WATCHED } from './watched.ts';
 
 /** A job: what a client asks for, and what it sees while the job lives. */
 

@@ -83,9 +83,20 @@ export function resolveJob(
   const stopping = training.early_stopping;
   if (stopping !== null) stopping.metric ??= 'validation.loss';
   spec.checkpoints.best ??= stopping?.metric ?? (counts.validation > 0 ? 'validation.loss' : 'train.loss');
+  const { schedule } = training;
+  if (schedule.type === 'reduce_on_plateau') {
+    schedule.metric ??= counts.validation > 0 ? 'validation.loss' : 'train.loss';
+    if (schedule.min_learning_rate > training.optimizer.learning_rate)
+      add(
+        '/training/schedule/min_learning_rate',
+        'is above the learning rate itself',
+        `at most ${training.optimizer.learning_rate}`,
+      );
+  }
   for (const [pointer, metric] of [
     ['/training/early_stopping/metric', stopping?.metric],
     ['/checkpoints/best', spec.checkpoints.best],
+    ['/training/schedule/metric', schedule.type === 'reduce_on_plateau' ? schedule.metric : undefined],
   ] as const) {
     if (metric?.startsWith('validation.') === true && counts.validation === 0) {
       add(

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
-import { closed, variants } from './schema.ts';
+import { closed, derived, variants, words } from './schema.ts';
+import { WATCHED } from './watched.ts';
 
 /** How the learning rate goes on from step to step. */
 
@@ -111,6 +112,34 @@ export const Schedule = variants(
     closed(
       { type: tag('inverse_sqrt'), warmup_steps },
       { description: 'Falls with the root of the steps, from the end of the warm-up on (Vaswani et al. 2017).' },
+    ),
+    closed(
+      {
+        type: tag('reduce_on_plateau'),
+        warmup_steps,
+        metric: words(WATCHED, derived('validation.loss where there is a validation split; else train.loss')),
+        factor: Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1, default: 0.1 }),
+        patience: Type.Integer({
+          minimum: 0,
+          maximum: 100_000,
+          default: 10,
+          description: 'epochs without improvement that are let pass',
+        }),
+        threshold: Type.Number({
+          minimum: 0,
+          maximum: 1,
+          default: 1e-4,
+          description: 'an improvement is one by more than this share of the best value',
+        }),
+        cooldown: Type.Integer({
+          minimum: 0,
+          maximum: 100_000,
+          default: 0,
+          description: 'epochs after a reduction in which nothing is counted',
+        }),
+        min_learning_rate: Type.Number({ minimum: 0, maximum: 1000, default: 0 }),
+      },
+      { description: 'Times factor when a metric has not improved for more than `patience` epochs.' },
     ),
   ],
   { title: 'Schedule', shorthand: 'type', description: 'The learning rate from step to step (not epoch to epoch).' },

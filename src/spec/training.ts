@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox';
 import { Optimizer } from './optimizer.ts';
 import { Schedule } from './schedule.ts';
 import { closed, derived, nullable, variants, words } from './schema.ts';
+import { WATCHED } from './watched.ts';
 
 /** How a network is trained: loss, optimizer, schedule, and when to stop. */
 
@@ -21,9 +22,6 @@ export const Loss = variants(
   { title: 'Loss', shorthand: 'type' },
 );
 export type Loss = Static<typeof Loss>;
-
-/** Metrics that training can watch. Loss and mae, mse, rmse: smaller is better; accuracy: larger. */
-export const WATCHED = ['validation.loss', 'validation.accuracy', 'validation.mae', 'train.loss'] as const;
 
 export const EarlyStopping = closed(
   {

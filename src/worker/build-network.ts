@@ -1,6 +1,7 @@
 import type { LayerDescription } from '../engine/layers/layer.ts';
 import type { LossDescription } from '../engine/ops/losses.ts';
 import type { OptimizerDescription } from '../engine/optimizers/optimizer.ts';
+import type { PlateauDescription } from '../engine/plateau.ts';
 import type { ScheduleDescription } from '../engine/schedules.ts';
 import type { JobSpec } from '../spec/job.ts';
 import type { Layer } from '../spec/model.ts';
@@ -110,6 +111,22 @@ export function buildSchedule(spec: JobSpec): ScheduleDescription {
       return { type: 'one_cycle', warmupSteps, riseShare, initialDivisor, finalDivisor };
     }
     case 'inverse_sqrt':
-      return { type: 'inverse_sqrt', warmupSteps };
+    case 'reduce_on_plateau':
+      return { type: schedule.type, warmupSteps };
   }
+}
+
+/** Null unless the schedule watches a metric. */
+export function buildPlateau(spec: JobSpec): PlateauDescription | null {
+  const { schedule, optimizer } = spec.training;
+  if (schedule.type !== 'reduce_on_plateau') return null;
+  const { metric, factor, patience, cooldown, threshold, min_learning_rate: lowest } = schedule;
+  return {
+    largerIsBetter: metric.endsWith('accuracy'),
+    factor,
+    patience,
+    cooldown,
+    threshold,
+    lowestShare: Math.min(1, lowest / optimizer.learning_rate),
+  };
 }

@@ -1,3 +1,5 @@
+import type { PlateauState } from '../engine/plateau.ts';
+
 /**
  * All that a job must remember besides weights and optimizer state to go on as if it had never stopped. Random draws need nothing: they follow from
  * the seed and the counters here.
@@ -14,6 +16,8 @@ export interface ResumeState {
   best: { value: number; epoch: number; step: number; metrics: Record<string, number> } | null;
   /** epochs since the watched metric of early stopping improved, and its best value */
   stopping: { value: number; epochsWithout: number } | null;
+  /** what a schedule that watches a metric has seen; absent in checkpoints from before there was one */
+  plateau?: PlateauState | null;
   /** the latest figures, shown as progress */
   metrics: Record<string, number>;
   /** seconds trained so far, over all attempts */
@@ -29,6 +33,7 @@ export function firstState(): ResumeState {
     rowSum: 0,
     best: null,
     stopping: null,
+    plateau: null,
     metrics: {},
     trainedSeconds: 0,
   };

@@ -1,8 +1,9 @@
+import { judgePlateau, type PlateauDescription } from '../engine/plateau.ts';
 import { seedOf, shuffle } from '../engine/random.ts';
 import { type ScheduleDescription, scheduleFactor } from '../engine/schedules.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import type { JobSpec, Progress, StopReason } from '../spec/job.ts';
-import { buildSchedule } from './build-network.ts';
+import { buildPlateau, buildSchedule } from './build-network.ts';
 import type { CheckpointWriter } from './checkpoint-writer.ts';
 import { evaluateSplit } from './evaluate-split.ts';
 import type { LoadedRows } from './load-rows.ts';
@@ -27,6 +28,7 @@ export class TrainLoop {
   readonly #reporter: Reporter;
   readonly #state: ResumeState;
   readonly #schedule: ScheduleDescription;
+  readonly #plateau: PlateauDescription | null;
   readonly #batchSize: number;
   readonly #batches: number;
   readonly #totalSteps: number;
@@ -52,6 +54,7 @@ export class TrainLoop {
     this.#reporter = reporter;
     this.#state = state;
     this.#schedule = buildSchedule(spec);
+    this.#plateau = buildPlateau(spec);
     this.#batchSize = Math.min(spec.training.batch_size, rows.train.length);
     this.#batches = Math.ceil(rows.train.length / this.#batchSize);
     this.#totalSteps = this.#batches * spec.training.epochs;
@@ -123,11 +126,9 @@ export class TrainLoop {
   /** One update. False when the loss was not finite; nothing has changed then. */
   #step(): boolean {
     const state = this.#state;
-    const { optimizer } = this.#spec.training;
     const first = state.batch * this.#batchSize;
     const rows = Math.min(this.#batchSize, this.#rows.train.length - first);
-    const learningRate = optimizer.learning_rate * scheduleFactor(this.#schedule, state.step, this.#totalSteps);
-    const loss = this.#trainer.step(first, rows, state.step, learningRate);
+    const loss = this.#trainer.step(first, rows, state.step, this.#learningRate());
     if (!Number.isFinite(loss)) return false;
     state.step += 1;
     state.batch += 1;
@@ -140,6 +141,12 @@ export class TrainLoop {
     const nowMs = performance.now();
     if (this.#reporter.isDue(nowMs)) this.#reporter.send(this.progress());
     return true;
+  }
+
+  #learningRate(): number {
+    const { step, plateau } = this.#state;
+    const factor = scheduleFactor(this.#schedule, step, this.#totalSteps);
+    return this.#spec.training.optimizer.learning_rate * factor * (plateau?.share ?? 1);
   }
 
   #finishEpoch(): void {
@@ -177,7 +184,11 @@ export class TrainLoop {
       state.best = { value, epoch: state.epoch, step: state.step, metrics: { ...state.metrics } };
       this.#writer.keepBest();
     }
-    const stopping = this.#spec.training.early_stopping;
+    const { early_stopping: stopping, schedule } = this.#spec.training;
+    if (this.#plateau !== null && schedule.type === 'reduce_on_plateau') {
+      const seen = figureOf(schedule.metric);
+      if (seen !== undefined) state.plateau = judgePlateau(this.#plateau, state.plateau ?? null, seen);
+    }
     if (stopping === null) return;
     const current = figureOf(stopping.metric);
     if (current === undefined) return;

@@ -52,8 +52,35 @@ def run(schedule, create):
     return {"schedule": schedule, "rates": rates}
 
 
+# epochs' metrics, and whether a larger one is better
+FALLING = [round(1 / (1 + 0.3 * min(i, 9)) + 0.00004 * (i % 3), 6) for i in range(STEPS)]
+RISING = [round(0.5 + 0.04 * min(i // 6, 3) - 0.01 * (i % 4), 6) for i in range(STEPS)]
+PLATEAUS = [
+    ({"metric": "validation.loss"}, FALLING, {}),
+    ({"metric": "validation.loss", "factor": 0.5, "patience": 3, "threshold": 0.01, "cooldown": 2,
+      "min_learning_rate": 0.004}, FALLING,
+     {"factor": 0.5, "patience": 3, "threshold": 0.01, "cooldown": 2, "min_lr": 0.004}),
+    ({"metric": "validation.accuracy", "factor": 0.3, "patience": 4}, RISING,
+     {"mode": "max", "factor": 0.3, "patience": 4}),
+    ({"metric": "validation.accuracy", "patience": 0}, RISING[:12], {"mode": "max", "patience": 0}),
+]
+
+
+def run_plateau(schedule, metrics, kwargs):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=RATE)
+    # eps: PyTorch leaves out reductions smaller than 1e-8; Trainyard does not
+    scheduler = S.ReduceLROnPlateau(optimizer, eps=0, **kwargs)
+    rates = []
+    for metric in metrics:
+        scheduler.step(metric)
+        rates.append(float(f"{optimizer.param_groups[0]['lr']:.12g}"))
+    return {"schedule": {"type": "reduce_on_plateau", **schedule}, "metrics": metrics, "rates": rates}
+
+
 if __name__ == "__main__":
     cases = ",\n".join("    " + json.dumps(run(*case)) for case in CASES)
+    plateaus = ",\n".join("    " + json.dumps(run_plateau(*case)) for case in PLATEAUS)
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "schedules.json")
     with open(path, "w") as file:
-        file.write(f'{{\n  "steps": {STEPS},\n  "learning_rate": {RATE},\n  "cases": [\n{cases}\n  ]\n}}\n')
+        file.write(f'{{\n  "steps": {STEPS},\n  "learning_rate": {RATE},\n  "cases": [\n{cases}\n  ],\n'
+                   f'  "plateaus": [\n{plateaus}\n  ]\n}}\n')

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { judgePlateau, type PlateauState } from '../../src/engine/plateau.ts';
 import { scheduleFactor } from '../../src/engine/schedules.ts';
 import type { JobSpec } from '../../src/spec/job.ts';
 import { Schedule } from '../../src/spec/schedule.ts';
-import { buildSchedule } from '../../src/worker/build-network.ts';
+import { buildPlateau, buildSchedule } from '../../src/worker/build-network.ts';
 import { fillVariant } from './fill-variant.ts';
 
 /** The learning rate in each step under PyTorch's schedulers, from make-schedules.py. A schedule stands there as in a job's spec. */
@@ -11,6 +12,8 @@ interface Golden {
   steps: number;
   learning_rate: number;
   cases: { schedule: { type: string }; rates: number[] }[];
+  /** the rate behind each epoch whose metric was such */
+  plateaus: { schedule: { type: string }; metrics: number[]; rates: number[] }[];
 }
 const golden = JSON.parse(readFileSync(new URL('./schedules.json', import.meta.url), 'utf8')) as Golden;
 
@@ -44,6 +47,24 @@ describe('learning rates', () => {
           }
         }
       }
+    },
+  );
+
+  it.each(golden.plateaus.map((p) => ({ ...p, title: JSON.stringify(p.schedule) })))(
+    "are those of PyTorch's ReduceLROnPlateau, also when its state has been through a checkpoint: $title",
+    ({ schedule, metrics, rates }) => {
+      const optimizer = { learning_rate: golden.learning_rate };
+      const filled = fillVariant<Schedule>(Schedule, schedule);
+      const plateau = buildPlateau({ training: { schedule: filled, optimizer } } as JobSpec)!;
+      let state: PlateauState | null = null;
+      metrics.forEach((metric, epoch) => {
+        state = JSON.parse(JSON.stringify(judgePlateau(plateau, state, metric))) as PlateauState;
+        const ours = golden.learning_rate * state.share;
+        expect(Math.abs(ours / rates[epoch]! - 1), `epoch ${epoch}: ${ours} instead of ${rates[epoch]}`).toBeLessThan(
+          1e-5,
+        );
+      });
+      expect(new Set(rates).size).toBeGreaterThan(1);
     },
   );
 });
