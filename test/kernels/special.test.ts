@@ -124,6 +124,34 @@ describe.each(ALL_BUILDS)('%s kernels and non-finite numbers', (build) => {
     }
   });
 
+  it('updates carry NaN from the gradient into the parameter, at every place', () => {
+    const hyper = [0.01, 0.1, 0.271, 0.003, 0.02, 0.03, 1];
+    const betas = [0.9, 0.999, 1e-8];
+    /** state tensors, constants */
+    const updates: [KernelName, number, number[]][] = [
+      ['sgdUpdate', 0, []],
+      ['momentumUpdate', 1, [0.9, 1]],
+      ['adagradUpdate', 1, [0.1, 1e-10]],
+      ['adadeltaUpdate', 2, [0.9, 1e-6]],
+      ['rmspropUpdate', 3, [0.99, 1e-8, 0.9]],
+      ['adamUpdate', 2, [...betas, 1]],
+      ['amsgradUpdate', 3, [...betas, 0]],
+      ['adamaxUpdate', 2, betas],
+      ['nadamUpdate', 2, betas],
+      ['radamUpdate', 2, betas],
+      ['lionUpdate', 1, [0.9, 0.99]],
+    ];
+    for (const [kernel, states, constants] of updates) {
+      const bench = new Bench(build, 65536);
+      const p = bench.floats(Array.from({ length: 15 }, () => 0.5));
+      const g = bench.floats(Array.from({ length: 15 }, (_, i) => (i % 3 === 0 ? nan : 0.25)));
+      const state = Array.from({ length: states }, () => bench.room(15));
+      bench.call(kernel, p, g, ...state, 15, ...constants, bench.floats(hyper));
+      const bad = Array.from(bench.read(p, 15), Number.isNaN);
+      expect(bad, kernel).toEqual(bad.map((_, i) => i % 3 === 0));
+    }
+  });
+
   it('losses carry NaN, and a label outside the row makes it', () => {
     const bench = new Bench(build, 65536);
     const x = bench.floats([1, nan, 2, 1, 0, 2]);
