@@ -22,11 +22,11 @@ it('a team waits for its next order for as long as the leader takes', async () =
       batchRows: 4,
       seed: 0,
     },
-    { compiled: compileKernels({ build: 'plain' }), threads: 2, maxThreads: 2, stallTimeoutMs: 300 },
+    { compiled: compileKernels({ build: 'plain' }), threads: 2, maxThreads: 2, stallTimeoutMs: 3000 },
   );
   trainer.values.fill(2);
   expect(trainer.step(0, 4, 0, 0.1)).toBe(4);
-  await sleep(1000);
+  await sleep(4000);
   expect(trainer.step(0, 4, 1, 0.1)).toBeLessThan(4);
   await trainer.close();
 });
