@@ -1,5 +1,4 @@
 import helmet from '@fastify/helmet';
-import multipart from '@fastify/multipart';
 import { fastifySSE as sse } from '@fastify/sse';
 import underPressure from '@fastify/under-pressure';
 import { Ajv } from 'ajv';
@@ -7,11 +6,13 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import { typeid } from 'typeid-js';
 import { encodeNonFinite } from '../db/json-number.ts';
 import { getOrCreateSecret } from '../db/secrets.ts';
+import { answerClientError } from './connection-errors.ts';
 import { Cursors } from './cursor.ts';
 import type { ApiDeps } from './deps.ts';
 import { addJsonParser, JSON_BODY_BYTES } from './json-body.ts';
 import { addOpenApi } from './openapi.ts';
 import { sendError, setProblemHandlers } from './problem.ts';
+import { addRequestChecks } from './request-checks.ts';
 import { addCheckpointRoutes } from './routes/checkpoints.ts';
 import { addDatasetRoutes } from './routes/datasets.ts';
 import { addEventRoutes } from './routes/events.ts';
@@ -34,8 +35,16 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     genReqId: ({ headers }) => readRequestId(headers['x-request-id']),
     requestTimeout: 3_600_000,
     connectionTimeout: 120_000,
-    http: { connectionsCheckingInterval: 5000, headersTimeout: 15_000, maxHeaderSize: 16_384 },
-    return503OnClosing: true,
+    // a request without Host is answered here, with a problem document
+    http: {
+      connectionsCheckingInterval: 5000,
+      headersTimeout: 15_000,
+      maxHeaderSize: 16_384,
+      requireHostHeader: false,
+    },
+    clientErrorHandler: answerClientError,
+    // said with a problem document, see request-checks
+    return503OnClosing: false,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 200 },
     // what is wrong before there is a route: an address that cannot be read, or a part of it that is too long
@@ -54,26 +63,20 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     httpPart === 'body' ? (value: unknown) => ({ value }) : ajv.compile(schema as object),
   );
   app.setSerializerCompiler(() => (body) => JSON.stringify(encodeNonFinite(body)));
-  app.addHook('onSend', async (request, reply) => {
-    reply.header('x-request-id', request.id);
-  });
+  // an Expect other than 100-continue is passed over, as RFC 9110 allows
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
 
   setProblemHandlers(app);
   addJsonParser(app);
-  for (const type of ['text/csv', 'application/x-ndjson', 'application/jsonl']) {
-    app.addContentTypeParser(type, (_request, payload, done) => done(null, payload));
-  }
   await app.register(helmet, { contentSecurityPolicy: false });
+  addRequestChecks(app);
   await app.register(underPressure, { maxEventLoopDelay: 2000, pressureHandler: undefined });
-  await app.register(multipart, {
-    limits: { files: 2, fields: 4, parts: 6, fieldSize: 1024, fileSize: deps.config.maxUploadBytes },
-  });
   await app.register(sse, { heartbeatInterval: HEARTBEAT_MS });
   await addOpenApi(app, deps.version);
 
   const cursors = new Cursors(await getOrCreateSecret(deps.db, 'cursors'));
   await app.register(async (routes) => {
-    addDatasetRoutes(routes, deps, cursors);
+    await addDatasetRoutes(routes, deps, cursors);
     addJobRoutes(routes, deps, cursors);
     addMetricRoutes(routes, deps);
     addEventRoutes(routes, deps);
@@ -89,6 +92,13 @@ function readRequestId(given: string | string[] | undefined): string {
   return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : typeid('req').toString();
 }
 
+/** RFC 3339, within the years that PostgreSQL and JavaScript write alike. */
 function isDateTime(text: string): boolean {
-  return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i.test(text) && !Number.isNaN(Date.parse(text));
+  const parts = /^(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i.exec(text);
+  if (parts === null) return false;
+  const at = new Date(text);
+  if (Number.isNaN(at.getTime()) || at.getUTCFullYear() < 1 || at.getUTCFullYear() > 9999) return false;
+  // Date makes the 1st of March of the 30th of February
+  const [year, month, day] = [Number(parts[1]), Number(parts[2]), Number(parts[3])];
+  return day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
 }

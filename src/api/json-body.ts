@@ -2,6 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import { ApiError } from '../spec/errors.ts';
 import { findDuplicateKey } from '../spec/find-duplicate-key.ts';
 import { pointerTo } from '../spec/mistake.ts';
+import { listWords } from '../spec/suggest.ts';
+import { hasBody } from './request-checks.ts';
 
 export const JSON_BODY_BYTES = 2 ** 20;
 const MAX_DEPTH = 32;
@@ -14,14 +16,22 @@ export function addJsonParser(app: FastifyInstance): void {
   app.addContentTypeParser(
     'application/json',
     { parseAs: 'buffer', bodyLimit: JSON_BODY_BYTES },
-    (_request, body, done) => {
+    (request, body, done) => {
       try {
-        done(null, parseJson(body as Buffer));
+        // some clients name a type even where they send nothing and nothing is asked for
+        const isBare = body.length === 0 && request.routeOptions.schema?.body === undefined;
+        done(null, isBare ? undefined : parseJson(body as Buffer));
       } catch (error) {
         done(error as Error);
       }
     },
   );
+  app.addContentTypeParser('*', (request, _payload, done) => {
+    if (!hasBody(request)) return done(null, undefined);
+    const { consumes = ['application/json'] } = request.routeOptions.schema ?? {};
+    const given = (request.headers['content-type'] ?? 'a body without a type').slice(0, 100);
+    done(new ApiError('unsupported_media_type', `Send ${listWords(consumes)}; not ${given}.`));
+  });
 }
 
 export function parseJson(body: Buffer): unknown {

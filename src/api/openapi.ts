@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
+import { Problem } from '../spec/errors.ts';
 
 /** OpenAPI 3.1 from the routes' own schemas, at /openapi.json, and a page to browse it at /docs. */
 export async function addOpenApi(app: FastifyInstance, version: string): Promise<void> {
@@ -54,10 +55,32 @@ function nameSchemas(document: Json): Json {
     schemas[name] ??= { title: name, ...inside };
     return { $ref: `#/components/schemas/${name}`, ...kept };
   };
-  const paths = visit(document.paths, '');
+  const paths = visit(addProblems(document.paths), '');
+  const problem = {
+    description: 'What went wrong',
+    content: { 'application/problem+json': { schema: visit(Problem, '') } },
+  };
   const components = {
     ...document.components,
+    responses: { Problem: problem },
     schemas: Object.fromEntries(Object.entries(schemas).sort(([a], [b]) => (a < b ? -1 : 1))),
   };
   return { ...document, paths, components };
+}
+
+/** Any request may be answered with a problem. */
+function addProblems(paths: Json): Json {
+  const byMethod = Object.entries(paths).map(([path, methods]) => [
+    path,
+    Object.fromEntries(
+      Object.entries(methods as Json).map(([method, operation]) => [
+        method,
+        {
+          ...operation,
+          responses: { ...operation.responses, default: { $ref: '#/components/responses/Problem' } },
+        },
+      ]),
+    ),
+  ]);
+  return Object.fromEntries(byMethod);
 }

@@ -3,9 +3,11 @@ import { DatasetError } from '../data/dataset-error.ts';
 import { DatasetTooLargeError } from '../data/ingest-dataset.ts';
 import { DatasetInUseError, DatasetNotFoundError } from '../db/datasets.ts';
 import { IllegalTransitionError } from '../jobs/transitions.ts';
-import { ApiError, ERRORS, type ErrorCode, type ProblemError } from '../spec/errors.ts';
+import { ApiError, ERRORS, type ErrorCode, type Problem, type ProblemError } from '../spec/errors.ts';
 import { PredictorBusyError, RowsError } from '../spec/prediction.ts';
+import { listWords } from '../spec/suggest.ts';
 import { BlobNotFoundError, StorageFullError } from '../storage/storage.ts';
+import { JSON_BODY_BYTES } from './json-body.ts';
 
 /** Every error becomes `application/problem+json` (RFC 9457), here and nowhere else. */
 export function setProblemHandlers(app: FastifyInstance): void {
@@ -33,28 +35,31 @@ function isRoute(app: FastifyInstance, method: (typeof METHODS)[number], path: s
 export function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   const problem = toApiError(error, request);
   if (ERRORS[problem.code].status >= 500) request.log.error({ err: error }, problem.message);
-  // set here too: an error before routing passes no hook
+  // an error before routing passes no hook
   reply.header('x-request-id', request.id);
   sendProblem(request, reply, problem);
 }
 
-function sendProblem(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { code, message, errors, headers }: ApiError,
-): FastifyReply {
-  const { status, title } = ERRORS[code];
+function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: ApiError): FastifyReply {
   return reply
-    .code(status)
-    .headers(headers)
+    .code(ERRORS[problem.code].status)
+    .headers(problem.headers)
     .type('application/problem+json')
     .serializer((body: unknown) => JSON.stringify(body))
-    .send({ type: `/docs/errors#${code}`, title, status, detail: message, code, errors, request_id: request.id });
+    .send(describeProblem(problem, request.id));
+}
+
+/** The body of the answer. */
+export function describeProblem({ code, message, errors }: ApiError, requestId: string): Problem {
+  const { status, title } = ERRORS[code];
+  return { type: `/docs/errors#${code}`, title, status, detail: message, code, errors, request_id: requestId };
 }
 
 /** What went wrong, in our codes. */
 function toApiError(
-  error: FastifyError & { validation?: { instancePath: string; message?: string }[] },
+  error: FastifyError & {
+    validation?: { instancePath: string; message?: string; params?: { allowedValues?: string[] } }[];
+  },
   request: FastifyRequest,
 ): ApiError {
   if (error instanceof ApiError) return error;
@@ -78,14 +83,16 @@ function toApiError(
     return new ApiError('storage_full', 'There is no room left; nothing was stored.');
   if (error instanceof BlobNotFoundError) return new ApiError('checkpoint_not_found', 'The file is gone.');
   if (error.validation !== undefined) {
-    const errors = error.validation.map(({ instancePath, message }) => ({
+    const errors = error.validation.map(({ instancePath, message, params }) => ({
       pointer: instancePath,
       code: 'invalid_field',
       detail: message ?? '',
-      expected: null,
+      expected: params?.allowedValues === undefined ? null : `one of: ${listWords(params.allowedValues as string[])}`,
     }));
-    return new ApiError('invalid_field', error.message, { errors });
+    return new ApiError('invalid_field', `${errors[0]!.pointer} ${errors[0]!.detail}`.trim(), { errors });
   }
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return new ApiError('too_large', `A JSON body may have at most ${JSON_BODY_BYTES} bytes.`);
   const known = FASTIFY_CODES[error.code];
   if (known !== undefined) return new ApiError(known, error.message);
   if (isUnavailable(error))
@@ -98,8 +105,6 @@ function toApiError(
 
 const FASTIFY_CODES: Record<string, ErrorCode> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
-  FST_ERR_CTP_BODY_TOO_LARGE: 'too_large',
-  FST_ERR_CTP_EMPTY_JSON_BODY: 'empty_body',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'bad_request',
   FST_ERR_MAX_PARAM_LENGTH: 'id_too_long',
   FST_ERR_BAD_URL: 'invalid_id',
@@ -107,12 +112,14 @@ const FASTIFY_CODES: Record<string, ErrorCode> = {
   FST_FILES_LIMIT: 'too_large',
   FST_PARTS_LIMIT: 'too_large',
   FST_FIELDS_LIMIT: 'too_large',
-  FST_INVALID_MULTIPART_CONTENT_TYPE: 'invalid_multipart',
+  FST_INVALID_JSON_FIELD_ERROR: 'invalid_multipart',
+  FST_PROTO_VIOLATION: 'invalid_multipart',
+  FST_MP_PREMATURE_CLOSE: 'bad_request',
   FST_UNDER_PRESSURE: 'unavailable',
 };
 
 /** PostgreSQL or a socket to it: refused, cut, timed out, starting or stopping. */
-function isUnavailable(error: unknown): boolean {
+export function isUnavailable(error: unknown): boolean {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     const { code } = cause as { code?: string };
     if (

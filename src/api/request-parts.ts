@@ -13,7 +13,7 @@ export function checkId(kind: keyof typeof PREFIXES, id: string): string {
   return id;
 }
 
-export const IdParams = Type.Object({ id: Type.String({ maxLength: 100 }) });
+export const IdParams = Type.Object({ id: Type.String() });
 
 export const PageQuery = {
   limit: Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'rows of a page' }),

@@ -1,5 +1,5 @@
+import type { Add } from './draft.ts';
 import type { JobSpec } from './job.ts';
-import type { Mistake } from './mistake.ts';
 import { pointerTo } from './mistake.ts';
 import type { Initializer } from './model.ts';
 import type { Optimizer } from './optimizer.ts';
@@ -39,8 +39,6 @@ interface Widths {
   inputWidth: number | null;
   outputWidth: number;
 }
-
-type Add = (pointer: string, detail: string, expected?: string | null, code?: Mistake['code']) => void;
 
 /** Whether a model whose layers are filled in fits its inputs, its target and a memory. */
 export function checkModel(spec: JobSpec, { inputWidth, outputWidth }: Widths, add: Add): void {

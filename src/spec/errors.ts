@@ -1,3 +1,6 @@
+import { type Static, Type } from 'typebox';
+import { nullable, words } from './schema.ts';
+
 /**
  * Every code an error can have: the only source of them, and their documentation. `type` in a problem document is `/docs/errors#<code>`.
  */
@@ -53,12 +56,33 @@ export const ERRORS = {
 export type ErrorCode = keyof typeof ERRORS;
 
 /** One wrong thing in a request. */
-export interface ProblemError {
-  pointer: string;
-  code: string;
-  detail: string;
-  expected: string | null;
-}
+export const ProblemError = Type.Object(
+  {
+    pointer: Type.String({ description: 'JSON pointer into what was sent; empty for the whole' }),
+    code: Type.String(),
+    detail: Type.String(),
+    expected: nullable(Type.String()),
+  },
+  { title: 'ProblemError' },
+);
+export type ProblemError = Static<typeof ProblemError>;
+
+/** A problem document (RFC 9457). */
+export const Problem = Type.Object(
+  {
+    type: Type.String({ format: 'uri-reference', description: 'where the code is explained' }),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String(),
+    code: words(Object.keys(ERRORS) as ErrorCode[]),
+    errors: Type.Array(ProblemError, {
+      description: 'each thing that is wrong; empty where there is one, which `detail` tells',
+    }),
+    request_id: Type.String({ description: 'also in the header X-Request-Id, and in the log' }),
+  },
+  { title: 'Problem' },
+);
+export type Problem = Static<typeof Problem>;
 
 /** An error with a code, which becomes a problem document (RFC 9457). */
 export class ApiError extends Error {

@@ -118,6 +118,7 @@ export const JobSpec = closed(
     metadata: Type.Record(Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$' }), Type.String({ maxLength: 512 }), {
       default: {},
       maxProperties: 32,
+      additionalProperties: false,
     }),
   },
   { title: 'JobSpec', description: 'A job specification.' },

@@ -1,15 +1,31 @@
-import { closest, distance } from 'fastest-levenshtein';
+import { distance } from 'fastest-levenshtein';
+
+/** Names that are longer are no slips of the hand; and comparing them takes time. */
+const LONGEST = 64;
+/** So many names are compared; a dataset may have 10,000 columns. */
+const MOST_COMPARED = 2000;
 
 /** The nearest of `words`, if it is near enough to have been meant: at most a third of its letters differ. */
 export function suggest(word: string, words: readonly string[]): string | null {
-  if (words.length === 0 || word.length > 200) return null;
-  const plain = (text: string) => text.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
-  const same = words.find((candidate) => plain(candidate) === plain(word));
+  if (word.length > LONGEST) return null;
+  const plain = (text: string) => text.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, '');
+  const compared = words.slice(0, MOST_COMPARED);
+  const bare = plain(word);
+  const same = bare === '' ? undefined : compared.find((candidate) => plain(candidate) === bare);
   if (same !== undefined) return same;
-  const nearest = closest(word.toLowerCase(), words);
-  return distance(word.toLowerCase(), nearest.toLowerCase()) <= Math.max(1, Math.floor(nearest.length / 3))
-    ? nearest
-    : null;
+  const lower = word.toLowerCase();
+  let nearest: string | null = null;
+  let least = Number.POSITIVE_INFINITY;
+  for (const candidate of compared) {
+    const most = Math.max(1, Math.floor(candidate.length / 3));
+    // so many letters at least have to come or go
+    if (candidate.length > LONGEST || Math.abs(candidate.length - word.length) > most) continue;
+    const letters = distance(lower, candidate.toLowerCase());
+    if (letters > most || letters >= least || letters >= word.length) continue;
+    nearest = candidate;
+    least = letters;
+  }
+  return nearest;
 }
 
 /** ` Did you mean …?`, or nothing. */

@@ -26,6 +26,8 @@ export async function startService(
     predict?: ApiDeps['predictor']['predict'];
     /** instead of a new one; the caller drops it */
     databaseUrl?: string;
+    /** other parts than those below */
+    parts?: Partial<ApiDeps>;
   } = {},
 ): Promise<Service> {
   const database = options.databaseUrl === undefined ? await createTestDatabase() : openForeign(options.databaseUrl);
@@ -40,6 +42,7 @@ export async function startService(
     logger: pino({ level: 'silent' }),
     config: { maxUploadBytes: options.maxUploadBytes ?? 2 ** 30 },
     version: 'test',
+    ...options.parts,
   };
   const app = await buildApp(deps);
   await app.listen({ host: '127.0.0.1', port: 0 });

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import parseRange from 'range-parser';
@@ -12,9 +13,11 @@ import { checkId, IdParams, listOf } from '../request-parts.ts';
 import { findJob } from './jobs.ts';
 
 const Params = Type.Object({
-  id: Type.String({ maxLength: 100 }),
-  reference: Type.String({ maxLength: 100, description: '`latest`, `best` or the id of a checkpoint' }),
+  id: Type.String(),
+  reference: Type.String({ description: '`latest`, `best` or the id of a checkpoint' }),
 });
+
+const FILE = { type: 'string', format: 'binary' };
 
 /** A checkpoint of a job by reference; throws checkpoint_not_ready while the job has none, checkpoint_not_found. */
 export async function findCheckpoint({ db }: ApiDeps, jobId: string, reference: string): Promise<CheckpointRow> {
@@ -62,44 +65,60 @@ export function addCheckpointRoutes(app: Api, deps: ApiDeps): void {
         description: 'safetensors; with ETag (the sha256), Range, If-Range and If-None-Match.',
         params: Params,
         querystring: Type.Object({ format: Type.String({ enum: ['safetensors'], default: 'safetensors' }) }),
-        produces: ['application/octet-stream'],
+        response: {
+          200: { description: 'The whole file', content: { 'application/octet-stream': { schema: FILE } } },
+          206: { description: 'The range asked for', content: { 'application/octet-stream': { schema: FILE } } },
+          304: { description: 'The file is the one that If-None-Match tells', type: 'null' },
+        },
       },
     },
     async (request, reply) => {
       const row = await find(request);
+      const { storageKey, sizeBytes } = row;
       const etag = `"${row.sha256}"`;
       const { headers } = request;
-      reply
+      const isKnown = headers['if-none-match']?.split(',').some((tag) => {
+        const bare = tag.trim();
+        return bare === '*' || bare.replace(/^W\//, '') === etag;
+      });
+      if (isKnown) return reply.code(304).header('etag', etag).send();
+      const range = readRange(headers, etag, sizeBytes);
+      // opened before anything is said of it: it may have gone
+      const stream =
+        request.method === 'HEAD'
+          ? // an empty stream, since fastify gives an absent body a Content-Length of its own
+            Readable.from([])
+          : await deps.storage.read(storageKey, range === null ? undefined : { start: range.start, end: range.end });
+      if (range !== null) reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${sizeBytes}`);
+      return reply
         .headers({
           etag,
           'accept-ranges': 'bytes',
           'cache-control': 'private, max-age=0, must-revalidate',
           'content-disposition': `attachment; filename="${row.id}.safetensors"`,
+          'content-length': range === null ? sizeBytes : range.end - range.start + 1,
           'repr-digest': `sha-256=:${Buffer.from(row.sha256, 'hex').toString('base64')}:`,
         })
         .type('application/octet-stream')
-        .serializer((payload: unknown) => payload as string);
-      const known = headers['if-none-match']?.split(',').map((tag) => tag.trim());
-      if (known?.some((tag) => tag === '*' || tag.replace(/^W\//, '') === etag)) return reply.code(304).send();
-
-      const isWanted =
-        headers.range !== undefined && (headers['if-range'] === undefined || headers['if-range'] === etag);
-      const ranges = isWanted ? parseRange(row.sizeBytes, headers.range!, { combine: true }) : -2;
-      if (ranges === -1) {
-        throw new ApiError('range_not_satisfiable', `The file has ${row.sizeBytes} bytes.`, {
-          headers: { 'content-range': `bytes */${row.sizeBytes}` },
-        });
-      }
-      // several ranges, or what is no range of bytes: the whole file is a right answer
-      const range = Array.isArray(ranges) && ranges.type === 'bytes' && ranges.length === 1 ? ranges[0]! : null;
-      const length = range === null ? row.sizeBytes : range.end - range.start + 1;
-      reply.header('content-length', length);
-      if (range !== null) reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${row.sizeBytes}`);
-      // an empty stream, since fastify gives an absent body a Content-Length of its own
-      if (request.method === 'HEAD') return reply.send(Readable.from([]));
-      return reply.send(
-        await deps.storage.read(row.storageKey, range === null ? undefined : { start: range.start, end: range.end }),
-      );
+        .send(stream);
     },
   );
+}
+
+/** The range that is asked for and can be given by itself; null: the whole file. Throws range_not_satisfiable. */
+function readRange(
+  headers: IncomingHttpHeaders,
+  etag: string,
+  sizeBytes: number,
+): { start: number; end: number } | null {
+  const { range, 'if-range': condition } = headers;
+  if (range === undefined || (condition !== undefined && condition !== etag)) return null;
+  const ranges = parseRange(sizeBytes, range, { combine: true });
+  if (ranges === -1) {
+    throw new ApiError('range_not_satisfiable', `The file has ${sizeBytes} bytes.`, {
+      headers: { 'content-range': `bytes */${sizeBytes}` },
+    });
+  }
+  // several ranges, or what is no range of bytes: the whole file is a right answer
+  return Array.isArray(ranges) && ranges.type === 'bytes' && ranges.length === 1 ? ranges[0]! : null;
 }

@@ -1,91 +1,100 @@
-import type { Readable } from 'node:stream';
+import multipart from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { typeid } from 'typeid-js';
-import {
-  digestFiles,
-  type IngestedDataset,
-  ingestDataset,
-  orderFiles,
-  removeDatasetFiles,
-  storeDatasetFile,
-} from '../../data/ingest-dataset.ts';
-import { profileStoredFiles } from '../../data/profile-stored.ts';
+import { removeDatasetFiles } from '../../data/ingest-dataset.ts';
 import { deleteDataset, getDataset, insertDataset, listDatasets } from '../../db/datasets.ts';
-import { Dataset, type DatasetFile, type DatasetFormat, Profile } from '../../spec/dataset.ts';
+import { Dataset, Profile } from '../../spec/dataset.ts';
 import { ApiError } from '../../spec/errors.ts';
 
 import type { Cursors } from '../cursor.ts';
 import { type Api, type ApiDeps, TENANT } from '../deps.ts';
 import { presentDataset } from '../present.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
-
-const FORMATS: Record<string, DatasetFormat> = {
-  'text/csv': 'csv',
-  'application/x-ndjson': 'jsonl',
-  'application/jsonl': 'jsonl',
-};
-const TYPES = [...Object.keys(FORMATS), 'multipart/form-data'];
+import { LONGEST_NAME, receiveUpload, UPLOAD_FORMATS, UPLOAD_TYPES } from '../uploads.ts';
 
 const UploadQuery = Type.Object({
-  name: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'a name for people' })),
+  name: Type.Optional(Type.String({ minLength: 1, maxLength: LONGEST_NAME, description: 'a name for people' })),
 });
 
-export function addDatasetRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
-  const { db, storage, config } = deps;
+const bytes = (description: string) => ({ type: 'string', format: 'binary', description });
 
+/** For the documentation: bodies are streams, and read by hand. */
+const UploadBody = {
+  content: {
+    'text/csv': { schema: bytes('RFC 4180, UTF-8, with a header line') },
+    'application/x-ndjson': { schema: bytes('one flat JSON object a line') },
+    'application/jsonl': { schema: bytes('the same') },
+    'multipart/form-data': {
+      schema: {
+        type: 'object',
+        properties: {
+          name: { type: 'string', minLength: 1, maxLength: LONGEST_NAME },
+          file: bytes('CSV, or JSON lines by its type or its ending (.jsonl, .ndjson)'),
+          images: bytes('IDX, with labels'),
+          labels: bytes('IDX, with images'),
+        },
+      },
+    },
+  },
+};
+
+export async function addDatasetRoutes(routes: Api, deps: ApiDeps, cursors: Cursors): Promise<void> {
+  // in a scope of their own: elsewhere a stream is not what a handler expects
+  await routes.register(async (app) => {
+    for (const type of Object.keys(UPLOAD_FORMATS))
+      app.addContentTypeParser(type, (_request, payload, done) => done(null, payload));
+    await app.register(multipart, {
+      // the files' size is limited while they are stored
+      limits: { files: 2, fields: 4, parts: 6, fieldSize: 1024, fileSize: Number.POSITIVE_INFINITY },
+    });
+    addUploadRoute(app, deps);
+  });
+  addReadRoutes(routes, deps, cursors);
+}
+
+function addUploadRoute(app: Api, deps: ApiDeps): void {
+  const { db, storage } = deps;
   app.post(
     '/v1/datasets',
     {
-      bodyLimit: config.maxUploadBytes,
       schema: {
         tags: ['datasets'],
         summary: 'Upload a dataset',
         description:
           'The body is streamed to storage, hashed while it passes, and read from end to end: CSV (`text/csv`, with a header), JSON lines (`application/x-ndjson`), or a pair of IDX files as multipart fields `images` and `labels`. Nothing is kept when it cannot be read.',
-        consumes: TYPES,
+        consumes: UPLOAD_TYPES,
         querystring: UploadQuery,
+        body: UploadBody,
         response: { 201: Dataset },
       },
     },
     async (request, reply) => {
       const { query } = request as FastifyRequest<{ Querystring: { name?: string } }>;
-      const encoding = request.headers['content-encoding'];
-      if (encoding !== undefined && encoding !== 'identity')
-        throw new ApiError('unsupported_encoding', `Send the body as it is, not as ${encoding}.`);
       const id = typeid('ds').toString();
-      const abort = new AbortController();
-      const onClose = () => {
-        if (!request.raw.complete) abort.abort(new ApiError('bad_request', 'The connection was cut.'));
-      };
-      request.raw.on('close', onClose);
-      try {
-        const { format, name, ingested } = request.isMultipart()
-          ? await ingestParts(request, id, deps, abort.signal)
-          : await ingestBody(request, id, deps, abort.signal);
-        const { files, sizeBytes, sha256, profile, preview } = ingested;
-        const row = await insertDataset(db, {
-          id,
-          tenant: TENANT,
-          name: query.name ?? name ?? id,
-          format,
-          files,
-          sizeBytes,
-          sha256,
-          rows: profile.rows,
-          columns: profile.columns,
-          preview,
-        }).catch(async (error: unknown) => {
-          await removeDatasetFiles(id, format, storage);
-          throw error;
-        });
-        return reply.code(201).header('location', `/v1/datasets/${id}`).send(presentDataset(row));
-      } finally {
-        request.raw.off('close', onClose);
-      }
+      const { format, name, ingested } = await receiveUpload(request, reply, id, deps);
+      const { files, sizeBytes, sha256, profile, preview } = ingested;
+      const row = await insertDataset(db, {
+        id,
+        tenant: TENANT,
+        name: query.name ?? name ?? id,
+        format,
+        files,
+        sizeBytes,
+        sha256,
+        rows: profile.rows,
+        columns: profile.columns,
+        preview,
+      }).catch(async (error: unknown) => {
+        await removeDatasetFiles(id, format, storage).catch(() => {});
+        throw error;
+      });
+      return reply.code(201).header('location', `/v1/datasets/${id}`).send(presentDataset(row));
     },
   );
+}
 
+function addReadRoutes(app: Api, { db, storage }: ApiDeps, cursors: Cursors): void {
   app.get(
     '/v1/datasets',
     {
@@ -168,88 +177,4 @@ export function addDatasetRoutes(app: Api, deps: ApiDeps, cursors: Cursors): voi
       return reply.code(204).send();
     },
   );
-}
-
-interface Ingested {
-  format: DatasetFormat;
-  name: string | undefined;
-  ingested: IngestedDataset;
-}
-
-async function ingestBody(
-  request: FastifyRequest,
-  id: string,
-  { storage, config }: ApiDeps,
-  signal: AbortSignal,
-): Promise<Ingested> {
-  const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
-  const format = FORMATS[type];
-  if (format === undefined)
-    throw new ApiError(
-      'unsupported_media_type',
-      `Send ${TYPES.join(', ')}; not ${type === '' ? 'a body without a type' : type}.`,
-    );
-  const ingested = await ingestDataset({
-    id,
-    format,
-    files: [{ role: 'data', source: request.body as Readable }],
-    storage,
-    maxBytes: config.maxUploadBytes,
-    signal,
-  });
-  return { format, name: undefined, ingested };
-}
-
-/** Fields `images` and `labels` (IDX), or one `file` whose type or ending says what it is; and `name`. */
-async function ingestParts(
-  request: FastifyRequest,
-  id: string,
-  { storage, config }: ApiDeps,
-  signal: AbortSignal,
-): Promise<Ingested> {
-  let format: DatasetFormat | undefined;
-  let name: string | undefined;
-  const files: DatasetFile[] = [];
-  const refuse = (detail: string) => new ApiError('invalid_multipart', detail);
-  try {
-    for await (const part of request.parts()) {
-      if (part.type === 'field') {
-        if (part.fieldname !== 'name' || typeof part.value !== 'string' || part.value.length > 200)
-          throw refuse(`The field "${part.fieldname}" is not known here; there is name.`);
-        name = part.value;
-        continue;
-      }
-      const { role, format: partFormat } = readPart(part.fieldname, part.mimetype, part.filename);
-      if (role === null)
-        throw refuse(
-          `The file "${part.fieldname}" is not known here; send images and labels (IDX), or file (CSV or JSON lines).`,
-        );
-      if (files.some((file) => file.role === role)) throw refuse(`"${part.fieldname}" stands here twice.`);
-      if (format !== undefined && format !== partFormat) throw refuse('Send images and labels, or one file.');
-      format = partFormat;
-      const left = config.maxUploadBytes - files.reduce((sum, file) => sum + file.sizeBytes, 0);
-      files.push(await storeDatasetFile({ id, role, source: part.file, storage, maxBytes: left, signal }));
-    }
-    if (format === undefined)
-      throw refuse('There is no file; send images and labels (IDX), or file (CSV or JSON lines).');
-    if (format === 'idx' && files.length < 2)
-      throw refuse(`"${files[0]!.role === 'images' ? 'labels' : 'images'}" is missing.`);
-    const ordered = orderFiles(format, files);
-    const { profile, preview } = await profileStoredFiles({ format, files: ordered, storage, signal });
-    const sizeBytes = ordered.reduce((sum, file) => sum + file.sizeBytes, 0);
-    return { format, name, ingested: { files: ordered, sizeBytes, sha256: digestFiles(ordered), profile, preview } };
-  } catch (error) {
-    if (format !== undefined) await removeDatasetFiles(id, format, storage);
-    throw error;
-  }
-}
-
-function readPart(
-  field: string,
-  type: string,
-  filename: string,
-): { role: DatasetFile['role'] | null; format: DatasetFormat } {
-  if (field === 'images' || field === 'labels') return { role: field, format: 'idx' };
-  const format = FORMATS[type] ?? (/\.(jsonl|ndjson)$/i.test(filename) ? 'jsonl' : 'csv');
-  return { role: field === 'file' ? 'data' : null, format };
 }

@@ -2,17 +2,14 @@ import { Type } from 'typebox';
 import { listEvents } from '../../db/job-events.ts';
 import { getJob } from '../../db/jobs.ts';
 import { ApiError } from '../../spec/errors.ts';
-import { FINAL_STATUSES, JobEvent, type Progress } from '../../spec/job.ts';
+import { FINAL_STATUSES, JobEvent } from '../../spec/job.ts';
 
 import { type Api, type ApiDeps, TENANT } from '../deps.ts';
+import { Doorbell } from '../doorbell.ts';
+import { LOOK_EVERY_MS, streamEvents } from '../event-stream.ts';
 import { presentEvent } from '../present.ts';
 import { IdParams } from '../request-parts.ts';
 import { findJob } from './jobs.ts';
-
-/** The watcher rings when something happens; in case a ring is lost, the database is looked at this often. */
-const LOOK_EVERY_MS = 1000;
-const PAGE = 500;
-const RETRY_MS = 1000;
 
 const Query = Type.Object({
   after: Type.Integer({
@@ -21,7 +18,7 @@ const Query = Type.Object({
     default: 0,
     description: 'events with a larger id',
   }),
-  limit: Type.Integer({ minimum: 1, maximum: PAGE, default: 100 }),
+  limit: Type.Integer({ minimum: 1, maximum: 500, default: 100 }),
   wait_s: Type.Number({
     minimum: 0,
     maximum: 60,
@@ -29,9 +26,13 @@ const Query = Type.Object({
     description: 'wait this long for an event if there is none yet',
   }),
 });
+interface EventQuery {
+  after: number;
+  limit: number;
+  wait_s: number;
+}
 
 export function addEventRoutes(app: Api, deps: ApiDeps): void {
-  const { db, watcher } = deps;
   const closing = new AbortController();
   app.addHook('preClose', async () => closing.abort());
 
@@ -39,95 +40,86 @@ export function addEventRoutes(app: Api, deps: ApiDeps): void {
     '/v1/jobs/:id/events',
     {
       sse: 'dual',
+      // a stream has no length that could be told
+      exposeHeadRoute: false,
       schema: {
         tags: ['jobs'],
         summary: 'The event log of a job',
         description:
-          'As a JSON page, as a long poll (`wait_s`), or with `Accept: text/event-stream` as server-sent events: numbered without a gap, taken up again after `Last-Event-ID`; unnumbered `job.progress` messages in between; the stream ends after the last event.',
+          'As a JSON page, as a long poll (`wait_s`), or with `Accept: text/event-stream` as server-sent events: numbered without a gap, taken up again after `Last-Event-ID`; unnumbered `job.progress` messages in between; the stream ends after the last event, and then there is no more (204). `next_cursor` is the `after` of the next page.',
         params: IdParams,
         querystring: Query,
         response: {
-          200: Type.Object({
-            data: Type.Array(JobEvent),
-            has_more: Type.Boolean(),
-            next_cursor: Type.Union([Type.String(), Type.Null()]),
-          }),
+          200: {
+            description: 'A page, or a stream',
+            content: {
+              'application/json': {
+                schema: Type.Object({
+                  data: Type.Array(JobEvent),
+                  has_more: Type.Boolean(),
+                  next_cursor: Type.Union([Type.String(), Type.Null()]),
+                }),
+              },
+              'text/event-stream': { schema: Type.String() },
+            },
+          },
+          204: { description: 'To a stream taken up again: the job has ended, and all was heard', type: 'null' },
         },
       },
     },
     async (request, reply) => {
       const job = await findJob(deps, request);
-      const { after, limit, wait_s: waitSeconds } = request.query as { after: number; limit: number; wait_s: number };
+      const query = request.query as EventQuery;
       const gone = new AbortController();
+      reply.raw.once('close', () => gone.abort());
       const over = AbortSignal.any([gone.signal, closing.signal]);
-      request.raw.on('close', () => gone.abort());
-
-      if (reply.sse === undefined) {
-        const deadline = performance.now() + waitSeconds * 1000;
-        for (;;) {
-          const events = await listEvents(db, job.id, after, limit + 1);
-          const leftMs = deadline - performance.now();
-          if (events.length > 0 || leftMs <= 0 || over.aborted) {
-            const shown = events.slice(0, limit);
-            const more = events.length > limit;
-            return {
-              data: shown.map(presentEvent),
-              has_more: more,
-              next_cursor: more ? String(shown.at(-1)!.sequence) : null,
-            };
-          }
-          await untilRing(job.id, Math.min(leftMs, LOOK_EVERY_MS), over);
-        }
-      }
+      if (reply.sse === undefined) return await readPage(deps, job.id, query, over);
 
       const given = request.headers['last-event-id'];
-      let last = given === undefined ? after : Number(given);
-      if (!Number.isSafeInteger(last) || last < 0)
-        throw new ApiError('invalid_event_id', 'Last-Event-ID is the id of an event of this job: a whole number.');
-      reply.sse.keepAlive();
-      let shown: string | undefined;
-      let isFirst = true;
-      while (!over.aborted && reply.sse.isConnected) {
-        // the row is read before the events: once it is final, no event can come behind those that are read next
-        const row = await getJob(db, TENANT, job.id);
-        const events = await listEvents(db, job.id, last, PAGE);
-        // progress first: the last thing a client hears is the last event
-        const progress: Progress | null = row?.progress ?? null;
-        if (progress !== null && progress.updated_at !== shown) {
-          shown = progress.updated_at;
-          await reply.sse.send({ event: 'job.progress', data: progress });
-        }
-        for (const event of events) {
-          const { id, ...rest } = presentEvent(event);
-          await reply.sse.send({
-            id: String(id),
-            event: event.type,
-            data: { id, ...rest },
-            ...(isFirst && { retry: RETRY_MS }),
-          });
-          isFirst = false;
-          last = id;
-        }
-        if (events.length === PAGE) continue;
-        if (row === null || FINAL_STATUSES.includes(row.status)) break;
-        await untilRing(job.id, LOOK_EVERY_MS, over);
-      }
-      reply.sse.close();
+      const last = given === undefined ? query.after : readEventId(given);
+      // EventSource comes again whenever a stream ends, until it hears 204
+      if (FINAL_STATUSES.includes(job.status) && (await listEvents(deps.db, job.id, last, 1)).length === 0)
+        return reply.code(204).send();
+      reply.hijack();
+      await streamEvents(deps, job.id, last, reply, over);
     },
   );
+}
 
-  function untilRing(jobId: string, timeoutMs: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = () => {
-        unsubscribe();
-        clearTimeout(timer);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = setTimeout(done, timeoutMs);
-      const unsubscribe = watcher.subscribe(jobId, done);
-      signal.addEventListener('abort', done);
-    });
+/** Empty stands for nothing heard yet. */
+function readEventId(given: string | string[]): number {
+  const id = Number(given);
+  if (typeof given === 'string' && /^\d*$/.test(given) && Number.isSafeInteger(id)) return id;
+  throw new ApiError('invalid_event_id', 'Last-Event-ID is the id of an event of this job: a whole number.');
+}
+
+/** Events after `after`; where there is none yet, the first that comes within `wait_s`. A job that has ended has none to wait for. */
+async function readPage(
+  { db, watcher }: ApiDeps,
+  jobId: string,
+  { after, limit, wait_s: waitSeconds }: EventQuery,
+  over: AbortSignal,
+) {
+  const deadline = performance.now() + waitSeconds * 1000;
+  const bell = new Doorbell(watcher, jobId);
+  try {
+    for (;;) {
+      const row = await getJob(db, TENANT, jobId);
+      const events = await listEvents(db, jobId, after, limit + 1);
+      const leftMs = deadline - performance.now();
+      const isLast = row === null || FINAL_STATUSES.includes(row.status);
+      if (events.length > 0 || leftMs <= 0 || isLast || over.aborted) {
+        const shown = events.slice(0, limit);
+        const more = events.length > limit;
+        return {
+          data: shown.map(presentEvent),
+          has_more: more,
+          next_cursor: more ? String(shown.at(-1)!.sequence) : null,
+        };
+      }
+      await bell.wait(Math.min(leftMs, LOOK_EVERY_MS), over);
+    }
+  } finally {
+    bell.close();
   }
 }

@@ -1,14 +1,15 @@
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { getCheckpointById } from '../../db/checkpoints.ts';
-import { getDataset } from '../../db/datasets.ts';
+import { DatasetNotFoundError, getDataset } from '../../db/datasets.ts';
 import { getJob, type JobRow, listJobs, queuePosition } from '../../db/jobs.ts';
 import { cancelJob } from '../../jobs/cancel-job.ts';
 import { createJob } from '../../jobs/create-job.ts';
 import { ApiError } from '../../spec/errors.ts';
 import { JOB_KINDS, JOB_STATUSES, Job, type JobKind, type JobSpec, type JobStatus } from '../../spec/job.ts';
 import type { Mistake } from '../../spec/mistake.ts';
-import { type ExpandedRequest, JobRequest, validateJobRequest } from '../../spec/request.ts';
+import { type ExpandedRequest, validateJobRequest } from '../../spec/request.ts';
+import { JobRequest } from '../../spec/request-form.ts';
 import { type Resolution, resolveJob } from '../../spec/resolve-job.ts';
 
 import type { Cursors } from '../cursor.ts';
@@ -25,7 +26,8 @@ const ListQuery = Type.Object(
     created_after: Type.Optional(Type.String({ format: 'date-time', description: 'inclusive' })),
     created_before: Type.Optional(Type.String({ format: 'date-time', description: 'exclusive' })),
   },
-  { description: 'And `metadata.<key>=<value>`, any number of times.' },
+  // `metadata.<key>=<value>` for any keys
+  { openNames: 'metadata.' },
 );
 
 interface ListFilters {
@@ -48,7 +50,8 @@ export async function findJob({ db }: ApiDeps, request: FastifyRequest): Promise
 
 export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
   const { db } = deps;
-  const present = async (row: JobRow) => presentJob(row, await queuePosition(db, row.id));
+  const present = async (row: JobRow) =>
+    presentJob(row, row.status === 'queued' ? await queuePosition(db, row.id) : null);
 
   app.post(
     '/v1/jobs',
@@ -64,7 +67,10 @@ export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
     },
     async (request, reply) => {
       const spec = await readSpec(deps, request.body);
-      const row = await createJob(db, { tenant: TENANT, spec });
+      const row = await createJob(db, { tenant: TENANT, spec }).catch((error: unknown) => {
+        // it was there when the spec was looked at
+        throw error instanceof DatasetNotFoundError ? refuse([noSuchDataset(spec.dataset)]) : error;
+      });
       return reply
         .code(201)
         .header('location', `/v1/jobs/${row.id}`)
@@ -78,6 +84,7 @@ export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
       schema: {
         tags: ['jobs'],
         summary: 'List jobs, newest first',
+        description: 'Also by metadata: `metadata.<key>=<value>`, for any number of keys.',
         querystring: ListQuery,
         response: { 200: listOf(Job) },
       },
@@ -154,13 +161,7 @@ async function readSpec(deps: ApiDeps, body: unknown): Promise<JobSpec> {
 async function resolve(deps: ApiDeps, request: ExpandedRequest): Promise<Resolution> {
   const { spec } = request;
   const dataset = await getDataset(deps.db, TENANT, spec.dataset);
-  if (dataset === null) {
-    const detail = `There is no dataset ${spec.dataset}.`;
-    return {
-      ok: false,
-      mistakes: [{ pointer: '/dataset', code: 'invalid_spec', detail, expected: 'the id of a dataset' }],
-    };
-  }
+  if (dataset === null) return { ok: false, mistakes: [noSuchDataset(spec.dataset)] };
   const from = typeof spec.model?.from === 'string' ? await loadParent(deps, spec.model.from) : null;
   return resolveJob(
     request,
@@ -169,11 +170,16 @@ async function resolve(deps: ApiDeps, request: ExpandedRequest): Promise<Resolut
   );
 }
 
+function noSuchDataset(id: string): Mistake {
+  const detail = `There is no dataset ${id}.`;
+  return { pointer: '/dataset', code: 'invalid_spec', detail, expected: 'the id of a dataset' };
+}
+
 async function loadParent({ db }: ApiDeps, checkpointId: string) {
   const checkpoint = await getCheckpointById(db, TENANT, checkpointId);
   if (checkpoint === null) return null;
   const job = await getJob(db, TENANT, checkpoint.jobId);
-  return job === null ? null : { id: checkpoint.id, spec: job.spec };
+  return job === null ? null : { id: checkpoint.id, spec: job.spec, preparation: checkpoint.preparation };
 }
 
 /** invalid_field where the form is wrong; otherwise the code of the first mistake. */

@@ -9,7 +9,9 @@ import { findJob } from './jobs.ts';
 const Query = Type.Object({
   name: Type.Optional(Type.String({ maxLength: 100, description: 'loss, accuracy, …' })),
   split: Type.Optional(Type.String({ enum: [...SPLITS] })),
-  since_step: Type.Optional(Type.Integer({ minimum: 0, description: 'points of later steps only' })),
+  since_step: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'points of later steps only' }),
+  ),
   max_points: Type.Integer({
     minimum: 4,
     maximum: 10_000,
@@ -34,7 +36,15 @@ export function addMetricRoutes(app: Api, deps: ApiDeps): void {
         description: 'As JSON, or as CSV with `Accept: text/csv`.',
         params: IdParams,
         querystring: Query,
-        response: { 200: Type.Object({ data: Type.Array(Series) }) },
+        response: {
+          200: {
+            description: 'As JSON, or as CSV: name,split,step,epoch,value',
+            content: {
+              'application/json': { schema: Type.Object({ data: Type.Array(Series) }) },
+              'text/csv': { schema: Type.String() },
+            },
+          },
+        },
       },
     },
     async (request, reply) => {

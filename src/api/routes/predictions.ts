@@ -1,5 +1,7 @@
 import { Type } from 'typebox';
-import { ApiError } from '../../spec/errors.ts';
+import { ApiError, type ProblemError } from '../../spec/errors.ts';
+import { MOST_MISTAKES, pointerTo } from '../../spec/mistake.ts';
+import { didYouMean, listWords } from '../../spec/suggest.ts';
 
 import type { Api, ApiDeps } from '../deps.ts';
 import { IdParams } from '../request-parts.ts';
@@ -41,7 +43,15 @@ export function addPredictionRoutes(app: Api, deps: ApiDeps): void {
     async (request) => {
       const job = await findJob(deps, request);
       const { rows, checkpoint: reference } = readBody(request.body);
-      const checkpoint = await findCheckpoint(deps, job.id, reference ?? 'best');
+      const checkpoint =
+        reference === undefined
+          ? await findCheckpoint(deps, job.id, 'best').catch((error: unknown) => {
+              // a job may have been cut short before anything was its best
+              if (error instanceof ApiError && error.code === 'checkpoint_not_ready')
+                return findCheckpoint(deps, job.id, 'latest');
+              throw error;
+            })
+          : await findCheckpoint(deps, job.id, reference);
       const { id, storageKey, sha256 } = checkpoint;
       return {
         predictions: await deps.predictor.predict({ checkpointId: id, storageKey, sha256, rows }),
@@ -51,23 +61,44 @@ export function addPredictionRoutes(app: Api, deps: ApiDeps): void {
   );
 }
 
+/** Says everything that is wrong with the form. */
 function readBody(body: unknown): { rows: Record<string, unknown>[]; checkpoint: string | undefined } {
-  const refuse = (pointer: string, detail: string, expected: string) =>
-    new ApiError('invalid_field', `${pointer}: ${detail}`, {
-      errors: [{ pointer, code: 'invalid_field', detail, expected }],
-    });
-  const isObject = (value: unknown): value is Record<string, unknown> =>
-    typeof value === 'object' && value !== null && !Array.isArray(value);
-  if (!isObject(body)) throw refuse('', 'must be an object', 'an object with rows');
-  const unknown = Object.keys(body).find((key) => key !== 'rows' && key !== 'checkpoint');
-  if (unknown !== undefined)
-    throw refuse(`/${unknown.slice(0, 100)}`, 'There is no such field here.', 'rows, checkpoint');
+  if (!isObject(body)) throw refuse([wrong('', 'must be an object', 'an object with rows')]);
+  const errors = Object.keys(body)
+    .filter((key) => !FIELDS.includes(key))
+    .map((key) =>
+      wrong(
+        pointerTo('', key.slice(0, 100)),
+        `There is no field "${key.slice(0, 100)}" here.${didYouMean(key, FIELDS)}`,
+        `one of: ${listWords(FIELDS)}`,
+      ),
+    );
   const { rows, checkpoint } = body;
   if (!Array.isArray(rows) || rows.length < 1 || rows.length > MAX_ROWS)
-    throw refuse('/rows', `must be a list of 1 to ${MAX_ROWS} rows`, 'a list of objects');
-  const wrong = rows.findIndex((row) => !isObject(row));
-  if (wrong >= 0) throw refuse(`/rows/${wrong}`, 'must be an object by column', 'an object');
+    errors.push(wrong('/rows', `must be a list of 1 to ${MAX_ROWS} rows`, 'a list of objects'));
+  else
+    rows.forEach((row, i) => {
+      if (!isObject(row)) errors.push(wrong(`/rows/${i}`, 'must be an object by column', 'an object'));
+    });
   if (checkpoint !== undefined && typeof checkpoint !== 'string')
-    throw refuse('/checkpoint', 'must be text', 'best, latest or an id');
-  return { rows, checkpoint };
+    errors.push(wrong('/checkpoint', 'must be text', 'best, latest or an id'));
+  if (errors.length > 0) throw refuse(errors);
+  return { rows: rows as Record<string, unknown>[], checkpoint: checkpoint as string | undefined };
+}
+
+const FIELDS = ['rows', 'checkpoint'];
+
+function wrong(pointer: string, detail: string, expected: string): ProblemError {
+  return { pointer, code: 'invalid_field', detail, expected };
+}
+
+function refuse(errors: ProblemError[]): ApiError {
+  const [first] = errors;
+  return new ApiError('invalid_field', `${first!.pointer === '' ? 'The body' : first!.pointer}: ${first!.detail}`, {
+    errors: errors.slice(0, MOST_MISTAKES),
+  });
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

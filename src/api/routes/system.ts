@@ -23,6 +23,9 @@ const System = Type.Object({
   limits: Type.Object({ upload_bytes: Type.Integer(), json_bytes: Type.Integer() }),
 });
 
+/** Whoever asks for readiness wants to know soon; a part that takes longer is missing. */
+const PATIENCE_MS = 2000;
+
 export function addSystemRoutes(app: Api, deps: ApiDeps): void {
   const { db, config, version } = deps;
 
@@ -41,7 +44,7 @@ export function addSystemRoutes(app: Api, deps: ApiDeps): void {
           busy: jobId !== null,
           seen_at: seenAt.toISOString(),
         })),
-        queue_depth: await deps.queueDepth().catch(() => null),
+        queue_depth: await answersWithin(deps.queueDepth(), PATIENCE_MS).catch(() => null),
         limits: { upload_bytes: config.maxUploadBytes, json_bytes: JSON_BODY_BYTES },
       };
     },
@@ -73,7 +76,7 @@ export function addSystemRoutes(app: Api, deps: ApiDeps): void {
     },
     async (_request, reply) => {
       const missing: string[] = [];
-      await db.pool.query('select 1').catch(() => missing.push('database'));
+      await answersWithin(db.pool.query('select 1'), PATIENCE_MS).catch(() => missing.push('database'));
       // jobs are taken even without the queue: it only delays them
       return reply
         .code(missing.length === 0 ? 200 : 503)
@@ -93,4 +96,12 @@ export function addSystemRoutes(app: Api, deps: ApiDeps): void {
         `<!doctype html><html lang="en"><meta charset="utf-8"><title>Trainyard: error codes</title><style>body{font:16px/1.5 system-ui;margin:2rem auto;max-width:50rem;padding:0 1rem}table{border-collapse:collapse}td,th{padding:.3rem .8rem;border-bottom:1px solid #ddd;text-align:left}tr:target{background:#fff3bf}</style><h1>Error codes</h1><table><tr><th>code</th><th>status</th><th></th></tr>${rows.join('')}</table></html>`,
       );
   });
+}
+
+async function answersWithin<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  const late = new Promise<never>((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  return await Promise.race([answer, late]);
 }

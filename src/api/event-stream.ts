@@ -1,0 +1,82 @@
+import { once } from 'node:events';
+import type { FastifyReply } from 'fastify';
+import type { Database } from '../db/client.ts';
+import { listEvents } from '../db/job-events.ts';
+import { getJob } from '../db/jobs.ts';
+import { FINAL_STATUSES, type Progress } from '../spec/job.ts';
+import { type ApiDeps, TENANT } from './deps.ts';
+import { Doorbell } from './doorbell.ts';
+import { presentEvent } from './present.ts';
+import { isUnavailable } from './problem.ts';
+
+/** The watcher rings when something happens; in case a ring is lost, the database is looked at this often. */
+export const LOOK_EVERY_MS = 1000;
+const PAGE = 500;
+const RETRY_MS = 1000;
+/** A client that takes nothing for so long is cut off; what it has not taken is never more than a message. */
+const SLOW_CLIENT_MS = 30_000;
+
+/**
+ * Sends the events after `last` as server-sent events, each once and in order, and the progress in between, until the job has ended or `over`.
+ * A database that is away meanwhile is waited for: a client that is answered 503 would not come again by itself.
+ */
+export async function streamEvents(
+  { db, watcher }: ApiDeps,
+  jobId: string,
+  last: number,
+  reply: FastifyReply,
+  over: AbortSignal,
+): Promise<void> {
+  const stream = reply.sse;
+  const bell = new Doorbell(watcher, jobId);
+  let sent = last;
+  let shown: string | undefined;
+  const send = async (message: { id?: string; event: string; data: unknown; retry?: number }) => {
+    const taken = stream.send(message);
+    await (reply.raw.writableNeedDrain ? untilDrained(reply, over) : taken);
+  };
+  // at once, not with the first event: whoever has heard everything waits for the next, not for the connection
+  stream.sendHeaders();
+  reply.raw.write(`retry: ${RETRY_MS}\n\n`);
+  try {
+    while (!over.aborted) {
+      // the row is read before the events: once it is final, no event can come behind those that are read next
+      const read = await readNews(db, jobId, sent);
+      if (read !== null) {
+        // progress first: the last thing a client hears is the last event
+        const progress: Progress | null = read.row?.progress ?? null;
+        if (progress !== null && progress.updated_at !== shown && !over.aborted) {
+          shown = progress.updated_at;
+          await send({ event: 'job.progress', data: progress });
+        }
+        for (const event of read.events) {
+          if (over.aborted) break;
+          await send({ id: String(event.sequence), event: event.type, data: presentEvent(event) });
+          sent = event.sequence;
+        }
+        if (read.events.length === PAGE) continue;
+        if (read.row === null || FINAL_STATUSES.includes(read.row.status)) break;
+      }
+      await bell.wait(LOOK_EVERY_MS, over);
+    }
+  } finally {
+    bell.close();
+    stream.close();
+  }
+}
+
+/** null while the database is away. */
+async function readNews(db: Database, jobId: string, after: number) {
+  try {
+    const row = await getJob(db, TENANT, jobId);
+    return { row, events: await listEvents(db, jobId, after, PAGE) };
+  } catch (error) {
+    if (isUnavailable(error)) return null;
+    throw error;
+  }
+}
+
+async function untilDrained({ raw }: FastifyReply, over: AbortSignal): Promise<void> {
+  const limit = AbortSignal.any([over, AbortSignal.timeout(SLOW_CLIENT_MS)]);
+  await once(raw, 'drain', { signal: limit }).catch(() => raw.destroy());
+}

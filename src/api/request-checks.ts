@@ -1,0 +1,89 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { ApiError, type ProblemError } from '../spec/errors.ts';
+import { didYouMean, listWords } from '../spec/suggest.ts';
+
+/** What every request must fulfil, whatever it asks for. */
+export function addRequestChecks(app: FastifyInstance): void {
+  let isStopping = false;
+  app.addHook('preClose', async () => {
+    isStopping = true;
+    // connections that become idle only now, when what they waited for is over
+    const timer = setInterval(() => app.server.closeIdleConnections(), 100).unref();
+    app.server.once('close', () => clearInterval(timer));
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    if (isStopping) {
+      throw new ApiError('unavailable', 'The service is stopping. Please try again.', {
+        headers: { 'retry-after': '2', connection: 'close' },
+      });
+    }
+    checkHeaders(request);
+  });
+  app.addHook('preValidation', async (request) => {
+    checkQuery(request);
+    // a body of `null` is one; where nothing was sent, that is what is wrong
+    if (isJsonExpected(request) && !hasBody(request)) throw new ApiError('empty_body', 'A JSON body is expected.');
+  });
+}
+
+/** A route that reads JSON says so with the schema of its body. */
+function isJsonExpected({ routeOptions }: FastifyRequest): boolean {
+  const body = routeOptions.schema?.body as { content?: object } | undefined;
+  return body !== undefined && body.content === undefined;
+}
+
+export function hasBody({ headers }: FastifyRequest): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+function checkHeaders({ headers }: FastifyRequest): void {
+  if (headers.host === undefined) throw new ApiError('bad_request', 'The header Host is missing.');
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
+    throw new ApiError('unsupported_encoding', `Send the body as it is, not as ${encoding.slice(0, 100)}.`);
+  const transfer = headers['transfer-encoding'];
+  if (transfer !== undefined && transfer.toLowerCase() !== 'chunked')
+    throw new ApiError(
+      'unsupported_encoding',
+      `Send the body as it is or in chunks, not as ${transfer.slice(0, 100)}.`,
+    );
+}
+
+/** Whether PostgreSQL can store it. */
+export function isStorable(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed();
+}
+
+/** A name that no filter has is a mistake: passed over, it would answer a question that nobody asked. */
+function checkQuery(request: FastifyRequest): void {
+  const query = request.query as Record<string, unknown>;
+  const schema = request.routeOptions.schema?.querystring as { properties?: object; openNames?: string } | undefined;
+  const errors: ProblemError[] = [];
+  const known = Object.keys(schema?.properties ?? {});
+  for (const [name, value] of Object.entries(query)) {
+    const pointer = `/${name.slice(0, 100)}`;
+    if ([name, ...[value].flat()].some((text) => !isStorable(String(text)))) {
+      const detail = 'the text has a character that cannot be stored';
+      throw new ApiError('invalid_string', `${detail[0]!.toUpperCase()}${detail.slice(1)}.`, {
+        errors: [{ pointer: isStorable(pointer) ? pointer : '', code: 'invalid_string', detail, expected: null }],
+      });
+    }
+    if (schema === undefined || known.includes(name)) continue;
+    if (schema.openNames !== undefined && name.startsWith(schema.openNames)) {
+      if (typeof value !== 'string')
+        errors.push({
+          pointer,
+          code: 'invalid_field',
+          detail: 'stands here twice',
+          expected: 'one value for each name',
+        });
+      continue;
+    }
+    const also = schema.openNames === undefined ? '' : `, ${schema.openNames}<key>`;
+    const detail = `There is no parameter "${name.slice(0, 100)}" here.${didYouMean(name, known)}`;
+    errors.push({ pointer, code: 'invalid_field', detail, expected: `one of: ${listWords(known)}${also}` });
+  }
+  if (errors.length > 0)
+    throw new ApiError('invalid_field', `${errors[0]!.pointer}: ${errors[0]!.detail}`, { errors: errors.slice(0, 50) });
+}

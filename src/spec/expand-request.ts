@@ -1,0 +1,77 @@
+import { MOST_MISTAKES, pointerTo } from './mistake.ts';
+import type { Schema } from './request-form.ts';
+
+/** Writes shorthands out before a request is validated, and fills in defaults afterwards. */
+
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** `"species"` and `{"column": "species"}` are `{"columns": ["species"]}`. `renamed`: from pointers of the result to those that were sent. */
+export function expandTarget(body: unknown, renamed: Map<string, string>): unknown {
+  if (!isObject(body)) return body;
+  const { target } = body;
+  if (typeof target === 'string') {
+    renamed.set('/target/columns', '/target');
+    return { ...body, target: { columns: [target] } };
+  }
+  if (isObject(target) && 'column' in target && !('columns' in target)) {
+    const { column, ...others } = target;
+    renamed.set('/target/columns', '/target/column');
+    return { ...body, target: { columns: [column], ...others } };
+  }
+  return body;
+}
+
+/**
+ * A copy in which bare words are objects. Lists and objects that are too long for their schema are cut to one item too many: that is enough to say
+ * so, and a megabyte of mistakes costs no more than a few.
+ */
+export function expand(schema: Schema, value: unknown, pointer: string, renamed: Map<string, string>): unknown {
+  if (schema.shorthand !== undefined && typeof value === 'string') {
+    renamed.set(`${pointer}/${schema.shorthand}`, pointer);
+    return { [schema.shorthand]: value };
+  }
+  if (Array.isArray(value)) {
+    const shown = value.slice(0, (schema.maxItems ?? MOST_MISTAKES) + 1);
+    return schema.items === undefined
+      ? shown
+      : shown.map((item, i) => expand(schema.items, item, `${pointer}/${i}`, renamed));
+  }
+  const option = schema.anyOf?.find((branch: Schema) => branch.type !== 'null');
+  if (option !== undefined) return value === null ? null : expand(option, value, pointer, renamed);
+  if (!isObject(value)) return value;
+  const properties = propertiesOf(schema, value);
+  let unknown = 0;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, inner]) => {
+      if (Object.hasOwn(properties, name))
+        return [[name, expand(properties[name]!, inner, pointerTo(pointer, name), renamed)]];
+      return unknown++ > (schema.maxProperties ?? MOST_MISTAKES) ? [] : [[name, inner]];
+    }),
+  );
+}
+
+/** Fills in every default of a valid value; derived fields stay as they are. */
+export function fillDefaults(schema: Schema, value: unknown): unknown {
+  if (value === null) return null;
+  if (Array.isArray(value))
+    return schema.items === undefined ? value : value.map((item) => fillDefaults(schema.items, item));
+  const option = schema.anyOf?.find((branch: Schema) => branch.type !== 'null');
+  if (option !== undefined) return fillDefaults(option, value);
+  if (!isObject(value)) return value;
+  const filled: Record<string, unknown> = { ...value };
+  for (const [name, property] of Object.entries(propertiesOf(schema, value))) {
+    const given = filled[name] ?? (name in filled ? null : structuredClone(property.default));
+    if (given !== undefined) filled[name] = fillDefaults(property, given);
+  }
+  return filled;
+}
+
+/** Of variants, those of the one that `value` says it is. */
+function propertiesOf(schema: Schema, value: Record<string, unknown>): Record<string, Schema> {
+  const variant =
+    schema.oneOf === undefined
+      ? schema
+      : (schema.oneOf as Schema[]).find((candidate) => candidate.properties.type.const === value.type);
+  return variant?.properties ?? {};
+}

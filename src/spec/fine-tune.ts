@@ -1,0 +1,72 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Column } from './dataset.ts';
+import type { Add, Draft } from './draft.ts';
+import type { JobSpec } from './job.ts';
+import type { Preparation } from './preparation.ts';
+import { listWords } from './suggest.ts';
+
+/** Training that goes on from a checkpoint of another job. */
+
+/** The checkpoint a fine-tuning starts from. */
+export interface KnownCheckpoint {
+  id: string;
+  spec: JobSpec;
+  /** what its weights were trained with: the fine-tuning goes on with the same */
+  preparation: Preparation;
+}
+
+export function checkKind(spec: Draft, from: KnownCheckpoint | null, add: Add): void {
+  if (spec.kind === 'fine_tune' && spec.model.from === null) {
+    add('/model/from', 'fine-tuning starts from a checkpoint', 'the id of a checkpoint: ckpt_…');
+  } else if (spec.kind === 'train' && spec.model.from !== null) {
+    add('/kind', 'a job that starts from a checkpoint is a fine-tuning', 'fine_tune');
+  }
+  if (from === null && spec.model.from !== null)
+    add('/model/from', `There is no checkpoint ${spec.model.from}.`, 'the id of a checkpoint');
+}
+
+/** Fine-tuning keeps what the weights were trained with: columns, target, layers, loss. What is given as well must be the same. */
+export function inherit(spec: Draft, { id, spec: parent }: KnownCheckpoint, add: Add): void {
+  const take = (holder: Draft, key: string, value: unknown, pointer: string) => {
+    const own = holder[key];
+    if (own === undefined || agrees(own, value)) holder[key] = structuredClone(value);
+    else add(pointer, `must be as ${id} has it, or be left out`, null, 'shape_mismatch');
+  };
+  take(spec, 'inputs', parent.inputs, '/inputs');
+  take(spec, 'target', parent.target, '/target');
+  take(spec.model, 'layers', parent.model.layers, '/model/layers');
+  take(spec.model, 'output', parent.model.output, '/model/output');
+  take(spec.training, 'loss', parent.training.loss, '/training/loss');
+}
+
+/** Whether everything `own` says is said by `other` too. */
+function agrees(own: unknown, other: unknown): boolean {
+  if (Array.isArray(own) && Array.isArray(other))
+    return own.length === other.length && own.every((item, i) => agrees(item, other[i]));
+  if (typeof own === 'object' && own !== null && typeof other === 'object' && other !== null) {
+    return Object.entries(own).every(
+      ([key, value]) => value === undefined || agrees(value, (other as Record<string, unknown>)[key]),
+    );
+  }
+  return isDeepStrictEqual(own, other);
+}
+
+/** Whether the dataset has what the checkpoint's preparation was fitted to: images of the same shape, and no class that it does not know. */
+export function checkPreparation({ id, preparation }: KnownCheckpoint, columns: readonly Column[], add: Add): void {
+  const byName = new Map(columns.map((column) => [column.name, column]));
+  for (const input of preparation.inputs) {
+    const shape = byName.get(input.column)?.shape;
+    if (input.type === 'image' && shape != null && !isDeepStrictEqual(shape, input.shape)) {
+      const detail = `the images of "${input.column}" are ${shape.join(' × ')}, and ${id} takes ${input.shape.join(' × ')}`;
+      add('/dataset', detail, `images of ${input.shape.join(' × ')}`, 'shape_mismatch');
+    }
+  }
+  const { target } = preparation;
+  if (target.type !== 'category') return;
+  const known = new Set(target.classes);
+  const strange = byName.get(target.column)?.classes?.find(({ value }) => !known.has(value));
+  if (strange !== undefined) {
+    const detail = `"${target.column}" has the class ${JSON.stringify(strange.value)}, which ${id} does not know`;
+    add('/dataset', detail, `classes among: ${listWords(target.classes)}`);
+  }
+}

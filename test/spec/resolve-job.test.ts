@@ -1,0 +1,424 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { countSplit } from '../../src/spec/count-split.ts';
+import type { Column } from '../../src/spec/dataset.ts';
+import type { KnownDataset } from '../../src/spec/resolve-job.ts';
+import { BIRDS, CHECKPOINT, column, dense, expectMistake, type MistakeCase, resolve, specOf } from './birds.ts';
+
+const withRows = (rows: number): { dataset: KnownDataset } => ({ dataset: { ...BIRDS, rows } });
+const withColumns = (...columns: Column[]): { dataset: KnownDataset } => ({ dataset: { ...BIRDS, columns } });
+
+/** What can be read, and makes no sense with this dataset. */
+const MISTAKES: MistakeCase[] = [
+  ['a target that is no column', { target: 'specis' }, '/target', 'invalid_spec', /Did you mean "species"\?$/],
+  ['the same, as an object', { target: { column: 'specis' } }, '/target/column', 'invalid_spec', /mean "species"/],
+  [
+    'the second of two',
+    { target: { columns: ['year', 'body_mas'] } },
+    '/target/columns/1',
+    'invalid_spec',
+    /"body_mass"/,
+  ],
+  ['a name like none', { target: 'zzzzzzzz' }, '/target', 'invalid_spec', /no column "zzzzzzzz"\.$/],
+  ['a target of one class', { target: 'planet' }, '/target', 'invalid_spec', /only one class \(Earth\)/],
+  ['a target of free text', { target: 'note' }, '/target', 'invalid_spec', /is text with too many different values/],
+  ['a target without values', { target: 'nothing' }, '/target', 'invalid_spec', /has no values/],
+  [
+    'a number with too many values as a category',
+    { target: { column: 'body_mass', type: 'category' } },
+    '/target/column',
+    'invalid_spec',
+    /too many different values/,
+  ],
+  [
+    'words as numbers',
+    { target: { column: 'species', type: 'number' } },
+    '/target/column',
+    'invalid_spec',
+    /is category/,
+  ],
+  ['two categories', { target: { columns: ['species', 'sex'] } }, '/target/columns', 'invalid_spec', /one column/],
+  [
+    'a category normalized',
+    { target: { column: 'species', normalize: 'standard' } },
+    '/target/normalize',
+    'invalid_spec',
+    /not normalized/,
+  ],
+  [
+    'the target among the inputs',
+    { target: 'species', inputs: ['body_mass', 'species'] },
+    '/inputs/1',
+    'invalid_spec',
+    /is the target/,
+  ],
+  [
+    'an input twice',
+    { target: 'species', inputs: ['sex', { column: 'sex' }] },
+    '/inputs/1/column',
+    'invalid_spec',
+    /twice/,
+  ],
+  ['an input of text', { target: 'species', inputs: ['note'] }, '/inputs/0', 'invalid_spec', /is text/],
+  [
+    'text called a category',
+    { target: 'species', inputs: [{ column: 'note', type: 'category' }] },
+    '/inputs/0/type',
+    'invalid_spec',
+    /is text/,
+  ],
+  ['an input without values', { target: 'species', inputs: ['nothing'] }, '/inputs/0', 'invalid_spec', /has no values/],
+  [
+    'an input that is no column',
+    { target: 'species', inputs: [{ column: 'bill_lenght' }] },
+    '/inputs/0/column',
+    'invalid_spec',
+    /"bill_length"/,
+  ],
+  [
+    'a number as an image',
+    { target: 'species', inputs: [{ column: 'year', type: 'image' }] },
+    '/inputs/0/type',
+    'invalid_spec',
+    /cannot be taken as image/,
+  ],
+  [
+    'an input category normalized',
+    { target: 'species', inputs: [{ column: 'sex', normalize: 'minmax' }] },
+    '/inputs/0/normalize',
+    'invalid_spec',
+    /not normalized/,
+  ],
+  [
+    'nothing left to train on',
+    { target: 'species', split: { validation: 0.5, test: 0.5 } },
+    '/split',
+    'invalid_spec',
+    /nothing to train on/,
+  ],
+  [
+    'numbers stratified',
+    { target: 'body_mass', split: { stratify: true } },
+    '/split/stratify',
+    'invalid_spec',
+    /no classes/,
+  ],
+  [
+    'ordered rows stratified',
+    { target: 'species', split: { stratify: true, shuffle: false } },
+    '/split/stratify',
+    'invalid_spec',
+    /order/,
+  ],
+  [
+    'mse of a category',
+    { target: 'species', training: { loss: 'mse' } },
+    '/training/loss',
+    'invalid_spec',
+    /is for numbers/,
+  ],
+  [
+    'cross_entropy of a number',
+    { target: 'body_mass', training: { loss: { type: 'cross_entropy' } } },
+    '/training/loss',
+    'invalid_spec',
+    /category/,
+  ],
+  [
+    'binary_cross_entropy of three',
+    { target: 'species', training: { loss: 'binary_cross_entropy' } },
+    '/training/loss',
+    'invalid_spec',
+    /there are 3/,
+  ],
+  [
+    'binary_cross_entropy of a number',
+    { target: 'year', training: { loss: 'binary_cross_entropy' } },
+    '/training/loss',
+    'invalid_spec',
+    /the target is a number/,
+  ],
+  [
+    'validation.loss without validation',
+    {
+      target: 'species',
+      split: { validation: 0 },
+      training: { early_stopping: { metric: 'validation.loss' } },
+      checkpoints: { best: 'train.loss' },
+    },
+    '/training/early_stopping/metric',
+    'invalid_spec',
+    /needs a validation split/,
+  ],
+  [
+    'the accuracy of a number',
+    { target: 'body_mass', checkpoints: { best: 'validation.accuracy' } },
+    '/checkpoints/best',
+    'invalid_spec',
+    /for a category/,
+  ],
+  [
+    'the mae of a category',
+    { target: 'species', checkpoints: { best: 'validation.mae' } },
+    '/checkpoints/best',
+    'invalid_spec',
+    /for numbers/,
+  ],
+  [
+    'fine-tuning from nothing',
+    { kind: 'fine_tune', target: 'species' },
+    '/model/from',
+    'invalid_spec',
+    /starts from a checkpoint/,
+  ],
+  [
+    'fine-tuning from what is not there',
+    { kind: 'fine_tune', model: { from: CHECKPOINT } },
+    '/model/from',
+    'invalid_spec',
+    /no checkpoint/,
+  ],
+];
+
+describe('the sense of a request', () => {
+  it.each(MISTAKES)('%s', (_name, body, pointer, code, detail) => expectMistake(body, pointer, code, detail));
+
+  it('everything is told at once', () => {
+    const { mistakes } = resolve({
+      target: 'body_mass',
+      inputs: ['note', 'sex', 'sex'],
+      split: { validation: 0.9, test: 0.9 },
+      training: { loss: 'cross_entropy' },
+      model: { layers: [dense({ name: 'a' }), dense({ name: 'a' })], freeze: ['b'] },
+      checkpoints: { best: 'validation.accuracy' },
+    });
+    expect(mistakes.map(({ pointer }) => pointer)).toEqual([
+      '/split',
+      '/inputs/0',
+      '/inputs/2',
+      '/checkpoints/best',
+      '/training/loss',
+      '/model/layers/1/name',
+      '/model/freeze/0',
+    ]);
+  });
+
+  it('columns, split and target are all looked at, even where one of them is not there', () => {
+    const { mistakes } = resolve({ target: 'specis', inputs: ['yeer'], split: { validation: 0.6, test: 0.6 } });
+    expect(mistakes.map(({ pointer }) => pointer)).toEqual(['/split', '/target', '/inputs/0']);
+  });
+
+  it('a dataset of the target alone has no inputs', () => {
+    const { mistakes } = resolve({ target: 'y' }, withColumns(column('y', 'number'), column('t', 'text')));
+    expect(mistakes).toMatchObject([{ pointer: '/inputs', code: 'invalid_spec' }]);
+  });
+
+  it('thousands of unknown names are told within the limit, and soon', () => {
+    const columns = Array.from({ length: 10_000 }, (_, i) => column(`measurement_of_sensor_${i}`, 'number'));
+    const begin = performance.now();
+    const { mistakes } = resolve(
+      { target: 'measurement_of_sensor_1', inputs: columns.map(({ name }) => `${name}_x`) },
+      withColumns(...columns),
+    );
+    expect(mistakes).toHaveLength(50);
+    expect(mistakes[7]!.detail).toMatch(/Did you mean "measurement_of_sensor_/);
+    expect(performance.now() - begin).toBeLessThan(1000);
+  });
+});
+
+describe('defaults', () => {
+  it('follow from the dataset and the target', () => {
+    const spec = specOf({ target: 'species' });
+    expect(spec).toMatchObject({
+      kind: 'train',
+      name: 'birds: species',
+      split: { validation: 0.1, test: 0.1, shuffle: true, stratify: true, seed: 0 },
+      target: { columns: ['species'], type: 'category', normalize: 'none' },
+      training: {
+        epochs: 50,
+        batch_size: 32,
+        loss: { type: 'cross_entropy' },
+        optimizer: { type: 'adam', learning_rate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0 },
+        schedule: { type: 'constant', warmup_steps: 0 },
+        clip_norm: null,
+        clip_value: null,
+        early_stopping: { metric: 'validation.loss', patience: 5, min_delta: 0 },
+        seed: 0,
+      },
+      checkpoints: { every: 'epoch', min_interval_s: 2, keep_last: 2, best: 'validation.loss' },
+      resources: { threads: 'auto', max_duration_s: null, priority: 0 },
+      metadata: {},
+    });
+    // every column but the target that is a number, category, boolean or image; by the column's type
+    expect(spec.inputs).toEqual([
+      { column: 'bill_length', type: 'number', normalize: 'standard' },
+      { column: 'body_mass', type: 'number', normalize: 'standard' },
+      { column: 'sex', type: 'category', normalize: 'none' },
+      { column: 'ringed', type: 'boolean', normalize: 'none' },
+      { column: 'planet', type: 'category', normalize: 'none' },
+      { column: 'year', type: 'number', normalize: 'standard' },
+    ]);
+    const images = specOf({ target: 'year' }, withColumns(column('pixels', 'image'), column('year', 'number')));
+    expect(images.inputs).toEqual([{ column: 'pixels', type: 'image', normalize: 'minmax' }]);
+  });
+
+  it('of a target: numbers are scaled, categories of any kind are not', () => {
+    const number = { type: 'number', normalize: 'standard' };
+    const category = { type: 'category', normalize: 'none' };
+    const cases: [unknown, object, string][] = [
+      ['body_mass', number, 'mse'],
+      [{ columns: ['body_mass', 'year'] }, number, 'mse'],
+      ['year', number, 'mse'],
+      [{ column: 'year', type: 'category' }, category, 'cross_entropy'],
+      ['ringed', category, 'cross_entropy'],
+      ['sex', category, 'cross_entropy'],
+      ['grade', category, 'cross_entropy'],
+    ];
+    for (const [target, resolved, loss] of cases) {
+      const spec = specOf({ target });
+      expect(spec.target).toMatchObject(resolved);
+      expect(spec.training.loss.type).toBe(loss);
+      expect(spec.split.stratify).toBe(loss === 'cross_entropy');
+    }
+    expect(specOf({ target: 'species', split: { shuffle: false } }).split.stratify).toBe(false);
+  });
+
+  it('of the batch: 32, 128 from 20,000 training rows on, never more than there are', () => {
+    const batch = (rows: number) => specOf({ target: 'species' }, withRows(rows)).training.batch_size;
+    expect([1, 5, 40, 24_999, 25_000, 1e6].map(batch)).toEqual([1, 3, 32, 32, 128, 128]);
+  });
+
+  it('of what is watched: the validation split, where there is one', () => {
+    const without = specOf({ target: 'species', split: { validation: 0 } });
+    expect([without.training.early_stopping, without.checkpoints.best]).toEqual([null, 'train.loss']);
+    // so few rows that a tenth of them is none
+    const few = specOf({ target: 'species' }, withRows(4));
+    expect([few.training.early_stopping, few.checkpoints.best]).toEqual([null, 'train.loss']);
+    const watched = specOf({ target: 'species', training: { early_stopping: { metric: 'validation.accuracy' } } });
+    expect(watched.checkpoints.best).toBe('validation.accuracy');
+    expect(specOf({ target: 'species', training: { early_stopping: {} } }).training.early_stopping).toEqual({
+      metric: 'validation.loss',
+      patience: 5,
+      min_delta: 0,
+    });
+    const never = specOf({ target: 'species', training: { early_stopping: null } });
+    expect([never.training.early_stopping, never.checkpoints.best]).toEqual([null, 'validation.loss']);
+  });
+
+  it('of layers: two of 64 relu units, he_normal before what is rectified, names by type and number', () => {
+    const { layers, output } = specOf({ target: 'species' }).model;
+    expect(layers).toMatchObject(
+      ['dense_1', 'dense_2'].map((name) => ({
+        type: 'dense',
+        name,
+        units: 64,
+        activation: { type: 'relu' },
+        init: { type: 'he_normal', gain: 1 },
+        bias: true,
+        bias_init: { type: 'zeros' },
+      })),
+    );
+    expect(output).toEqual({ init: { type: 'xavier_uniform', gain: 1 }, bias: true, bias_init: { type: 'zeros' } });
+    const init = (activation: unknown) => {
+      const [layer] = specOf({ target: 'species', model: { layers: [dense({ activation })] } }).model.layers;
+      return layer!.type === 'dense' ? layer!.init.type : null;
+    };
+    expect(['relu', { type: 'leaky_relu' }, 'gelu'].map(init)).toEqual(['he_normal', 'he_normal', 'he_normal']);
+    expect(['linear', 'tanh', 'sigmoid'].map(init)).toEqual(['xavier_uniform', 'xavier_uniform', 'xavier_uniform']);
+    expect(specOf({ target: 'species', model: { layers: [] } }).model.layers).toEqual([]);
+  });
+
+  it('a name that was given to another layer is not given again', () => {
+    const layers = [dense({ name: 'dense_2' }), dense(), { type: 'flatten' }, dense()];
+    const names = specOf({ target: 'species', model: { layers } }).model.layers.map(({ name }) => name);
+    expect(names).toEqual(['dense_2', 'dense_3', 'flatten_1', 'dense_4']);
+    const later = [dense(), dense({ name: 'dense_1' })];
+    expect(specOf({ target: 'species', model: { layers: later } }).model.layers.map(({ name }) => name)).toEqual([
+      'dense_2',
+      'dense_1',
+    ]);
+  });
+
+  it('the name is cut between characters', () => {
+    const dataset = { ...BIRDS, name: `a${'🐧'.repeat(250)}` };
+    const { name } = specOf({ target: 'species' }, { dataset });
+    expect([...name]).toHaveLength(200);
+    expect(name.isWellFormed()).toBe(true);
+  });
+});
+
+describe('countSplit', () => {
+  it('gives every row to one part, and leaves one for training', () => {
+    const share = fc.double({ min: 0, max: 0.99, noNaN: true });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 1e6 }), share, share, (rows, validation, test) => {
+        const parts = countSplit(rows, { validation, test });
+        expect(parts.train + parts.validation + parts.test).toBe(rows);
+        expect(parts.train).toBeGreaterThanOrEqual(1);
+        expect(Math.min(parts.validation, parts.test)).toBeGreaterThanOrEqual(0);
+      }),
+    );
+  });
+});
+
+describe('a resolved spec', () => {
+  const names = fc.constantFrom('a', 'b', 'c d', 'e/f', '😀');
+  const columns = fc
+    .uniqueArray(
+      fc.record({
+        name: names,
+        type: fc.constantFrom<Column['type']>('number', 'category', 'boolean', 'image', 'text'),
+      }),
+      { selector: ({ name }) => name, minLength: 2 },
+    )
+    .map((list) =>
+      list.map(({ name, type }) =>
+        column(name, type, type === 'category' ? ['x', 'y', 'z'] : type === 'boolean' ? ['false', 'true'] : null),
+      ),
+    );
+  const activation = fc.constantFrom('relu', 'tanh', 'gelu', { type: 'leaky_relu', alpha: 0.2 });
+  const layer = fc.oneof(
+    fc.record({ type: fc.constant('dense'), units: fc.integer({ min: 1, max: 64 }), activation }),
+    fc.record({ type: fc.constant('dropout'), rate: fc.double({ min: 0, max: 0.9, noNaN: true }) }),
+    fc.constant({ type: 'flatten' }),
+  );
+  const optional: { requiredKeys: [] } = { requiredKeys: [] };
+  const request = fc.record(
+    {
+      split: fc.record(
+        { validation: fc.constantFrom(0, 0.2), shuffle: fc.boolean(), seed: fc.nat() },
+        optional,
+      ),
+      model: fc.record({ layers: fc.array(layer, { maxLength: 4 }) }, optional),
+      training: fc.record(
+        {
+          epochs: fc.integer({ min: 1, max: 1000 }),
+          optimizer: fc.constantFrom('sgd', 'adamw', { type: 'nesterov', momentum: 0.5 }),
+          schedule: fc.constantFrom('cosine', { type: 'step', every_steps: 10 }),
+          clip_norm: fc.constantFrom(null, 1),
+          early_stopping: fc.constantFrom(null, { patience: 2 }),
+        },
+        optional,
+      ),
+      resources: fc.record({ threads: fc.constantFrom('auto', 3) }, optional),
+      metadata: fc.constantFrom({}, { team: 'a' }),
+    },
+    optional,
+  );
+
+  it('resolves to itself, for any dataset and request that is taken', () => {
+    let taken = 0;
+    fc.assert(
+      fc.property(columns, fc.integer({ min: 1, max: 100_000 }), request, fc.nat(), (known, rows, body, pick) => {
+        const dataset = { ...BIRDS, rows, columns: known };
+        const target = known[pick % known.length]!.name;
+        const { spec } = resolve({ ...body, target }, { dataset });
+        if (spec === undefined) return;
+        taken += 1;
+        expect(specOf(JSON.parse(JSON.stringify(spec)), { dataset })).toEqual(spec);
+      }),
+      { numRuns: 300 },
+    );
+    expect(taken).toBeGreaterThan(100);
+  });
+});
