@@ -385,10 +385,7 @@ describe('a resolved spec', () => {
   const optional: { requiredKeys: [] } = { requiredKeys: [] };
   const request = fc.record(
     {
-      split: fc.record(
-        { validation: fc.constantFrom(0, 0.2), shuffle: fc.boolean(), seed: fc.nat() },
-        optional,
-      ),
+      split: fc.record({ validation: fc.constantFrom(0, 0.2), shuffle: fc.boolean(), seed: fc.nat() }, optional),
       model: fc.record({ layers: fc.array(layer, { maxLength: 4 }) }, optional),
       training: fc.record(
         {
