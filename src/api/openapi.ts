@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
@@ -35,6 +36,9 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
 // biome-ignore lint/suspicious/noExplicitAny: the document is walked as plain JSON
 type Json = Record<string, any>;
 
+/** What the schemas say to us, and to nobody else (see spec/schema.ts). */
+const OWN_NOTATION = ['derived', 'shorthand'];
+
 /**
  * Moves every schema that has a title to `components`, once, and refers to it. What a client may send is less strict than what comes back, so
  * the schemas of request bodies have names of their own.
@@ -46,13 +50,17 @@ function nameSchemas(document: Json): Json {
     if (typeof value !== 'object' || value === null) return value;
     const { title, default: preset, ...schema } = value as Json;
     const inside = Object.fromEntries(
-      Object.entries(schema).map(([key, inner]) => [key, visit(inner, key === 'requestBody' ? 'Request' : suffix)]),
+      Object.entries(schema)
+        .filter(([key, inner]) => !OWN_NOTATION.includes(key) || typeof inner !== 'string')
+        .map(([key, inner]) => [key, visit(inner, key === 'requestBody' ? 'Request' : suffix)]),
     );
     const kept = preset === undefined ? {} : { default: preset };
     if (typeof title !== 'string' || schema.type !== 'object')
       return { ...(title !== undefined && { title }), ...inside, ...kept };
     const name = title + suffix;
-    schemas[name] ??= { title: name, ...inside };
+    const named = { title: name, ...inside };
+    schemas[name] ??= named;
+    if (!isDeepStrictEqual(schemas[name], named)) throw new Error(`two schemas are called ${name}`);
     return { $ref: `#/components/schemas/${name}`, ...kept };
   };
   const paths = visit(addProblems(document.paths), '');

@@ -28,7 +28,6 @@ export const ERRORS = {
   checkpoint_not_found: { status: 404, title: 'There is no such checkpoint' },
   not_found: { status: 404, title: 'There is nothing at this address' },
   method_not_allowed: { status: 405, title: 'This address does not know the method' },
-  not_acceptable: { status: 406, title: 'The answer cannot be given in this form' },
   request_timeout: { status: 408, title: 'The request took too long to arrive' },
   illegal_transition: { status: 409, title: 'The job cannot do that now' },
   dataset_in_use: { status: 409, title: 'A job still needs the dataset' },

@@ -52,8 +52,13 @@ export const JobRequest: Schema = withTargetForms(requestForm(JobSpec, true));
 function withTargetForms(form: Schema): Schema {
   const target = form.properties.target as Schema;
   const { columns, ...others } = target.properties as Record<string, Schema>;
-  const one = { ...target, properties: { column: { type: 'string' }, ...others }, required: ['column'] };
-  const several = { ...target, properties: { columns, ...others } };
+  const one = {
+    ...target,
+    title: 'TargetColumn',
+    properties: { column: { type: 'string' }, ...others },
+    required: ['column'],
+  };
+  const several = { ...target, title: 'TargetColumns', properties: { columns, ...others } };
   return {
     ...form,
     properties: {

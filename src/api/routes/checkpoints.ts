@@ -113,6 +113,9 @@ function readRange(
 ): { start: number; end: number } | null {
   const { range, 'if-range': condition } = headers;
   if (range === undefined || (condition !== undefined && condition !== etag)) return null;
+  const suffix = /^bytes=-(\d+)$/.exec(range);
+  // the parser refuses a suffix longer than the file, which is the whole file (RFC 9110, 14.1.2)
+  if (suffix !== null && Number(suffix[1]) > sizeBytes) return { start: 0, end: sizeBytes - 1 };
   const ranges = parseRange(sizeBytes, range, { combine: true });
   if (ranges === -1) {
     throw new ApiError('range_not_satisfiable', `The file has ${sizeBytes} bytes.`, {

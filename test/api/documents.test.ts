@@ -1,0 +1,176 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ERRORS } from '../../src/spec/errors.ts';
+import { call, uploadCsv } from '../support/client.ts';
+import { type Service, startService } from '../support/service.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: the document is read as a stranger reads it
+type Json = any;
+let service: Service;
+let openapi: Json;
+beforeAll(async () => {
+  service = await startService();
+  openapi = (await call('GET', `${service.url}/openapi.json`)).body;
+});
+afterAll(() => service.close());
+
+/** Each object of the document, with where it stands. */
+function* walk(value: Json, pointer = ''): Generator<[string, Json]> {
+  if (typeof value !== 'object' || value === null) return;
+  yield [pointer, value];
+  for (const [key, inner] of Object.entries(value)) yield* walk(inner, `${pointer}/${key}`);
+}
+const operations = () =>
+  Object.entries(openapi.paths as Json).flatMap(([path, methods]) =>
+    Object.entries(methods as Json).map(([method, operation]): [string, string, Json] => [method, path, operation]),
+  );
+
+describe('OpenAPI', () => {
+  it('is 3.1, and says what the service is', () => {
+    expect(openapi.openapi).toBe('3.1.0');
+    expect(openapi.info).toMatchObject({ title: 'Trainyard', version: 'test' });
+  });
+
+  it('every reference leads somewhere', () => {
+    const references = [...walk(openapi)].flatMap(([pointer, { $ref }]) =>
+      typeof $ref === 'string' ? [[pointer, $ref]] : [],
+    );
+    expect(references.length).toBeGreaterThan(50);
+    for (const [pointer, reference] of references) {
+      const found = reference!
+        .slice(2)
+        .split('/')
+        .reduce((at: Json, part: string) => at?.[part], openapi);
+      expect(found, `${pointer}: ${reference}`).toBeTypeOf('object');
+    }
+  });
+
+  it('every component is used, and every schema can be compiled', () => {
+    const text = JSON.stringify(openapi);
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    ajv.addSchema({ $id: 'doc', components: openapi.components });
+    for (const name of Object.keys(openapi.components.schemas)) {
+      expect(text).toContain(`"#/components/schemas/${name}"`);
+      expect(ajv.compile({ $ref: `doc#/components/schemas/${name}` })).toBeTypeOf('function');
+    }
+  });
+
+  it('nothing of our own notation is left', () => {
+    for (const [pointer, value] of walk(openapi)) {
+      const isSchema = !/\/(properties|example|default)$/.test(pointer);
+      if (isSchema) expect(Object.keys(value), pointer).not.toEqual(expect.arrayContaining(['derived']));
+      if (isSchema) expect(Object.keys(value), pointer).not.toEqual(expect.arrayContaining(['shorthand']));
+      if (isSchema) expect(Object.keys(value), pointer).not.toEqual(expect.arrayContaining(['openNames']));
+    }
+  });
+
+  it('every route is there, with its parameters, bodies and answers', () => {
+    expect(
+      operations()
+        .map(([method, path]) => `${method} ${path}`)
+        .sort(),
+    ).toEqual([
+      'delete /v1/datasets/{id}',
+      'get /healthz',
+      'get /readyz',
+      'get /v1/datasets',
+      'get /v1/datasets/{id}',
+      'get /v1/datasets/{id}/preview',
+      'get /v1/datasets/{id}/profile',
+      'get /v1/jobs',
+      'get /v1/jobs/{id}',
+      'get /v1/jobs/{id}/checkpoints',
+      'get /v1/jobs/{id}/checkpoints/{reference}',
+      'get /v1/jobs/{id}/checkpoints/{reference}/download',
+      'get /v1/jobs/{id}/events',
+      'get /v1/jobs/{id}/metrics',
+      'get /v1/system',
+      'post /v1/datasets',
+      'post /v1/jobs',
+      'post /v1/jobs/{id}/cancel',
+      'post /v1/jobs/{id}/predict',
+    ]);
+    for (const [method, path, operation] of operations()) {
+      const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+      const declared = (operation.parameters ?? []).filter((p: Json) => p.in === 'path').map((p: Json) => p.name);
+      expect(declared.sort(), path).toEqual(named.sort());
+      expect(operation.summary, path).toMatch(/\S/);
+      expect(operation.responses.default).toEqual({ $ref: '#/components/responses/Problem' });
+      const hasBody = method === 'post' && !path.endsWith('/cancel');
+      expect(operation.requestBody !== undefined, `${method} ${path}`).toBe(hasBody);
+    }
+    const typesOf = (method: string, path: string, status: string) =>
+      Object.keys(openapi.paths[path][method].responses[status].content);
+    expect(typesOf('get', '/v1/jobs/{id}/events', '200')).toEqual(['application/json', 'text/event-stream']);
+    expect(typesOf('get', '/v1/jobs/{id}/metrics', '200')).toEqual(['application/json', 'text/csv']);
+    expect(typesOf('get', '/v1/jobs/{id}/checkpoints/{reference}/download', '206')).toEqual([
+      'application/octet-stream',
+    ]);
+    expect(Object.keys(openapi.paths['/v1/datasets'].post.requestBody.content)).toContain('multipart/form-data');
+  });
+
+  it('what is answered is as the document says', async () => {
+    const dataset = await uploadCsv(service.api, 'points', 'a,b,y\n1,x,2\n2,y,4\n3,x,6\n4,z,8\n');
+    const posted = await call('POST', `${service.api}/jobs`, {
+      dataset,
+      target: 'y',
+      training: { optimizer: 'adamw' },
+    });
+    const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true });
+    ajv.addSchema({ $id: 'doc', ...openapi });
+    const check = (method: string, path: string, { status, body }: { status: number; body: Json }) => {
+      const { responses } = openapi.paths[path][method];
+      const place =
+        responses[status] === undefined
+          ? 'components/responses/Problem'
+          : `paths/${path.replaceAll('~', '~0').replaceAll('/', '~1')}/${method}/responses/${status}`;
+      const type = responses[status] === undefined ? 'application~1problem+json' : 'application~1json';
+      const validate = ajv.compile({ $ref: `doc#/${encodeURI(place)}/content/${type}/schema` });
+      expect(validate(body) ? null : validate.errors).toBeNull();
+    };
+    const get = async (path: string, id: string) =>
+      check('get', path, await call('GET', service.url + path.replace('{id}', id)));
+    check('post', '/v1/jobs', posted);
+    check('post', '/v1/jobs', await call('POST', `${service.api}/jobs`, { dataset, target: 'z', split: [] }));
+    for (const path of ['/v1/datasets/{id}', '/v1/datasets/{id}/profile', '/v1/datasets/{id}/preview'])
+      await get(path, dataset);
+    for (const path of ['/v1/jobs/{id}', '/v1/jobs/{id}/events', '/v1/jobs/{id}/metrics', '/v1/jobs/{id}/checkpoints'])
+      await get(path, posted.body.id);
+    for (const path of ['/v1/jobs', '/v1/datasets', '/v1/system', '/readyz', '/healthz']) await get(path, '');
+    // the request that made it, and the spec that it became, are both what may be sent
+    const request = ajv.compile({ $ref: 'doc#/paths/~1v1~1jobs/post/requestBody/content/application~1json/schema' });
+    for (const body of [{ dataset, target: 'y', training: { optimizer: 'adamw' } }, posted.body.spec])
+      expect(request(body) ? null : request.errors).toBeNull();
+  });
+});
+
+describe('pages for people', () => {
+  it('the documentation, with all it needs', async () => {
+    const { status, body } = await call<string>('GET', `${service.url}/docs`);
+    expect(status).toBe(200);
+    const parts = [...body.matchAll(/(?:src|href)="([^"]+)"/g)].map(
+      ([, part]) => new URL(part!, `${service.url}/docs/`).href,
+    );
+    expect(parts.length).toBeGreaterThan(3);
+    for (const part of parts) expect((await fetch(part)).status, part).toBe(200);
+  });
+
+  it('every code of an error, where its type leads', async () => {
+    const { headers, body } = await call<string>('GET', `${service.url}/docs/errors`);
+    expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
+    for (const [code, { status, title }] of Object.entries(ERRORS)) {
+      expect(body).toContain(`id="${code}"`);
+      expect(body).toContain(`<td>${status}</td><td>${title}</td>`);
+    }
+  });
+
+  it('the system tells its limits, and nothing of tenants', async () => {
+    expect((await call('GET', `${service.api}/system`)).body).toEqual({
+      version: 'test',
+      node: process.version,
+      workers: [],
+      queue_depth: 0,
+      limits: { upload_bytes: 2 ** 30, json_bytes: 2 ** 20 },
+    });
+  });
+});
