@@ -2,6 +2,7 @@ import type { Add } from './draft.ts';
 import type { JobSpec } from './job.ts';
 import { pointerTo } from './mistake.ts';
 import type { Initializer } from './model.ts';
+import { type RowShape, shapeAfter, shapeOfInputs } from './model-shapes.ts';
 import type { Optimizer } from './optimizer.ts';
 import { listWords, suggest } from './suggest.ts';
 
@@ -37,28 +38,51 @@ function countSlots(optimizer: Optimizer): number {
 interface Widths {
   /** null where it depends on the training rows */
   inputWidth: number | null;
+  /** height, width, channels, where the only input is an image */
+  image: readonly number[] | null;
   outputWidth: number;
 }
 
 /** Whether a model whose layers are filled in fits its inputs, its target and a memory. */
-export function checkModel(spec: JobSpec, { inputWidth, outputWidth }: Widths, add: Add): void {
+export function checkModel(spec: JobSpec, { inputWidth, image, outputWidth }: Widths, add: Add): void {
   const { model } = spec;
   const names = new Set<string>();
   const parameters: string[] = [];
-  let width = inputWidth;
+  let shape: RowShape = shapeOfInputs(model.layers, image, inputWidth);
   let count = 0;
+  let isBroken = false;
   model.layers.forEach((layer, i) => {
     const at = pointerTo('/model/layers', i);
     if (names.has(layer.name) || layer.name === 'output')
       add(`${at}/name`, `"${layer.name}" is taken`, 'a name that no other layer has');
     names.add(layer.name);
-    if (layer.type !== 'dense') return;
+    const before = shape;
+    const after = shapeAfter(layer, before);
+    if ('misfit' in after) {
+      const { field, detail, expected } = after.misfit;
+      // one mistake of this kind hides what follows from it
+      if (!isBroken) add(`${at}/${field}`, detail, expected, 'shape_mismatch');
+      isBroken = true;
+      shape = null;
+    } else shape = after.shape;
+    if (layer.type !== 'dense' && layer.type !== 'conv2d') return;
     parameters.push(`${layer.name}.weight`, ...(layer.bias ? [`${layer.name}.bias`] : []));
-    checkValues(layer.init, width === null ? null : width * layer.units, `${at}/init`, add);
-    checkValues(layer.bias_init, layer.units, `${at}/bias_init`, add);
-    count += (width ?? 1) * layer.units + layer.units;
-    width = layer.units;
+    const units = layer.type === 'dense' ? layer.units : layer.filters;
+    const taps = layer.type === 'dense' ? 1 : layer.kernel_size ** 2;
+    const inputs = before === null ? null : taps * before.at(-1)!;
+    checkValues(layer.init, inputs === null ? null : inputs * units, `${at}/init`, add);
+    checkValues(layer.bias_init, units, `${at}/bias_init`, add);
+    count += (inputs ?? 1) * units + units;
   });
+  const width = lastWidth(shape);
+  if (shape !== null && shape.length > 1 && model.output !== null && !isBroken) {
+    add(
+      model.layers.length === 0 ? '/model/layers' : `${pointerTo('/model/layers', model.layers.length - 1)}/type`,
+      `the output layer takes a vector; the last layer gives (${shape.join(', ')})`,
+      'flatten or global_average_pool2d as the last layer',
+      'shape_mismatch',
+    );
+  }
 
   if (model.output === null) checkLastLayer(spec, outputWidth, add);
   else {
@@ -79,6 +103,10 @@ export function checkModel(spec: JobSpec, { inputWidth, outputWidth }: Widths, a
     );
   }
   checkFreeze(spec, parameters, add);
+}
+
+function lastWidth(shape: RowShape): number | null {
+  return shape === null ? null : shape.at(-1)!;
 }
 
 /** `output: null`: the last layer must give what the loss takes. */

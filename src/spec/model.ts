@@ -125,7 +125,87 @@ export const FlattenLayer = closed(
 );
 export type FlattenLayer = Static<typeof FlattenLayer>;
 
-export const Layer = variants([DenseLayer, ActivationLayer, DropoutLayer, FlattenLayer], { title: 'Layer' });
+export const ReshapeLayer = closed(
+  {
+    type: tag('reshape'),
+    name,
+    shape: Type.Array(count('length of one dimension', 65_536), {
+      minItems: 1,
+      maxItems: 3,
+      description: 'dimensions of one row: [28, 28, 1] is height, width, channels',
+    }),
+  },
+  { title: 'ReshapeLayer', description: 'The same values under other dimensions.' },
+);
+export type ReshapeLayer = Static<typeof ReshapeLayer>;
+
+const stride = (description: string, options: Record<string, unknown> = {}) =>
+  Type.Integer({ minimum: 1, maximum: 64, description, ...options });
+
+export const Conv2dLayer = closed(
+  {
+    type: tag('conv2d'),
+    name,
+    filters: count('channels of the output', 4096),
+    kernel_size: Type.Integer({ minimum: 1, maximum: 64, default: 3, description: 'height and width of the window' }),
+    stride: stride('distance between two windows', { default: 1 }),
+    dilation: stride('distance between two values of a window; 1: neighbours', { default: 1 }),
+    padding: words(['valid', 'same'], {
+      default: 'valid',
+      description:
+        'valid: windows lie inside the image; same: zeros around it, so that the output has ⌈size / stride⌉ places',
+    }),
+    activation: Type.Unsafe<Activation>({ ...Activation, default: { type: 'linear' } }),
+    ...denseFields,
+  },
+  {
+    title: 'Conv2dLayer',
+    description: 'Convolution over (height, width, channels): y = activation(windows(x)·W + b).',
+  },
+);
+export type Conv2dLayer = Static<typeof Conv2dLayer>;
+
+const poolFields = {
+  name,
+  size: Type.Integer({ minimum: 1, maximum: 64, default: 2, description: 'height and width of the window' }),
+  stride: stride('distance between two windows', derived('size')),
+};
+
+export const MaxPool2dLayer = closed(
+  { type: tag('max_pool2d'), ...poolFields },
+  { title: 'MaxPool2dLayer', description: 'Largest value of each window, each channel by itself.' },
+);
+export type MaxPool2dLayer = Static<typeof MaxPool2dLayer>;
+
+export const AveragePool2dLayer = closed(
+  { type: tag('average_pool2d'), ...poolFields },
+  { title: 'AveragePool2dLayer', description: 'Mean of each window, each channel by itself.' },
+);
+export type AveragePool2dLayer = Static<typeof AveragePool2dLayer>;
+
+export const GlobalAveragePool2dLayer = closed(
+  { type: tag('global_average_pool2d'), name },
+  {
+    title: 'GlobalAveragePool2dLayer',
+    description: 'Mean over the whole image: (height, width, channels) becomes (channels).',
+  },
+);
+export type GlobalAveragePool2dLayer = Static<typeof GlobalAveragePool2dLayer>;
+
+export const Layer = variants(
+  [
+    DenseLayer,
+    Conv2dLayer,
+    MaxPool2dLayer,
+    AveragePool2dLayer,
+    GlobalAveragePool2dLayer,
+    ActivationLayer,
+    DropoutLayer,
+    FlattenLayer,
+    ReshapeLayer,
+  ],
+  { title: 'Layer' },
+);
 export type Layer = Static<typeof Layer>;
 
 /** Output layer: a dense layer whose width follows from the target, and which gives logits or values. */

@@ -76,7 +76,8 @@ export function resolveJob(
         ? 1
         : classes.length;
   const inputWidth = from?.preparation.inputWidth ?? widthOf(inputs, dataset.columns);
-  checkModel(spec as JobSpec, { inputWidth, outputWidth }, add);
+  const image = inputs.length === 1 ? (dataset.columns.find((c) => c.name === inputs[0]!.column)?.shape ?? null) : null;
+  checkModel(spec as JobSpec, { inputWidth, image, outputWidth }, add);
   return mistakes.length > 0 ? refused() : { ok: true, spec: spec as JobSpec };
 }
 
@@ -123,7 +124,8 @@ function resolveModel({ model }: Draft): void {
     while (layer.name === undefined && taken.has(`${layer.type}_${number}`)) number += 1;
     counts.set(layer.type, number);
     layer.name ??= `${layer.type}_${number}`;
-    if (layer.type !== 'dense') continue;
+    if (layer.type === 'max_pool2d' || layer.type === 'average_pool2d') layer.stride ??= layer.size;
+    if (layer.type !== 'dense' && layer.type !== 'conv2d') continue;
     const rectified = ['relu', 'leaky_relu', 'gelu'].includes(layer.activation.type);
     layer.init ??= { type: rectified ? 'he_normal' : 'xavier_uniform', gain: 1 };
   }

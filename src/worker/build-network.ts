@@ -5,13 +5,14 @@ import type { PlateauDescription } from '../engine/plateau.ts';
 import type { ScheduleDescription } from '../engine/schedules.ts';
 import type { JobSpec } from '../spec/job.ts';
 import type { Layer } from '../spec/model.ts';
+import { shapeOfInputs } from '../spec/model-shapes.ts';
 import type { Preparation } from '../spec/preparation.ts';
 
 /** Says a resolved spec in the engine's words. */
 
 /** All layers, the output layer last. Its width follows from the target. */
 export function buildLayers(spec: JobSpec, preparation: Preparation): LayerDescription[] {
-  const layers = spec.model.layers.map(buildLayer);
+  const layers = [...buildInputs(spec, preparation), ...spec.model.layers.map(buildLayer)];
   const { output } = spec.model;
   if (output === null) return layers;
   return [
@@ -28,10 +29,27 @@ export function buildLayers(spec: JobSpec, preparation: Preparation): LayerDescr
   ];
 }
 
+/** Rows are kept as vectors; a layer over images needs them as images again. */
+function buildInputs({ model }: JobSpec, { inputs, inputWidth }: Preparation): LayerDescription[] {
+  const [only] = inputs;
+  const image = inputs.length === 1 && only?.type === 'image' ? only.shape : null;
+  const shape = shapeOfInputs(model.layers, image, inputWidth)!;
+  return shape.length === 1 ? [] : [{ type: 'reshape', name: 'input', shape }];
+}
+
 function buildLayer(layer: Layer): LayerDescription {
-  if (layer.type !== 'dense') return layer;
-  const { bias_init: biasInit, ...rest } = layer;
-  return { ...rest, biasInit };
+  switch (layer.type) {
+    case 'dense': {
+      const { bias_init: biasInit, ...rest } = layer;
+      return { ...rest, biasInit };
+    }
+    case 'conv2d': {
+      const { bias_init: biasInit, kernel_size: size, ...rest } = layer;
+      return { ...rest, kernelHeight: size, kernelWidth: size, biasInit };
+    }
+    default:
+      return layer;
+  }
 }
 
 export function buildLoss(spec: JobSpec): LossDescription {

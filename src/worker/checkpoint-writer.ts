@@ -54,9 +54,9 @@ export class CheckpointWriter {
     const written: CheckpointToRecord[] = [];
     const { best } = state;
     if (best !== null && !this.#bestIsWritten) {
-      const weights = this.#trainer.parameters.map(({ name, node }) => ({
+      const weights = this.#trainer.parameters.map(({ name, shape }) => ({
         name,
-        shape: [...node.shape.dims],
+        shape: [...shape],
         data: this.#best.get(name)!,
       }));
       written.push(
@@ -71,7 +71,7 @@ export class CheckpointWriter {
     }
     const tensors = (list: readonly { name: string; shape: number[] }[]) =>
       list.map(({ name, shape }) => ({ name, shape, data: this.#trainer.tensor(name).slice() }));
-    const weights = tensors(this.#trainer.parameters.map(({ name, node }) => ({ name, shape: [...node.shape.dims] })));
+    const weights = tensors(this.#trainer.parameters.map(({ name, shape }) => ({ name, shape: [...shape] })));
     const optimizerState = tensors(
       this.#trainer.slots.map(({ node }) => ({ name: node.attributes.name as string, shape: [...node.shape.dims] })),
     );

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { compileKernels } from '../../src/engine/kernels/load.ts';
 import { Trainer } from '../../src/engine/trainer.ts';
-import { dense } from '../support/mlp.ts';
+import { dense } from '../support/networks.ts';
 
 it('a team waits for its next order for as long as the leader takes', async () => {
   const trainer = new Trainer(

@@ -4,7 +4,7 @@ import { chooseKernels, compileKernels } from '../../src/engine/kernels/load.ts'
 import type { LayerDescription } from '../../src/engine/layers/layer.ts';
 import type { OptimizerDescription } from '../../src/engine/optimizers/optimizer.ts';
 import { seedOf, shuffle } from '../../src/engine/random.ts';
-import { createMlp, dense } from '../support/mlp.ts';
+import { createTrainer, dense } from '../support/networks.ts';
 
 /** The promise: the weights are the same to the last bit for any number of threads, and in every run. */
 const he = { type: 'he_normal', gain: 1 } as const;
@@ -32,15 +32,39 @@ const WIDTH = 53;
 const ROWS = 331;
 const BATCH = 48;
 
-async function trainAndHash(threads: number, optimizer: OptimizerDescription, clipNorm: number): Promise<string> {
-  const x = Float32Array.from({ length: ROWS * WIDTH }, (_, i) => Math.sin(i * 0.37) + Math.cos(i * 0.011));
+/** A convolution with everything that is summed over rows, positions and images. */
+const window = { kernelHeight: 3, kernelWidth: 2, stride: 1, dilation: 1, padding: 'same' as const };
+const CONVOLUTIONAL: LayerDescription[] = [
+  { type: 'reshape', name: 'image', shape: [6, 8, 1] },
+  {
+    ...{ type: 'conv2d', name: 'c1', filters: 6, ...window, activation: { type: 'relu' } },
+    ...{ init: he, bias: true, biasInit: { type: 'zeros' } },
+  },
+  { type: 'max_pool2d', name: 'p', size: 2, stride: 2 },
+  { type: 'dropout', name: 'drop', rate: 0.2 },
+  {
+    ...{ type: 'conv2d', name: 'c2', filters: 9, ...window, stride: 2, activation: { type: 'tanh' } },
+    ...{ init: he, bias: true, biasInit: { type: 'zeros' } },
+  },
+  { type: 'global_average_pool2d', name: 'g' },
+  dense('out', 7, 'linear', he),
+];
+
+async function trainAndHash(
+  threads: number,
+  optimizer: OptimizerDescription,
+  clipNorm: number,
+  layers = LAYERS,
+  width = WIDTH,
+): Promise<string> {
+  const x = Float32Array.from({ length: ROWS * width }, (_, i) => Math.sin(i * 0.37) + Math.cos(i * 0.011));
   const labels = Int32Array.from({ length: ROWS }, (_, i) => (i * 5) % 7);
   const { compiled } = chooseKernels();
-  const trainer = createMlp(compiled, threads, {
-    layers: LAYERS,
+  const trainer = createTrainer(compiled, threads, {
+    layers,
     loss: { type: 'cross_entropy' },
     optimizer,
-    inputWidth: WIDTH,
+    input: [width],
     rows: ROWS,
     batchRows: BATCH,
     x,
@@ -75,6 +99,12 @@ describe('the same bits', () => {
     },
   );
 
+  it('for 1 to 8 threads of a convolutional network', async () => {
+    const first = await trainAndHash(1, OPTIMIZERS[0]!, 0.7, CONVOLUTIONAL, 48);
+    for (const threads of [2, 3, 5, 8])
+      expect(await trainAndHash(threads, OPTIMIZERS[0]!, 0.7, CONVOLUTIONAL, 48)).toBe(first);
+  });
+
   it('and they do depend on what the model is', async () => {
     expect(await trainAndHash(1, OPTIMIZERS[0]!, 0.7)).not.toBe(await trainAndHash(1, OPTIMIZERS[0]!, 0.2));
   });
@@ -82,11 +112,11 @@ describe('the same bits', () => {
 
 describe('a team', () => {
   it('ends with the error of the thread that failed, and does not hang', async () => {
-    const trainer = createMlp(compileKernels({ build: 'plain' }), 2, {
+    const trainer = createTrainer(compileKernels({ build: 'plain' }), 2, {
       layers: [dense('d', 3, 'linear', he)],
       loss: { type: 'cross_entropy' },
       optimizer: { type: 'sgd', weightDecay: 0 },
-      inputWidth: 4,
+      input: [4],
       rows: 8,
       batchRows: 4,
       x: new Float32Array(32),
@@ -100,11 +130,11 @@ describe('a team', () => {
   });
 
   it('leaves the weights as they were when the loss is not finite', async () => {
-    const trainer = createMlp(chooseKernels().compiled, 2, {
+    const trainer = createTrainer(chooseKernels().compiled, 2, {
       layers: [dense('d', 3, 'linear', he)],
       loss: { type: 'cross_entropy' },
       optimizer: { type: 'sgd', weightDecay: 0 },
-      inputWidth: 4,
+      input: [4],
       rows: 8,
       batchRows: 8,
       x: Float32Array.from({ length: 32 }, (_, i) => (i === 20 ? Number.POSITIVE_INFINITY : 1)),
@@ -119,11 +149,11 @@ describe('a team', () => {
   });
 
   it('leaves frozen parameters as they are and gives them no optimizer state', async () => {
-    const trainer = createMlp(chooseKernels().compiled, 1, {
+    const trainer = createTrainer(chooseKernels().compiled, 1, {
       layers: [dense('a', 5, 'relu', he), dense('b', 3, 'linear', he)],
       loss: { type: 'cross_entropy' },
       optimizer: OPTIMIZERS[0]!,
-      inputWidth: 4,
+      input: [4],
       rows: 8,
       batchRows: 8,
       x: Float32Array.from({ length: 32 }, (_, i) => Math.sin(i)),

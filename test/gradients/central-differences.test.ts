@@ -3,11 +3,13 @@ import { differentiate } from '../../src/engine/graph/differentiate.ts';
 import { elementsOf, Graph, type Node } from '../../src/engine/graph/graph.ts';
 import { chooseKernels } from '../../src/engine/kernels/load.ts';
 import { activate } from '../../src/engine/ops/activations.ts';
+import { type ConvolutionWindow, conv2d } from '../../src/engine/ops/convolution.ts';
 import { dropout } from '../../src/engine/ops/dropout.ts';
 import { add, addBias, affine, columnSum, multiply, reshape, subtract } from '../../src/engine/ops/elementwise.ts';
 import { gather, parameter, rowOrder, table } from '../../src/engine/ops/leaves.ts';
 import { type LossDescription, meanRows, rowLoss } from '../../src/engine/ops/losses.ts';
 import { matmul } from '../../src/engine/ops/matmul.ts';
+import { averagePool2d, maxPool2d } from '../../src/engine/ops/pooling.ts';
 import { OP_NAMES, opOf } from '../../src/engine/ops/registry.ts';
 import { compile } from '../../src/engine/plan/compile.ts';
 import { Team } from '../../src/engine/team/team.ts';
@@ -28,6 +30,8 @@ interface Case {
   /** builds the value the loss is taken of, from x (rows, dims) and w (the fixed parameter) */
   build(graph: Graph, x: Node, w: Node): Node;
   weightDims: number[];
+  /** x as values further apart than a difference reaches, where a maximum has a kink */
+  apart?: boolean;
 }
 
 const seed = { low: 7, high: 9 };
@@ -47,7 +51,82 @@ const lossCase = (loss: LossDescription, op: string): Case => ({
   build: (graph, x, w) => addBias(graph, x, w),
 });
 
+const WINDOWS: ConvolutionWindow[] = [
+  { kernelHeight: 2, kernelWidth: 3, stride: 1, dilation: 1, padding: 'valid' },
+  { kernelHeight: 3, kernelWidth: 3, stride: 1, dilation: 1, padding: 'same' },
+  { kernelHeight: 3, kernelWidth: 2, stride: 2, dilation: 1, padding: 'same' },
+  { kernelHeight: 2, kernelWidth: 2, stride: 1, dilation: 2, padding: 'valid' },
+  { kernelHeight: 1, kernelWidth: 1, stride: 2, dilation: 1, padding: 'valid' },
+];
+const IMAGE = [4, 5, 2];
+const FILTERS = 3;
+/** The operation `name` of what differentiating `conv2d` gives, so that its own gradient can be looked at. */
+function gradientOfConv2d(graph: Graph, x: Node, w: Node, window: ConvolutionWindow, name: string): Node {
+  const y = conv2d(graph, x, w, window);
+  return opOf(y).gradient!(graph, y, y).find((node) => node?.op === name)!;
+}
+const convolutionCases = WINDOWS.flatMap((window): Case[] => {
+  const weightDims = [window.kernelHeight * window.kernelWidth * IMAGE[2]!, FILTERS];
+  const { kernelHeight, kernelWidth, stride, dilation, padding } = window;
+  const label = `${kernelHeight} × ${kernelWidth}, stride ${stride}, dilation ${dilation}, ${padding}`;
+  const common = { dims: IMAGE, weightDims };
+  return [
+    {
+      name: `conv2d ${label}`,
+      ops: ['conv2d'],
+      ...common,
+      build: (graph, x, w) => affine(graph, conv2d(graph, x, w, window), 0.5),
+    },
+    {
+      name: `conv2dInputGrad ${label}`,
+      ops: ['conv2dInputGrad'],
+      ...common,
+      build: (graph, x, w) => affine(graph, gradientOfConv2d(graph, x, w, window, 'conv2dInputGrad'), 0.05),
+    },
+    {
+      name: `conv2dWeightGrad ${label}`,
+      ops: ['conv2dWeightGrad'],
+      ...common,
+      build: (graph, x, w) => {
+        const dw = affine(graph, gradientOfConv2d(graph, x, w, window, 'conv2dWeightGrad'), 0.01);
+        return affine(graph, conv2d(graph, x, dw, window), 0.2);
+      },
+    },
+  ];
+});
+
 const CASES: Case[] = [
+  ...convolutionCases,
+  ...[
+    [2, 2],
+    [3, 1],
+    [2, 1],
+  ].map(([size, stride]) => ({
+    name: `maxPool2d ${size}, stride ${stride}`,
+    ops: ['maxPool2d'],
+    dims: [4, 5, 2],
+    weightDims: [2],
+    build: (graph: Graph, x: Node, w: Node) => addBias(graph, maxPool2d(graph, x, size!, stride!), w),
+    apart: true,
+  })),
+  {
+    name: 'averagePool2d',
+    ops: ['averagePool2d'],
+    dims: [4, 5, 2],
+    weightDims: [2],
+    build: (graph, x, w) => addBias(graph, affine(graph, averagePool2d(graph, x, 2, 3, 1), 3), w),
+  },
+  {
+    // its own gradient is the pooling again
+    name: 'averagePool2dGrad',
+    ops: ['averagePool2dGrad'],
+    dims: [4, 5, 2],
+    weightDims: [2],
+    build: (graph, x, w) => {
+      const y = averagePool2d(graph, x, 2, 2, 2);
+      return addBias(graph, affine(graph, opOf(y).gradient!(graph, y, y)[0]!, 9), w);
+    },
+  },
   { name: 'matmul', ops: ['matmul'], dims: [6], weightDims: [6, 4], build: (graph, x, w) => matmul(graph, x, w) },
   {
     name: 'matmul of a sequence',
@@ -132,10 +211,14 @@ const spread = (count: number, phase: number) =>
     return (unit < 0.5 ? -1 : 1) * (0.15 + Math.abs(unit - 0.5) * 1.7);
   });
 
+/** Steps of 3ε in a scattered order. */
+const ladder = (count: number) =>
+  Array.from({ length: count }, (_, i) => (((i * 89) % count) - count / 2) * 3 * EPSILON);
+
 describe('gradients against central differences', () => {
   const { compiled } = chooseKernels();
 
-  it.each(CASES)('$name', async ({ dims, weightDims, loss = { type: 'mse' }, build }) => {
+  it.each(CASES)('$name', async ({ dims, weightDims, loss = { type: 'mse' }, build, apart }) => {
     const graph = new Graph();
     const order = rowOrder(graph, 'order', ROWS);
     const features = table(graph, { name: 'features', rows: ROWS, dims, element: 'f32' });
@@ -163,7 +246,8 @@ describe('gradients against central differences', () => {
     );
     const team = new Team(plan, compiled);
     team.indices('order').set(Array.from({ length: ROWS }, (_, i) => i));
-    team.floats('features').set(spread(ROWS * elementsOf(x), 0.1));
+    const count = ROWS * elementsOf(x);
+    team.floats('features').set(apart ? ladder(count) : spread(count, 0.1));
     team.floats('w').set(spread(elementsOf(w), 0.7));
     if (labels) team.integers('target').set([0, 3, 5, 1, 3]);
     else if (loss.type === 'binary_cross_entropy')

@@ -3,20 +3,20 @@ import { describe, expect, it } from 'vitest';
 import { differentiate } from '../../src/engine/graph/differentiate.ts';
 import { elementsOf, Graph } from '../../src/engine/graph/graph.ts';
 import { compileKernels, KERNEL_BUILDS } from '../../src/engine/kernels/load.ts';
-import { ModelBuilder } from '../../src/engine/layers/layer.ts';
+import { type LayerDescription, ModelBuilder } from '../../src/engine/layers/layer.ts';
 import { gather, rowOrder, table } from '../../src/engine/ops/leaves.ts';
 import { type LossDescription, meanRows, rowLoss } from '../../src/engine/ops/losses.ts';
 import type { OptimizerDescription } from '../../src/engine/optimizers/optimizer.ts';
 import { compile } from '../../src/engine/plan/compile.ts';
 import { Team } from '../../src/engine/team/team.ts';
-import { createMlp, dense } from '../support/mlp.ts';
+import { createTrainer, dense } from '../support/networks.ts';
 
 /**
  * The fixtures are PyTorch 1.13 runs: weights, batches, the first gradients (float64), 20 losses and the final parameters.
  * `w0` is (in, out), y = x·w0 + b0.
  */
 interface Trace {
-  config: { dims: number[]; batch: number; lr: number };
+  config: { batch: number; lr: number };
   hyper: { steps: number; batches: number };
   params: Record<string, { shape: number[]; init: number[]; grad_step0: number[]; final_f64: number[] }>;
   inputs: { x: number[]; y: number[] }[];
@@ -24,27 +24,75 @@ interface Trace {
 }
 
 interface Case {
-  name: 'W1' | 'W2';
-  activation: 'relu' | 'tanh';
+  name: 'W1' | 'W2' | 'W3';
+  layers: LayerDescription[];
+  /** dims of one row of the features, and width of the output */
+  input: number[];
+  outputs: number;
+  /** PyTorch's parameter c1w is layer c1's weight */
   loss: LossDescription;
   optimizer: OptimizerDescription;
 }
 
+const zeros = { type: 'zeros' } as const;
+
+/** A 3 × 3 convolution with relu, that begins at zero. */
+function convolution(name: string, filters: number): LayerDescription {
+  const window = { kernelHeight: 3, kernelWidth: 3, stride: 1, dilation: 1, padding: 'valid' as const };
+  return {
+    ...{ type: 'conv2d', name, filters, ...window },
+    ...{ activation: { type: 'relu' }, init: zeros, bias: true, biasInit: zeros },
+  };
+}
+
+const W1_DIMS = [20, 16, 12, 5];
+const W2_DIMS = [2, 16, 1];
+const mlp = (dims: number[], activation: 'relu' | 'tanh') =>
+  dims.slice(1).map((units, i) => dense(`d${i}`, units, i + 2 < dims.length ? activation : 'linear'));
+
 const CASES: Case[] = [
   {
     name: 'W1',
-    activation: 'relu',
+    input: [W1_DIMS[0]!],
+    outputs: W1_DIMS.at(-1)!,
+    layers: mlp(W1_DIMS, 'relu'),
     loss: { type: 'cross_entropy' },
     optimizer: { type: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
   },
-  { name: 'W2', activation: 'tanh', loss: { type: 'mse' }, optimizer: { type: 'sgd', weightDecay: 0 } },
+  {
+    name: 'W2',
+    input: [W2_DIMS[0]!],
+    outputs: W2_DIMS.at(-1)!,
+    layers: mlp(W2_DIMS, 'tanh'),
+    loss: { type: 'mse' },
+    optimizer: { type: 'sgd', weightDecay: 0 },
+  },
+  {
+    name: 'W3',
+    input: [10, 10, 1],
+    outputs: 5,
+    layers: [
+      convolution('c1', 4),
+      convolution('c2', 6),
+      { type: 'max_pool2d', name: 'pool', size: 2, stride: 2 },
+      { type: 'flatten', name: 'flat' },
+      dense('d1', 8, 'relu'),
+      dense('d2', 5, 'linear'),
+    ],
+    loss: { type: 'cross_entropy' },
+    optimizer: { type: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
+  },
 ];
 
 const readTrace = (name: string) =>
   JSON.parse(readFileSync(new URL(`./fixtures/${name}.json`, import.meta.url), 'utf8')) as Trace;
-const layersOf = ({ config }: Trace, activation: Case['activation']) =>
-  config.dims.slice(1).map((units, i) => dense(`d${i}`, units, i + 2 < config.dims.length ? activation : 'linear'));
-const ourName = (theirs: string) => `d${theirs.slice(1)}.${theirs.startsWith('w') ? 'weight' : 'bias'}`;
+/** w0 is d0.weight, c1b is c1.bias */
+function ourName(theirs: string): string {
+  const [layer, kind] = /^[wb]/.test(theirs)
+    ? [`d${theirs.slice(1)}`, theirs[0]]
+    : [theirs.slice(0, -1), theirs.at(-1)];
+  return `${layer}.${kind === 'w' ? 'weight' : 'bias'}`;
+}
 const targetsOf = (loss: LossDescription, width: number, data: number[]) =>
   loss.type === 'cross_entropy' ? { labels: data } : { values: { width, data } };
 
@@ -59,21 +107,21 @@ for (const build of KERNEL_BUILDS) {
 
     it.each(CASES.flatMap((c) => [1, 2].map((threads) => ({ ...c, threads }))))(
       '$name: 20 losses and the final parameters, $threads thread(s)',
-      async ({ name, activation, loss, optimizer, threads }) => {
+      async ({ name, input, outputs, layers, loss, optimizer, threads }) => {
         const trace = readTrace(name);
-        const { batch, dims, lr } = trace.config;
+        const { batch, lr } = trace.config;
         const rows = trace.inputs.length * batch;
-        const trainer = createMlp(compiled, threads, {
-          layers: layersOf(trace, activation),
+        const trainer = createTrainer(compiled, threads, {
+          layers,
           loss,
           optimizer,
-          inputWidth: dims[0]!,
+          input,
           rows,
           batchRows: batch,
           x: trace.inputs.flatMap((i) => i.x),
           ...targetsOf(
             loss,
-            dims.at(-1)!,
+            outputs,
             trace.inputs.flatMap((i) => i.y),
           ),
         });
@@ -90,20 +138,19 @@ for (const build of KERNEL_BUILDS) {
       },
     );
 
-    it.each(CASES)('$name: the first gradients', async ({ name, activation, loss }) => {
+    it.each(CASES)('$name: the first gradients', async ({ name, input, outputs, layers, loss }) => {
       const trace = readTrace(name);
-      const { batch, dims } = trace.config;
-      const outputs = dims.at(-1)!;
+      const { batch } = trace.config;
       const { x, y } = trace.inputs[0]!;
       const graph = new Graph();
       const builder = new ModelBuilder(graph, { low: 0, high: 0 });
       const order = rowOrder(graph, 'order', batch);
-      const features = table(graph, { name: 'features', rows: batch, dims: [dims[0]!], element: 'f32' });
+      const features = table(graph, { name: 'features', rows: batch, dims: input, element: 'f32' });
       const target =
         loss.type === 'cross_entropy'
           ? table(graph, { name: 'target', rows: batch, dims: [], element: 'i32' })
           : table(graph, { name: 'target', rows: batch, dims: [outputs], element: 'f32' });
-      const predicted = builder.build(gather(graph, features, order), layersOf(trace, activation), true);
+      const predicted = builder.build(gather(graph, features, order), layers, true);
       const mean = meanRows(graph, rowLoss(graph, predicted, gather(graph, target, order), loss));
       const gradients = differentiate(
         graph,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { compileKernels, KERNEL_BUILDS } from '../../src/engine/kernels/load.ts';
-import { createMlp, dense } from '../support/mlp.ts';
+import { createTrainer, dense } from '../support/networks.ts';
 
 /** A network small enough to follow by hand: x = [1, 2], y = [3, 4], two sigmoid layers and a linear one, every weight (1, 2), every bias 1. */
 interface Example {
@@ -19,11 +19,11 @@ const example = JSON.parse(readFileSync(new URL('./fixtures/article.json', impor
 describe.each(KERNEL_BUILDS)('the worked example, %s kernels', (build) => {
   // mean over two outputs of (ŷ − y)² is ½ Σ (ŷ − y)²
   const create = () => {
-    const trainer = createMlp(compileKernels({ build }), 1, {
+    const trainer = createTrainer(compileKernels({ build }), 1, {
       layers: [dense('l0', 2, 'sigmoid'), dense('l1', 2, 'sigmoid'), dense('l2', 2, 'linear')],
       loss: { type: 'mse' },
       optimizer: { type: 'sgd', weightDecay: 0 },
-      inputWidth: 2,
+      input: [2],
       rows: 1,
       batchRows: 1,
       x: example.x,

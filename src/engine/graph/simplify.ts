@@ -6,8 +6,8 @@ import { countUses, type Graph, lastDim, type Node, reachable } from './graph.ts
  * Rewrites what `roots` need into fewer, larger operations, and returns the new roots. Nodes that nothing needs any more are simply not
  * reachable from them.
  *
- * - matmul + bias [+ relu | leaky relu | sigmoid | tanh] → one `linear`, whose bias and activation are the product's epilogue: the output
- *   is written once, while it is still in registers. (Their gradients read the output, so nothing else needs the values between.)
+ * - matmul or conv2d + bias [+ relu | leaky relu | sigmoid | tanh] → one node, whose bias and activation are the product's epilogue: the
+ *   output is written once, while it is still in registers. (Their gradients read the output, so nothing else needs the values between.)
  * - affine(1, 0) and reshape to the same dims vanish.
  */
 const FOLDABLE: Record<string, Epilogue['activation']> = {
@@ -16,6 +16,10 @@ const FOLDABLE: Record<string, Epilogue['activation']> = {
   sigmoid: 'sigmoid',
   tanh: 'tanh',
 };
+
+/** Products, and their names once they have an epilogue. */
+const WITH_EPILOGUE: Record<string, string> = { matmul: 'linear', conv2d: 'conv2dEpilogue' };
+const FUSED = Object.values(WITH_EPILOGUE);
 
 export function simplify(graph: Graph, roots: readonly Node[]): Node[] {
   const uses = countUses(roots);
@@ -27,17 +31,18 @@ export function simplify(graph: Graph, roots: readonly Node[]): Node[] {
     const [first, second] = node.inputs;
     if (node.op === 'affine' && node.attributes.scale === 1 && node.attributes.shift === 0) return now(first!);
     if (node.op === 'reshape' && first!.shape.dims.join() === node.shape.dims.join()) return now(first!);
-    if (node.op === 'addBias' && first!.op === 'matmul' && usedOnce(first!)) {
+    const product = first === undefined ? undefined : WITH_EPILOGUE[first.op];
+    if (node.op === 'addBias' && product !== undefined && usedOnce(first!)) {
       const epilogue: Epilogue = { hasBias: true, activation: 'none', alpha: 0 };
       const [x, w] = first!.inputs as [Node, Node];
-      return graph.add('linear', [now(x), now(w), now(second!)], node.shape, { ...epilogue });
+      return graph.add(product, [now(x), now(w), now(second!)], node.shape, { ...first!.attributes, ...epilogue });
     }
     const activation = FOLDABLE[node.op];
     if (activation !== undefined && usedOnce(first!)) {
-      const product = now(first!);
-      if (product.op === 'linear' && product.attributes.activation === 'none' && lastDim(product) === lastDim(node)) {
+      const fused = now(first!);
+      if (FUSED.includes(fused.op) && fused.attributes.activation === 'none' && lastDim(fused) === lastDim(node)) {
         const alpha = (node.attributes.alpha as number | undefined) ?? 0;
-        return graph.add('linear', product.inputs, node.shape, { ...product.attributes, activation, alpha });
+        return graph.add(fused.op, fused.inputs, node.shape, { ...fused.attributes, activation, alpha });
       }
     }
     if (node.inputs.every((input) => now(input) === input)) return node;

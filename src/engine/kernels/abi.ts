@@ -38,8 +38,14 @@ export const GemmFlag = {
   bias: 8,
 } as const;
 
-/** Byte size of the packing scratch one thread must hand to `gemm`; it uses 769 KiB of it. */
+/** Byte size of the scratch one thread must hand to `gemm`, which packs in the first 769 KiB of it, and to convolutions. */
 export const GEMM_SCRATCH_BYTES = 1024 * 1024;
+/**
+ * Where in the scratch a convolution lays out windows as rows of a matrix, and how many floats it holds at most: as many positions as fit,
+ * at least one (so a window has at most this many values).
+ */
+export const WINDOWS_OFFSET_BYTES = 770 * 1024;
+export const WINDOWS_MAX_FLOATS = (GEMM_SCRATCH_BYTES - WINDOWS_OFFSET_BYTES) / 4;
 
 /**
  * Words of a step block: a small struct, one per thread, that tells kernels what changes from step to step.
@@ -96,6 +102,129 @@ export interface Kernels {
     activation: number,
     alpha: number,
     scratch: Pointer,
+  ): void;
+
+  // ---- convolution and pooling (images: height × width × channels, "NHWC") ------------------------------------------
+  /**
+   * Cross-correlation, what the field calls convolution: y (images, outHeight, outWidth, filters) =
+   * activation(Σ over ky, kx, c of x (images, oy·stride + ky·dilation − padTop, ox·stride + kx·dilation − padLeft, c) ·
+   * w (ky, kx, c, filters) [+ bias (filters)]), zeros outside the image. flags: GemmFlag.bias. Sums as in `gemm`, with k = (ky, kx, c).
+   */
+  conv2d(
+    flags: number,
+    images: number,
+    height: number,
+    width: number,
+    channels: number,
+    kernelHeight: number,
+    kernelWidth: number,
+    stride: number,
+    dilation: number,
+    padTop: number,
+    padLeft: number,
+    outHeight: number,
+    outWidth: number,
+    filters: number,
+    x: Pointer,
+    w: Pointer,
+    y: Pointer,
+    bias: Pointer,
+    activation: number,
+    alpha: number,
+    scratch: Pointer,
+  ): void;
+  /**
+   * dx (images, height, width, channels): each position's dy·wᵀ is added where its window lies, positions in ascending order.
+   */
+  conv2dInputGrad(
+    images: number,
+    height: number,
+    width: number,
+    channels: number,
+    kernelHeight: number,
+    kernelWidth: number,
+    stride: number,
+    dilation: number,
+    padTop: number,
+    padLeft: number,
+    outHeight: number,
+    outWidth: number,
+    filters: number,
+    dy: Pointer,
+    w: Pointer,
+    dx: Pointer,
+    scratch: Pointer,
+  ): void;
+  /**
+   * Rows [firstRow, firstRow + rows) of dw (kernelHeight·kernelWidth·channels, filters), `dw` pointing at the first of them: the sum over
+   * all positions of all images of window·dy, in blocks whose length follows from the shapes alone.
+   */
+  conv2dWeightGrad(
+    images: number,
+    height: number,
+    width: number,
+    channels: number,
+    kernelHeight: number,
+    kernelWidth: number,
+    stride: number,
+    dilation: number,
+    padTop: number,
+    padLeft: number,
+    outHeight: number,
+    outWidth: number,
+    filters: number,
+    x: Pointer,
+    dy: Pointer,
+    firstRow: number,
+    rows: number,
+    dw: Pointer,
+    scratch: Pointer,
+  ): void;
+  /** y = largest of each size × size window; windows lie wholly inside the image */
+  maxPool2d(
+    x: Pointer,
+    y: Pointer,
+    images: number,
+    height: number,
+    width: number,
+    channels: number,
+    size: number,
+    stride: number,
+  ): void;
+  /** dx: each window's dy goes to its first largest value, in row-major order */
+  maxPool2dGrad(
+    x: Pointer,
+    dy: Pointer,
+    dx: Pointer,
+    images: number,
+    height: number,
+    width: number,
+    channels: number,
+    size: number,
+    stride: number,
+  ): void;
+  /** y = mean of each kernelHeight × kernelWidth window; windows lie wholly inside the image */
+  averagePool2d(
+    x: Pointer,
+    y: Pointer,
+    images: number,
+    height: number,
+    width: number,
+    channels: number,
+    kernelHeight: number,
+    kernelWidth: number,
+    stride: number,
+  ): void;
+  averagePool2dGrad(
+    dy: Pointer,
+    dx: Pointer,
+    images: number,
+    height: number,
+    width: number,
+    channels: number,
+    kernelHeight: number,
+    kernelWidth: number,
+    stride: number,
   ): void;
 
   // ---- element-wise ---------------------------------------------------------------------------------------------

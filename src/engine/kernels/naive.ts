@@ -1,11 +1,13 @@
 import type { Kernels } from './abi.ts';
 import { createAdagrad } from './naive/adagrad.ts';
 import { createAdamVariants } from './naive/adam-variants.ts';
+import { createConvolution } from './naive/convolution.ts';
 import { createElementwise } from './naive/elementwise.ts';
 import { createGemm } from './naive/gemm.ts';
 import { createLamb } from './naive/lamb.ts';
 import { createLion } from './naive/lion.ts';
 import { createOptimizers } from './naive/optimizers.ts';
+import { createPooling } from './naive/pooling.ts';
 import { createRandom } from './naive/random.ts';
 import { createReductions } from './naive/reductions.ts';
 import { createRows } from './naive/rows.ts';
@@ -20,6 +22,8 @@ export function createNaiveKernels(memory: WebAssembly.Memory): Kernels {
   const views = createViews(memory);
   return {
     ...createGemm(views),
+    ...createConvolution(views),
+    ...createPooling(views),
     ...createElementwise(views),
     ...createReductions(views),
     ...createRows(views),

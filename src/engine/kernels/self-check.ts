@@ -82,6 +82,12 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
   const hyper = place([0.01, 0.1, 0.271, 0.003, 0.02, 0.03, 1]);
   const plainHyper = place([0.01, 0.1, 0.271, 0.003, 0.02, 0.03, 0]);
   const partials = place(random(16, (u) => u));
+  // three images of 5 × 7 with 3 channels
+  const [images, height, width, channels, filters] = [3, 5, 7, 3, 5];
+  const pixels = place(random(images * height * width * channels, (u) => 2 * u - 1));
+  const weights = place(random(3 * 2 * channels * filters, (u) => 2 * u - 1));
+  const outputs = place(random(images * height * width * filters, (u) => 2 * u - 1));
+  const shifts = place(random(filters, (u) => u));
   const scratch = end;
 
   const unary = (kernel: KernelName, tolerance: number, input = x, ...rest: number[]): KernelCase => ({
@@ -110,6 +116,35 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
   });
   const { transposeA, transposeB, accumulate, bias } = GemmFlag;
 
+  /** Every edge, odd sizes, padding, strides, and taps that lie apart. */
+  function convolutionCases(): KernelCase[] {
+    const geometries = [
+      // kernel 3 × 2 · stride, dilation, padTop, padLeft, outHeight, outWidth
+      [1, 1, 0, 0, 3, 6],
+      [1, 1, 1, 0, 5, 7],
+      [2, 1, 1, 0, 3, 4],
+      [1, 2, 2, 1, 5, 7],
+    ];
+    const image = [images, height, width, channels];
+    const perGeometry = geometries.flatMap((geometry): KernelCase[] => {
+      const all = [...image, 3, 2, ...geometry, filters];
+      const tail = [outputs, shifts, Activation.tanh, 0, scratch];
+      return [
+        { kernel: 'conv2d', args: [bias, ...all, pixels, weights, ...tail], tolerance: 1e-5 },
+        { kernel: 'conv2dInputGrad', args: [...all, outputs, weights, pixels, scratch], tolerance: 2e-5 },
+        { kernel: 'conv2dWeightGrad', args: [...all, pixels, outputs, 0, 18, weights, scratch], tolerance: 2e-5 },
+        { kernel: 'conv2dWeightGrad', args: [...all, pixels, outputs, 4, 7, weights, scratch], tolerance: 2e-5 },
+      ];
+    });
+    return [
+      ...perGeometry,
+      { kernel: 'maxPool2d', args: [pixels, outputs, ...image, 3, 2], tolerance: 0 },
+      { kernel: 'maxPool2dGrad', args: [pixels, weights, outputs, ...image, 3, 2], tolerance: 1e-6 },
+      { kernel: 'averagePool2d', args: [pixels, outputs, ...image, 2, 3, 2], tolerance: 1e-6 },
+      { kernel: 'averagePool2dGrad', args: [weights, outputs, ...image, 2, 3, 2], tolerance: 1e-6 },
+    ];
+  }
+
   const cases: KernelCase[] = [
     product(0, Activation.none, k),
     product(transposeA | bias, Activation.relu),
@@ -118,6 +153,8 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
     product(bias, Activation.sigmoid),
     product(accumulate, Activation.geluErf),
     product(0, Activation.geluTanh),
+
+    ...convolutionCases(),
 
     { kernel: 'fill', args: [y, n, 1.25], tolerance: 0 },
     unary('copy', 0),

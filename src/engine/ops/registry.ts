@@ -3,17 +3,28 @@ import { updates } from '../optimizers/optimizer.ts';
 import type { Domain } from '../plan/call.ts';
 import { activations } from './activations.ts';
 import { clippings } from './clipping.ts';
+import { convolutions } from './convolution.ts';
 import { dropouts } from './dropout.ts';
 import { elementwiseOps } from './elementwise.ts';
 import { leaves } from './leaves.ts';
 import { losses } from './losses.ts';
 import { matmuls } from './matmul.ts';
 import { defaultDomain, type Op } from './op.ts';
+import { poolings } from './pooling.ts';
 
 const ops = new Map<string, Op>(
-  [...leaves, ...matmuls, ...elementwiseOps, ...activations, ...dropouts, ...losses, ...clippings, ...updates].map(
-    (op) => [op.name, op],
-  ),
+  [
+    ...leaves,
+    ...matmuls,
+    ...convolutions,
+    ...poolings,
+    ...elementwiseOps,
+    ...activations,
+    ...dropouts,
+    ...losses,
+    ...clippings,
+    ...updates,
+  ].map((op) => [op.name, op]),
 );
 
 export const OP_NAMES: readonly string[] = [...ops.keys()];

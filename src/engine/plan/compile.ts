@@ -127,6 +127,6 @@ export function countFlops(roots: readonly Node[], rows: number): number {
     const { flops, persistent } = opOf(node);
     if (persistent === true) return sum;
     const perRow = flops?.(node) ?? elementsOf(node);
-    return sum + perRow * (node.shape.batched || node.op === 'outerSum' ? rows : 1);
+    return sum + perRow * (node.shape.batched || node.op === 'outerSum' || node.op === 'conv2dWeightGrad' ? rows : 1);
   }, 0);
 }

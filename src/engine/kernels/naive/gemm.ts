@@ -1,5 +1,5 @@
-import { Activation, GemmFlag, type Kernels } from '../abi.ts';
-import { geluErfOf, geluTanhOf, sigmoidOf } from './scalar.ts';
+import { GemmFlag, type Kernels } from '../abi.ts';
+import { activationOf } from './scalar.ts';
 import { at, type Views } from './views.ts';
 
 const fround = Math.fround;
@@ -7,25 +7,6 @@ const fround = Math.fround;
 const KC = 256;
 
 export function createGemm({ f32 }: Views): Pick<Kernels, 'gemm' | 'fmaPeak'> {
-  function activate(x: number, activation: number, alpha: number): number {
-    switch (activation) {
-      case Activation.relu:
-        return Math.max(x, 0);
-      case Activation.leakyRelu:
-        return x < 0 ? fround(x * fround(alpha)) : x;
-      case Activation.sigmoid:
-        return sigmoidOf(x);
-      case Activation.tanh:
-        return Math.tanh(x);
-      case Activation.geluErf:
-        return geluErfOf(x);
-      case Activation.geluTanh:
-        return geluTanhOf(x);
-      default:
-        return x;
-    }
-  }
-
   return {
     gemm(flags, m, n, k, a, lda, b, ldb, c, ldc, bias, activation, alpha) {
       // op(A)[i,p] = A[i·rowA + p·stepA], op(B)[p,j] = B[p·stepB + j·colB]
@@ -43,7 +24,7 @@ export function createGemm({ f32 }: Views): Pick<Kernels, 'gemm' | 'fmaPeak'> {
             sum = fround(sum + product);
           }
           if (flags & GemmFlag.bias) sum = fround(sum + f32[at(bias) + j]);
-          f32[out] = activate(sum, activation, alpha);
+          f32[out] = activationOf(sum, activation, alpha);
         }
       }
     },

@@ -1,3 +1,5 @@
+import { Activation } from '../abi.ts';
+
 /** Functions of one number in f64; the caller rounds. */
 
 export function sigmoidOf(x: number): number {
@@ -52,4 +54,24 @@ export function geluTanhSlopeOf(x: number): number {
   const s = sigmoidOf(GELU_ROOT * (x + 0.044715 * x * x * x));
   const outer = s * (1 - s);
   return s + (outer === 0 ? 0 : x * outer * GELU_ROOT * (1 + 3 * 0.044715 * x * x));
+}
+
+/** The activation of a product's epilogue; `code` is one of `Activation`. */
+export function activationOf(x: number, code: number, alpha: number): number {
+  switch (code) {
+    case Activation.relu:
+      return Math.max(x, 0);
+    case Activation.leakyRelu:
+      return x < 0 ? Math.fround(x * Math.fround(alpha)) : x;
+    case Activation.sigmoid:
+      return sigmoidOf(x);
+    case Activation.tanh:
+      return Math.tanh(x);
+    case Activation.geluErf:
+      return geluErfOf(x);
+    case Activation.geluTanh:
+      return geluTanhOf(x);
+    default:
+      return x;
+  }
 }

@@ -5,11 +5,12 @@ import type { LossDescription } from '../../src/engine/ops/losses.ts';
 import type { OptimizerDescription } from '../../src/engine/optimizers/optimizer.ts';
 import { Trainer } from '../../src/engine/trainer.ts';
 
-export interface MlpOptions {
+export interface NetworkOptions {
   layers: LayerDescription[];
   loss: LossDescription;
   optimizer: OptimizerDescription;
-  inputWidth: number;
+  /** dims of one row of the features */
+  input: number[];
   rows: number;
   batchRows: number;
   x: ArrayLike<number>;
@@ -34,12 +35,12 @@ export function dense(
 }
 
 /** A trainer whose rows are given, in their own order. */
-export function createMlp(compiled: CompiledKernels, threads: number, options: MlpOptions): Trainer {
+export function createTrainer(compiled: CompiledKernels, threads: number, options: NetworkOptions): Trainer {
   const trainer = new Trainer(
     {
       rows: {
         count: options.rows,
-        features: { dims: [options.inputWidth], element: 'f32' },
+        features: { dims: options.input, element: 'f32' },
         target: options.values === undefined ? { kind: 'labels' } : { kind: 'values', width: options.values.width },
         trainOrder: options.rows,
         evaluationOrder: options.rows,

@@ -1,0 +1,57 @@
+import type { Kernels } from '../abi.ts';
+import { at, type Views } from './views.ts';
+
+type PoolingName = 'maxPool2d' | 'maxPool2dGrad' | 'averagePool2d' | 'averagePool2dGrad';
+
+export function createPooling({ f32 }: Views): Pick<Kernels, PoolingName> {
+  /** Calls visit(output element, input elements of its window in row-major order); both counted from 0. */
+  function eachWindow(
+    [images, height, width, channels]: [number, number, number, number],
+    [kernelHeight, kernelWidth, stride]: [number, number, number],
+    visit: (output: number, window: number[]) => void,
+  ): void {
+    let output = 0;
+    for (let image = 0; image < images; image++) {
+      for (let top = 0; top + kernelHeight <= height; top += stride) {
+        for (let left = 0; left + kernelWidth <= width; left += stride) {
+          for (let c = 0; c < channels; c++) {
+            const window = Array.from({ length: kernelHeight * kernelWidth }, (_, i) => {
+              const y = top + Math.floor(i / kernelWidth);
+              const x = left + (i % kernelWidth);
+              return ((image * height + y) * width + x) * channels + c;
+            });
+            visit(output++, window);
+          }
+        }
+      }
+    }
+  }
+
+  return {
+    maxPool2d(x, y, images, height, width, channels, size, stride) {
+      eachWindow([images, height, width, channels], [size, size, stride], (output, window) => {
+        f32[at(y) + output] = Math.max(...window.map((i) => f32[at(x) + i]!));
+      });
+    },
+    maxPool2dGrad(x, dy, dx, images, height, width, channels, size, stride) {
+      f32.fill(0, at(dx), at(dx) + images * height * width * channels);
+      eachWindow([images, height, width, channels], [size, size, stride], (output, window) => {
+        const values = window.map((i) => f32[at(x) + i]!);
+        const most = Math.max(...values);
+        const place = window[values.findIndex((value) => Object.is(value, most) || value === most)]!;
+        f32[at(dx) + place]! += f32[at(dy) + output]!;
+      });
+    },
+    averagePool2d(x, y, images, height, width, channels, kernelHeight, kernelWidth, stride) {
+      eachWindow([images, height, width, channels], [kernelHeight, kernelWidth, stride], (output, window) => {
+        f32[at(y) + output] = window.reduce((sum, i) => sum + f32[at(x) + i]!, 0) / window.length;
+      });
+    },
+    averagePool2dGrad(dy, dx, images, height, width, channels, kernelHeight, kernelWidth, stride) {
+      f32.fill(0, at(dx), at(dx) + images * height * width * channels);
+      eachWindow([images, height, width, channels], [kernelHeight, kernelWidth, stride], (output, window) => {
+        for (const i of window) f32[at(dx) + i]! += f32[at(dy) + output]! / window.length;
+      });
+    },
+  };
+}

@@ -1,0 +1,241 @@
+// Convolution as matrix products: the windows of a block of output positions are laid out as rows of a matrix ("im2col") in the thread's
+// scratch, small enough to stay in its cache, and multiplied while they are there. No whole-batch matrix of windows ever exists.
+//
+// A position is an output pixel, counted over all images of the call: (image·outHeight + oy)·outWidth + ox.
+
+import { fill } from './elementwise';
+import { gemm } from './gemm';
+import { loadPart, storePart } from './lanes';
+
+// abi.ts: WINDOWS_OFFSET_BYTES, WINDOWS_MAX_FLOATS, GemmFlag
+const WINDOWS_OFFSET: usize = 770 * 1024;
+const WINDOWS_FLOATS: u32 = ((1024 - 770) * 1024) / 4;
+const TRANSPOSE_A: u32 = 1;
+const TRANSPOSE_B: u32 = 2;
+const ACCUMULATE: u32 = 4;
+
+/** to = from, n floats; short runs (a window's row) are common */
+// @ts-ignore: decorator
+@inline
+function copyRun(from: usize, to: usize, n: u32): void {
+  for (; n >= 4; n -= 4) {
+    v128.store(to, v128.load(from));
+    from += 16;
+    to += 16;
+  }
+  if (n > 0) storePart(to, loadPart(from, n), n);
+}
+
+// @ts-ignore: decorator
+@inline
+function zeroRun(to: usize, n: u32): void {
+  for (; n >= 4; n -= 4) {
+    v128.store(to, f32x4.splat(0));
+    to += 16;
+  }
+  if (n > 0) storePart(to, f32x4.splat(0), n);
+}
+
+// @ts-ignore: decorator
+@inline
+function addRun(from: usize, to: usize, n: u32): void {
+  for (; n >= 4; n -= 4) {
+    v128.store(to, f32x4.add(v128.load(to), v128.load(from)));
+    from += 16;
+    to += 16;
+  }
+  if (n > 0) storePart(to, f32x4.add(loadPart(to, n), loadPart(from, n)), n);
+}
+
+/** Positions whose windows are laid out at once. Follows from the shapes alone, so that sums are cut alike for every thread count. */
+// @ts-ignore: decorator
+@inline
+function positionsAtOnce(windowSize: u32): u32 {
+  return max<u32>(1, min<u32>(256, WINDOWS_FLOATS / windowSize));
+}
+
+/**
+ * Columns [from, to) of the windows of `count` positions, one row each, written to `out`; or, with `add`, rows at `out` added to the image.
+ */
+// @ts-ignore: decorator
+@inline
+function windows(
+  add: bool,
+  x: usize,
+  first: u32,
+  count: u32,
+  from: u32,
+  to: u32,
+  out: usize,
+  height: u32,
+  width: u32,
+  channels: u32,
+  kernelHeight: u32,
+  kernelWidth: u32,
+  stride: u32,
+  dilation: u32,
+  padTop: u32,
+  padLeft: u32,
+  outHeight: u32,
+  outWidth: u32,
+): void {
+  const imageBytes = (<usize>(height * width) * channels) << 2;
+  let image = first / (outHeight * outWidth);
+  const within = first - image * outHeight * outWidth;
+  let oy = within / outWidth;
+  let ox = within - oy * outWidth;
+  const rowSize = kernelWidth * channels;
+  for (; count > 0; count--) {
+    const base = x + <usize>image * imageBytes;
+    const left = <i32>(ox * stride) - <i32>padLeft;
+    const wholeRow =
+      dilation == 1 && left >= 0 && <u32>left + kernelWidth <= width;
+    for (let ky: u32 = 0; ky < kernelHeight; ky++) {
+      const begin = ky * rowSize;
+      if (begin + rowSize <= from) continue;
+      if (begin >= to) break;
+      const iy = <i32>(oy * stride + ky * dilation) - <i32>padTop;
+      const inside = iy >= 0 && iy < <i32>height;
+      const line = base + ((<usize>(<u32>iy * width) * channels) << 2);
+      if (inside && wholeRow) {
+        // neighbouring pixels lie side by side: the window's row is one run
+        const a = max(begin, from);
+        const b = min(begin + rowSize, to);
+        const run = line + (<usize>(<u32>left * channels + a - begin) << 2);
+        if (add) addRun(out, run, b - a);
+        else copyRun(run, out, b - a);
+        out += <usize>(b - a) << 2;
+        continue;
+      }
+      for (let kx: u32 = 0; kx < kernelWidth; kx++) {
+        const start = begin + kx * channels;
+        const a = max(start, from);
+        const b = min(start + channels, to);
+        if (b <= a) continue;
+        const ix = left + <i32>(kx * dilation);
+        if (inside && ix >= 0 && ix < <i32>width) {
+          const run = line + (<usize>(<u32>ix * channels + a - start) << 2);
+          if (add) addRun(out, run, b - a);
+          else copyRun(run, out, b - a);
+        } else if (!add) zeroRun(out, b - a);
+        out += <usize>(b - a) << 2;
+      }
+    }
+    ox++;
+    if (ox == outWidth) {
+      ox = 0;
+      oy++;
+      if (oy == outHeight) {
+        oy = 0;
+        image++;
+      }
+    }
+  }
+}
+
+/** y = activation(conv(x, w) [+ bias]) */
+export function conv2d(
+  flags: u32,
+  images: u32,
+  height: u32,
+  width: u32,
+  channels: u32,
+  kernelHeight: u32,
+  kernelWidth: u32,
+  stride: u32,
+  dilation: u32,
+  padTop: u32,
+  padLeft: u32,
+  outHeight: u32,
+  outWidth: u32,
+  filters: u32,
+  x: usize,
+  w: usize,
+  y: usize,
+  bias: usize,
+  activation: u32,
+  alpha: f32,
+  scratch: usize,
+): void {
+  const size = kernelHeight * kernelWidth * channels;
+  const positions = images * outHeight * outWidth;
+  const block = positionsAtOnce(size);
+  const matrix = scratch + WINDOWS_OFFSET;
+  for (let first: u32 = 0; first < positions; first += block) {
+    const count = min(block, positions - first);
+    // prettier-ignore
+    windows(false, x, first, count, 0, size, matrix, height, width, channels, kernelHeight, kernelWidth, stride, dilation, padTop, padLeft, outHeight, outWidth);
+    gemm(flags, count, filters, size, matrix, size, w, filters, y, filters, bias, activation, alpha, scratch);
+    y += <usize>(count * filters) << 2;
+  }
+}
+
+/** dx = Σ over positions of their dy·wᵀ, where their windows lie */
+export function conv2dInputGrad(
+  images: u32,
+  height: u32,
+  width: u32,
+  channels: u32,
+  kernelHeight: u32,
+  kernelWidth: u32,
+  stride: u32,
+  dilation: u32,
+  padTop: u32,
+  padLeft: u32,
+  outHeight: u32,
+  outWidth: u32,
+  filters: u32,
+  dy: usize,
+  w: usize,
+  dx: usize,
+  scratch: usize,
+): void {
+  const size = kernelHeight * kernelWidth * channels;
+  const positions = images * outHeight * outWidth;
+  const block = positionsAtOnce(size);
+  const matrix = scratch + WINDOWS_OFFSET;
+  fill(dx, images * height * width * channels, 0);
+  for (let first: u32 = 0; first < positions; first += block) {
+    const count = min(block, positions - first);
+    gemm(TRANSPOSE_B, count, size, filters, dy, filters, w, filters, matrix, size, 0, 0, 0, scratch);
+    // prettier-ignore
+    windows(true, dx, first, count, 0, size, matrix, height, width, channels, kernelHeight, kernelWidth, stride, dilation, padTop, padLeft, outHeight, outWidth);
+    dy += <usize>(count * filters) << 2;
+  }
+}
+
+/** dw = Σ over positions of windowᵀ·dy, for `rows` of its rows */
+export function conv2dWeightGrad(
+  images: u32,
+  height: u32,
+  width: u32,
+  channels: u32,
+  kernelHeight: u32,
+  kernelWidth: u32,
+  stride: u32,
+  dilation: u32,
+  padTop: u32,
+  padLeft: u32,
+  outHeight: u32,
+  outWidth: u32,
+  filters: u32,
+  x: usize,
+  dy: usize,
+  firstRow: u32,
+  rows: u32,
+  dw: usize,
+  scratch: usize,
+): void {
+  if (rows == 0) return;
+  const positions = images * outHeight * outWidth;
+  const block = positionsAtOnce(kernelHeight * kernelWidth * channels);
+  const matrix = scratch + WINDOWS_OFFSET;
+  for (let first: u32 = 0; first < positions; first += block) {
+    const count = min(block, positions - first);
+    // prettier-ignore
+    windows(false, x, first, count, firstRow, firstRow + rows, matrix, height, width, channels, kernelHeight, kernelWidth, stride, dilation, padTop, padLeft, outHeight, outWidth);
+    const flags = first == 0 ? TRANSPOSE_A : TRANSPOSE_A | ACCUMULATE;
+    gemm(flags, rows, filters, count, matrix, rows, dy, filters, dw, filters, 0, 0, 0, scratch);
+    dy += <usize>(count * filters) << 2;
+  }
+}

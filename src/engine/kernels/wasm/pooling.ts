@@ -1,0 +1,178 @@
+// Pooling over windows of an image (height, width, channels). Channels lie side by side, so they are the vector's lanes.
+
+import { fill } from './elementwise';
+import { loadPart, storePart } from './lanes';
+
+/** y = largest of each window; NaN wins */
+export function maxPool2d(
+  x: usize,
+  y: usize,
+  images: u32,
+  height: u32,
+  width: u32,
+  channels: u32,
+  size: u32,
+  stride: u32,
+): void {
+  const outHeight = (height - size) / stride + 1;
+  const outWidth = (width - size) / stride + 1;
+  const pixel = <usize>channels << 2;
+  const line = pixel * width;
+  for (; images > 0; images--) {
+    for (let oy: u32 = 0; oy < outHeight; oy++) {
+      for (let ox: u32 = 0; ox < outWidth; ox++) {
+        const corner = x + <usize>(oy * stride) * line + <usize>(ox * stride) * pixel;
+        for (let c: u32 = 0; c < channels; c += 4) {
+          const part = min<u32>(4, channels - c);
+          const window = corner + (<usize>c << 2);
+          let most = loadPart(window, part);
+          for (let ky: u32 = 0; ky < size; ky++) {
+            for (let kx: u32 = 0; kx < size; kx++) {
+              most = f32x4.max(most, loadPart(window + <usize>ky * line + <usize>kx * pixel, part));
+            }
+          }
+          storePart(y + (<usize>c << 2), most, part);
+        }
+        y += pixel;
+      }
+    }
+    x += line * height;
+  }
+}
+
+/** dx: each window's dy goes to its first largest value (to the first NaN, if there is one) */
+export function maxPool2dGrad(
+  x: usize,
+  dy: usize,
+  dx: usize,
+  images: u32,
+  height: u32,
+  width: u32,
+  channels: u32,
+  size: u32,
+  stride: u32,
+): void {
+  const outHeight = (height - size) / stride + 1;
+  const outWidth = (width - size) / stride + 1;
+  const pixel = <usize>channels << 2;
+  const line = pixel * width;
+  fill(dx, images * height * width * channels, 0);
+  for (; images > 0; images--) {
+    for (let oy: u32 = 0; oy < outHeight; oy++) {
+      for (let ox: u32 = 0; ox < outWidth; ox++) {
+        const corner = <usize>(oy * stride) * line + <usize>(ox * stride) * pixel;
+        for (let c: u32 = 0; c < channels; c += 4) {
+          const part = min<u32>(4, channels - c);
+          const window = corner + (<usize>c << 2);
+          let most = loadPart(x + window, part);
+          let place = i32x4.splat(0);
+          let index: i32 = 0;
+          for (let ky: u32 = 0; ky < size; ky++) {
+            for (let kx: u32 = 0; kx < size; kx++) {
+              const value = loadPart(x + window + <usize>ky * line + <usize>kx * pixel, part);
+              // larger, or NaN where there was none
+              const isNew = v128.or(
+                f32x4.gt(value, most),
+                v128.andnot(f32x4.ne(value, value), f32x4.ne(most, most)),
+              );
+              most = v128.bitselect(value, most, isNew);
+              place = v128.bitselect(i32x4.splat(index), place, isNew);
+              index++;
+            }
+          }
+          const gradient = loadPart(dy + (<usize>c << 2), part);
+          index = 0;
+          for (let ky: u32 = 0; ky < size; ky++) {
+            for (let kx: u32 = 0; kx < size; kx++) {
+              const to = dx + window + <usize>ky * line + <usize>kx * pixel;
+              const share = v128.and(gradient, i32x4.eq(place, i32x4.splat(index)));
+              storePart(to, f32x4.add(loadPart(to, part), share), part);
+              index++;
+            }
+          }
+        }
+        dy += pixel;
+      }
+    }
+    x += line * height;
+    dx += line * height;
+  }
+}
+
+/** y = mean of each window: the sum in row-major order, times 1 / size */
+export function averagePool2d(
+  x: usize,
+  y: usize,
+  images: u32,
+  height: u32,
+  width: u32,
+  channels: u32,
+  kernelHeight: u32,
+  kernelWidth: u32,
+  stride: u32,
+): void {
+  const outHeight = (height - kernelHeight) / stride + 1;
+  const outWidth = (width - kernelWidth) / stride + 1;
+  const pixel = <usize>channels << 2;
+  const line = pixel * width;
+  const share = f32x4.splat(<f32>1 / <f32>(kernelHeight * kernelWidth));
+  for (; images > 0; images--) {
+    for (let oy: u32 = 0; oy < outHeight; oy++) {
+      for (let ox: u32 = 0; ox < outWidth; ox++) {
+        const corner = x + <usize>(oy * stride) * line + <usize>(ox * stride) * pixel;
+        for (let c: u32 = 0; c < channels; c += 4) {
+          const part = min<u32>(4, channels - c);
+          let sum = f32x4.splat(0);
+          for (let ky: u32 = 0; ky < kernelHeight; ky++) {
+            for (let kx: u32 = 0; kx < kernelWidth; kx++) {
+              const from = corner + (<usize>c << 2) + <usize>ky * line + <usize>kx * pixel;
+              sum = f32x4.add(sum, loadPart(from, part));
+            }
+          }
+          storePart(y + (<usize>c << 2), f32x4.mul(sum, share), part);
+        }
+        y += pixel;
+      }
+    }
+    x += line * height;
+  }
+}
+
+/** dx: each window's dy is shared out evenly */
+export function averagePool2dGrad(
+  dy: usize,
+  dx: usize,
+  images: u32,
+  height: u32,
+  width: u32,
+  channels: u32,
+  kernelHeight: u32,
+  kernelWidth: u32,
+  stride: u32,
+): void {
+  const outHeight = (height - kernelHeight) / stride + 1;
+  const outWidth = (width - kernelWidth) / stride + 1;
+  const pixel = <usize>channels << 2;
+  const line = pixel * width;
+  const share = f32x4.splat(<f32>1 / <f32>(kernelHeight * kernelWidth));
+  fill(dx, images * height * width * channels, 0);
+  for (; images > 0; images--) {
+    for (let oy: u32 = 0; oy < outHeight; oy++) {
+      for (let ox: u32 = 0; ox < outWidth; ox++) {
+        const corner = dx + <usize>(oy * stride) * line + <usize>(ox * stride) * pixel;
+        for (let c: u32 = 0; c < channels; c += 4) {
+          const part = min<u32>(4, channels - c);
+          const gradient = f32x4.mul(loadPart(dy + (<usize>c << 2), part), share);
+          for (let ky: u32 = 0; ky < kernelHeight; ky++) {
+            for (let kx: u32 = 0; kx < kernelWidth; kx++) {
+              const to = corner + (<usize>c << 2) + <usize>ky * line + <usize>kx * pixel;
+              storePart(to, f32x4.add(loadPart(to, part), gradient), part);
+            }
+          }
+        }
+        dy += pixel;
+      }
+    }
+    dx += line * height;
+  }
+}

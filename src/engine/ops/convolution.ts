@@ -1,0 +1,183 @@
+import { batched, elementsOf, firstDim, fixed, type Graph, lastDim, type Node } from '../graph/graph.ts';
+import { Activation, GemmFlag, WINDOWS_MAX_FLOATS } from '../kernels/abi.ts';
+import { type Argument, at, whole } from '../plan/call.ts';
+import type { Epilogue } from './matmul.ts';
+import type { Op } from './op.ts';
+
+/**
+ * Two-dimensional convolution over images (height, width, channels). The weights are a matrix (kernelHeight·kernelWidth·channels, filters),
+ * the rows in the order (ky, kx, c). Three forms, closed under differentiation, as those of a matrix product are:
+ *   conv2d             y  = windows(x) · w              forward; shared out by images
+ *   conv2dInputGrad    dx = windowsᵀ(dy · wᵀ)           gradient to the input; shared out by images
+ *   conv2dWeightGrad   dw = Σ over positions of windows(x)ᵀ · dy   gradient to the weights; shared out by rows of dw
+ */
+export interface ConvolutionWindow {
+  kernelHeight: number;
+  kernelWidth: number;
+  stride: number;
+  /** distance between two taps of the kernel; 1: neighbours */
+  dilation: number;
+  /** valid: windows lie inside the image; same: zeros around it, so that the output has ⌈size / stride⌉ places */
+  padding: 'valid' | 'same';
+}
+
+/** All sizes of one convolution: image, window, output. */
+interface Geometry extends Omit<ConvolutionWindow, 'padding'> {
+  height: number;
+  width: number;
+  channels: number;
+  padTop: number;
+  padLeft: number;
+  outHeight: number;
+  outWidth: number;
+}
+
+/** Places along one side of the output, and zeros before the first of the input (TensorFlow's and ONNX's SAME_UPPER: the odd one comes last). */
+export function convolutionExtent(
+  size: number,
+  kernel: number,
+  { stride, dilation, padding }: Pick<ConvolutionWindow, 'stride' | 'dilation' | 'padding'>,
+): { places: number; before: number } {
+  const reach = (kernel - 1) * dilation + 1;
+  if (padding === 'valid') return { places: Math.floor((size - reach) / stride) + 1, before: 0 };
+  const places = Math.ceil(size / stride);
+  return { places, before: Math.floor(Math.max(0, (places - 1) * stride + reach - size) / 2) };
+}
+
+/** y (rows, outHeight, outWidth, filters) = x (rows, height, width, channels) convolved with w (kernelHeight·kernelWidth·channels, filters) */
+export function conv2d(graph: Graph, x: Node, w: Node, window: ConvolutionWindow): Node {
+  const [height, width, channels] = x.shape.dims as [number, number, number];
+  const { kernelHeight, kernelWidth, stride, dilation } = window;
+  const windowSize = kernelHeight * kernelWidth * channels;
+  if (x.shape.dims.length !== 3) throw new Error(`conv2d takes (height, width, channels), not (${x.shape.dims})`);
+  if (firstDim(w) !== windowSize) throw new Error(`conv2d: ${firstDim(w)} weights for windows of ${windowSize}`);
+  if (windowSize > WINDOWS_MAX_FLOATS)
+    throw new Error(`conv2d: a window has ${windowSize} values, at most ${WINDOWS_MAX_FLOATS}`);
+  const down = convolutionExtent(height, kernelHeight, window);
+  const across = convolutionExtent(width, kernelWidth, window);
+  if (down.places < 1 || across.places < 1)
+    throw new Error(`conv2d: the window reaches beyond an image of ${height} × ${width}`);
+  const geometry: Geometry = {
+    ...{ height, width, channels, kernelHeight, kernelWidth, stride, dilation },
+    ...{ padTop: down.before, padLeft: across.before, outHeight: down.places, outWidth: across.places },
+  };
+  return convolve(graph, x, w, geometry);
+}
+
+const geometryOf = (node: Node) => node.attributes.geometry as Geometry;
+
+function convolve(graph: Graph, x: Node, w: Node, geometry: Geometry): Node {
+  const { outHeight, outWidth } = geometry;
+  return graph.add('conv2d', [x, w], batched(outHeight, outWidth, lastDim(w)), { geometry });
+}
+
+function inputGradient(graph: Graph, dy: Node, w: Node, geometry: Geometry): Node {
+  const { height, width, channels } = geometry;
+  return graph.add('conv2dInputGrad', [dy, w], batched(height, width, channels), { geometry });
+}
+
+function weightGradient(graph: Graph, x: Node, dy: Node, geometry: Geometry): Node {
+  const { kernelHeight, kernelWidth, channels } = geometry;
+  return graph.add('conv2dWeightGrad', [x, dy], fixed(kernelHeight * kernelWidth * channels, lastDim(dy)), {
+    geometry,
+  });
+}
+
+function sizes(g: Geometry, filters: number): Argument[] {
+  return [
+    ...[g.height, g.width, g.channels, g.kernelHeight, g.kernelWidth, g.stride, g.dilation],
+    ...[g.padTop, g.padLeft, g.outHeight, g.outWidth, filters],
+  ];
+}
+
+function lowerForward(node: Node) {
+  const [x, w, bias] = node.inputs as [Node, Node, Node | undefined];
+  const { hasBias, activation = 'none', alpha = 0 } = node.attributes as Partial<Epilogue>;
+  const args: Argument[] = [
+    hasBias ? GemmFlag.bias : 0,
+    { units: 1 },
+    ...sizes(geometryOf(node), lastDim(node)),
+    at(x, elementsOf(x)),
+    whole(w),
+    at(node, elementsOf(node)),
+    bias === undefined ? 0 : whole(bias),
+    Activation[activation],
+    alpha,
+    { own: 'scratch' },
+  ];
+  return [{ kernel: 'conv2d' as const, args }];
+}
+
+/** Multiply-adds of one image, twice. */
+function flops(node: Node): number {
+  const { kernelHeight, kernelWidth, channels, outHeight, outWidth } = geometryOf(node);
+  const filters = node.op === 'conv2dInputGrad' ? lastDim(node.inputs[0]!) : lastDim(node);
+  return 2 * kernelHeight * kernelWidth * channels * filters * outHeight * outWidth;
+}
+
+export const convolutions: Op[] = [
+  {
+    name: 'conv2d',
+    flops,
+    gradient(graph, node, dy) {
+      const [x, w] = node.inputs as [Node, Node];
+      const geometry = geometryOf(node);
+      return [inputGradient(graph, dy, w, geometry), weightGradient(graph, x, dy, geometry)];
+    },
+    lower: lowerForward,
+  },
+  // conv2d with its bias and activation in the product's epilogue, made by the simplifier
+  { name: 'conv2dEpilogue', flops, lower: lowerForward },
+  {
+    name: 'conv2dInputGrad',
+    flops,
+    gradient(graph, node, g) {
+      const [dy, w] = node.inputs as [Node, Node];
+      const geometry = geometryOf(node);
+      return [convolve(graph, g, w, geometry), weightGradient(graph, g, dy, geometry)];
+    },
+    lower(node) {
+      const [dy, w] = node.inputs as [Node, Node];
+      return [
+        {
+          kernel: 'conv2dInputGrad',
+          args: [
+            { units: 1 },
+            ...sizes(geometryOf(node), lastDim(dy)),
+            at(dy, elementsOf(dy)),
+            whole(w),
+            at(node, elementsOf(node)),
+            { own: 'scratch' },
+          ],
+        },
+      ];
+    },
+  },
+  {
+    name: 'conv2dWeightGrad',
+    flops,
+    gradient(graph, node, g) {
+      const [x, dy] = node.inputs as [Node, Node];
+      const geometry = geometryOf(node);
+      return [inputGradient(graph, dy, g, geometry), convolve(graph, x, g, geometry)];
+    },
+    lower(node) {
+      const [x, dy] = node.inputs as [Node, Node];
+      return [
+        {
+          kernel: 'conv2dWeightGrad',
+          args: [
+            { rows: 1 },
+            ...sizes(geometryOf(node), lastDim(dy)),
+            whole(x),
+            whole(dy),
+            { start: 1 },
+            { units: 1 },
+            at(node, lastDim(node)),
+            { own: 'scratch' },
+          ],
+        },
+      ];
+    },
+  },
+];
