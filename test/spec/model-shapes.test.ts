@@ -1,0 +1,135 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Graph } from '../../src/engine/graph/graph.ts';
+import { ModelBuilder } from '../../src/engine/layers/layer.ts';
+import { gather, rowOrder, table } from '../../src/engine/ops/leaves.ts';
+import type { Column } from '../../src/spec/dataset.ts';
+import { type RowShape, shapeAfter, shapeOfInputs } from '../../src/spec/model-shapes.ts';
+import type { Preparation } from '../../src/spec/preparation.ts';
+import type { KnownDataset } from '../../src/spec/resolve-job.ts';
+import { buildLayers } from '../../src/worker/build-network.ts';
+import { BIRDS, column, dense, resolve, specOf } from './birds.ts';
+
+function imagesOf(...shape: number[]): KnownDataset {
+  const pixels: Column = { ...column('pixels', 'image'), shape };
+  return { ...BIRDS, columns: [pixels, column('label', 'category', ['a', 'b'])] };
+}
+const request = (layers: object[], more: object = {}) => ({ target: 'label', model: { layers, ...more } });
+const conv = (more: object = {}) => ({ type: 'conv2d', filters: 3, ...more });
+
+describe('layers over images', () => {
+  it('get defaults: 3 × 3 windows without padding, He before relu; pooling by 2 in strides of its size', () => {
+    const { model } = specOf(request([conv({ activation: 'relu' }), { type: 'max_pool2d' }, { type: 'flatten' }]), {
+      dataset: imagesOf(8, 8, 1),
+    });
+    expect(model.layers[0]).toEqual({
+      ...{ type: 'conv2d', name: 'conv2d_1', filters: 3, kernel_size: 3, stride: 1, dilation: 1, padding: 'valid' },
+      ...{ activation: { type: 'relu' }, init: { type: 'he_normal', gain: 1 } },
+      ...{ bias: true, bias_init: { type: 'zeros' } },
+    });
+    expect(model.layers[1]).toEqual({ type: 'max_pool2d', name: 'max_pool2d_1', size: 2, stride: 2 });
+  });
+
+  it.each<[string, object[], string, RegExp]>([
+    ['dense on an image', [conv(), dense()], '/model/layers/1/type', /takes a vector; what comes in is \(6, 6, 3\)/],
+    ['an image at the end', [conv()], '/model/layers/0/type', /the last layer gives \(6, 6, 3\)/],
+    ['a window too large', [conv({ kernel_size: 9 }), { type: 'flatten' }], '/model/layers/0/kernel_size', /9 × 9/],
+    [
+      'taps too far apart',
+      [conv({ kernel_size: 3, dilation: 4 }), { type: 'flatten' }],
+      '/model/layers/0/kernel_size',
+      /9 × 9 reaches beyond an image of 8 × 8/,
+    ],
+    [
+      'pooling beyond the image',
+      [{ type: 'max_pool2d', size: 8 }, { type: 'average_pool2d' }, { type: 'flatten' }],
+      '/model/layers/1/size',
+      /2 × 2 reaches beyond an image of 1 × 1/,
+    ],
+    ['a convolution of a vector', [dense(), conv()], '/model/layers/1/type', /takes an image .* is \(4\)/],
+    ['other sizes', [{ type: 'reshape', shape: [5, 5, 2] }, conv()], '/model/layers/0/shape', /50 values.*has 64/],
+    [
+      'a window with too many values',
+      [
+        conv({ filters: 4096, padding: 'same' }),
+        conv({ kernel_size: 4, filters: 1, padding: 'same' }),
+        { type: 'flatten' },
+      ],
+      '/model/layers/1/kernel_size',
+      /65,536 values/,
+    ],
+    [
+      'initial values',
+      [conv({ init: { type: 'values', values: [1] } }), { type: 'flatten' }],
+      '/model/layers/0/init/values',
+      /1 initial values for 27 places/,
+    ],
+  ])('refuses %s, naming the layer', (_, layers, pointer, detail) => {
+    const { mistakes } = resolve(request(layers), { dataset: imagesOf(8, 8, 1) });
+    expect(mistakes.map((m) => m.pointer)).toEqual([pointer]);
+    expect(mistakes[0]!.detail).toMatch(detail);
+    expect(mistakes[0]!.expected).not.toBeNull();
+  });
+
+  it('says what numbers need before a convolution', () => {
+    const { mistakes } = resolve({ target: 'species', inputs: ['bill_length'], model: { layers: [conv()] } });
+    expect(mistakes.map((m) => [m.pointer, m.expected])).toEqual([
+      ['/model/layers/0/type', 'an image column as the only input, or reshape before it'],
+    ]);
+  });
+
+  it('come out of the engine in the shapes that the spec is checked with', () => {
+    const size = fc.integer({ min: 1, max: 12 });
+    const small = fc.integer({ min: 1, max: 4 });
+    const layer = fc.oneof(
+      fc.record({
+        type: fc.constant('conv2d'),
+        filters: small,
+        kernel_size: small,
+        stride: small,
+        dilation: fc.integer({ min: 1, max: 2 }),
+        padding: fc.constantFrom('valid', 'same'),
+      }),
+      fc.record({ type: fc.constantFrom('max_pool2d', 'average_pool2d'), size: small, stride: small }),
+      fc.record({ type: fc.constant('dropout') }),
+    );
+    const end = fc.constantFrom('flatten', 'global_average_pool2d');
+    let fitting = 0;
+    fc.assert(
+      fc.property(
+        fc.tuple(size, size, small),
+        fc.array(layer, { minLength: 1, maxLength: 4 }),
+        end,
+        (shape, layers, type) => {
+          const { spec, mistakes } = resolve(request([...layers, { type }]), { dataset: imagesOf(...shape) });
+          const preparation = {
+            inputs: [{ column: 'pixels', type: 'image', shape, scale: 1, shift: 0 }],
+            inputWidth: shape.reduce((product, n) => product * n, 1),
+            outputWidth: 2,
+          } as unknown as Preparation;
+          if (spec === undefined) {
+            expect(mistakes.map((m) => m.code)).toEqual(['shape_mismatch']);
+            return;
+          }
+          fitting++;
+          const graph = new Graph();
+          const rows = table(graph, { name: 'x', rows: 3, dims: [preparation.inputWidth], element: 'f32' });
+          const x = gather(graph, rows, rowOrder(graph, 'order', 3));
+          const builder = new ModelBuilder(graph, { low: 0, high: 0 });
+          const built = builder.build(x, buildLayers(spec, preparation), true);
+          expect(built.shape.dims).toEqual([2]);
+          const said = spec.model.layers.reduce(
+            (from: RowShape, layer) => {
+              const after = shapeAfter(layer, from);
+              return 'shape' in after ? after.shape : null;
+            },
+            shapeOfInputs(spec.model.layers, shape, preparation.inputWidth),
+          );
+          expect(builder.parameters.find((p) => p.name === 'output.weight')!.shape).toEqual([...said!, 2]);
+        },
+      ),
+      { numRuns: 300, seed: 7 },
+    );
+    expect(fitting).toBeGreaterThan(60);
+  });
+});
