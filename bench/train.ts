@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { chooseKernels } from '../src/engine/kernels/load.ts';
 import { Trainer } from '../src/engine/trainer.ts';
-import { BATCHES, batchOf, layersOf, WORKLOADS, weightsOf } from './workloads.ts';
+import { BATCHES, batchOf, WORKLOADS, weightsOf, widthOf } from './workloads.ts';
 
 export interface TrainBenchOptions {
   workload: string;
@@ -15,19 +15,20 @@ export async function benchTraining(options: TrainBenchOptions): Promise<void> {
   if (workload === undefined)
     throw new Error(`no workload ${options.workload}; there are ${Object.keys(WORKLOADS).join(', ')}`);
   const { compiled } = chooseKernels();
-  const { batch, dims } = workload;
+  const { batch, input, outputs } = workload;
+  const width = widthOf(input);
   const rows = BATCHES * batch;
   const labels = workload.loss.type === 'cross_entropy';
   const trainer = new Trainer(
     {
       rows: {
         count: rows,
-        features: { dims: [dims[0]!], element: 'f32' },
-        target: labels ? { kind: 'labels' } : { kind: 'values', width: dims.at(-1)! },
+        features: { dims: input, element: 'f32' },
+        target: labels ? { kind: 'labels' } : { kind: 'values', width: outputs },
         trainOrder: rows,
         evaluationOrder: 0,
       },
-      layers: layersOf(workload),
+      layers: workload.layers,
       loss: workload.loss,
       optimizer: workload.optimizer,
       clipNorm: null,
@@ -37,12 +38,13 @@ export async function benchTraining(options: TrainBenchOptions): Promise<void> {
     },
     { compiled, threads: options.threads, maxThreads: availableParallelism() },
   );
-  for (const [name, values] of weightsOf(workload)) trainer.tensor(name).set(values);
+  for (const [i, parameter] of trainer.parameters.entries())
+    trainer.tensor(parameter.name).set(weightsOf(parameter, i));
   for (let i = 0; i < BATCHES; i++) {
     const drawn = batchOf(workload, i);
-    trainer.features.set(drawn.x, i * batch * dims[0]!);
+    trainer.features.set(drawn.x, i * batch * width);
     if (drawn.labels !== undefined) trainer.labels.set(drawn.labels, i * batch);
-    if (drawn.values !== undefined) trainer.values.set(drawn.values, i * batch * dims.at(-1)!);
+    if (drawn.values !== undefined) trainer.values.set(drawn.values, i * batch * outputs);
   }
   trainer.trainOrder.forEach((_, i, order) => {
     order[i] = i;

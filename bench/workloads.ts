@@ -1,4 +1,5 @@
-import type { LayerDescription } from '../src/engine/layers/layer.ts';
+import { elementsOf } from '../src/engine/graph/graph.ts';
+import type { LayerDescription, Parameter } from '../src/engine/layers/layer.ts';
 import type { LossDescription } from '../src/engine/ops/losses.ts';
 import type { OptimizerDescription } from '../src/engine/optimizers/optimizer.ts';
 
@@ -8,10 +9,12 @@ import type { OptimizerDescription } from '../src/engine/optimizers/optimizer.ts
  */
 export interface Workload {
   name: string;
-  /** widths of the multi-layer perceptron, from input to output */
-  dims: number[];
+  /** dims of one row of the features */
+  input: number[];
+  /** classes, or values to predict */
+  outputs: number;
+  layers: LayerDescription[];
   batch: number;
-  activation: 'relu' | 'tanh';
   loss: LossDescription;
   optimizer: OptimizerDescription;
   learningRate: number;
@@ -22,12 +25,32 @@ export interface Workload {
 const adam: OptimizerDescription = { type: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
 const sgd: OptimizerDescription = { type: 'sgd', weightDecay: 0 };
 
+const zeros = { type: 'zeros' } as const;
+
+function dense(name: string, units: number, activation: 'relu' | 'tanh' | 'linear'): LayerDescription {
+  return { type: 'dense', name, units, activation: { type: activation }, init: zeros, bias: true, biasInit: zeros };
+}
+
+function convolution(name: string, filters: number): LayerDescription {
+  const window = { kernelHeight: 3, kernelWidth: 3, stride: 1, dilation: 1, padding: 'valid' } as const;
+  return {
+    ...{ type: 'conv2d', name, filters, ...window },
+    ...{ activation: { type: 'relu' }, init: zeros, bias: true, biasInit: zeros },
+  };
+}
+
+/** A multi-layer perceptron: `dims` are the widths from input to output. */
+function perceptron(dims: number[], activation: 'relu' | 'tanh'): Pick<Workload, 'input' | 'outputs' | 'layers'> {
+  const units = dims.slice(1);
+  const layers = units.map((n, i) => dense(`dense_${i + 1}`, n, i + 1 < units.length ? activation : 'linear'));
+  return { input: dims.slice(0, 1), outputs: units.at(-1)!, layers };
+}
+
 export const WORKLOADS: Record<string, Workload> = {
   W1: {
     name: 'W1',
-    dims: [784, 512, 512, 10],
+    ...perceptron([784, 512, 512, 10], 'relu'),
     batch: 128,
-    activation: 'relu',
     loss: { type: 'cross_entropy' },
     optimizer: adam,
     learningRate: 1e-3,
@@ -35,19 +58,35 @@ export const WORKLOADS: Record<string, Workload> = {
   },
   W2: {
     name: 'W2',
-    dims: [2, 16, 1],
+    ...perceptron([2, 16, 1], 'tanh'),
     batch: 32,
-    activation: 'tanh',
     loss: { type: 'mse' },
     optimizer: sgd,
     learningRate: 0.05,
     checkStep: 5,
   },
+  W3: {
+    name: 'W3',
+    input: [28, 28, 1],
+    outputs: 10,
+    layers: [
+      convolution('conv2d_1', 32),
+      convolution('conv2d_2', 64),
+      { type: 'max_pool2d', name: 'pool', size: 2, stride: 2 },
+      { type: 'flatten', name: 'flatten' },
+      dense('dense_1', 128, 'relu'),
+      dense('dense_2', 10, 'linear'),
+    ],
+    batch: 64,
+    loss: { type: 'cross_entropy' },
+    optimizer: adam,
+    learningRate: 1e-3,
+    checkStep: 5,
+  },
   W6: {
     name: 'W6',
-    dims: [1024, 4096, 4096, 1000],
+    ...perceptron([1024, 4096, 4096, 1000], 'relu'),
     batch: 256,
-    activation: 'relu',
     loss: { type: 'cross_entropy' },
     optimizer: sgd,
     learningRate: 0.01,
@@ -71,37 +110,21 @@ function drawSymmetric(count: number, seed: number, scale: number): Float32Array
   return drawUniform(count, seed).map((u) => (u * 2 - 1) * scale);
 }
 
-export function layersOf({ dims, activation }: Workload): LayerDescription[] {
-  const zeros = { type: 'zeros' } as const;
-  return dims.slice(1).map((units, i) => ({
-    type: 'dense',
-    name: `dense_${i + 1}`,
-    units,
-    activation: { type: i + 2 < dims.length ? activation : 'linear' },
-    init: zeros,
-    bias: true,
-    biasInit: zeros,
-  }));
+/** Initial values of the parameter at `index` in the model's order: uniform within ±1/√inputs of a unit. */
+export function weightsOf({ node, fan }: Parameter, index: number): Float32Array {
+  return drawSymmetric(elementsOf(node), 100 + index, 1 / Math.sqrt(fan.fanIn));
 }
 
-/** Initial weights by parameter name: uniform within ±1/√inputs. */
-export function weightsOf({ dims }: Workload): Map<string, Float32Array> {
-  const weights = new Map<string, Float32Array>();
-  for (let i = 0; i + 1 < dims.length; i++) {
-    const scale = 1 / Math.sqrt(dims[i]!);
-    weights.set(`dense_${i + 1}.weight`, drawSymmetric(dims[i]! * dims[i + 1]!, 100 + 2 * i, scale));
-    weights.set(`dense_${i + 1}.bias`, drawSymmetric(dims[i + 1]!, 101 + 2 * i, scale));
-  }
-  return weights;
+export function widthOf(dims: readonly number[]): number {
+  return dims.reduce((product, n) => product * n, 1);
 }
 
 /** Batch `index`: x (batch, inputs), and labels (batch) or values (batch, outputs). */
 export function batchOf(
-  { dims, batch, loss }: Workload,
+  { input, outputs, batch, loss }: Workload,
   index: number,
 ): { x: Float32Array; labels?: Int32Array; values?: Float32Array } {
-  const outputs = dims.at(-1)!;
-  const x = drawSymmetric(batch * dims[0]!, 5000 + 2 * index, 1);
+  const x = drawSymmetric(batch * widthOf(input), 5000 + 2 * index, 1);
   const seed = 5001 + 2 * index;
   if (loss.type === 'cross_entropy')
     return { x, labels: Int32Array.from(drawUniform(batch, seed), (u) => Math.floor(u * outputs)) };
