@@ -51,6 +51,7 @@ const RETRY_AFTER_MS = 250;
  */
 export async function runJob(context: WorkerContext, claim: Claim, drain: AbortSignal): Promise<void> {
   const logger = context.logger.child({ job_id: claim.job.id, run_epoch: claim.runEpoch });
+  logger.info({ kind: claim.job.kind }, 'job taken');
   try {
     let restarts = 0;
     let lastStep = -1;
