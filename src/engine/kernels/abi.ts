@@ -41,7 +41,7 @@ export const GemmFlag = {
 /** Byte size of the scratch one thread must hand to `gemm`, which packs in the first 769 KiB of it, and to convolutions. */
 export const GEMM_SCRATCH_BYTES = 1024 * 1024;
 /**
- * Where in the scratch a convolution lays out windows as rows of a matrix, and how many floats it holds at most: as many positions as fit,
+ * Where in the scratch a convolution lays out windows as rows of a matrix, and how many floats fit there: as many positions as fit,
  * at least one (so a window has at most this many values).
  */
 export const WINDOWS_OFFSET_BYTES = 770 * 1024;

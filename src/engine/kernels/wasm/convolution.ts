@@ -163,7 +163,6 @@ export function conv2d(
   const matrix = scratch + WINDOWS_OFFSET;
   for (let first: u32 = 0; first < positions; first += block) {
     const count = min(block, positions - first);
-    // prettier-ignore
     windows(false, x, first, count, 0, size, matrix, height, width, channels, kernelHeight, kernelWidth, stride, dilation, padTop, padLeft, outHeight, outWidth);
     gemm(flags, count, filters, size, matrix, size, w, filters, y, filters, bias, activation, alpha, scratch);
     y += <usize>(count * filters) << 2;
@@ -198,7 +197,6 @@ export function conv2dInputGrad(
   for (let first: u32 = 0; first < positions; first += block) {
     const count = min(block, positions - first);
     gemm(TRANSPOSE_B, count, size, filters, dy, filters, w, filters, matrix, size, 0, 0, 0, scratch);
-    // prettier-ignore
     windows(true, dx, first, count, 0, size, matrix, height, width, channels, kernelHeight, kernelWidth, stride, dilation, padTop, padLeft, outHeight, outWidth);
     dy += <usize>(count * filters) << 2;
   }
@@ -232,7 +230,6 @@ export function conv2dWeightGrad(
   const matrix = scratch + WINDOWS_OFFSET;
   for (let first: u32 = 0; first < positions; first += block) {
     const count = min(block, positions - first);
-    // prettier-ignore
     windows(false, x, first, count, firstRow, firstRow + rows, matrix, height, width, channels, kernelHeight, kernelWidth, stride, dilation, padTop, padLeft, outHeight, outWidth);
     const flags = first == 0 ? TRANSPOSE_A : TRANSPOSE_A | ACCUMULATE;
     gemm(flags, rows, filters, count, matrix, rows, dy, filters, dw, filters, 0, 0, 0, scratch);
