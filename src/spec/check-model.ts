@@ -74,7 +74,7 @@ export function checkModel(spec: JobSpec, { inputWidth, image, outputWidth }: Wi
     checkValues(layer.bias_init, units, `${at}/bias_init`, add);
     count += (inputs ?? 1) * units + units;
   });
-  const width = lastWidth(shape);
+  const width = (shape as RowShape)?.at(-1) ?? null;
   if (shape !== null && shape.length > 1 && model.output !== null && !isBroken) {
     add(
       model.layers.length === 0 ? '/model/layers' : `${pointerTo('/model/layers', model.layers.length - 1)}/type`,
@@ -103,10 +103,6 @@ export function checkModel(spec: JobSpec, { inputWidth, image, outputWidth }: Wi
     );
   }
   checkFreeze(spec, parameters, add);
-}
-
-function lastWidth(shape: RowShape): number | null {
-  return shape === null ? null : shape.at(-1)!;
 }
 
 /** `output: null`: the last layer must give what the loss takes. */

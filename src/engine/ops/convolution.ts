@@ -155,6 +155,7 @@ export const convolutions: Op[] = [
   },
   {
     name: 'conv2dWeightGrad',
+    sumsRows: true,
     flops,
     gradient(graph, node, g) {
       const [x, dy] = node.inputs as [Node, Node];

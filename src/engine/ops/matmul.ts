@@ -93,6 +93,7 @@ export const matmuls: Op[] = [
   },
   {
     name: 'outerSum',
+    sumsRows: true,
     // one row's share: each batch row contributes K·N multiply-adds per vector
     flops: (node) => 2 * elementsOf(node) * vectorsOf(node.inputs[0]!),
     gradient(graph, node, dy) {

@@ -22,6 +22,8 @@ export interface Op {
   alias?: boolean;
   /** Floating-point operations for one row (batched) or in all (fixed), for the choice of threads. */
   flops?(node: Node): number;
+  /** A fixed value that every row of the batch adds to: its `flops` are those of one row. */
+  sumsRows?: boolean;
   /** Inputs that the operation changes in place, by index: parameters and optimizer state. */
   writes?(node: Node): readonly number[];
   /** Has an output of its own although it `writes`. */

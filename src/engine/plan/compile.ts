@@ -124,9 +124,9 @@ function resolve(argument: Argument, addressOf: (node: Node) => number): Planned
 /** Floating-point operations of one run on `rows` rows. */
 export function countFlops(roots: readonly Node[], rows: number): number {
   return reachable(roots).reduce((sum, node) => {
-    const { flops, persistent } = opOf(node);
+    const { flops, persistent, sumsRows } = opOf(node);
     if (persistent === true) return sum;
     const perRow = flops?.(node) ?? elementsOf(node);
-    return sum + perRow * (node.shape.batched || node.op === 'outerSum' || node.op === 'conv2dWeightGrad' ? rows : 1);
+    return sum + perRow * (node.shape.batched || sumsRows ? rows : 1);
   }, 0);
 }

@@ -4,19 +4,27 @@ import { at, type Views } from './views.ts';
 
 const fround = Math.fround;
 
-interface Geometry {
-  images: number;
-  height: number;
-  width: number;
-  channels: number;
-  kernelHeight: number;
-  kernelWidth: number;
-  stride: number;
-  dilation: number;
-  padTop: number;
-  padLeft: number;
-  outHeight: number;
-  outWidth: number;
+/** The sizes every convolution kernel takes, in the order of its arguments. */
+const SIZES = [
+  'images',
+  'height',
+  'width',
+  'channels',
+  'kernelHeight',
+  'kernelWidth',
+  'stride',
+  'dilation',
+  'padTop',
+  'padLeft',
+  'outHeight',
+  'outWidth',
+] as const;
+type Geometry = Record<(typeof SIZES)[number], number>;
+
+/** Splits a kernel's arguments: sizes, number of filters, and what is its own. */
+function read(args: readonly number[]): { g: Geometry; filters: number; rest: number[] } {
+  const g = Object.fromEntries(SIZES.map((name, i) => [name, args[i]])) as Geometry;
+  return { g, filters: args[SIZES.length]!, rest: args.slice(SIZES.length + 1) };
 }
 
 export function createConvolution({ f32 }: Views): Pick<Kernels, 'conv2d' | 'conv2dInputGrad' | 'conv2dWeightGrad'> {
@@ -42,43 +50,10 @@ export function createConvolution({ f32 }: Views): Pick<Kernels, 'conv2d' | 'con
   }
 
   return {
-    conv2d(
-      flags,
-      images,
-      height,
-      width,
-      channels,
-      kernelHeight,
-      kernelWidth,
-      stride,
-      dilation,
-      padTop,
-      padLeft,
-      outHeight,
-      outWidth,
-      filters,
-      x,
-      w,
-      y,
-      bias,
-      activation,
-      alpha,
-    ) {
-      const g = {
-        images,
-        height,
-        width,
-        channels,
-        kernelHeight,
-        kernelWidth,
-        stride,
-        dilation,
-        padTop,
-        padLeft,
-        outHeight,
-        outWidth,
-      };
-      const sums = new Float64Array(images * outHeight * outWidth * filters);
+    conv2d(flags, ...args) {
+      const { g, filters, rest } = read(args);
+      const [x, w, y, bias, activation, alpha] = rest as [number, number, number, number, number, number];
+      const sums = new Float64Array(g.images * g.outHeight * g.outWidth * filters);
       eachTap(g, x, (position, k, element) => {
         for (let f = 0; f < filters; f++)
           sums[position * filters + f]! += f32[element]! * f32[at(w) + k * filters + f]!;
@@ -89,39 +64,10 @@ export function createConvolution({ f32 }: Views): Pick<Kernels, 'conv2d' | 'con
       });
     },
 
-    conv2dInputGrad(
-      images,
-      height,
-      width,
-      channels,
-      kernelHeight,
-      kernelWidth,
-      stride,
-      dilation,
-      padTop,
-      padLeft,
-      outHeight,
-      outWidth,
-      filters,
-      dy,
-      w,
-      dx,
-    ) {
-      const g = {
-        images,
-        height,
-        width,
-        channels,
-        kernelHeight,
-        kernelWidth,
-        stride,
-        dilation,
-        padTop,
-        padLeft,
-        outHeight,
-        outWidth,
-      };
-      f32.fill(0, at(dx), at(dx) + images * height * width * channels);
+    conv2dInputGrad(...args) {
+      const { g, filters, rest } = read(args);
+      const [dy, w, dx] = rest as [number, number, number];
+      f32.fill(0, at(dx), at(dx) + g.images * g.height * g.width * g.channels);
       eachTap(g, dx, (position, k, element) => {
         let sum = 0;
         for (let f = 0; f < filters; f++) sum += f32[at(dy) + position * filters + f]! * f32[at(w) + k * filters + f]!;
@@ -129,40 +75,9 @@ export function createConvolution({ f32 }: Views): Pick<Kernels, 'conv2d' | 'con
       });
     },
 
-    conv2dWeightGrad(
-      images,
-      height,
-      width,
-      channels,
-      kernelHeight,
-      kernelWidth,
-      stride,
-      dilation,
-      padTop,
-      padLeft,
-      outHeight,
-      outWidth,
-      filters,
-      x,
-      dy,
-      firstRow,
-      rows,
-      dw,
-    ) {
-      const g = {
-        images,
-        height,
-        width,
-        channels,
-        kernelHeight,
-        kernelWidth,
-        stride,
-        dilation,
-        padTop,
-        padLeft,
-        outHeight,
-        outWidth,
-      };
+    conv2dWeightGrad(...args) {
+      const { g, filters, rest } = read(args);
+      const [x, dy, firstRow, rows, dw] = rest as [number, number, number, number, number];
       const sums = new Float64Array(rows * filters);
       eachTap(g, x, (position, k, element) => {
         if (k < firstRow || k >= firstRow + rows) return;
