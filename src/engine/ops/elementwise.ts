@@ -1,4 +1,4 @@
-import { fixed, type Graph, lastDim, type Node, vectorsOf } from '../graph/graph.ts';
+import { elementsOf, fixed, type Graph, lastDim, type Node, vectorsOf } from '../graph/graph.ts';
 import { at, whole } from '../plan/call.ts';
 import { defaultDomain, elementwise, type Op, unitElements } from './op.ts';
 
@@ -48,6 +48,8 @@ function broadcastRows(graph: Graph, x: Node, like: Node): Node {
 
 /** The same values under other dims: (rows, 28, 28, 1) → (rows, 784). */
 export function reshape(graph: Graph, x: Node, ...dims: number[]): Node {
+  if (dims.reduce((product, d) => product * d, 1) !== elementsOf(x))
+    throw new Error(`reshape: (${x.shape.dims}) has not as many values as (${dims})`);
   return graph.add('reshape', [x], { batched: x.shape.batched, dims }, {}, x.dtype);
 }
 
