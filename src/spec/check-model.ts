@@ -1,8 +1,11 @@
 import type { Add } from './draft.ts';
 import type { JobSpec } from './job.ts';
+import type { Initializer } from './layers/initializer.ts';
+import { type ParameterRule, show, sizeOf } from './layers/rule.ts';
+import { ruleOf } from './layers/rules.ts';
+import { weightAndBias } from './layers/weights.ts';
 import { pointerTo } from './mistake.ts';
-import type { Initializer } from './model.ts';
-import { type RowShape, shapeAfter, shapeOfInputs } from './model-shapes.ts';
+import { MODEL_INPUT, shapeOfInputs, shapesOf } from './model-shapes.ts';
 import type { Optimizer } from './optimizer.ts';
 import { listWords, suggest } from './suggest.ts';
 
@@ -46,50 +49,42 @@ interface Widths {
 /** Whether a model whose layers are filled in fits its inputs, its target and a memory. */
 export function checkModel(spec: JobSpec, { inputWidth, image, outputWidth }: Widths, add: Add): void {
   const { model } = spec;
-  const names = new Set<string>();
+  checkGraph(model, add);
   const parameters: string[] = [];
-  let shape: RowShape = shapeOfInputs(model.layers, image, inputWidth);
   let count = 0;
-  let isBroken = false;
-  model.layers.forEach((layer, i) => {
-    const at = pointerTo('/model/layers', i);
-    if (names.has(layer.name) || layer.name === 'output')
-      add(`${at}/name`, `"${layer.name}" is taken`, 'a name that no other layer has');
-    names.add(layer.name);
-    const before = shape;
-    const after = shapeAfter(layer, before);
-    if ('misfit' in after) {
-      const { field, detail, expected } = after.misfit;
-      // one mistake of this kind hides what follows from it
-      if (!isBroken) add(`${at}/${field}`, detail, expected, 'shape_mismatch');
-      isBroken = true;
-      shape = null;
-    } else shape = after.shape;
-    if (layer.type !== 'dense' && layer.type !== 'conv2d') return;
-    parameters.push(`${layer.name}.weight`, ...(layer.bias ? [`${layer.name}.bias`] : []));
-    const units = layer.type === 'dense' ? layer.units : layer.filters;
-    const taps = layer.type === 'dense' ? 1 : layer.kernel_size ** 2;
-    const inputs = before === null ? null : taps * before.at(-1)!;
-    checkValues(layer.init, inputs === null ? null : inputs * units, `${at}/init`, add);
-    checkValues(layer.bias_init, units, `${at}/bias_init`, add);
-    count += (inputs ?? 1) * units + units;
+  const take = (owner: string, rules: readonly ParameterRule[], at: string) => {
+    for (const { name, dims, init } of rules) {
+      parameters.push(`${owner}.${name}`);
+      if (init !== undefined) checkValues(init.value, sizeOf(dims), `${at}/${init.field}`, add);
+      count += dims.reduce<number>((product, n) => product * (n ?? 1), 1);
+    }
+  };
+
+  const shapes = shapesOf(model.layers, shapeOfInputs(model.layers, image, inputWidth));
+  shapes.forEach(({ layer, inputs }, i) => {
+    take(layer.name, ruleOf(layer).parameters?.(layer, inputs) ?? [], pointerTo('/model/layers', i));
   });
-  const width = (shape as RowShape)?.at(-1) ?? null;
-  if (shape !== null && shape.length > 1 && model.output !== null && !isBroken) {
-    add(
-      model.layers.length === 0 ? '/model/layers' : `${pointerTo('/model/layers', model.layers.length - 1)}/type`,
-      `the output layer takes a vector; the last layer gives (${shape.join(', ')})`,
-      'flatten or global_average_pool2d as the last layer',
-      'shape_mismatch',
-    );
+  // one mistake of this kind hides what follows from it
+  const wrong = shapes.findIndex((s) => s.misfit !== null);
+  if (wrong >= 0) {
+    const { field, detail, expected } = shapes[wrong]!.misfit!;
+    add(`${pointerTo('/model/layers', wrong)}/${field}`, detail, expected, 'shape_mismatch');
   }
 
   if (model.output === null) checkLastLayer(spec, outputWidth, add);
   else {
-    parameters.push('output.weight', ...(model.output.bias ? ['output.bias'] : []));
-    checkValues(model.output.init, width === null ? null : width * outputWidth, '/model/output/init', add);
-    checkValues(model.output.bias_init, outputWidth, '/model/output/bias_init', add);
-    count += (width ?? 1) * outputWidth + outputWidth;
+    const before = model.output.inputs[0];
+    const shape = before === MODEL_INPUT ? [inputWidth] : (shapes.find((s) => s.layer.name === before)?.output ?? null);
+    if (shape !== null && shape.length > 1 && wrong < 0) {
+      const at = model.layers.findIndex((layer) => layer.name === before);
+      add(
+        `${pointerTo('/model/layers', at)}/type`,
+        `the output layer takes a vector; the last layer gives ${show(shape)}`,
+        'flatten or global_average_pool2d as the last layer',
+        'shape_mismatch',
+      );
+    }
+    take('output', weightAndBias(model.output, [shape?.at(-1) ?? null, outputWidth], outputWidth), '/model/output');
   }
   // weights, a copy of the best, gradients, and the optimizer's slots
   const bytes = 4 * count * (3 + countSlots(spec.training.optimizer));
@@ -103,6 +98,56 @@ export function checkModel(spec: JobSpec, { inputWidth, image, outputWidth }: Wi
     );
   }
   checkFreeze(spec, parameters, add);
+}
+
+/** Names and edges: every layer takes the outputs of earlier ones, and every output is taken. */
+function checkGraph({ layers, output }: JobSpec['model'], add: Add): void {
+  const earlier = new Set<string>([MODEL_INPUT]);
+  const all = layers.map((layer) => layer.name);
+  const used = new Set<string>();
+  const checkInputs = (inputs: readonly string[], pointer: string) => {
+    inputs.forEach((name, i) => {
+      used.add(name);
+      if (earlier.has(name)) return;
+      const near = suggest(name, [...earlier]);
+      add(
+        pointerTo(pointer, i),
+        all.includes(name)
+          ? `"${name}" does not come before this layer`
+          : `there is no layer "${name}".${near === null ? '' : ` Did you mean "${near}"?`}`,
+        `one of: ${listWords([...earlier])}`,
+      );
+    });
+  };
+  layers.forEach((layer, i) => {
+    const at = pointerTo('/model/layers', i);
+    if (earlier.has(layer.name) || layer.name === 'output')
+      add(`${at}/name`, `"${layer.name}" is taken`, 'a name that no other layer has');
+    const { minimum, maximum } = ruleOf(layer).arity ?? { minimum: 1, maximum: 1 };
+    const given = layer.inputs.length;
+    if (given < minimum || given > maximum)
+      add(
+        `${at}/inputs`,
+        `${layer.type} takes ${minimum === maximum ? minimum : `at least ${minimum}`} layer${maximum === 1 ? '' : 's'}, not ${given}`,
+        'names of earlier layers',
+      );
+    checkInputs(layer.inputs, `${at}/inputs`);
+    earlier.add(layer.name);
+  });
+  if (output !== null) {
+    if (output.inputs.length !== 1)
+      add('/model/output/inputs', `the output layer takes 1 layer, not ${output.inputs.length}`, 'the name of a layer');
+    checkInputs(output.inputs, '/model/output/inputs');
+  }
+  layers.forEach((layer, i) => {
+    const isLast = output === null && i === layers.length - 1;
+    if (!isLast && !used.has(layer.name))
+      add(
+        pointerTo('/model/layers', i, 'name'),
+        `nothing takes the output of "${layer.name}"`,
+        'a layer or the output with it among its inputs',
+      );
+  });
 }
 
 /** `output: null`: the last layer must give what the loss takes. */

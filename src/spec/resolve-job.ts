@@ -5,8 +5,11 @@ import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
 import { checkKind, checkPreparation, inherit, type KnownCheckpoint } from './fine-tune.ts';
 import { JobSpec } from './job.ts';
+import { DenseLayer } from './layers/dense.ts';
+import { ruleOf } from './layers/rules.ts';
 import { type Mistake, MOST_MISTAKES } from './mistake.ts';
-import { DenseLayer, type Layer } from './model.ts';
+import type { Layer } from './model.ts';
+import { MODEL_INPUT } from './model-shapes.ts';
 import type { ExpandedRequest } from './request.ts';
 import { ColumnFinder, resolveInputs, resolveTarget, widthOf } from './resolve-columns.ts';
 import { checkLoss, resolveTraining } from './resolve-training.ts';
@@ -104,7 +107,7 @@ function checkSplit({ split }: Draft, add: Add): void {
     add('/split/stratify', 'rows in the order of the dataset cannot be stratified', 'false, or split.shuffle true');
 }
 
-/** Layer names, initial values, and the layers themselves where none are given. */
+/** The layers where none are given, their names and edges, and what follows from their other fields. */
 function resolveModel({ model }: Draft): void {
   const hidden = () =>
     fillDefaults(DenseLayer, {
@@ -113,20 +116,22 @@ function resolveModel({ model }: Draft): void {
       activation: { type: 'relu' },
     });
   model.layers ??= [hidden(), hidden()];
-  if (model.output === undefined) model.output = { bias: true, bias_init: { type: 'zeros' } };
-  if (model.output !== null) model.output.init ??= { type: 'xavier_uniform', gain: 1 };
-  const layers = model.layers as (Layer & { name?: string })[];
+  const layers = model.layers as (Layer & { name?: string; inputs?: string[] })[];
   const taken = new Set(layers.flatMap((layer) => layer.name ?? []));
   const counts = new Map<string, number>();
+  let before: string = MODEL_INPUT;
   for (const layer of layers) {
     let number = (counts.get(layer.type) ?? 0) + 1;
     // a name that was given to another layer is passed over
     while (layer.name === undefined && taken.has(`${layer.type}_${number}`)) number += 1;
     counts.set(layer.type, number);
     layer.name ??= `${layer.type}_${number}`;
-    if (layer.type === 'max_pool2d' || layer.type === 'average_pool2d') layer.stride ??= layer.size;
-    if (layer.type !== 'dense' && layer.type !== 'conv2d') continue;
-    const rectified = ['relu', 'leaky_relu', 'gelu'].includes(layer.activation.type);
-    layer.init ??= { type: rectified ? 'he_normal' : 'xavier_uniform', gain: 1 };
+    layer.inputs ??= [before];
+    before = layer.name;
+    ruleOf(layer).complete?.(layer);
   }
+  if (model.output === undefined) model.output = { bias: true, bias_init: { type: 'zeros' } };
+  if (model.output === null) return;
+  model.output.inputs ??= [before];
+  model.output.init ??= { type: 'xavier_uniform', gain: 1 };
 }

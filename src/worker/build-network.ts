@@ -4,28 +4,22 @@ import type { OptimizerDescription } from '../engine/optimizers/optimizer.ts';
 import type { PlateauDescription } from '../engine/plateau.ts';
 import type { ScheduleDescription } from '../engine/schedules.ts';
 import type { JobSpec } from '../spec/job.ts';
+import type { OutputLayer } from '../spec/layers/dense.ts';
 import type { Layer } from '../spec/model.ts';
-import { shapeOfInputs } from '../spec/model-shapes.ts';
+import { MODEL_INPUT, shapeOfInputs } from '../spec/model-shapes.ts';
 import type { Preparation } from '../spec/preparation.ts';
 
 /** Says a resolved spec in the engine's words. */
 
 /** All layers, the output layer last. Its width follows from the target. */
 export function buildLayers(spec: JobSpec, preparation: Preparation): LayerDescription[] {
-  const layers = [...buildInputs(spec, preparation), ...spec.model.layers.map(buildLayer)];
-  const { output } = spec.model;
-  if (output === null) return layers;
+  const { layers, output } = spec.model;
+  const inputs = buildInputs(spec, preparation);
+  const rename = new Map(inputs.map((layer) => [MODEL_INPUT, layer.name]));
+  const all = [...layers.map(buildLayer), ...(output === null ? [] : [buildOutput(output, preparation.outputWidth)])];
   return [
-    ...layers,
-    {
-      type: 'dense',
-      name: 'output',
-      units: preparation.outputWidth,
-      activation: { type: 'linear' },
-      init: output.init,
-      bias: output.bias,
-      biasInit: output.bias_init,
-    },
+    ...inputs,
+    ...all.map((layer) => ({ ...layer, inputs: layer.inputs!.map((name) => rename.get(name) ?? name) })),
   ];
 }
 
@@ -33,8 +27,12 @@ export function buildLayers(spec: JobSpec, preparation: Preparation): LayerDescr
 function buildInputs({ model }: JobSpec, { inputs, inputWidth }: Preparation): LayerDescription[] {
   const [only] = inputs;
   const image = inputs.length === 1 && only?.type === 'image' ? only.shape : null;
-  const shape = shapeOfInputs(model.layers, image, inputWidth)!;
-  return shape.length === 1 ? [] : [{ type: 'reshape', name: 'input', shape }];
+  const shape = shapeOfInputs(model.layers, image, inputWidth) as number[];
+  return shape.length === 1 ? [] : [{ type: 'reshape', name: 'input.image', shape, inputs: [MODEL_INPUT] }];
+}
+
+function buildOutput({ bias_init: biasInit, ...rest }: OutputLayer, units: number): LayerDescription {
+  return { type: 'dense', name: 'output', units, activation: { type: 'linear' }, ...rest, biasInit };
 }
 
 function buildLayer(layer: Layer): LayerDescription {

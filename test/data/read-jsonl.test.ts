@@ -81,7 +81,9 @@ describe('readJsonl', () => {
     const bytes = fc.oneof(
       fc.uint8Array({ maxLength: 100 }),
       fc.array(piece, { maxLength: 20 }).map((pieces) => Buffer.from(pieces.join(''))),
-      fc.array(fc.constantFrom('{"a":1}\n', '{"b":"x"}\n'), { minLength: 1 }).map((lines) => Buffer.from(lines.join(''))),
+      fc
+        .array(fc.constantFrom('{"a":1}\n', '{"b":"x"}\n'), { minLength: 1 })
+        .map((lines) => Buffer.from(lines.join(''))),
     );
     let whole = 0;
     await fc.assert(

@@ -13,6 +13,8 @@ import { averagePool2d, maxPool2d } from '../../src/engine/ops/pooling.ts';
 import { OP_NAMES, opOf } from '../../src/engine/ops/registry.ts';
 import { compile } from '../../src/engine/plan/compile.ts';
 import { Team } from '../../src/engine/team/team.ts';
+import type { Case } from './case.ts';
+import { concatenationCases } from './concatenation.ts';
 
 /**
  * Every operation's gradient against (L(x+ε) − L(x−ε)) / 2ε, element by element. The operation stands inside a small network, whose loss
@@ -20,19 +22,6 @@ import { Team } from '../../src/engine/team/team.ts';
  */
 const ROWS = 5;
 const EPSILON = 1e-2;
-
-interface Case {
-  name: string;
-  /** operations this case is about */
-  ops: string[];
-  dims: number[];
-  loss?: LossDescription;
-  /** builds the value the loss is taken of, from x (rows, dims) and w (the fixed parameter) */
-  build(graph: Graph, x: Node, w: Node): Node;
-  weightDims: number[];
-  /** x as values further apart than a difference reaches, where a maximum has a kink */
-  apart?: boolean;
-}
 
 const seed = { low: 7, high: 9 };
 const unary = (name: string, op: string, apply: (graph: Graph, x: Node) => Node): Case => ({
@@ -96,6 +85,7 @@ const convolutionCases = WINDOWS.flatMap((window): Case[] => {
 });
 
 const CASES: Case[] = [
+  ...concatenationCases,
   ...convolutionCases,
   ...[
     [2, 2],

@@ -4,7 +4,7 @@ import { Graph } from '../../src/engine/graph/graph.ts';
 import { ModelBuilder } from '../../src/engine/layers/layer.ts';
 import { gather, rowOrder, table } from '../../src/engine/ops/leaves.ts';
 import type { Column } from '../../src/spec/dataset.ts';
-import { type RowShape, shapeAfter, shapeOfInputs } from '../../src/spec/model-shapes.ts';
+import { shapeOfInputs, shapesOf } from '../../src/spec/model-shapes.ts';
 import type { Preparation } from '../../src/spec/preparation.ts';
 import type { KnownDataset } from '../../src/spec/resolve-job.ts';
 import { buildLayers } from '../../src/worker/build-network.ts';
@@ -23,15 +23,31 @@ describe('layers over images', () => {
       dataset: imagesOf(8, 8, 1),
     });
     expect(model.layers[0]).toEqual({
-      ...{ type: 'conv2d', name: 'conv2d_1', filters: 3, kernel_size: 3, stride: 1, dilation: 1, padding: 'valid' },
+      ...{
+        type: 'conv2d',
+        name: 'conv2d_1',
+        inputs: ['input'],
+        filters: 3,
+        kernel_size: 3,
+        stride: 1,
+        dilation: 1,
+        padding: 'valid',
+      },
       ...{ activation: { type: 'relu' }, init: { type: 'he_normal', gain: 1 } },
       ...{ bias: true, bias_init: { type: 'zeros' } },
     });
-    expect(model.layers[1]).toEqual({ type: 'max_pool2d', name: 'max_pool2d_1', size: 2, stride: 2 });
+    expect(model.layers[1]).toEqual({
+      ...{ type: 'max_pool2d', name: 'max_pool2d_1', inputs: ['conv2d_1'], size: 2, stride: 2 },
+    });
   });
 
   it.each<[string, object[], string, RegExp]>([
-    ['dense on an image', [conv(), dense()], '/model/layers/1/type', /takes a vector; what comes in is \(6, 6, 3\)/],
+    [
+      'dense on an image',
+      [conv(), dense()],
+      '/model/layers/1/type',
+      /takes a vector or a sequence of them; what comes in is \(6, 6, 3\)/,
+    ],
     ['an image at the end', [conv()], '/model/layers/0/type', /the last layer gives \(6, 6, 3\)/],
     ['a window too large', [conv({ kernel_size: 9 }), { type: 'flatten' }], '/model/layers/0/kernel_size', /9 × 9/],
     [
@@ -118,13 +134,8 @@ describe('layers over images', () => {
           const builder = new ModelBuilder(graph, { low: 0, high: 0 });
           const built = builder.build(x, buildLayers(spec, preparation), true);
           expect(built.shape.dims).toEqual([2]);
-          const said = spec.model.layers.reduce(
-            (from: RowShape, layer) => {
-              const after = shapeAfter(layer, from);
-              return 'shape' in after ? after.shape : null;
-            },
-            shapeOfInputs(spec.model.layers, shape, preparation.inputWidth),
-          );
+          const ofInputs = shapeOfInputs(spec.model.layers, shape, preparation.inputWidth);
+          const said = shapesOf(spec.model.layers, ofInputs).at(-1)!.output;
           expect(builder.parameters.find((p) => p.name === 'output.weight')!.shape).toEqual([...said!, 2]);
         },
       ),

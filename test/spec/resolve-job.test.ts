@@ -100,7 +100,12 @@ describe('defaults', () => {
         bias_init: { type: 'zeros' },
       })),
     );
-    expect(output).toEqual({ init: { type: 'xavier_uniform', gain: 1 }, bias: true, bias_init: { type: 'zeros' } });
+    expect(output).toEqual({
+      inputs: ['dense_2'],
+      init: { type: 'xavier_uniform', gain: 1 },
+      bias: true,
+      bias_init: { type: 'zeros' },
+    });
     const init = (activation: unknown) => {
       const [layer] = specOf({ target: 'species', model: { layers: [dense({ activation })] } }).model.layers;
       return layer!.type === 'dense' ? layer!.init.type : null;

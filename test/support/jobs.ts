@@ -41,7 +41,12 @@ export function describeJob(dataset: string, change: Partial<JobSpec> = {}): Job
       from: null,
       freeze: [],
       layers: [],
-      output: { init: { type: 'xavier_uniform', gain: 1 }, bias: true, bias_init: { type: 'zeros' } },
+      output: {
+        inputs: ['input'],
+        init: { type: 'xavier_uniform', gain: 1 },
+        bias: true,
+        bias_init: { type: 'zeros' },
+      },
     },
     training: {
       epochs: 5,

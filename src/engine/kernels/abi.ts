@@ -230,6 +230,8 @@ export interface Kernels {
   // ---- element-wise ---------------------------------------------------------------------------------------------
   fill(y: Pointer, n: number, value: number): void;
   copy(x: Pointer, y: Pointer, n: number): void;
+  /** y (rows, cols; row distance ldy) = x (rows, cols; row distance ldx) */
+  copyColumns(x: Pointer, ldx: number, y: Pointer, ldy: number, rows: number, cols: number): void;
   add(a: Pointer, b: Pointer, y: Pointer, n: number): void;
   sub(a: Pointer, b: Pointer, y: Pointer, n: number): void;
   mul(a: Pointer, b: Pointer, y: Pointer, n: number): void;

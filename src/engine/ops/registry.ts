@@ -3,6 +3,7 @@ import { updates } from '../optimizers/optimizer.ts';
 import type { Domain } from '../plan/call.ts';
 import { activations } from './activations.ts';
 import { clippings } from './clipping.ts';
+import { concatenations } from './concatenate.ts';
 import { convolutions } from './convolution.ts';
 import { dropouts } from './dropout.ts';
 import { elementwiseOps } from './elementwise.ts';
@@ -19,6 +20,7 @@ const ops = new Map<string, Op>(
     ...convolutions,
     ...poolings,
     ...elementwiseOps,
+    ...concatenations,
     ...activations,
     ...dropouts,
     ...losses,

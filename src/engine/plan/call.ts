@@ -46,7 +46,7 @@ export function whole(node: Node, offsetBytes = 0): Argument {
   return { node, bytesPerUnit: 0, offsetBytes };
 }
 
-/** An address that moves by `elements` 4-byte values with each unit. */
-export function at(node: Node, elements: number): Argument {
-  return { node, bytesPerUnit: elements * 4 };
+/** An address that moves by `elements` 4-byte values with each unit, and lies `first` values behind the node's beginning. */
+export function at(node: Node, elements: number, first = 0): Argument {
+  return { node, bytesPerUnit: elements * 4, offsetBytes: first * 4 };
 }

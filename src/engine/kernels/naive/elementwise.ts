@@ -5,6 +5,7 @@ import { at, type Views } from './views.ts';
 type ElementwiseName =
   | 'fill'
   | 'copy'
+  | 'copyColumns'
   | 'add'
   | 'sub'
   | 'mul'
@@ -43,6 +44,9 @@ export function createElementwise({ f32 }: Views): Pick<Kernels, ElementwiseName
       for (let i = 0; i < n; i++) f32[at(y) + i] = value;
     },
     copy: (x, y, n) => map(x, y, n, (x) => x),
+    copyColumns(x, ldx, y, ldy, rows, cols) {
+      for (let r = 0; r < rows; r++) for (let j = 0; j < cols; j++) f32[at(y) + r * ldy + j] = f32[at(x) + r * ldx + j];
+    },
     add: (a, b, y, n) => zip(a, b, y, n, (a, b) => a + b),
     sub: (a, b, y, n) => zip(a, b, y, n, (a, b) => a - b),
     mul: (a, b, y, n) => zip(a, b, y, n, (a, b) => a * b),

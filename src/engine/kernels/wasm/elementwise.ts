@@ -35,6 +35,14 @@ export function copy(x: usize, y: usize, n: u32): void {
   }
 }
 
+export function copyColumns(x: usize, ldx: u32, y: usize, ldy: u32, rows: u32, cols: u32): void {
+  for (; rows > 0; rows--) {
+    copy(x, y, cols);
+    x += <usize>ldx << 2;
+    y += <usize>ldy << 2;
+  }
+}
+
 export function add(a: usize, b: usize, y: usize, n: u32): void {
   for (; n >= 8; n -= 8) {
     const a0 = v128.load(a);

@@ -1,0 +1,57 @@
+import type { Graph, Node } from '../graph/graph.ts';
+import type { Fan, InitializerDescription } from '../initializers.ts';
+import { parameter } from '../ops/leaves.ts';
+import { type Seed, STREAM } from '../random.ts';
+
+/** A trainable tensor, and how it begins. */
+export interface Parameter {
+  name: string;
+  node: Node;
+  /** dims under which it is saved, where they are not the node's own: a convolution's (height, width, channels, filters) */
+  shape: readonly number[];
+  initializer: InitializerDescription;
+  fan: Fan;
+}
+
+/** Parameters of a model by name: made when first asked for, the same ever after. */
+export class ParameterStore {
+  readonly list: Parameter[] = [];
+  readonly #byName = new Map<string, Parameter>();
+  readonly #graph: Graph;
+
+  constructor(graph: Graph) {
+    this.#graph = graph;
+  }
+
+  get(
+    name: string,
+    dims: readonly number[],
+    initializer: InitializerDescription,
+    fan: Fan,
+    shape: readonly number[] = dims,
+  ): Node {
+    const known = this.#byName.get(name);
+    if (known !== undefined) return known.node;
+    const made = { name, node: parameter(this.#graph, name, dims), shape, initializer, fan };
+    this.#byName.set(name, made);
+    this.list.push(made);
+    return made.node;
+  }
+}
+
+/** What a layer is built with. */
+export interface LayerContext {
+  graph: Graph;
+  parameters: ParameterStore;
+  /** whether dropout acts, and statistics are those of the batch */
+  training: boolean;
+  seed: Seed;
+  /** a stream of random draws that nothing else in the model uses */
+  nextStream(): number;
+}
+
+/** Streams are counted from the beginning in every build, so that they do not depend on what else was built. */
+export function createContext(graph: Graph, parameters: ParameterStore, seed: Seed, training: boolean): LayerContext {
+  let streams = 0;
+  return { graph, parameters, training, seed, nextStream: () => STREAM.dropout + streams++ };
+}

@@ -1,0 +1,52 @@
+import { type Static, Type } from 'typebox';
+import { closed, derived } from '../schema.ts';
+import { layerFields, tag } from './fields.ts';
+import { type ImageShape, notAnImage, placesOf, reachesBeyond } from './images.ts';
+import { layerRule, type RowShape, type ShapeAfter } from './rule.ts';
+
+const poolFields = {
+  ...layerFields,
+  size: Type.Integer({ minimum: 1, maximum: 64, default: 2, description: 'height and width of the window' }),
+  stride: Type.Integer({ minimum: 1, maximum: 64, description: 'distance between two windows', ...derived('size') }),
+};
+
+const MaxPool2dLayer = closed(
+  { type: tag('max_pool2d'), ...poolFields },
+  { title: 'MaxPool2dLayer', description: 'Largest value of each window, each channel by itself.' },
+);
+
+const AveragePool2dLayer = closed(
+  { type: tag('average_pool2d'), ...poolFields },
+  { title: 'AveragePool2dLayer', description: 'Mean of each window, each channel by itself.' },
+);
+
+type Pool = Static<typeof MaxPool2dLayer> | Static<typeof AveragePool2dLayer>;
+
+const common = {
+  overImages: true,
+  complete: (layer: Pool) => {
+    layer.stride ??= layer.size;
+  },
+  shapeAfter({ type, size, stride }: Pool, [shape]: readonly RowShape[]): ShapeAfter {
+    const wrong = notAnImage(type, shape);
+    if (wrong !== null) return wrong;
+    const [height, width, channels] = shape as ImageShape;
+    if (size > Math.min(height, width)) return reachesBeyond('size', size, height, width, 'a smaller window');
+    return { shape: [placesOf(height, size, stride), placesOf(width, size, stride), channels] };
+  },
+};
+
+export const maxPool2d = layerRule({ schema: MaxPool2dLayer, ...common });
+export const averagePool2d = layerRule({ schema: AveragePool2dLayer, ...common });
+
+export const globalAveragePool2d = layerRule({
+  schema: closed(
+    { type: tag('global_average_pool2d'), ...layerFields },
+    {
+      title: 'GlobalAveragePool2dLayer',
+      description: 'Mean over the whole image: (height, width, channels) becomes (channels).',
+    },
+  ),
+  overImages: true,
+  shapeAfter: ({ type }, [shape]) => notAnImage(type, shape) ?? { shape: [shape!.at(-1)!] },
+});

@@ -1,0 +1,33 @@
+import { conv2d } from './convolution.ts';
+import { dense } from './dense.ts';
+import { add, concatenate, multiply } from './merge.ts';
+import { averagePool2d, globalAveragePool2d, maxPool2d } from './pooling.ts';
+import type { LayerRule } from './rule.ts';
+import { flatten, reshape } from './shape.ts';
+import { activation, dropout } from './simple.ts';
+
+/** Every kind of layer, in the order in which they are documented. */
+export const LAYERS = [
+  dense,
+  conv2d,
+  maxPool2d,
+  averagePool2d,
+  globalAveragePool2d,
+  activation,
+  dropout,
+  flatten,
+  reshape,
+  add,
+  multiply,
+  concatenate,
+] as const;
+
+const byType = new Map<string, LayerRule>(
+  LAYERS.map((rule) => [rule.schema.properties.type.const, rule as unknown as LayerRule]),
+);
+
+export function ruleOf(layer: { type: string }): LayerRule {
+  const rule = byType.get(layer.type);
+  if (rule === undefined) throw new Error(`unknown layer ${layer.type}`);
+  return rule;
+}
