@@ -15,6 +15,7 @@ import { compile } from '../../src/engine/plan/compile.ts';
 import { Team } from '../../src/engine/team/team.ts';
 import type { Case } from './case.ts';
 import { concatenationCases } from './concatenation.ts';
+import { sequenceCases } from './sequences.ts';
 
 /**
  * Every operation's gradient against (L(x+ε) − L(x−ε)) / 2ε, element by element. The operation stands inside a small network, whose loss
@@ -86,6 +87,7 @@ const convolutionCases = WINDOWS.flatMap((window): Case[] => {
 
 const CASES: Case[] = [
   ...concatenationCases,
+  ...sequenceCases,
   ...convolutionCases,
   ...[
     [2, 2],

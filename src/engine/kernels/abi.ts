@@ -38,6 +38,12 @@ export const GemmFlag = {
   bias: 8,
 } as const;
 
+/** Bits of the `flags` argument of recurrent layers. */
+export const RecurrentFlag = {
+  /** from the last step to the first */
+  reverse: 1,
+} as const;
+
 /** Byte size of the scratch one thread must hand to `gemm`, which packs in the first 769 KiB of it, and to convolutions. */
 export const GEMM_SCRATCH_BYTES = 1024 * 1024;
 /**
@@ -103,6 +109,132 @@ export interface Kernels {
     alpha: number,
     scratch: Pointer,
   ): void;
+
+  /**
+   * Panels [first, first + panels) of op(B) (k, n) in the order in which products read them: for each block of 256 along k, panels of
+   * 16 columns, each (block, 16). `to` (k × n rounded up to 16) is the whole; columns past n are left as they are. flags: transposeB.
+   */
+  packPanels(
+    flags: number,
+    b: Pointer,
+    ldb: number,
+    k: number,
+    n: number,
+    first: number,
+    panels: number,
+    to: Pointer,
+  ): void;
+
+  // ---- recurrent layers -----------------------------------------------------------------------------------------
+  // Sequences are (rows, steps, …); flags: RecurrentFlag. `packed` are recurrent weights from packPanels: (width, gates·width) forward, their
+  // transpose backward. A `mask` (rows, steps) is 0 at steps that are padding: the state passes them unchanged. A mask or initial state (rows, width)
+  // of 0 stands for none. Backward, dz has `lddz` floats a row; where that is more than its steps take, the gradients of the initial state follow.
+
+  /** y (rows, steps, width) = x's vector (step distance ldx) one step before; `first` (rows, width) before the first, or zeros */
+  previousSteps(
+    flags: number,
+    x: Pointer,
+    ldx: number,
+    first: Pointer,
+    y: Pointer,
+    rows: number,
+    steps: number,
+    width: number,
+  ): void;
+  /** Elman's: h = tanh(z + h₋₁·U), in place: `states` (rows, steps, width) has z = x·W + b */
+  rnnForward(
+    flags: number,
+    rows: number,
+    steps: number,
+    width: number,
+    packed: Pointer,
+    states: Pointer,
+    mask: Pointer,
+    h0: Pointer,
+    scratch: Pointer,
+  ): void;
+  /** dz (rows, steps, width) from dh (rows, steps, width); then dh0 */
+  rnnBackward(
+    flags: number,
+    rows: number,
+    steps: number,
+    width: number,
+    packed: Pointer,
+    dh: Pointer,
+    states: Pointer,
+    mask: Pointer,
+    dz: Pointer,
+    lddz: number,
+    scratch: Pointer,
+  ): void;
+  /**
+   * LSTM (Hochreiter & Schmidhuber 1997, with Gers' forget gate): i, f, o = σ(z + h₋₁·U), g = tanh(z + h₋₁·U), c = f·c₋₁ + i·g, h = o·tanh(c).
+   * `states` (rows, steps, 6·width) is [i f g o | c | h]; its gates have z = x·W + b at the beginning.
+   */
+  lstmForward(
+    flags: number,
+    rows: number,
+    steps: number,
+    width: number,
+    packed: Pointer,
+    states: Pointer,
+    mask: Pointer,
+    h0: Pointer,
+    c0: Pointer,
+    scratch: Pointer,
+  ): void;
+  /** dz (rows, steps, 4·width) from dh (rows, steps, width); then dh0, dc0 */
+  lstmBackward(
+    flags: number,
+    rows: number,
+    steps: number,
+    width: number,
+    packed: Pointer,
+    dh: Pointer,
+    states: Pointer,
+    mask: Pointer,
+    c0: Pointer,
+    dz: Pointer,
+    lddz: number,
+    scratch: Pointer,
+  ): void;
+  /**
+   * GRU (Cho et al. 2014; the reset gate after the product, as torch and cuDNN have it): r, z = σ(x-part + h₋₁·U), q = h₋₁·U + bias,
+   * n = tanh(x-part + r·q), h = (1−z)·n + z·h₋₁. `states` (rows, steps, 5·width) is [r z q n | h]; r, z and n have x·W + b at the beginning.
+   */
+  gruForward(
+    flags: number,
+    rows: number,
+    steps: number,
+    width: number,
+    packed: Pointer,
+    bias: Pointer,
+    states: Pointer,
+    mask: Pointer,
+    h0: Pointer,
+    scratch: Pointer,
+  ): void;
+  /** dz (rows, steps, 4·width) = [dr dz dq dn] from dh (rows, steps, width); then dh0 */
+  gruBackward(
+    flags: number,
+    rows: number,
+    steps: number,
+    width: number,
+    packed: Pointer,
+    dh: Pointer,
+    states: Pointer,
+    mask: Pointer,
+    h0: Pointer,
+    dz: Pointer,
+    lddz: number,
+    scratch: Pointer,
+  ): void;
+
+  // ---- embedding ------------------------------------------------------------------------------------------------
+  /** y (n, cols) = row ids[i] of table (size, cols); ids are floats; one outside [0, size) gives a row of NaN */
+  embed(ids: Pointer, table: Pointer, y: Pointer, n: number, size: number, cols: number): void;
+  /** dtable (rows, cols) = rows [first, first + rows) of the table's gradient: Σ of dy (n, cols) where ids[i] is the row, in ascending i */
+  embedGrad(ids: Pointer, dy: Pointer, dtable: Pointer, n: number, first: number, rows: number, cols: number): void;
 
   // ---- convolution and pooling (images: height × width × channels, "NHWC") ------------------------------------------
   /**

@@ -3,12 +3,14 @@ import { createAdagrad } from './naive/adagrad.ts';
 import { createAdamVariants } from './naive/adam-variants.ts';
 import { createConvolution } from './naive/convolution.ts';
 import { createElementwise } from './naive/elementwise.ts';
+import { createEmbedding } from './naive/embedding.ts';
 import { createGemm } from './naive/gemm.ts';
 import { createLamb } from './naive/lamb.ts';
 import { createLion } from './naive/lion.ts';
 import { createOptimizers } from './naive/optimizers.ts';
 import { createPooling } from './naive/pooling.ts';
 import { createRandom } from './naive/random.ts';
+import { createRecurrent } from './naive/recurrent.ts';
 import { createReductions } from './naive/reductions.ts';
 import { createRows } from './naive/rows.ts';
 import { createViews } from './naive/views.ts';
@@ -22,6 +24,8 @@ export function createNaiveKernels(memory: WebAssembly.Memory): Kernels {
   const views = createViews(memory);
   return {
     ...createGemm(views),
+    ...createRecurrent(views),
+    ...createEmbedding(views),
     ...createConvolution(views),
     ...createPooling(views),
     ...createElementwise(views),

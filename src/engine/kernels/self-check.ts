@@ -1,4 +1,5 @@
 import { Activation, GEMM_SCRATCH_BYTES, GemmFlag, type KernelName, type Kernels, StepBlock } from './abi.ts';
+import { placeRecurrentCases } from './check-recurrent.ts';
 import { createNaiveKernels } from './naive.ts';
 
 /** One call of one kernel on the buffers of a `Stage`, and how far it may be from the naive twin. */
@@ -88,6 +89,10 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
   const weights = place(random(3 * 2 * channels * filters, (u) => 2 * u - 1));
   const outputs = place(random(images * height * width * filters, (u) => 2 * u - 1));
   const shifts = place(random(filters, (u) => u));
+  const recurrentCases = placeRecurrentCases(
+    (count, scale) => place(random(count, (u) => (2 * u - 1) * scale)),
+    (values) => place(values),
+  );
   const scratch = end;
 
   const unary = (kernel: KernelName, tolerance: number, input = x, ...rest: number[]): KernelCase => ({
@@ -155,6 +160,7 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
     product(0, Activation.geluTanh),
 
     ...convolutionCases(),
+    ...recurrentCases(scratch),
 
     { kernel: 'fill', args: [y, n, 1.25], tolerance: 0 },
     unary('copy', 0),

@@ -18,13 +18,15 @@ export function matmul(graph: Graph, x: Node, w: Node): Node {
   return graph.add('matmul', [x, w], batched(...x.shape.dims.slice(0, -1), n));
 }
 
-function matmulTransposed(graph: Graph, x: Node, w: Node): Node {
+/** y (rows, …, K) = x (rows, …, N) · w (K, N)ᵀ */
+export function matmulTransposed(graph: Graph, x: Node, w: Node): Node {
   const [k, n] = w.shape.dims as [number, number];
   if (lastDim(x) !== n) throw new Error(`matmulTransposed: (…, ${lastDim(x)}) does not fit (${k}, ${n}) transposed`);
   return graph.add('matmulTransposed', [x, w], batched(...x.shape.dims.slice(0, -1), k));
 }
 
-function outerSum(graph: Graph, x: Node, z: Node): Node {
+/** y (K, N) = Σ over rows of x (rows, …, K)ᵀ · z (rows, …, N) */
+export function outerSum(graph: Graph, x: Node, z: Node): Node {
   return graph.add('outerSum', [x, z], fixed(lastDim(x), lastDim(z)));
 }
 

@@ -7,11 +7,13 @@ import { concatenations } from './concatenate.ts';
 import { convolutions } from './convolution.ts';
 import { dropouts } from './dropout.ts';
 import { elementwiseOps } from './elementwise.ts';
+import { embeddings } from './embedding.ts';
 import { leaves } from './leaves.ts';
 import { losses } from './losses.ts';
 import { matmuls } from './matmul.ts';
 import { defaultDomain, type Op } from './op.ts';
 import { poolings } from './pooling.ts';
+import { recurrents } from './recurrent.ts';
 
 const ops = new Map<string, Op>(
   [
@@ -19,6 +21,8 @@ const ops = new Map<string, Op>(
     ...matmuls,
     ...convolutions,
     ...poolings,
+    ...recurrents,
+    ...embeddings,
     ...elementwiseOps,
     ...concatenations,
     ...activations,

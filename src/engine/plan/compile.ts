@@ -21,7 +21,7 @@ export interface ProgramSource {
   effects?: readonly Node[];
   /** most rows a batch may have */
   maxRows: number;
-  /** a batched value that must be finite, or everything after the first barrier is left undone */
+  /** a batched value that must be finite, or no parameter and no state is changed */
   guard?: Node;
 }
 
@@ -40,8 +40,8 @@ export interface Program {
   maxRows: number;
   /** addresses of the named outputs */
   outputs: Record<string, number>;
-  /** address of the guard's values, one per row */
-  guard: number | null;
+  /** address of the guard's values, one per row, and the stage that makes them: what comes after is left undone where one is not finite */
+  guard: { address: number; stage: number } | null;
 }
 
 /** Everything a thread needs to run, as plain data: offsets, calls and nothing else. */
@@ -84,7 +84,8 @@ export function compile(graph: Graph, sources: Record<string, ProgramSource>, op
   const arenaStart = end;
   const programs: Plan['programs'] = {};
   for (const { name, source, values, roots } of simplified) {
-    const scheduled = schedule(roots);
+    const guard = source.guard === undefined ? undefined : values.at(-1)!;
+    const scheduled = schedule(roots, guard);
     const arena = allocate(scheduled, new Set(values), source.maxRows);
     end = Math.max(end, arenaStart + arena.bytes);
     const addressOf = (node: Node) => {
@@ -106,7 +107,10 @@ export function compile(graph: Graph, sources: Record<string, ProgramSource>, op
       stages: Array.from(stages, (stage) => stage ?? []),
       maxRows: source.maxRows,
       outputs: Object.fromEntries(names.map((output, i) => [output, addressOf(values[i]!)])),
-      guard: source.guard === undefined ? null : addressOf(values.at(-1)!),
+      guard:
+        guard === undefined
+          ? null
+          : { address: addressOf(guard), stage: scheduled.find((s) => s.node === guard)!.stage },
     };
   }
 

@@ -8,14 +8,15 @@ import { sameDomain } from './call.ts';
  *
  * A node may stand in the same stage as a value it reads when both are shared out along the same domain: then the thread reads only what it
  * has written itself. Otherwise it comes at least one stage later. A node that changes its input in place (an optimizer's update) also
- * comes a stage later than every reader of that input that is shared out otherwise.
+ * comes a stage later than every reader of that input that is shared out otherwise, and after the stage that makes `guard`: when that is not
+ * finite, nothing is changed.
  */
 export interface Scheduled {
   node: Node;
   stage: number;
 }
 
-export function schedule(roots: readonly Node[]): Scheduled[] {
+export function schedule(roots: readonly Node[], guard?: Node): Scheduled[] {
   const order = reachable(roots);
   const stages = new Map<Node, number>();
   const readers = new Map<Node, Node[]>();
@@ -37,7 +38,14 @@ export function schedule(roots: readonly Node[]): Scheduled[] {
       const made = stages.get(input);
       if (made !== undefined) stage = Math.max(stage, made + (sameDomain(domainOf(input), domain) ? 0 : 1));
     }
-    for (const index of op.writes?.(node) ?? []) {
+    const writes = op.writes?.(node) ?? [];
+    if (writes.length > 0 && guard !== undefined) {
+      const guarded = stages.get(guard);
+      if (guarded === undefined)
+        throw new Error('an update stands before the guard: list the guard first among the roots');
+      stage = Math.max(stage, guarded + 1);
+    }
+    for (const index of writes) {
       for (const reader of readers.get(bufferOf(node.inputs[index]!)) ?? []) {
         if (reader === node) continue;
         const read = stages.get(reader);

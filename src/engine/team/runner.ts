@@ -32,13 +32,13 @@ export class ProgramRunner {
     this.#guards = new Map(
       Object.values(plan.programs)
         .filter((program) => program.guard !== null)
-        .map((program) => [program, new Float32Array(memory.buffer, program.guard!, program.maxRows)]),
+        .map((program) => [program, new Float32Array(memory.buffer, program.guard!.address, program.maxRows)]),
     );
   }
 
   /**
-   * Runs every stage, with a barrier between two. Returns false when the program's guard was not finite: then nothing after the first barrier
-   * was done, on any thread, and no weight has changed.
+   * Runs every stage, with a barrier between two. Returns false when the program's guard was not finite: then nothing after its stage was
+   * done, on any thread, and no weight has changed.
    */
   run(program: Program, batch: Batch): boolean {
     const { rows } = batch;
@@ -49,10 +49,11 @@ export class ProgramRunner {
     this.#stepFloats[StepBlock.inverseRows] = 1 / rows;
 
     const stages = this.#stagesFor(program, rows);
+    const afterGuard = program.guard === null ? -1 : program.guard.stage + 1;
     for (let i = 0; i < stages.length; i++) {
       if (i > 0) this.#barrier();
       // every thread looks at the same finished rows, so all come to the same answer
-      if (i === 1 && !this.#isFinite(program, rows)) return false;
+      if (i === afterGuard && !this.#isFinite(program, rows)) return false;
       const calls = stages[i]!;
       for (let c = 0; c < calls.length; c++) calls[c]!();
     }

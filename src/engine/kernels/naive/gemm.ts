@@ -6,7 +6,7 @@ const fround = Math.fround;
 /** Elements along k that are summed before they are added to C. */
 const KC = 256;
 
-export function createGemm({ f32 }: Views): Pick<Kernels, 'gemm' | 'fmaPeak'> {
+export function createGemm({ f32 }: Views): Pick<Kernels, 'gemm' | 'packPanels' | 'fmaPeak'> {
   return {
     gemm(flags, m, n, k, a, lda, b, ldb, c, ldc, bias, activation, alpha) {
       // op(A)[i,p] = A[i·rowA + p·stepA], op(B)[p,j] = B[p·stepB + j·colB]
@@ -25,6 +25,18 @@ export function createGemm({ f32 }: Views): Pick<Kernels, 'gemm' | 'fmaPeak'> {
           }
           if (flags & GemmFlag.bias) sum = fround(sum + f32[at(bias) + j]);
           f32[out] = activationOf(sum, activation, alpha);
+        }
+      }
+    },
+
+    packPanels(flags, b, ldb, k, n, first, panels, to) {
+      const padded = Math.ceil(n / 16) * 16;
+      for (let p = 0; p < k; p++) {
+        const block = p - (p % KC);
+        const depth = Math.min(KC, k - block);
+        for (let j = first * 16; j < Math.min(n, (first + panels) * 16); j++) {
+          const out = block * padded + (j - (j % 16)) * depth + (p - block) * 16 + (j % 16);
+          f32[at(to) + out] = f32[at(b) + (flags & GemmFlag.transposeB ? j * ldb + p : p * ldb + j)]!;
         }
       }
     },

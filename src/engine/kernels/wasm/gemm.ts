@@ -121,6 +121,83 @@ function activateRows(c: usize, pitch: usize, rows: u32, cols: u32, activation: 
   }
 }
 
+/** A (rows, kc) · one panel of B (kc, cols ≤ 16) into C, by tiles of five rows */
+function rowsTimesPanel(
+  a: usize,
+  pitchA: usize,
+  rows: u32,
+  kc: u32,
+  panelB: usize,
+  c: usize,
+  pitchC: usize,
+  cols: u32,
+  accumulate: u32,
+  tile: usize,
+): void {
+  for (; rows > 0; ) {
+    const part = min<u32>(rows, 5);
+    const whole = part == 5 && cols == 16;
+    const a1 = part > 1 ? a + pitchA : a;
+    const a2 = part > 2 ? a1 + pitchA : a1;
+    const a3 = part > 3 ? a2 + pitchA : a2;
+    const a4 = part > 4 ? a3 + pitchA : a3;
+    tileRows(kc, a, a1, a2, a3, a4, panelB, whole ? c : tile, whole ? pitchC : 64, whole ? accumulate : 0);
+    if (!whole) mergeTile(tile, c, pitchC, part, cols, accumulate);
+    a += 5 * pitchA;
+    c += 5 * pitchC;
+    rows -= part;
+  }
+}
+
+/**
+ * Panels [first, first + panels) of op(B) (k, n) as gemmPacked reads them: [block of KC][panel][p][16]. `to` points at the whole. A product
+ * whose B is used many times, a recurrent net's, packs it once.
+ */
+export function packPanels(
+  flags: u32,
+  b: usize,
+  ldb: u32,
+  k: u32,
+  n: u32,
+  first: u32,
+  panels: u32,
+  to: usize,
+): void {
+  const pitch = <usize>ldb << 2;
+  const padded = (n + 15) & ~15;
+  const column = first << 4;
+  const cols = min<u32>(n - column, panels << 4);
+  for (let pc: u32 = 0; pc < k; pc += KC) {
+    const kc = min<u32>(k - pc, KC);
+    const out = to + ((<usize>pc * <usize>padded + <usize>column * <usize>kc) << 2);
+    if (flags & TRANSPOSE_B) packBTransposed(b + <usize>column * pitch + (<usize>pc << 2), pitch, kc, cols, out);
+    else packB(b + <usize>pc * pitch + (<usize>column << 2), pitch, kc, cols, out);
+  }
+}
+
+/** C (m,n) += A (m,k) · B, whose panels were packed by packPanels. The sums are those of gemm. */
+export function gemmPacked(
+  m: u32,
+  n: u32,
+  k: u32,
+  a: usize,
+  pitchA: usize,
+  packed: usize,
+  c: usize,
+  pitchC: usize,
+  scratch: usize,
+): void {
+  const padded = (n + 15) & ~15;
+  for (let pc: u32 = 0; pc < k; pc += KC) {
+    const kc = min<u32>(k - pc, KC);
+    for (let jr: u32 = 0; jr < n; jr += 16) {
+      const panel = packed + ((<usize>pc * <usize>padded + <usize>jr * <usize>kc) << 2);
+      const at = c + (<usize>jr << 2);
+      rowsTimesPanel(a + (<usize>pc << 2), pitchA, m, kc, panel, at, pitchC, min<u32>(n - jr, 16), 1, scratch + SCRATCH_TILE);
+    }
+  }
+}
+
 export function gemm(
   flags: u32,
   m: u32,
@@ -169,14 +246,13 @@ export function gemm(
           const panelB = scratch + <usize>jr * <usize>(kc << 2);
           const cols = min<u32>(nc - jr, 16);
           const panelC = c + <usize>ic * pitchC + (<usize>(jc + jr) << 2);
-          for (let ir: u32 = 0; ir < mc; ir += 5) {
-            const rows = min<u32>(mc - ir, 5);
-            const at = panelC + <usize>ir * pitchC;
-            const whole = rows == 5 && cols == 16;
-            const out = whole ? at : tile;
-            const pitch = whole ? pitchC : 64;
-            const add = whole ? accumulate : 0;
-            if (transposeA) {
+          if (!transposeA) {
+            rowsTimesPanel(rowsA, pitchA, mc, kc, panelB, panelC, pitchC, cols, accumulate, tile);
+          } else {
+            for (let ir: u32 = 0; ir < mc; ir += 5) {
+              const rows = min<u32>(mc - ir, 5);
+              const at = panelC + <usize>ir * pitchC;
+              const whole = rows == 5 && cols == 16;
               let columns = columnsA + (<usize>ir << 2);
               let stride = pitchA;
               if (packA || rows < 5) {
@@ -184,16 +260,9 @@ export function gemm(
                 columns = packA ? packedA + <usize>ir * <usize>(kc << 2) : packedA;
                 stride = 20;
               }
-              tileColumns(kc, columns, stride, panelB, out, pitch, add);
-            } else {
-              const a0 = rowsA + <usize>ir * pitchA;
-              const a1 = rows > 1 ? a0 + pitchA : a0;
-              const a2 = rows > 2 ? a1 + pitchA : a1;
-              const a3 = rows > 3 ? a2 + pitchA : a2;
-              const a4 = rows > 4 ? a3 + pitchA : a3;
-              tileRows(kc, a0, a1, a2, a3, a4, panelB, out, pitch, add);
+              tileColumns(kc, columns, stride, panelB, whole ? at : tile, whole ? pitchC : 64, whole ? accumulate : 0);
+              if (!whole) mergeTile(tile, at, pitchC, rows, cols, accumulate);
             }
-            if (!whole) mergeTile(tile, at, pitchC, rows, cols, accumulate);
           }
           if (last && finish) {
             const biasAt = bias ? bias + (<usize>(jc + jr) << 2) : 0;

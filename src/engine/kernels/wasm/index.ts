@@ -1,6 +1,8 @@
 // The exports of the kernel module: the functions of `Kernels` in abi.ts, in its order.
 
-export { gemm } from './gemm';
+export { gemm, packPanels } from './gemm';
+export { gruForward, gruBackward, lstmForward, lstmBackward, previousSteps, rnnForward, rnnBackward } from './recurrent';
+export { embed, embedGrad } from './embedding';
 export { conv2d, conv2dInputGrad, conv2dWeightGrad } from './convolution';
 export { averagePool2d, averagePool2dGrad, maxPool2d, maxPool2dGrad } from './pooling';
 export { add, addBias, affine, clipValue, copy, copyColumns, fill, mul, mulRows, scaleBy, sub } from './elementwise';

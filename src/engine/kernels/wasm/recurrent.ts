@@ -1,0 +1,514 @@
+// Recurrent layers, step by step: one product with the recurrent weights for all rows, then the gates. What comes from the
+// inputs is in `states` already, from one product over all steps. Layouts are in abi.ts.
+//
+// The product with x is as good as any other; the one with h is (rows of the batch, H) · (H, gates), which packs nothing: its
+// weights are packed once for all steps and threads.
+
+import { copy, fill } from './elementwise';
+import { gemmPacked } from './gemm';
+import { fma, fnma, loadPart, storePart } from './lanes';
+import { sigmoid4, tanh4 } from './math';
+
+/** Where backward passes keep what they carry from step to step: after gemm's part of the scratch, in floats. */
+// @ts-ignore: decorator
+@inline const CARRY: usize = 788480;
+// @ts-ignore: decorator
+@inline const CARRY_FLOATS: u32 = 65024;
+
+/** bit of `flags`: from the last step to the first */
+// @ts-ignore: decorator
+@inline const REVERSE: u32 = 1;
+
+/** true where a mask says that the step is padding */
+// @ts-ignore: decorator
+@inline
+function isPadding(mask: usize, row: u32, steps: u32, t: u32): bool {
+  return mask != 0 && load<f32>(mask + ((<usize>row * <usize>steps + <usize>t) << 2)) == 0;
+}
+
+/** y (rows, steps, width) = the state before each step: `first` (rows, width), or zeros where it is 0, before the first */
+export function previousSteps(
+  flags: u32,
+  x: usize,
+  ldx: u32,
+  first: usize,
+  y: usize,
+  rows: u32,
+  steps: u32,
+  width: u32,
+): void {
+  const pitchX = <usize>ldx << 2;
+  const pitchY = <usize>width << 2;
+  const begin: u32 = flags & REVERSE ? steps - 1 : 0;
+  for (let r: u32 = 0; r < rows; r++) {
+    for (let t: u32 = 0; t < steps; t++) {
+      if (t == begin) {
+        if (first) copy(first + <usize>r * pitchY, y, width);
+        else fill(y, width, 0);
+      } else copy(flags & REVERSE ? x + pitchX : x - pitchX, y, width);
+      x += pitchX;
+      y += pitchY;
+    }
+  }
+}
+
+// ---- simple ------------------------------------------------------------------------------------------------------
+
+export function rnnForward(
+  flags: u32,
+  rows: u32,
+  steps: u32,
+  width: u32,
+  packed: usize,
+  states: usize,
+  mask: usize,
+  h0: usize,
+  scratch: usize,
+): void {
+  const pitch = <usize>width << 2;
+  const row = <usize>steps * pitch;
+  for (let s: u32 = 0; s < steps; s++) {
+    const t = flags & REVERSE ? steps - 1 - s : s;
+    const h = states + <usize>t * pitch;
+    let before = flags & REVERSE ? h + pitch : h - pitch;
+    let beforeRow = row;
+    if (s == 0) {
+      before = h0;
+      beforeRow = pitch;
+    }
+    if (before) gemmPacked(rows, width, width, before, beforeRow, packed, h, row, scratch);
+    for (let r: u32 = 0; r < rows; r++) {
+      const at = h + <usize>r * row;
+      if (isPadding(mask, r, steps, t)) {
+        if (before) copy(before + <usize>r * beforeRow, at, width);
+        else fill(at, width, 0);
+        continue;
+      }
+      let j: u32 = 0;
+      for (; j + 8 <= width; j += 8) {
+        const p = at + (<usize>j << 2);
+        const y0 = tanh4(v128.load(p));
+        const y1 = tanh4(v128.load(p, 16));
+        v128.store(p, y0);
+        v128.store(p, y1, 16);
+      }
+      for (; j < width; j += 4) {
+        const p = at + (<usize>j << 2);
+        const part = min<u32>(width - j, 4);
+        storePart(p, tanh4(loadPart(p, part)), part);
+      }
+    }
+  }
+}
+
+export function rnnBackward(
+  flags: u32,
+  rows: u32,
+  steps: u32,
+  width: u32,
+  packed: usize,
+  dh: usize,
+  states: usize,
+  mask: usize,
+  dz: usize,
+  lddz: u32,
+  scratch: usize,
+): void {
+  const pitch = <usize>width << 2;
+  const row = <usize>steps * pitch;
+  const rowZ = <usize>lddz << 2;
+  const carry = scratch + CARRY;
+  const most = max<u32>(1, CARRY_FLOATS / width);
+  const one = f32x4.splat(1);
+  for (let from: u32 = 0; from < rows; from += most) {
+    const count = min<u32>(most, rows - from);
+    fill(carry, count * width, 0);
+    for (let s = steps; s > 0; s--) {
+      const t = flags & REVERSE ? steps - s : s - 1;
+      for (let i: u32 = 0; i < count; i++) {
+        const r = from + i;
+        const dhAt = dh + <usize>r * row + <usize>t * pitch;
+        const hAt = states + <usize>r * row + <usize>t * pitch;
+        const dzAt = dz + <usize>r * rowZ + <usize>t * pitch;
+        const carryAt = carry + <usize>i * pitch;
+        const padding = isPadding(mask, r, steps, t);
+        for (let j: u32 = 0; j < width; j += 4) {
+          const part = min<u32>(width - j, 4);
+          const o = <usize>j << 2;
+          const d = f32x4.add(loadPart(dhAt + o, part), loadPart(carryAt + o, part));
+          const h = loadPart(hAt + o, part);
+          storePart(dzAt + o, padding ? f32x4.splat(0) : f32x4.mul(d, fnma(h, h, one)), part);
+          storePart(carryAt + o, padding ? d : f32x4.splat(0), part);
+        }
+      }
+      const z = dz + <usize>from * rowZ + <usize>t * pitch;
+      gemmPacked(count, width, width, z, rowZ, packed, carry, pitch, scratch);
+    }
+    // what is left is the initial state's
+    if (lddz > steps * width) {
+      for (let i: u32 = 0; i < count; i++) {
+        copy(carry + <usize>i * pitch, dz + <usize>(from + i) * rowZ + row, width);
+      }
+    }
+  }
+}
+
+// ---- LSTM --------------------------------------------------------------------------------------------------------
+
+/** One row: gates, cell and hidden state at `at` from their sums, the cell before at `before` (0: zeros). */
+function lstmGates(at: usize, before: usize, width: u32): void {
+  const w = <usize>width << 2;
+  let p = at;
+  let n = width;
+  for (; n >= 8; n -= 8) {
+    const i0 = sigmoid4(v128.load(p));
+    const i1 = sigmoid4(v128.load(p, 16));
+    const f0 = sigmoid4(v128.load(p + w));
+    const f1 = sigmoid4(v128.load(p + w, 16));
+    const g0 = tanh4(v128.load(p + 2 * w));
+    const g1 = tanh4(v128.load(p + 2 * w, 16));
+    const o0 = sigmoid4(v128.load(p + 3 * w));
+    const o1 = sigmoid4(v128.load(p + 3 * w, 16));
+    let c0 = f32x4.mul(i0, g0);
+    let c1 = f32x4.mul(i1, g1);
+    if (before) {
+      c0 = fma(f0, v128.load(before), c0);
+      c1 = fma(f1, v128.load(before, 16), c1);
+      before += 32;
+    }
+    const h0 = f32x4.mul(o0, tanh4(c0));
+    const h1 = f32x4.mul(o1, tanh4(c1));
+    v128.store(p, i0);
+    v128.store(p, i1, 16);
+    v128.store(p + w, f0);
+    v128.store(p + w, f1, 16);
+    v128.store(p + 2 * w, g0);
+    v128.store(p + 2 * w, g1, 16);
+    v128.store(p + 3 * w, o0);
+    v128.store(p + 3 * w, o1, 16);
+    v128.store(p + 4 * w, c0);
+    v128.store(p + 4 * w, c1, 16);
+    v128.store(p + 5 * w, h0);
+    v128.store(p + 5 * w, h1, 16);
+    p += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    const i = sigmoid4(loadPart(p, part));
+    const f = sigmoid4(loadPart(p + w, part));
+    const g = tanh4(loadPart(p + 2 * w, part));
+    const o = sigmoid4(loadPart(p + 3 * w, part));
+    let c = f32x4.mul(i, g);
+    if (before) {
+      c = fma(f, loadPart(before, part), c);
+      before += 16;
+    }
+    storePart(p, i, part);
+    storePart(p + w, f, part);
+    storePart(p + 2 * w, g, part);
+    storePart(p + 3 * w, o, part);
+    storePart(p + 4 * w, c, part);
+    storePart(p + 5 * w, f32x4.mul(o, tanh4(c)), part);
+    p += 16;
+    n -= part;
+  }
+}
+
+export function lstmForward(
+  flags: u32,
+  rows: u32,
+  steps: u32,
+  width: u32,
+  packed: usize,
+  states: usize,
+  mask: usize,
+  h0: usize,
+  c0: usize,
+  scratch: usize,
+): void {
+  const w = <usize>width << 2;
+  const pitch = 6 * w;
+  const row = <usize>steps * pitch;
+  for (let s: u32 = 0; s < steps; s++) {
+    const t = flags & REVERSE ? steps - 1 - s : s;
+    const now = states + <usize>t * pitch;
+    const last = flags & REVERSE ? now + pitch : now - pitch;
+    const h = s > 0 ? last + 5 * w : h0;
+    const c = s > 0 ? last + 4 * w : c0;
+    const before = s > 0 ? row : w;
+    if (h) gemmPacked(rows, 4 * width, width, h, before, packed, now, row, scratch);
+    for (let r: u32 = 0; r < rows; r++) {
+      const at = now + <usize>r * row;
+      const cell = c ? c + <usize>r * before : 0;
+      if (!isPadding(mask, r, steps, t)) {
+        lstmGates(at, cell, width);
+        continue;
+      }
+      fill(at, 4 * width, 0);
+      if (c) copy(cell, at + 4 * w, width);
+      else fill(at + 4 * w, width, 0);
+      if (h) copy(h + <usize>r * before, at + 5 * w, width);
+      else fill(at + 5 * w, width, 0);
+    }
+  }
+}
+
+/**
+ * One row of one step: dz from dh and what is carried (dh after w floats of dc), and dc for the step before. `carry` is [dc (width), dh (width)];
+ * its dh becomes 0, to which the product is added.
+ */
+function lstmGateGradients(dh: usize, at: usize, before: usize, dz: usize, carry: usize, width: u32): void {
+  const w = <usize>width << 2;
+  const one = f32x4.splat(1);
+  const zero = f32x4.splat(0);
+  let n = width;
+  for (; n >= 8; n -= 8) {
+    const i0 = v128.load(at);
+    const i1 = v128.load(at, 16);
+    const f0 = v128.load(at + w);
+    const f1 = v128.load(at + w, 16);
+    const g0 = v128.load(at + 2 * w);
+    const g1 = v128.load(at + 2 * w, 16);
+    const o0 = v128.load(at + 3 * w);
+    const o1 = v128.load(at + 3 * w, 16);
+    const t0 = tanh4(v128.load(at + 4 * w));
+    const t1 = tanh4(v128.load(at + 4 * w, 16));
+    const p0 = before ? v128.load(before) : zero;
+    const p1 = before ? v128.load(before, 16) : zero;
+    const d0 = f32x4.add(v128.load(dh), v128.load(carry + w));
+    const d1 = f32x4.add(v128.load(dh, 16), v128.load(carry + w, 16));
+    const c0 = fma(f32x4.mul(d0, o0), fnma(t0, t0, one), v128.load(carry));
+    const c1 = fma(f32x4.mul(d1, o1), fnma(t1, t1, one), v128.load(carry, 16));
+    const zi0 = f32x4.mul(f32x4.mul(c0, g0), fnma(i0, i0, i0));
+    const zi1 = f32x4.mul(f32x4.mul(c1, g1), fnma(i1, i1, i1));
+    const zf0 = f32x4.mul(f32x4.mul(c0, p0), fnma(f0, f0, f0));
+    const zf1 = f32x4.mul(f32x4.mul(c1, p1), fnma(f1, f1, f1));
+    const zg0 = f32x4.mul(f32x4.mul(c0, i0), fnma(g0, g0, one));
+    const zg1 = f32x4.mul(f32x4.mul(c1, i1), fnma(g1, g1, one));
+    const zo0 = f32x4.mul(f32x4.mul(d0, t0), fnma(o0, o0, o0));
+    const zo1 = f32x4.mul(f32x4.mul(d1, t1), fnma(o1, o1, o1));
+    const k0 = f32x4.mul(c0, f0);
+    const k1 = f32x4.mul(c1, f1);
+    v128.store(dz, zi0);
+    v128.store(dz, zi1, 16);
+    v128.store(dz + w, zf0);
+    v128.store(dz + w, zf1, 16);
+    v128.store(dz + 2 * w, zg0);
+    v128.store(dz + 2 * w, zg1, 16);
+    v128.store(dz + 3 * w, zo0);
+    v128.store(dz + 3 * w, zo1, 16);
+    v128.store(carry, k0);
+    v128.store(carry, k1, 16);
+    v128.store(carry + w, zero);
+    v128.store(carry + w, zero, 16);
+    dh += 32;
+    at += 32;
+    dz += 32;
+    carry += 32;
+    if (before) before += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    const i = loadPart(at, part);
+    const f = loadPart(at + w, part);
+    const g = loadPart(at + 2 * w, part);
+    const o = loadPart(at + 3 * w, part);
+    const t = tanh4(loadPart(at + 4 * w, part));
+    const p = before ? loadPart(before, part) : zero;
+    const d = f32x4.add(loadPart(dh, part), loadPart(carry + w, part));
+    const c = fma(f32x4.mul(d, o), fnma(t, t, one), loadPart(carry, part));
+    storePart(dz, f32x4.mul(f32x4.mul(c, g), fnma(i, i, i)), part);
+    storePart(dz + w, f32x4.mul(f32x4.mul(c, p), fnma(f, f, f)), part);
+    storePart(dz + 2 * w, f32x4.mul(f32x4.mul(c, i), fnma(g, g, one)), part);
+    storePart(dz + 3 * w, f32x4.mul(f32x4.mul(d, t), fnma(o, o, o)), part);
+    storePart(carry, f32x4.mul(c, f), part);
+    storePart(carry + w, zero, part);
+    dh += 16;
+    at += 16;
+    dz += 16;
+    carry += 16;
+    if (before) before += 16;
+    n -= part;
+  }
+}
+
+export function lstmBackward(
+  flags: u32,
+  rows: u32,
+  steps: u32,
+  width: u32,
+  packed: usize,
+  dh: usize,
+  states: usize,
+  mask: usize,
+  c0: usize,
+  dz: usize,
+  lddz: u32,
+  scratch: usize,
+): void {
+  const w = <usize>width << 2;
+  const pitch = 6 * w;
+  const row = <usize>steps * pitch;
+  const rowZ = <usize>lddz << 2;
+  const carry = scratch + CARRY;
+  const most = max<u32>(1, CARRY_FLOATS / (2 * width));
+  for (let from: u32 = 0; from < rows; from += most) {
+    const count = min<u32>(most, rows - from);
+    fill(carry, 2 * count * width, 0);
+    for (let s = steps; s > 0; s--) {
+      const t = flags & REVERSE ? steps - s : s - 1;
+      for (let i: u32 = 0; i < count; i++) {
+        const r = from + i;
+        const at = states + <usize>r * row + <usize>t * pitch;
+        const dhAt = dh + (<usize>r * <usize>steps + <usize>t) * w;
+        const dzAt = dz + <usize>r * rowZ + <usize>t * 4 * w;
+        const carryAt = carry + 2 * <usize>i * w;
+        if (isPadding(mask, r, steps, t)) {
+          fill(dzAt, 4 * width, 0);
+          for (let j: u32 = 0; j < width; j++) {
+            const o = carryAt + w + (<usize>j << 2);
+            store<f32>(o, load<f32>(o) + load<f32>(dhAt + (<usize>j << 2)));
+          }
+          continue;
+        }
+        let before = c0 ? c0 + <usize>r * w : 0;
+        if (s > 1) before = (flags & REVERSE ? at + pitch : at - pitch) + 4 * w;
+        lstmGateGradients(dhAt, at, before, dzAt, carryAt, width);
+      }
+      const z = dz + <usize>from * rowZ + <usize>t * 4 * w;
+      gemmPacked(count, width, 4 * width, z, rowZ, packed, carry + w, 2 * w, scratch);
+    }
+    // what is left is the initial state's: [dh0, dc0] behind the steps
+    if (lddz > 4 * steps * width) {
+      for (let i: u32 = 0; i < count; i++) {
+        const to = dz + <usize>(from + i) * rowZ + <usize>steps * 4 * w;
+        const at = carry + 2 * <usize>i * w;
+        copy(at + w, to, width);
+        copy(at, to + w, width);
+      }
+    }
+  }
+}
+
+// ---- GRU ---------------------------------------------------------------------------------------------------------
+
+export function gruForward(
+  flags: u32,
+  rows: u32,
+  steps: u32,
+  width: u32,
+  packed: usize,
+  bias: usize,
+  states: usize,
+  mask: usize,
+  h0: usize,
+  scratch: usize,
+): void {
+  const w = <usize>width << 2;
+  const pitch = 5 * w;
+  const row = <usize>steps * pitch;
+  const one = f32x4.splat(1);
+  const zero = f32x4.splat(0);
+  for (let s: u32 = 0; s < steps; s++) {
+    const t = flags & REVERSE ? steps - 1 - s : s;
+    const now = states + <usize>t * pitch;
+    const last = flags & REVERSE ? now + pitch : now - pitch;
+    const h = s > 0 ? last + 4 * w : h0;
+    const before = s > 0 ? row : w;
+    for (let r: u32 = 0; r < rows; r++) {
+      const q = now + <usize>r * row + 2 * w;
+      if (bias) copy(bias, q, width);
+      else fill(q, width, 0);
+    }
+    if (h) gemmPacked(rows, 3 * width, width, h, before, packed, now, row, scratch);
+    for (let i: u32 = 0; i < rows; i++) {
+      const at = now + <usize>i * row;
+      const hAt = h ? h + <usize>i * before : 0;
+      if (isPadding(mask, i, steps, t)) {
+        fill(at, 4 * width, 0);
+        if (hAt) copy(hAt, at + 4 * w, width);
+        else fill(at + 4 * w, width, 0);
+        continue;
+      }
+      for (let j: u32 = 0; j < width; j += 4) {
+        const part = min<u32>(width - j, 4);
+        const p = at + (<usize>j << 2);
+        const r = sigmoid4(loadPart(p, part));
+        const z = sigmoid4(loadPart(p + w, part));
+        const n = tanh4(fma(r, loadPart(p + 2 * w, part), loadPart(p + 3 * w, part)));
+        const previous = hAt ? loadPart(hAt + (<usize>j << 2), part) : zero;
+        storePart(p, r, part);
+        storePart(p + w, z, part);
+        storePart(p + 3 * w, n, part);
+        storePart(p + 4 * w, fma(z, previous, f32x4.mul(f32x4.sub(one, z), n)), part);
+      }
+    }
+  }
+}
+
+export function gruBackward(
+  flags: u32,
+  rows: u32,
+  steps: u32,
+  width: u32,
+  packed: usize,
+  dh: usize,
+  states: usize,
+  mask: usize,
+  h0: usize,
+  dz: usize,
+  lddz: u32,
+  scratch: usize,
+): void {
+  const w = <usize>width << 2;
+  const pitch = 5 * w;
+  const row = <usize>steps * pitch;
+  const rowZ = <usize>lddz << 2;
+  const carry = scratch + CARRY;
+  const most = max<u32>(1, CARRY_FLOATS / width);
+  const one = f32x4.splat(1);
+  const zero = f32x4.splat(0);
+  for (let from: u32 = 0; from < rows; from += most) {
+    const count = min<u32>(most, rows - from);
+    fill(carry, count * width, 0);
+    for (let s = steps; s > 0; s--) {
+      const t = flags & REVERSE ? steps - s : s - 1;
+      for (let i: u32 = 0; i < count; i++) {
+        const rowIndex = from + i;
+        const at = states + <usize>rowIndex * row + <usize>t * pitch;
+        const dhAt = dh + (<usize>rowIndex * <usize>steps + <usize>t) * w;
+        const dzAt = dz + <usize>rowIndex * rowZ + <usize>t * 4 * w;
+        const carryAt = carry + <usize>i * w;
+        let before = h0 ? h0 + <usize>rowIndex * w : 0;
+        if (s > 1) before = (flags & REVERSE ? at + pitch : at - pitch) + 4 * w;
+        const padding = isPadding(mask, rowIndex, steps, t);
+        for (let j: u32 = 0; j < width; j += 4) {
+          const part = min<u32>(width - j, 4);
+          const o = <usize>j << 2;
+          const d = f32x4.add(loadPart(dhAt + o, part), loadPart(carryAt + o, part));
+          const r = loadPart(at + o, part);
+          const z = loadPart(at + w + o, part);
+          const q = loadPart(at + 2 * w + o, part);
+          const n = loadPart(at + 3 * w + o, part);
+          const previous = before ? loadPart(before + o, part) : zero;
+          const dn = f32x4.mul(f32x4.mul(d, f32x4.sub(one, z)), fnma(n, n, one));
+          const dq = f32x4.mul(dn, r);
+          const dr = f32x4.mul(f32x4.mul(dn, q), fnma(r, r, r));
+          const du = f32x4.mul(f32x4.mul(d, f32x4.sub(previous, n)), fnma(z, z, z));
+          storePart(dzAt + o, padding ? zero : dr, part);
+          storePart(dzAt + w + o, padding ? zero : du, part);
+          storePart(dzAt + 2 * w + o, padding ? zero : dq, part);
+          storePart(dzAt + 3 * w + o, padding ? zero : dn, part);
+          storePart(carryAt + o, padding ? d : f32x4.mul(d, z), part);
+        }
+      }
+      const z = dz + <usize>from * rowZ + <usize>t * 4 * w;
+      gemmPacked(count, width, 3 * width, z, rowZ, packed, carry, w, scratch);
+    }
+    if (lddz > 4 * steps * width) {
+      for (let i: u32 = 0; i < count; i++) {
+        copy(carry + <usize>i * w, dz + <usize>(from + i) * rowZ + <usize>steps * 4 * w, width);
+      }
+    }
+  }
+}

@@ -1,0 +1,271 @@
+import { batched, elementsOf, firstDim, fixed, type Graph, lastDim, type Node } from '../graph/graph.ts';
+import { Activation, GemmFlag, type KernelName, RecurrentFlag } from '../kernels/abi.ts';
+import { type Argument, at, whole } from '../plan/call.ts';
+import { columns, concatenate } from './concatenate.ts';
+import { columnSum, reshape } from './elementwise.ts';
+import { matmulTransposed, outerSum } from './matmul.ts';
+import type { Op } from './op.ts';
+
+/**
+ * Recurrent layers over sequences (rows, steps, width). A layer is one operation over all its steps: one product with the inputs of every
+ * step at once, then step by step the product with the state before, whose weights are packed once for all steps and threads.
+ *
+ *   states   what backward needs of every step: gates, cell, hidden state, side by side
+ *   hidden   the hidden states alone, what a layer gives
+ *
+ * Only `hidden` reads the states of LSTM and GRU, so what flows back into `states` has the shape of the hidden states.
+ */
+export type RecurrentKind = 'rnn' | 'lstm' | 'gru';
+
+interface Kind {
+  /** widths of the state that are products with x, and of all that is kept of a step */
+  gates: number;
+  kept: number;
+  /** where the hidden state lies among them */
+  hidden: number;
+  /** widths of what backward gives for a step, and of its initial state's gradients */
+  back: number;
+  initial: number;
+  forward: KernelName;
+  backward: KernelName;
+}
+
+const KINDS: Record<RecurrentKind, Kind> = {
+  rnn: { gates: 1, kept: 1, hidden: 0, back: 1, initial: 1, forward: 'rnnForward', backward: 'rnnBackward' },
+  lstm: { gates: 4, kept: 6, hidden: 5, back: 4, initial: 2, forward: 'lstmForward', backward: 'lstmBackward' },
+  gru: { gates: 3, kept: 5, hidden: 4, back: 4, initial: 1, forward: 'gruForward', backward: 'gruBackward' },
+};
+
+export interface RecurrentInputs {
+  /** (rows, steps, in) */
+  x: Node;
+  /** (in, gates·width), gates in the order i f g o (LSTM) or r z n (GRU) */
+  w: Node;
+  /** (width, gates·width) */
+  u: Node;
+  /** (gates·width) */
+  bias?: Node | undefined;
+  /** (width): GRU's, inside the reset gate */
+  recurrentBias?: Node | undefined;
+  /** (rows, steps): 0 where a step is padding */
+  mask?: Node | undefined;
+  /** (rows, width): h, and for LSTM c */
+  initial?: readonly Node[] | undefined;
+}
+
+interface Attributes {
+  kind: RecurrentKind;
+  width: number;
+  reverse: boolean;
+  hasBias: boolean;
+  hasRecurrentBias: boolean;
+  hasMask: boolean;
+  hasInitial: boolean;
+}
+
+/** Hidden states (rows, steps, width) of a layer; with `reverse` it runs from the last step to the first. */
+export function recurrent(graph: Graph, kind: RecurrentKind, inputs: RecurrentInputs, reverse = false): Node {
+  const { x, w, u, bias, recurrentBias, mask, initial } = inputs;
+  const { gates, kept, hidden } = KINDS[kind];
+  const [steps] = x.shape.dims as [number, number];
+  const width = firstDim(u);
+  if (x.shape.dims.length !== 2) throw new Error(`${kind} takes (steps, width), not (${x.shape.dims})`);
+  if (firstDim(w) !== lastDim(x) || lastDim(w) !== gates * width || lastDim(u) !== gates * width)
+    throw new Error(`${kind}: weights (${w.shape.dims}) and (${u.shape.dims}) for inputs of ${lastDim(x)}`);
+  const attributes: Attributes = {
+    ...{ kind, width, reverse, hasBias: bias !== undefined, hasRecurrentBias: recurrentBias !== undefined },
+    ...{ hasMask: mask !== undefined, hasInitial: initial !== undefined },
+  };
+  const rest = [bias, recurrentBias, mask, ...(initial ?? [])].filter((node) => node !== undefined);
+  const states = graph.add(
+    'recurrentStates',
+    [x, w, u, packed(graph, u, false), ...rest],
+    batched(steps, kept * width),
+    {
+      ...attributes,
+    },
+  );
+  return kind === 'rnn'
+    ? states
+    : graph.add('hiddenStates', [states], batched(steps, width), { first: hidden * width });
+}
+
+/** Recurrent weights (k, n) as products read them, or their transpose. */
+function packed(graph: Graph, w: Node, transposed: boolean): Node {
+  const k = transposed ? lastDim(w) : firstDim(w);
+  const n = transposed ? firstDim(w) : lastDim(w);
+  return graph.add('packedWeights', [w], fixed(Math.ceil(n / 16), k * 16), { transposed, k, n });
+}
+
+function attributesOf(node: Node): Attributes {
+  return node.attributes as unknown as Attributes;
+}
+
+/** The inputs of a states node by name. */
+function inputsOf(node: Node) {
+  const { hasBias, hasRecurrentBias, hasMask, hasInitial } = attributesOf(node);
+  const [x, w, u, packedU, ...rest] = node.inputs as [Node, Node, Node, Node, ...Node[]];
+  return {
+    ...{ x, w, u, packedU },
+    bias: hasBias ? rest.shift() : undefined,
+    recurrentBias: hasRecurrentBias ? rest.shift() : undefined,
+    mask: hasMask ? rest.shift() : undefined,
+    initial: hasInitial ? rest : [],
+  };
+}
+
+const perRow = (node: Node | undefined): Argument => (node === undefined ? 0 : at(node, elementsOf(node)));
+const flagsOf = ({ reverse }: Attributes) => (reverse ? RecurrentFlag.reverse : 0);
+
+export const recurrents: Op[] = [
+  {
+    name: 'packedWeights',
+    flops: elementsOf,
+    lower(node) {
+      const w = node.inputs[0]!;
+      const { transposed, k, n } = node.attributes as { transposed: boolean; k: number; n: number };
+      const flags = transposed ? GemmFlag.transposeB : 0;
+      return [
+        {
+          kernel: 'packPanels',
+          args: [flags, whole(w), lastDim(w), k, n, { start: 1 }, { units: 1 }, whole(node)],
+        },
+      ];
+    },
+  },
+  {
+    name: 'recurrentStates',
+    flops(node) {
+      const { x, w, u } = inputsOf(node);
+      return 2 * firstDim(x) * (elementsOf(w) + elementsOf(u));
+    },
+    gradient(graph, node, dh) {
+      const attributes = attributesOf(node);
+      const { kind, width, hasInitial, hasRecurrentBias } = attributes;
+      const { back, initial: states } = KINDS[kind];
+      const { x, w, u, bias, mask, initial } = inputsOf(node);
+      const steps = firstDim(x);
+      const all = steps * back * width;
+      const inputs = [dh, node, packed(graph, u, true), ...(mask === undefined ? [] : [mask]), ...initial];
+      const shape = hasInitial ? batched(all + states * width) : batched(steps, back * width);
+      const gradient = graph.add('recurrentGrad', inputs, shape, { ...attributes });
+      const dz = hasInitial ? reshape(graph, columns(graph, gradient, 0, all), steps, back * width) : gradient;
+      const before = graph.add('previousStates', [node, ...initial.slice(0, 1)], batched(steps, width), {
+        ...attributes,
+      });
+      // the candidate of a GRU has one product with x and one with h: [dr dz dq dn]
+      const dzOfH = kind === 'gru' ? columns(graph, dz, 0, 3 * width) : dz;
+      const dzOfX =
+        kind === 'gru'
+          ? concatenate(graph, [columns(graph, dz, 0, 2 * width), columns(graph, dz, 3 * width, width)])
+          : dz;
+      return [
+        matmulTransposed(graph, dzOfX, w),
+        outerSum(graph, x, dzOfX),
+        outerSum(graph, before, dzOfH),
+        null,
+        ...(bias === undefined ? [] : [columnSum(graph, dzOfX)]),
+        ...(hasRecurrentBias ? [columnSum(graph, columns(graph, dz, 2 * width, width))] : []),
+        ...(mask === undefined ? [] : [null]),
+        ...initial.map((_, i) => columns(graph, gradient, all + i * width, width)),
+      ];
+    },
+    lower(node) {
+      const attributes = attributesOf(node);
+      const { kind, width } = attributes;
+      const { gates, kept, forward } = KINDS[kind];
+      const { x, w, packedU, bias, recurrentBias, mask, initial } = inputsOf(node);
+      const steps = firstDim(x);
+      const inputWidth = lastDim(x);
+      /** x · w's columns [from, from + count) into the states' columns from `to` on */
+      const product = (from: number, count: number, to: number) => ({
+        kernel: 'gemm' as const,
+        args: [
+          bias === undefined ? 0 : GemmFlag.bias,
+          ...[{ units: steps }, count, inputWidth, at(x, steps * inputWidth), inputWidth],
+          ...[whole(w, from * 4), gates * width, at(node, elementsOf(node), to), kept * width],
+          ...[bias === undefined ? 0 : whole(bias, from * 4), Activation.none, 0, { own: 'scratch' as const }],
+        ],
+      });
+      const products =
+        kind === 'gru'
+          ? [product(0, 2 * width, 0), product(2 * width, width, 3 * width)]
+          : [product(0, gates * width, 0)];
+      const own = kind === 'gru' ? [recurrentBias === undefined ? 0 : whole(recurrentBias)] : [];
+      const states = Array.from({ length: KINDS[kind].initial }, (_, i) => perRow(initial[i]));
+      return [
+        ...products,
+        {
+          kernel: forward,
+          args: [
+            ...[flagsOf(attributes), { units: 1 }, steps, width, whole(packedU), ...own],
+            ...[at(node, elementsOf(node)), perRow(mask), ...states, { own: 'scratch' as const }],
+          ],
+        },
+      ];
+    },
+  },
+  {
+    // dz of every step, from the gradient of the hidden states
+    name: 'recurrentGrad',
+    flops: (node) => 2 * elementsOf(node.inputs[2]!) * firstDim(node.inputs[0]!),
+    lower(node) {
+      const attributes = attributesOf(node);
+      const { kind, width, hasMask, hasInitial } = attributes;
+      const [dh, states, packedU, ...rest] = node.inputs as [Node, Node, Node, ...Node[]];
+      const mask = hasMask ? rest[0] : undefined;
+      const initial = hasInitial ? rest.slice(hasMask ? 1 : 0) : [];
+      // what the first step needs of the state before it: LSTM its cell, GRU its hidden state
+      const before = kind === 'rnn' ? [] : [perRow(kind === 'lstm' ? initial[1] : initial[0])];
+      return [
+        {
+          kernel: KINDS[kind].backward,
+          args: [
+            ...[flagsOf(attributes), { units: 1 }, firstDim(dh), width, whole(packedU), at(dh, elementsOf(dh))],
+            ...[at(states, elementsOf(states)), perRow(mask), ...before],
+            ...[at(node, elementsOf(node)), elementsOf(node), { own: 'scratch' as const }],
+          ],
+        },
+      ];
+    },
+  },
+  {
+    // the hidden state before each step
+    name: 'previousStates',
+    lower(node) {
+      const attributes = attributesOf(node);
+      const { kind, width } = attributes;
+      const [states, h0] = node.inputs as [Node, Node | undefined];
+      const { kept, hidden } = KINDS[kind];
+      const hiddenStates = at(states, elementsOf(states), hidden * width);
+      const steps = firstDim(node);
+      return [
+        {
+          kernel: 'previousSteps',
+          args: [
+            ...[flagsOf(attributes), hiddenStates, kept * width, perRow(h0), at(node, elementsOf(node))],
+            ...[{ units: 1 }, steps, width],
+          ],
+        },
+      ];
+    },
+  },
+  {
+    name: 'hiddenStates',
+    gradient: (_graph, _node, dy) => [dy],
+    lower(node) {
+      const states = node.inputs[0]!;
+      const first = node.attributes.first as number;
+      const [steps, width] = node.shape.dims as [number, number];
+      return [
+        {
+          kernel: 'copyColumns',
+          args: [
+            ...[at(states, elementsOf(states), first), lastDim(states), at(node, elementsOf(node)), width],
+            ...[{ units: steps }, width],
+          ],
+        },
+      ];
+    },
+  },
+];
