@@ -7,7 +7,7 @@ import type { Parameter } from './layers/context.ts';
 import { type LayerDescription, ModelBuilder } from './layers/layer.ts';
 import { clipByNorm, clipByValue } from './ops/clipping.ts';
 import { gather, rowOrder, table } from './ops/leaves.ts';
-import { correct, type LossDescription, meanRows, rowLoss } from './ops/losses.ts';
+import { correct, ignoredLabel, type LossDescription, meanRows, rowLoss } from './ops/losses.ts';
 import {
   createHyperWriter,
   type OptimizerDescription,
@@ -25,8 +25,8 @@ export interface RowsDescription {
   features:
     | { dims: readonly number[]; element: 'f32' }
     | { dims: readonly number[]; element: 'u8'; scale: number; shift: number };
-  /** labels: one class index a row (i32); values: `width` numbers a row (f32) */
-  target: { kind: 'labels' } | { kind: 'values'; width: number };
+  /** labels: one class index a row, or one for each of its `positions` (i32); values: `width` numbers a row (f32) */
+  target: { kind: 'labels'; positions?: number } | { kind: 'values'; width: number };
   /** length of the order in which training takes rows, and of the one evaluation does */
   trainOrder: number;
   evaluationOrder: number;
@@ -214,13 +214,17 @@ export class Trainer {
   }
 }
 
+function positionsOf({ positions }: { positions?: number }): number[] {
+  return positions === undefined ? [] : [positions];
+}
+
 function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed) {
   const { rows, layers, loss, optimizer, clipNorm, clipValue } = description;
   const { dims, ...encoding } = rows.features;
   const features = table(graph, { name: 'features', rows: rows.count, dims, ...encoding });
   const targetTable =
     rows.target.kind === 'labels'
-      ? table(graph, { name: 'target', rows: rows.count, dims: [], element: 'i32' })
+      ? table(graph, { name: 'target', rows: rows.count, dims: positionsOf(rows.target), element: 'i32' })
       : table(graph, { name: 'target', rows: rows.count, dims: [rows.target.width], element: 'f32' });
   const trainOrder = rowOrder(graph, 'trainOrder', rows.trainOrder);
   const evaluationOrder = rowOrder(graph, 'evaluationOrder', Math.max(1, rows.evaluationOrder));
@@ -251,7 +255,7 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
   const outputs = builder.build(gather(graph, features, evaluationOrder), layers, false);
   const evaluationTarget = gather(graph, targetTable, evaluationOrder);
   const evaluated: Record<string, Node> = { rowLosses: rowLoss(graph, outputs, evaluationTarget, loss), outputs };
-  if (rows.target.kind === 'labels') evaluated.correct = correct(graph, outputs, evaluationTarget);
+  if (rows.target.kind === 'labels') evaluated.correct = correct(graph, outputs, evaluationTarget, ignoredLabel(loss));
   const evaluate: ProgramSource = {
     outputs: evaluated,
     maxRows: Math.max(1, Math.min(EVALUATION_ROWS, rows.evaluationOrder)),

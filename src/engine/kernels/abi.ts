@@ -38,6 +38,9 @@ export const GemmFlag = {
   bias: 8,
 } as const;
 
+/** As the `ignored` label of a kernel: no label is ignored. */
+export const NO_LABEL = -(2 ** 31);
+
 /** Byte size of the scratch one thread must hand to `gemm`, which packs in the first 769 KiB of it, and to convolutions. */
 export const GEMM_SCRATCH_BYTES = 1024 * 1024;
 /**
@@ -298,10 +301,37 @@ export interface Kernels {
   softmax(x: Pointer, y: Pointer, rows: number, cols: number): void;
   /** dx = y·(dy − Σ dy·y), y the output */
   softmaxGrad(dy: Pointer, y: Pointer, dx: Pointer, rows: number, cols: number): void;
-  /** loss (rows) = logΣexp(x) − x[label]; labels are i32, one outside [0, cols) gives NaN */
-  softmaxCrossEntropy(x: Pointer, labels: Pointer, loss: Pointer, rows: number, cols: number): void;
-  /** dx = (softmax(x) − onehot(label))·dloss[row]; a label outside [0, cols) gives a row of NaN */
-  softmaxCrossEntropyGrad(x: Pointer, labels: Pointer, dloss: Pointer, dx: Pointer, rows: number, cols: number): void;
+  /**
+   * loss (rows) = mean over positions of the cross-entropy of x (rows, positions, cols) against labels i32 (rows, positions), torch's:
+   * (1 − ε)·w[label]·ℓ[label] + ε/cols·Σ w[j]·ℓ[j], ℓ[j] = logΣexp(x) − x[j]. `weights` w (cols) may be 0: all 1. A label that is
+   * `ignored` (`NO_LABEL`: none is) has loss 0 and no gradient; any other outside [0, cols) gives NaN.
+   */
+  softmaxCrossEntropy(
+    x: Pointer,
+    labels: Pointer,
+    weights: Pointer,
+    loss: Pointer,
+    rows: number,
+    positions: number,
+    cols: number,
+    ignored: number,
+    smoothing: number,
+  ): void;
+  /**
+   * With k = (1 − ε)·w[label] + ε/cols·Σ w: dx[j] = (k·softmax(x)[j] − (1 − ε)·w[label]·[j = label] − ε/cols·w[j])·dloss[row]/positions
+   */
+  softmaxCrossEntropyGrad(
+    x: Pointer,
+    labels: Pointer,
+    weights: Pointer,
+    dloss: Pointer,
+    dx: Pointer,
+    rows: number,
+    positions: number,
+    cols: number,
+    ignored: number,
+    smoothing: number,
+  ): void;
   /** loss (rows) = mean over cols of the binary cross-entropy of logits x against targets t in [0,1]: max(x,0) − x·t + log(1+e^−|x|) */
   sigmoidCrossEntropy(x: Pointer, t: Pointer, loss: Pointer, rows: number, cols: number): void;
   /** dx = (sigmoid(x) − t)·dloss[row]/cols */
@@ -315,8 +345,16 @@ export interface Kernels {
   /** e = x−t; |e| ≤ δ: e²/2, else δ(|e| − δ/2); mean over cols (torch's HuberLoss) */
   huberError(x: Pointer, t: Pointer, loss: Pointer, rows: number, cols: number, delta: number): void;
   huberErrorGrad(x: Pointer, t: Pointer, dloss: Pointer, dx: Pointer, rows: number, cols: number, delta: number): void;
-  /** y (rows) f32 = 1 where the first largest of x's row is at label, else 0; 0 for a row with NaN */
-  correct(x: Pointer, labels: Pointer, y: Pointer, rows: number, cols: number): void;
+  /** y (rows) = share of positions at which the first largest of x is at the label; not where x has NaN, nor where it is `ignored` */
+  correct(
+    x: Pointer,
+    labels: Pointer,
+    y: Pointer,
+    rows: number,
+    positions: number,
+    cols: number,
+    ignored: number,
+  ): void;
 
   // ---- batches --------------------------------------------------------------------------------------------------
   /** y (rows,cols) = table[order[step.first + firstRow + r]] ; table f32 (·,cols), order u32 */
