@@ -64,6 +64,8 @@ export const StepBlock = {
   stepHigh: 3,
   /** f32: 1 / rows */
   inverseRows: 4,
+  /** f32: 1 / Σ of what the rows count for in the mean of the loss; 0 where that is 0 */
+  inverseWeight: 5,
   words: 16,
 } as const;
 
@@ -379,9 +381,9 @@ export interface Kernels {
     shift: number,
     step: Pointer,
   ): void;
-  /** y (n) = step.inverseRows */
-  fillInverseRows(y: Pointer, n: number, step: Pointer): void;
-  /** y[0] = step.inverseRows · Σ x (step.rows), summed in f64 in ascending order */
+  /** y (n) = step.inverseWeight */
+  fillInverseWeight(y: Pointer, n: number, step: Pointer): void;
+  /** y[0] = step.inverseWeight · Σ x (step.rows), summed in f64 in ascending order */
   meanRows(x: Pointer, y: Pointer, step: Pointer): void;
 
   // ---- optimizers (p updated in place; `hyper` points at a HyperBlock) --------------------------------------------

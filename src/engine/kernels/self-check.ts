@@ -77,8 +77,8 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
     'u8',
   );
   const step = place([rows, 2, 7, 0], 'u32');
-  place([1 / rows]);
-  // inverseRows is word 4, behind the four integers
+  place([1 / rows, 0.3]);
+  // inverseRows and inverseWeight stand behind the four integers
   blocks[blocks.length - 1].at = step + StepBlock.inverseRows * 4;
   const hyper = place([0.01, 0.1, 0.271, 0.003, 0.02, 0.03, 1]);
   const plainHyper = place([0.01, 0.1, 0.271, 0.003, 0.02, 0.03, 0]);
@@ -219,7 +219,7 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
 
     { kernel: 'gatherRows', args: [x, order, y, 1, rows, cols, step], tolerance: 0 },
     { kernel: 'gatherRowsU8', args: [bytes, order, y, 1, rows, cols, 1 / 255, -0.5, step], tolerance: 1e-6 },
-    { kernel: 'fillInverseRows', args: [y, n, step], tolerance: 0 },
+    { kernel: 'fillInverseWeight', args: [y, n, step], tolerance: 0 },
     { kernel: 'meanRows', args: [x, y, step], tolerance: 0 },
 
     { kernel: 'sgdUpdate', args: [y, z, n, hyper], tolerance: 1e-6 },

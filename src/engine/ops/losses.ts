@@ -16,6 +16,8 @@ export type LossDescription =
       labelSmoothing?: number;
       /** a label that does not count */
       ignoreIndex?: number | null;
+      /** factor of each class */
+      classWeights?: readonly number[] | null;
     }
   | { type: 'binary_cross_entropy' | 'mse' | 'mae' }
   | { type: 'huber'; delta: number };
@@ -31,6 +33,11 @@ const OPERATION = {
 /** Losses of logits against one class: they take labels, not values. */
 export function takesLabels(loss: LossDescription): boolean {
   return loss.type === 'cross_entropy';
+}
+
+/** The factor of each class; null: all 1. */
+export function classWeightsOf(loss: LossDescription): readonly number[] | null {
+  return (loss.type === 'cross_entropy' ? loss.classWeights : null) ?? null;
 }
 
 /** The label that does not count. */
@@ -70,7 +77,7 @@ function parametersOf(loss: LossDescription): number[] {
   }
 }
 
-/** y () = mean over the rows of the batch */
+/** y () = mean over the rows of the batch: Σ x / Σ of what the rows count for, which is their number unless a step says otherwise */
 export function meanRows(graph: Graph, x: Node): Node {
   return graph.add('meanRows', [x], fixed());
 }
@@ -162,12 +169,12 @@ export const losses: Op[] = [
     name: 'meanRows',
     domain: () => ({ kind: 'single' }),
     // dL/dL is 1 for the loss itself, the only mean that is differentiated
-    gradient: (graph, node) => [graph.add('inverseRows', [], node.inputs[0]!.shape)],
+    gradient: (graph, node) => [graph.add('inverseWeight', [], node.inputs[0]!.shape)],
     lower: (node) => [{ kernel: 'meanRows', args: [whole(node.inputs[0]!), whole(node), { own: 'step' }] }],
   },
   {
-    name: 'inverseRows',
-    lower: (node) => [{ kernel: 'fillInverseRows', args: [at(node, 1), { units: 1 }, { own: 'step' }] }],
+    name: 'inverseWeight',
+    lower: (node) => [{ kernel: 'fillInverseWeight', args: [at(node, 1), { units: 1 }, { own: 'step' }] }],
   },
   {
     name: 'correct',
