@@ -1,13 +1,14 @@
 import { differentiate } from './graph/differentiate.ts';
 import { elementsOf, Graph, type Node } from './graph/graph.ts';
 import { initialize } from './initializers.ts';
-import { HyperBlock } from './kernels/abi.ts';
+import { HyperBlock, NO_LABEL } from './kernels/abi.ts';
 import type { CompiledKernels } from './kernels/load.ts';
 import type { Parameter } from './layers/context.ts';
 import { type LayerDescription, ModelBuilder } from './layers/layer.ts';
 import { clipByNorm, clipByValue } from './ops/clipping.ts';
+import { multiply } from './ops/elementwise.ts';
 import { gather, rowOrder, table } from './ops/leaves.ts';
-import { correct, type LossDescription, meanRows, rowLoss } from './ops/losses.ts';
+import { classWeightsOf, correct, ignoredLabel, type LossDescription, meanRows, rowLoss } from './ops/losses.ts';
 import {
   createHyperWriter,
   type OptimizerDescription,
@@ -17,6 +18,7 @@ import {
 } from './optimizers/optimizer.ts';
 import { compile, countFlops, type ProgramSource } from './plan/compile.ts';
 import { type Seed, STREAM, seedOf } from './random.ts';
+import { type RowWeightsDescription, sumRowWeights } from './row-weights.ts';
 import { Team } from './team/team.ts';
 
 /** What rows look like: they are written once into the tables, and batches are gathered from there. */
@@ -25,8 +27,10 @@ export interface RowsDescription {
   features:
     | { dims: readonly number[]; element: 'f32' }
     | { dims: readonly number[]; element: 'u8'; scale: number; shift: number };
-  /** labels: one class index a row (i32); values: `width` numbers a row (f32) */
-  target: { kind: 'labels' } | { kind: 'values'; width: number };
+  /** labels: one class index a row, or one for each of its `positions` (i32); values: `width` numbers a row (f32) */
+  target: { kind: 'labels'; positions?: number } | { kind: 'values'; width: number };
+  /** whether each row has a weight of its own, its factor in the loss */
+  weighted?: boolean;
   /** length of the order in which training takes rows, and of the one evaluation does */
   trainOrder: number;
   evaluationOrder: number;
@@ -61,9 +65,9 @@ const FLOPS_PER_THREAD = 2e6;
 const EVALUATION_ROWS = 512;
 
 export interface Evaluation {
-  /** mean over all rows */
+  /** mean over all rows, by their weights */
   loss: number;
-  /** share of right answers; null unless there are classes */
+  /** share of right answers, whatever the rows’ weights; null unless there are classes */
   accuracy: number | null;
 }
 
@@ -85,6 +89,12 @@ export class Trainer {
   readonly #rowLosses: Float32Array;
   readonly #outputs: Float32Array;
   readonly #correct: Float32Array | null;
+  /** null: every row counts for 1 */
+  readonly #weights: RowWeightsDescription | null;
+  /** what counts of a row's answers; null: all of them */
+  readonly #counted: RowWeightsDescription | null;
+  readonly #orders: { train: Uint32Array; evaluate: Uint32Array };
+  #batchWeight = 0;
   readonly outputWidth: number;
 
   constructor(description: TrainerDescription, options: TrainerOptions) {
@@ -118,6 +128,24 @@ export class Trainer {
     this.#outputs = this.team.output('evaluate', 'outputs', this.#evaluationRows * built.outputWidth);
     this.#correct =
       'correct' in built.evaluate.outputs ? this.team.output('evaluate', 'correct', this.#evaluationRows) : null;
+    this.#orders = { train: this.trainOrder, evaluate: this.evaluationOrder };
+    const { rows, loss } = description;
+    const classWeights = classWeightsOf(loss);
+    if (classWeights !== null) this.tensor('classWeights').set(classWeights);
+    const samples = rows.weighted === true ? this.weights : null;
+    const ignored = ignoredLabel(loss);
+    const answers: RowWeightsDescription = {
+      samples: null,
+      labels: rows.target.kind === 'labels' ? this.labels : null,
+      positions: rows.target.kind === 'labels' ? (rows.target.positions ?? 1) : 1,
+      classWeights: null,
+      ignored,
+    };
+    this.#counted = ignored === NO_LABEL ? null : answers;
+    this.#weights =
+      samples === null && classWeights === null && this.#counted === null
+        ? null
+        : { ...answers, samples, classWeights };
   }
 
   get memoryBytes(): number {
@@ -141,6 +169,11 @@ export class Trainer {
 
   get values(): Float32Array {
     return this.team.floats('target');
+  }
+
+  /** One a row, where rows are weighted: not negative. */
+  get weights(): Float32Array {
+    return this.team.floats('weight');
   }
 
   get trainOrder(): Uint32Array {
@@ -174,15 +207,24 @@ export class Trainer {
 
   /**
    * One step on rows [first, first + rows) of the training order. `step` counts from 0 and is the counter of this step's random draws.
-   * Returns the batch's mean loss before the update; when any row's loss is not finite, no weight is changed.
+   * Returns the batch's mean loss before the update; when any row's loss is not finite, no weight is changed. A batch whose rows count for
+   * nothing has loss 0 and no gradient.
    */
   step(first: number, rows: number, step: number, learningRate: number): number {
-    const finite = this.team.run('train', { rows, first, step }, () => {
+    const weight = this.#weights === null ? rows : sumRowWeights(this.#weights, this.#orders.train, first, rows);
+    this.#batchWeight = weight;
+    const inverseWeight = weight > 0 ? 1 / weight : 0;
+    const finite = this.team.run('train', { rows, first, step, inverseWeight }, () => {
       for (let group = 0; group < this.#hyper.length; group++) {
         this.#writeHyper(this.#hyper[group]!, group, learningRate, step + 1);
       }
     });
     return finite ? this.#loss[0]! : Number.NaN;
+  }
+
+  /** What the rows of the last step counted for together: their number, unless they are weighted. */
+  get batchWeight(): number {
+    return this.#batchWeight;
   }
 
   /** Evaluates rows [first, first + rows) of the evaluation order. `visit` is shown each part's outputs (rows × outputWidth). */
@@ -201,7 +243,12 @@ export class Trainer {
       if (this.#correct !== null) for (let r = 0; r < part; r++) right += this.#correct[r]!;
       visit?.(this.#outputs, first + done, part);
     }
-    return { loss: loss / rows, accuracy: this.#correct === null ? null : right / rows };
+    const count = (weights: RowWeightsDescription | null) =>
+      weights === null ? rows : sumRowWeights(weights, this.#orders.evaluate, first, rows);
+    return {
+      loss: loss / count(this.#weights),
+      accuracy: this.#correct === null ? null : right / count(this.#counted),
+    };
   }
 
   /** Waits until every thread has finished the last step, so that weights and state can be read. */
@@ -214,20 +261,35 @@ export class Trainer {
   }
 }
 
+function positionsOf({ positions }: { positions?: number }): number[] {
+  return positions === undefined ? [] : [positions];
+}
+
 function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed) {
   const { rows, layers, loss, optimizer, clipNorm, clipValue } = description;
   const { dims, ...encoding } = rows.features;
   const features = table(graph, { name: 'features', rows: rows.count, dims, ...encoding });
   const targetTable =
     rows.target.kind === 'labels'
-      ? table(graph, { name: 'target', rows: rows.count, dims: [], element: 'i32' })
+      ? table(graph, { name: 'target', rows: rows.count, dims: positionsOf(rows.target), element: 'i32' })
       : table(graph, { name: 'target', rows: rows.count, dims: [rows.target.width], element: 'f32' });
   const trainOrder = rowOrder(graph, 'trainOrder', rows.trainOrder);
   const evaluationOrder = rowOrder(graph, 'evaluationOrder', Math.max(1, rows.evaluationOrder));
   const builder = new ModelBuilder(graph, seed);
+  const classCount = classWeightsOf(loss)?.length;
+  const classWeights =
+    classCount === undefined
+      ? undefined
+      : table(graph, { name: 'classWeights', rows: classCount, dims: [], element: 'f32' });
+  const sampleWeights =
+    rows.weighted === true ? table(graph, { name: 'weight', rows: rows.count, dims: [], element: 'f32' }) : null;
+  const weightedLoss = (predicted: Node, target: Node, order: Node) => {
+    const losses = rowLoss(graph, predicted, target, loss, classWeights);
+    return sampleWeights === null ? losses : multiply(graph, losses, gather(graph, sampleWeights, order));
+  };
 
   const predicted = builder.build(gather(graph, features, trainOrder), layers, true);
-  const losses = rowLoss(graph, predicted, gather(graph, targetTable, trainOrder), loss);
+  const losses = weightedLoss(predicted, gather(graph, targetTable, trainOrder), trainOrder);
   const mean = meanRows(graph, losses);
   const trained = builder.parameters.filter((p) => !(description.isFrozen?.(p.name) ?? false));
   let gradients = differentiate(
@@ -250,8 +312,11 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
 
   const outputs = builder.build(gather(graph, features, evaluationOrder), layers, false);
   const evaluationTarget = gather(graph, targetTable, evaluationOrder);
-  const evaluated: Record<string, Node> = { rowLosses: rowLoss(graph, outputs, evaluationTarget, loss), outputs };
-  if (rows.target.kind === 'labels') evaluated.correct = correct(graph, outputs, evaluationTarget);
+  const evaluated: Record<string, Node> = {
+    rowLosses: weightedLoss(outputs, evaluationTarget, evaluationOrder),
+    outputs,
+  };
+  if (rows.target.kind === 'labels') evaluated.correct = correct(graph, outputs, evaluationTarget, ignoredLabel(loss));
   const evaluate: ProgramSource = {
     outputs: evaluated,
     maxRows: Math.max(1, Math.min(EVALUATION_ROWS, rows.evaluationOrder)),

@@ -10,7 +10,7 @@ export interface ResumeState {
   /** epochs finished, and batches done in the current one */
   epoch: number;
   batch: number;
-  /** Σ loss·rows and Σ rows of the current epoch's batches */
+  /** Σ loss·weight and Σ weight of the current epoch’s batches; a row counts for 1 where it has no weight */
   lossSum: number;
   rowSum: number;
   best: { value: number; epoch: number; step: number; metrics: Record<string, number> } | null;

@@ -132,8 +132,8 @@ export class TrainLoop {
     if (!Number.isFinite(loss)) return false;
     state.step += 1;
     state.batch += 1;
-    state.lossSum += loss * rows;
-    state.rowSum += rows;
+    state.lossSum += loss * this.#trainer.batchWeight;
+    state.rowSum += this.#trainer.batchWeight;
     state.metrics['train.loss'] = loss;
     if (state.step % this.#stride === 0 || state.step === 1) {
       this.#reporter.addPoint({ name: 'loss', split: 'train', step: state.step, epoch: state.epoch, value: loss });

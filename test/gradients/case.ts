@@ -8,6 +8,7 @@ export interface Case {
   ops: string[];
   dims: number[];
   loss?: LossDescription;
+  classWeights?: number[];
   /** builds the value the loss is taken of, from x (rows, dims) and w (the fixed parameter) */
   build(graph: Graph, x: Node, w: Node): Node;
   weightDims: number[];

@@ -7,7 +7,7 @@ import { type ConvolutionWindow, conv2d } from '../../src/engine/ops/convolution
 import { dropout } from '../../src/engine/ops/dropout.ts';
 import { add, addBias, affine, columnSum, multiply, reshape, subtract } from '../../src/engine/ops/elementwise.ts';
 import { gather, parameter, rowOrder, table } from '../../src/engine/ops/leaves.ts';
-import { type LossDescription, meanRows, rowLoss } from '../../src/engine/ops/losses.ts';
+import { type LossDescription, meanRows, rowLoss, takesLabels } from '../../src/engine/ops/losses.ts';
 import { matmul } from '../../src/engine/ops/matmul.ts';
 import { averagePool2d, maxPool2d } from '../../src/engine/ops/pooling.ts';
 import { OP_NAMES, opOf } from '../../src/engine/ops/registry.ts';
@@ -32,13 +32,20 @@ const unary = (name: string, op: string, apply: (graph: Graph, x: Node) => Node)
   weightDims: [7],
   build: (graph, x, w) => addBias(graph, apply(graph, x), w),
 });
-const lossCase = (loss: LossDescription, op: string): Case => ({
-  name: `loss ${loss.type}`,
+const WEIGHTS = [0.5, 1, 1.5, 2, 0, 0.7];
+/** `dims`: (6), or (T, 6) for a sequence */
+const lossCase = (
+  loss: LossDescription,
+  op: string,
+  more: { dims?: number[]; classWeights?: number[] } = {},
+): Case => ({
+  name: `loss ${JSON.stringify({ ...loss, ...more })}`,
   ops: [op, 'meanRows'],
   dims: [6],
   weightDims: [6],
   loss,
   build: (graph, x, w) => addBias(graph, x, w),
+  ...more,
 });
 
 const WINDOWS: ConvolutionWindow[] = [
@@ -189,6 +196,9 @@ const CASES: Case[] = [
   unary('softmax', 'softmax', (graph, x) => affine(graph, activate(graph, x, { type: 'softmax' }), 5)),
   unary('dropout', 'dropout', (graph, x) => dropout(graph, x, 0.4, seed, 3)),
   lossCase({ type: 'cross_entropy' }, 'softmaxCrossEntropy'),
+  lossCase({ type: 'cross_entropy', labelSmoothing: 0.2 }, 'softmaxCrossEntropy', { classWeights: WEIGHTS }),
+  lossCase({ type: 'cross_entropy', ignoreIndex: 3 }, 'softmaxCrossEntropy', { dims: [3, 6], classWeights: WEIGHTS }),
+  lossCase({ type: 'mse' }, 'squaredError', { dims: [3, 6] }),
   lossCase({ type: 'binary_cross_entropy' }, 'sigmoidCrossEntropy'),
   lossCase({ type: 'mse' }, 'squaredError'),
   lossCase({ type: 'mae' }, 'absoluteError'),
@@ -210,23 +220,23 @@ const ladder = (count: number) =>
 describe('gradients against central differences', () => {
   const { compiled } = chooseKernels();
 
-  it.each(CASES)('$name', async ({ dims, weightDims, loss = { type: 'mse' }, build, apart }) => {
+  it.each(CASES)('$name', async ({ dims, weightDims, loss = { type: 'mse' }, classWeights, build, apart }) => {
     const graph = new Graph();
     const order = rowOrder(graph, 'order', ROWS);
     const features = table(graph, { name: 'features', rows: ROWS, dims, element: 'f32' });
     const x = gather(graph, features, order);
     const w = parameter(graph, 'w', weightDims);
     const y = build(graph, x, w);
-    const labels = loss.type === 'cross_entropy';
+    const labels = takesLabels(loss);
     const target = table(graph, {
       name: 'target',
       rows: ROWS,
-      dims: labels ? [] : y.shape.dims,
+      dims: labels ? y.shape.dims.slice(0, -1) : y.shape.dims,
       element: labels ? 'i32' : 'f32',
     });
-    const flat = reshape(graph, y, elementsOf(y));
-    const t = gather(graph, target, order);
-    const mean = meanRows(graph, rowLoss(graph, flat, labels ? t : reshape(graph, t, elementsOf(y)), loss));
+    const weights =
+      classWeights && table(graph, { name: 'weights', rows: classWeights.length, dims: [], element: 'f32' });
+    const mean = meanRows(graph, rowLoss(graph, y, gather(graph, target, order), loss, weights));
     const [dx, dw] = differentiate(graph, mean, [x, w]);
     const plan = compile(
       graph,
@@ -241,8 +251,11 @@ describe('gradients against central differences', () => {
     const count = ROWS * elementsOf(x);
     team.floats('features').set(apart ? ladder(count) : spread(count, 0.1));
     team.floats('w').set(spread(elementsOf(w), 0.7));
-    if (labels) team.integers('target').set([0, 3, 5, 1, 3]);
-    else if (loss.type === 'binary_cross_entropy')
+    if (classWeights !== undefined) team.floats('weights').set(classWeights);
+    if (labels) {
+      const chosen = team.integers('target');
+      for (let i = 0; i < chosen.length; i++) chosen[i] = [0, 3, 5, 1, 3, 2, 2][i % 7]!;
+    } else if (loss.type === 'binary_cross_entropy')
       team.floats('target').set(spread(ROWS * elementsOf(y), 0.4).map((v) => (v > 0 ? 1 : 0)));
     else team.floats('target').set(spread(ROWS * elementsOf(y), 2.4).map((v) => v + 0.37));
 

@@ -106,11 +106,16 @@ describe.each(ALL_BUILDS)('%s kernels give the same bits', (build) => {
   const byRow: { kernel: KernelName; args: (r: number, count: number) => number[] }[] = [
     { kernel: 'softmax', args: (r, n) => [at(a, r), at(out, r), n, cols] },
     { kernel: 'softmaxGrad', args: (r, n) => [at(a, r), at(b, r), at(out, r), n, cols] },
-    { kernel: 'softmaxCrossEntropy', args: (r, n) => [at(a, r), labels + 4 * r, out + 4 * r, n, cols] },
-    {
-      kernel: 'softmaxCrossEntropyGrad',
-      args: (r, n) => [at(a, r), labels + 4 * r, gradients + 4 * r, at(out, r), n, cols],
-    },
+    ...[0, 0.1].flatMap((smoothing): typeof byRow => [
+      {
+        kernel: 'softmaxCrossEntropy',
+        args: (r, n) => [at(a, r), labels + 4 * r, v, out + 4 * r, n, 1, cols, 5, smoothing],
+      },
+      {
+        kernel: 'softmaxCrossEntropyGrad',
+        args: (r, n) => [at(a, r), labels + 4 * r, v, gradients + 4 * r, at(out, r), n, 1, cols, 5, smoothing],
+      },
+    ]),
     ...losses.flatMap((kernel) => [
       { kernel, args: (r: number, n: number) => [at(a, r), at(b, r), out + 4 * r, n, cols, 0.5] },
       {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Activation, GEMM_SCRATCH_BYTES, type KernelName } from '../../src/engine/kernels/abi.ts';
+import { Activation, GEMM_SCRATCH_BYTES, type KernelName, NO_LABEL } from '../../src/engine/kernels/abi.ts';
 import { ALL_BUILDS, Bench, createMemory, instantiateBuild, WASM_BUILDS } from './builds.ts';
 
 const N = 45;
@@ -38,7 +38,7 @@ describe.each(ALL_BUILDS)('%s kernels in place', (build) => {
     const step = bench.words([3, 0, 1, 0]);
     const calls: [KernelName, (x: number, y: number) => number[]][] = [
       ['softmax', (x, y) => [x, y, 3, 15]],
-      ['softmaxCrossEntropyGrad', (x, y) => [x, labels, gradients, y, 3, 15]],
+      ['softmaxCrossEntropyGrad', (x, y) => [x, labels, 0, gradients, y, 3, 1, 15, NO_LABEL, 0]],
       ['squaredErrorGrad', (x, y) => [x, gradients, gradients, y, 1, 3]],
       ['dropout', (x, y) => [x, y, N, 2, 0.5, 1, 2, 3, step]],
     ];
@@ -162,13 +162,31 @@ describe.each(ALL_BUILDS)('%s kernels and non-finite numbers', (build) => {
       expect(bench.read(loss, 2)[0]).toBeNaN();
       expect(bench.read(loss, 2)[1]).toBeGreaterThan(0);
     }
-    bench.call('softmaxCrossEntropy', x, bench.words([0, 3]), loss, 2, 3);
+    bench.call('softmaxCrossEntropy', x, bench.words([0, 3]), 0, loss, 2, 1, 3, NO_LABEL, 0);
     expect([...bench.read(loss, 2)]).toEqual([nan, nan]);
     const dx = bench.room(6);
-    bench.call('softmaxCrossEntropyGrad', x, bench.words([0, -1]), bench.floats([1, 1]), dx, 2, 3);
+    const labels = bench.words([0, -1]);
+    bench.call('softmaxCrossEntropyGrad', x, labels, 0, bench.floats([1, 1]), dx, 2, 1, 3, NO_LABEL, 0);
     expect([...bench.read(dx, 6)].every(Number.isNaN)).toBe(true);
-    bench.call('correct', x, bench.words([2, 2]), loss, 2, 3);
+    bench.call('correct', x, bench.words([2, 2]), loss, 2, 1, 3, NO_LABEL);
     expect([...bench.read(loss, 2)]).toEqual([0, 1]);
+  });
+
+  it('an ignored label has no loss, no gradient, and is not right', () => {
+    const bench = new Bench(build, 65536);
+    const x = bench.floats([1, 2, 5, 0, 1, 3]);
+    const labels = bench.words([2, -100]);
+    const [loss, dx] = [bench.room(1), bench.floats([9, 9, 9, 9, 9, 9])];
+    bench.call('softmaxCrossEntropy', x, labels, 0, loss, 1, 2, 3, -100, 0.1);
+    const both = bench.read(loss, 1)[0]!;
+    bench.call('softmaxCrossEntropy', x, labels, 0, loss, 1, 1, 3, -100, 0.1);
+    expect(both).toBeCloseTo(bench.read(loss, 1)[0]! / 2, 6);
+    bench.call('softmaxCrossEntropyGrad', x, labels, 0, bench.floats([1]), dx, 1, 2, 3, -100, 0.1);
+    expect(bench.read(dx, 6).every((value, i) => (value !== 0) === i < 3)).toBe(true);
+    bench.call('correct', x, labels, loss, 1, 2, 3, -100);
+    expect(bench.read(loss, 1)[0]).toBe(0.5);
+    bench.call('correct', x, bench.words([2, 2]), loss, 1, 2, 3, 2);
+    expect(bench.read(loss, 1)[0]).toBe(0);
   });
 
   it('softmax survives large logits and masks of −∞', () => {
@@ -177,7 +195,7 @@ describe.each(ALL_BUILDS)('%s kernels and non-finite numbers', (build) => {
     bench.call('softmax', bench.floats([1000, -inf, 1000]), y, 1, 3);
     expect([...bench.read(y, 3)]).toEqual([0.5, 0, 0.5]);
     const loss = bench.room(1);
-    bench.call('softmaxCrossEntropy', bench.floats([1000, -1000, 0]), bench.words([1]), loss, 1, 3);
+    bench.call('softmaxCrossEntropy', bench.floats([1000, -1000, 0]), bench.words([1]), 0, loss, 1, 1, 3, NO_LABEL, 0);
     expect(bench.read(loss, 1)[0]).toBe(2000);
   });
 

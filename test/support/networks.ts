@@ -15,7 +15,11 @@ export interface NetworkOptions {
   batchRows: number;
   x: ArrayLike<number>;
   labels?: ArrayLike<number>;
+  /** labels a row, where it is a sequence */
+  positions?: number;
   values?: { width: number; data: ArrayLike<number> };
+  /** of each row */
+  weights?: ArrayLike<number>;
   clipNorm?: number;
   clipValue?: number;
   seed?: number;
@@ -41,7 +45,11 @@ export function createTrainer(compiled: CompiledKernels, threads: number, option
       rows: {
         count: options.rows,
         features: { dims: options.input, element: 'f32' },
-        target: options.values === undefined ? { kind: 'labels' } : { kind: 'values', width: options.values.width },
+        target:
+          options.values === undefined
+            ? { kind: 'labels', ...(options.positions === undefined ? {} : { positions: options.positions }) }
+            : { kind: 'values', width: options.values.width },
+        weighted: options.weights !== undefined,
         trainOrder: options.rows,
         evaluationOrder: options.rows,
       },
@@ -58,6 +66,7 @@ export function createTrainer(compiled: CompiledKernels, threads: number, option
   );
   trainer.features.set(options.x);
   if (options.labels !== undefined) trainer.labels.set(options.labels);
+  if (options.weights !== undefined) trainer.weights.set(options.weights);
   if (options.values !== undefined) trainer.values.set(options.values.data);
   for (const order of [trainer.trainOrder, trainer.evaluationOrder]) {
     for (let i = 0; i < order.length; i++) order[i] = i;

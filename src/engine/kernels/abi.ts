@@ -43,6 +43,8 @@ export const RecurrentFlag = {
   /** from the last step to the first */
   reverse: 1,
 } as const;
+/** As the `ignored` label of a kernel: no label is ignored. */
+export const NO_LABEL = -(2 ** 31);
 
 /** Byte size of the scratch one thread must hand to `gemm`, which packs in the first 769 KiB of it, and to convolutions. */
 export const GEMM_SCRATCH_BYTES = 1024 * 1024;
@@ -67,6 +69,8 @@ export const StepBlock = {
   stepHigh: 3,
   /** f32: 1 / rows */
   inverseRows: 4,
+  /** f32: 1 / Σ of what the rows count for in the mean of the loss; 0 where that is 0 */
+  inverseWeight: 5,
   words: 16,
 } as const;
 
@@ -430,10 +434,37 @@ export interface Kernels {
   softmax(x: Pointer, y: Pointer, rows: number, cols: number): void;
   /** dx = y·(dy − Σ dy·y), y the output */
   softmaxGrad(dy: Pointer, y: Pointer, dx: Pointer, rows: number, cols: number): void;
-  /** loss (rows) = logΣexp(x) − x[label]; labels are i32, one outside [0, cols) gives NaN */
-  softmaxCrossEntropy(x: Pointer, labels: Pointer, loss: Pointer, rows: number, cols: number): void;
-  /** dx = (softmax(x) − onehot(label))·dloss[row]; a label outside [0, cols) gives a row of NaN */
-  softmaxCrossEntropyGrad(x: Pointer, labels: Pointer, dloss: Pointer, dx: Pointer, rows: number, cols: number): void;
+  /**
+   * loss (rows) = mean over positions of the cross-entropy of x (rows, positions, cols) against labels i32 (rows, positions), torch's:
+   * (1 − ε)·w[label]·ℓ[label] + ε/cols·Σ w[j]·ℓ[j], ℓ[j] = logΣexp(x) − x[j]. `weights` w (cols) may be 0: all 1. A label that is
+   * `ignored` (`NO_LABEL`: none is) has loss 0 and no gradient; any other outside [0, cols) gives NaN.
+   */
+  softmaxCrossEntropy(
+    x: Pointer,
+    labels: Pointer,
+    weights: Pointer,
+    loss: Pointer,
+    rows: number,
+    positions: number,
+    cols: number,
+    ignored: number,
+    smoothing: number,
+  ): void;
+  /**
+   * With k = (1 − ε)·w[label] + ε/cols·Σ w: dx[j] = (k·softmax(x)[j] − (1 − ε)·w[label]·[j = label] − ε/cols·w[j])·dloss[row]/positions
+   */
+  softmaxCrossEntropyGrad(
+    x: Pointer,
+    labels: Pointer,
+    weights: Pointer,
+    dloss: Pointer,
+    dx: Pointer,
+    rows: number,
+    positions: number,
+    cols: number,
+    ignored: number,
+    smoothing: number,
+  ): void;
   /** loss (rows) = mean over cols of the binary cross-entropy of logits x against targets t in [0,1]: max(x,0) − x·t + log(1+e^−|x|) */
   sigmoidCrossEntropy(x: Pointer, t: Pointer, loss: Pointer, rows: number, cols: number): void;
   /** dx = (sigmoid(x) − t)·dloss[row]/cols */
@@ -447,8 +478,16 @@ export interface Kernels {
   /** e = x−t; |e| ≤ δ: e²/2, else δ(|e| − δ/2); mean over cols (torch's HuberLoss) */
   huberError(x: Pointer, t: Pointer, loss: Pointer, rows: number, cols: number, delta: number): void;
   huberErrorGrad(x: Pointer, t: Pointer, dloss: Pointer, dx: Pointer, rows: number, cols: number, delta: number): void;
-  /** y (rows) f32 = 1 where the first largest of x's row is at label, else 0; 0 for a row with NaN */
-  correct(x: Pointer, labels: Pointer, y: Pointer, rows: number, cols: number): void;
+  /** y (rows) = share of positions at which the first largest of x is at the label; not where x has NaN, nor where it is `ignored` */
+  correct(
+    x: Pointer,
+    labels: Pointer,
+    y: Pointer,
+    rows: number,
+    positions: number,
+    cols: number,
+    ignored: number,
+  ): void;
 
   // ---- batches --------------------------------------------------------------------------------------------------
   /** y (rows,cols) = table[order[step.first + firstRow + r]] ; table f32 (·,cols), order u32 */
@@ -473,9 +512,9 @@ export interface Kernels {
     shift: number,
     step: Pointer,
   ): void;
-  /** y (n) = step.inverseRows */
-  fillInverseRows(y: Pointer, n: number, step: Pointer): void;
-  /** y[0] = step.inverseRows · Σ x (step.rows), summed in f64 in ascending order */
+  /** y (n) = step.inverseWeight */
+  fillInverseWeight(y: Pointer, n: number, step: Pointer): void;
+  /** y[0] = step.inverseWeight · Σ x (step.rows), summed in f64 in ascending order */
   meanRows(x: Pointer, y: Pointer, step: Pointer): void;
 
   // ---- optimizers (p updated in place; `hyper` points at a HyperBlock) --------------------------------------------

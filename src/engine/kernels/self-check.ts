@@ -1,4 +1,4 @@
-import { Activation, GEMM_SCRATCH_BYTES, GemmFlag, type KernelName, type Kernels, StepBlock } from './abi.ts';
+import { Activation, GEMM_SCRATCH_BYTES, GemmFlag, type KernelName, type Kernels, NO_LABEL, StepBlock } from './abi.ts';
 import { placeRecurrentCases } from './check-recurrent.ts';
 import { createNaiveKernels } from './naive.ts';
 
@@ -63,6 +63,7 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
   const m = place(random(n, (u) => u - 0.5));
   const perRow = place(random(rows, (u) => u));
   const perCol = place(random(cols, (u) => 2 * u - 1));
+  const classWeights = place(random(cols, (u) => 0.2 + u));
   const factor = place([0.37]);
   const labels = place(
     random(rows, (u) => Math.floor(u * cols)),
@@ -77,8 +78,8 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
     'u8',
   );
   const step = place([rows, 2, 7, 0], 'u32');
-  place([1 / rows]);
-  // inverseRows is word 4, behind the four integers
+  place([1 / rows, 0.3]);
+  // inverseRows and inverseWeight stand behind the four integers
   blocks[blocks.length - 1].at = step + StepBlock.inverseRows * 4;
   const hyper = place([0.01, 0.1, 0.271, 0.003, 0.02, 0.03, 1]);
   const plainHyper = place([0.01, 0.1, 0.271, 0.003, 0.02, 0.03, 0]);
@@ -108,6 +109,16 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
   const loss = (kernel: KernelName, t: number, ...rest: number[]): KernelCase[] => [
     { kernel, args: [x, t, y, rows, cols, ...rest], tolerance: 3e-6 },
     { kernel: `${kernel}Grad` as KernelName, args: [x, t, perRow, y, rows, cols, ...rest], tolerance: 1e-6 },
+  ];
+  const pair = Math.min(rows, 2);
+  /** `rest`: rows, positions, the ignored label, parameters */
+  const labelLoss = (kernel: KernelName, weights: number, [count, positions, ...rest]: number[]): KernelCase[] => [
+    { kernel, args: [x, labels, weights, y, count, positions, cols, ...rest], tolerance: 3e-6 },
+    {
+      kernel: `${kernel}Grad` as KernelName,
+      args: [x, labels, weights, perRow, y, count, positions, cols, ...rest],
+      tolerance: 1e-6,
+    },
   ];
   const product = (flags: number, activation: number, depth = Math.min(k, 19)): KernelCase => ({
     kernel: 'gemm',
@@ -199,17 +210,22 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
 
     { kernel: 'softmax', args: [x, y, rows, cols], tolerance: 1e-6 },
     { kernel: 'softmaxGrad', args: [x, targets, y, rows, cols], tolerance: 1e-5 * Math.sqrt(cols) },
-    { kernel: 'softmaxCrossEntropy', args: [x, labels, y, rows, cols], tolerance: 2e-6 },
-    { kernel: 'softmaxCrossEntropyGrad', args: [x, labels, perRow, y, rows, cols], tolerance: 1e-6 },
+    ...[
+      [0, rows, 1, NO_LABEL, 0],
+      [0, 1, rows, 0, 0.1],
+      [classWeights, Math.floor(rows / pair), pair, 0, 0],
+      [classWeights, 1, rows, NO_LABEL, 0.2],
+    ].flatMap(([weights, ...rest]) => labelLoss('softmaxCrossEntropy', weights!, rest)),
     ...loss('sigmoidCrossEntropy', targets),
     ...loss('squaredError', z),
     ...loss('absoluteError', z),
     ...loss('huberError', z, 0.8),
-    { kernel: 'correct', args: [x, labels, y, rows, cols], tolerance: 0 },
+    { kernel: 'correct', args: [x, labels, y, rows, 1, cols, NO_LABEL], tolerance: 0 },
+    { kernel: 'correct', args: [x, labels, y, 1, rows, cols, 0], tolerance: 0 },
 
     { kernel: 'gatherRows', args: [x, order, y, 1, rows, cols, step], tolerance: 0 },
     { kernel: 'gatherRowsU8', args: [bytes, order, y, 1, rows, cols, 1 / 255, -0.5, step], tolerance: 1e-6 },
-    { kernel: 'fillInverseRows', args: [y, n, step], tolerance: 0 },
+    { kernel: 'fillInverseWeight', args: [y, n, step], tolerance: 0 },
     { kernel: 'meanRows', args: [x, y, step], tolerance: 0 },
 
     { kernel: 'sgdUpdate', args: [y, z, n, hyper], tolerance: 1e-6 },

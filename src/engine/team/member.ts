@@ -8,6 +8,7 @@ import type { MemberData } from './team.ts';
 /** Entry of every thread of a team but the leader: does what the control words say until told to exit. */
 const { plan, compiled, memory, rank, stallTimeoutMs, errors } = workerData as MemberData;
 const control = new Int32Array(memory.buffer, 0, CONTROL_BYTES / 4);
+const controlFloats = new Float32Array(memory.buffer, 0, CONTROL_BYTES / 4);
 
 try {
   const barrier = createBarrier(control, plan.threads, stallTimeoutMs);
@@ -15,7 +16,7 @@ try {
   const waitForOrder = createBarrier(control, plan.threads, Number.POSITIVE_INFINITY);
   const runner = new ProgramRunner(plan, instantiateKernels(compiled, memory), memory, rank, barrier);
   const programs = Object.values(plan.programs);
-  const batch = { rows: 0, first: 0, step: 0 };
+  const batch = { rows: 0, first: 0, step: 0, inverseWeight: 0 };
   for (let n = 0; ; n++) {
     waitForOrder();
     const order = orderAt(n);
@@ -25,6 +26,7 @@ try {
     batch.rows = control[order + Order.rows]!;
     batch.first = control[order + Order.first]! >>> 0;
     batch.step = (control[order + Order.stepLow]! >>> 0) + (control[order + Order.stepHigh]! >>> 0) * 2 ** 32;
+    batch.inverseWeight = controlFloats[order + Order.inverseWeight]!;
     runner.run(programs[control[order + Order.program]!]!, batch);
   }
 } catch (error) {

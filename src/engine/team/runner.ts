@@ -9,6 +9,8 @@ export interface Batch {
   first: number;
   /** counter of random draws */
   step: number;
+  /** 1 / Σ of what the rows count for in the mean of the loss, 0 where that is 0; left out: each counts for 1 */
+  inverseWeight?: number;
 }
 
 /** Runs programs on one thread of the team. Allocates nothing once each number of rows has been seen. */
@@ -47,6 +49,7 @@ export class ProgramRunner {
     this.#stepWords[StepBlock.stepLow] = batch.step;
     this.#stepWords[StepBlock.stepHigh] = batch.step / 2 ** 32;
     this.#stepFloats[StepBlock.inverseRows] = 1 / rows;
+    this.#stepFloats[StepBlock.inverseWeight] = batch.inverseWeight ?? 1 / rows;
 
     const stages = this.#stagesFor(program, rows);
     const afterGuard = program.guard === null ? -1 : program.guard.stage + 1;

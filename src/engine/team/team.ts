@@ -27,6 +27,7 @@ export class Team {
   readonly #members: Worker[];
   readonly #errors: MessagePort[] = [];
   readonly #control: Int32Array;
+  readonly #controlFloats: Float32Array;
   readonly #barrier: () => void;
   readonly #runner: ProgramRunner;
   readonly #programIndex: Map<string, number>;
@@ -41,6 +42,7 @@ export class Team {
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.kernels = instantiateKernels(compiled, this.memory);
     this.#control = new Int32Array(this.memory.buffer, 0, CONTROL_BYTES / 4);
+    this.#controlFloats = new Float32Array(this.memory.buffer, 0, CONTROL_BYTES / 4);
     this.#barrier = createBarrier(this.#control, plan.threads, stallTimeoutMs);
     this.#runner = new ProgramRunner(plan, this.kernels, this.memory, 0, this.#barrier);
     this.#programIndex = new Map(Object.keys(plan.programs).map((name, i) => [name, i]));
@@ -86,6 +88,7 @@ export class Team {
     control[order + Order.first] = batch.first;
     control[order + Order.stepLow] = batch.step;
     control[order + Order.stepHigh] = batch.step / 2 ** 32;
+    this.#controlFloats[order + Order.inverseWeight] = batch.inverseWeight ?? 1 / batch.rows;
     this.#meet(Command.run);
     beforeUpdate?.();
     return this.#guarded(() => this.#runner.run(this.plan.programs[name]!, batch));

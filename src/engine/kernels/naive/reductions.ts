@@ -7,7 +7,7 @@ type ReductionName =
   | 'clipScale'
   | 'gatherRows'
   | 'gatherRowsU8'
-  | 'fillInverseRows'
+  | 'fillInverseWeight'
   | 'meanRows';
 
 export function createReductions({ f32, u32, u8 }: Views): Pick<Kernels, ReductionName> {
@@ -48,13 +48,13 @@ export function createReductions({ f32, u32, u8 }: Views): Pick<Kernels, Reducti
         }
       }
     },
-    fillInverseRows(y, n, step) {
-      for (let i = 0; i < n; i++) f32[at(y) + i] = f32[at(step) + StepBlock.inverseRows];
+    fillInverseWeight(y, n, step) {
+      for (let i = 0; i < n; i++) f32[at(y) + i] = f32[at(step) + StepBlock.inverseWeight];
     },
     meanRows(x, y, step) {
       let sum = 0;
       for (let r = 0; r < u32[at(step) + StepBlock.rows]; r++) sum += f32[at(x) + r];
-      f32[at(y)] = sum * f32[at(step) + StepBlock.inverseRows];
+      f32[at(y)] = sum * f32[at(step) + StepBlock.inverseWeight];
     },
   };
 }

@@ -17,13 +17,18 @@ type RowName =
   | 'huberErrorGrad'
   | 'correct';
 
-export function createRows({ f32, u32 }: Views): Pick<Kernels, RowName> {
+export function createRows({ f32, i32 }: Views): Pick<Kernels, RowName> {
   function readRow(x: Pointer, row: number, cols: number): number[] {
     return Array.from(f32.subarray(at(x) + row * cols, at(x) + (row + 1) * cols));
   }
 
   function writeRow(y: Pointer, row: number, values: number[]): void {
     f32.set(values, at(y) + row * values.length);
+  }
+
+  /** Weights of the classes; 1 each where there are none. */
+  function readWeights(weights: Pointer, cols: number): number[] {
+    return weights === 0 ? new Array(cols).fill(1) : readRow(weights, 0, cols);
   }
 
   function softmaxOf(x: number[]): number[] {
@@ -82,21 +87,36 @@ export function createRows({ f32, u32 }: Views): Pick<Kernels, RowName> {
         writeRow(dx, r, row);
       }
     },
-    softmaxCrossEntropy(x, labels, loss, rows, cols) {
+    softmaxCrossEntropy(x, labels, weights, loss, rows, positions, cols, ignored, smoothing) {
+      const w = readWeights(weights, cols);
       for (let r = 0; r < rows; r++) {
-        const row = readRow(x, r, cols);
-        const top = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-        const sum = row.reduce((sum, value) => sum + Math.exp(value - top), 0);
-        // a label outside the row reads undefined, and the loss is NaN
-        f32[at(loss) + r] = Math.log(sum) + (top - row[u32[at(labels) + r]]);
+        let sum = 0;
+        for (let p = r * positions; p < (r + 1) * positions; p++) {
+          const label = i32[at(labels) + p];
+          if (label === ignored) continue;
+          const row = readRow(x, p, cols);
+          const top = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+          const log = Math.log(row.reduce((sum, value) => sum + Math.exp(value - top), 0));
+          const losses = row.map((value, j) => w[j] * (log + (top - value)));
+          const spread = smoothing === 0 ? 0 : (smoothing / cols) * losses.reduce((a, b) => a + b, 0);
+          // a label outside the row reads undefined, and the loss is NaN
+          sum += (1 - smoothing) * losses[label] + spread;
+        }
+        f32[at(loss) + r] = sum / positions;
       }
     },
-    softmaxCrossEntropyGrad(x, labels, dloss, dx, rows, cols) {
-      for (let r = 0; r < rows; r++) {
-        const label = u32[at(labels) + r];
-        const gradient = label < cols ? f32[at(dloss) + r] : Number.NaN;
-        const row = softmaxOf(readRow(x, r, cols)).map((p, j) => (j === label ? p - 1 : p) * gradient);
-        writeRow(dx, r, row);
+    softmaxCrossEntropyGrad(x, labels, weights, dloss, dx, rows, positions, cols, ignored, smoothing) {
+      const w = readWeights(weights, cols);
+      const total = w.reduce((a, b) => a + b, 0);
+      for (let p = 0; p < rows * positions; p++) {
+        const label = i32[at(labels) + p];
+        const slope = f32[at(dloss) + Math.floor(p / positions)] / positions;
+        const own = (1 - smoothing) * (w[label] ?? Number.NaN);
+        const spread = smoothing / cols;
+        const row = softmaxOf(readRow(x, p, cols)).map(
+          (probability, j) => ((own + spread * total) * probability - (j === label ? own : 0) - spread * w[j]) * slope,
+        );
+        writeRow(dx, p, label === ignored ? row.fill(0) : row);
       }
     },
 
@@ -114,12 +134,16 @@ export function createRows({ f32, u32 }: Views): Pick<Kernels, RowName> {
     huberErrorGrad: (x, t, dloss, dx, rows, cols, delta) =>
       meanLossGrad([x, t, dloss, dx], rows, cols, (x, t) => clamp(x - t, Math.fround(delta))),
 
-    correct(x, labels, y, rows, cols) {
+    correct(x, labels, y, rows, positions, cols, ignored) {
       for (let r = 0; r < rows; r++) {
-        const row = readRow(x, r, cols);
-        const label = u32[at(labels) + r];
-        const isLargest = row.every((value, j) => (j < label ? value < row[label] : value <= row[label]));
-        f32[at(y) + r] = isLargest ? 1 : 0;
+        let right = 0;
+        for (let p = r * positions; p < (r + 1) * positions; p++) {
+          const row = readRow(x, p, cols);
+          const label = i32[at(labels) + p];
+          if (label === ignored) continue;
+          if (row.every((value, j) => (j < label ? value < row[label] : value <= row[label]))) right += 1;
+        }
+        f32[at(y) + r] = right / positions;
       }
     },
   };

@@ -1,5 +1,5 @@
 // What a step reads first and reports last: rows gathered by the shuffled order, means over the batch.
-// `step` points at a StepBlock (see abi.ts): word 0 rows, 1 first, 4 inverseRows (f32).
+// `step` points at a StepBlock (see abi.ts): word 0 rows, 1 first, 4 inverseRows, 5 inverseWeight (f32).
 
 import { copy, fill } from './elementwise';
 import { fma } from './lanes';
@@ -59,12 +59,12 @@ export function gatherRowsU8(
   }
 }
 
-/** y (n) = step.inverseRows */
-export function fillInverseRows(y: usize, n: u32, step: usize): void {
-  fill(y, n, load<f32>(step, 16));
+/** y (n) = step.inverseWeight */
+export function fillInverseWeight(y: usize, n: u32, step: usize): void {
+  fill(y, n, load<f32>(step, 20));
 }
 
-/** y[0] = step.inverseRows · Σ x (step.rows), summed in f64 in ascending order */
+/** y[0] = step.inverseWeight · Σ x (step.rows), summed in f64 in ascending order */
 export function meanRows(x: usize, y: usize, step: usize): void {
   const rows = load<u32>(step);
   let sum: f64 = 0;
@@ -72,5 +72,5 @@ export function meanRows(x: usize, y: usize, step: usize): void {
     sum += <f64>load<f32>(x);
     x += 4;
   }
-  store<f32>(y, <f32>(sum * <f64>load<f32>(step, 16)));
+  store<f32>(y, <f32>(sum * <f64>load<f32>(step, 20)));
 }

@@ -34,7 +34,7 @@ export {
   squaredError,
   squaredErrorGrad,
 } from './losses';
-export { fillInverseRows, gatherRows, gatherRowsU8, meanRows } from './batches';
+export { fillInverseWeight, gatherRows, gatherRowsU8, meanRows } from './batches';
 export { adamUpdate, amsgradUpdate, momentumUpdate, sgdUpdate } from './optimizers';
 export { adadeltaUpdate, adagradUpdate, rmspropUpdate } from './adagrad';
 export { adamaxUpdate, nadamUpdate, radamUpdate } from './adam-variants';
