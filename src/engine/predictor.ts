@@ -34,6 +34,7 @@ export class NetworkPredictor {
     this.#team.indices('order').forEach((_, i, order) => {
       order[i] = i;
     });
+    for (const [name, values] of builder.constants) this.#team.floats(name).set(values);
     for (const { name } of builder.parameters) {
       const target = this.#team.floats(name);
       const values = weights.get(name);

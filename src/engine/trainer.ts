@@ -113,6 +113,7 @@ export class Trainer {
     );
 
     this.team = new Team(plan, options.compiled, { stallTimeoutMs: options.stallTimeoutMs });
+    for (const [name, values] of built.constants) this.team.floats(name).set(values);
     this.parameters = built.parameters;
     this.slots = built.slots;
     this.outputWidth = built.outputWidth;
@@ -326,6 +327,7 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
     train,
     evaluate,
     parameters: builder.parameters,
+    constants: builder.constants,
     slots: updates.flatMap((u) => u.slots),
     outputWidth: elementsOf(outputs),
   };

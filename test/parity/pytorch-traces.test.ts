@@ -24,12 +24,15 @@ interface Trace {
 }
 
 interface Case {
-  name: 'W1' | 'W2' | 'W3';
+  name: string;
   layers: LayerDescription[];
   /** dims of one row of the features, and width of the output */
   input: number[];
   outputs: number;
-  /** PyTorch's parameter c1w is layer c1's weight */
+  /** labels a row, where it is a sequence */
+  positions?: number;
+  /** our name of a parameter of the trace; left out: w0 is d0.weight, c1b is c1.bias */
+  names?: Record<string, string>;
   loss: LossDescription;
   optimizer: OptimizerDescription;
 }
@@ -82,12 +85,32 @@ const CASES: Case[] = [
     loss: { type: 'cross_entropy' },
     optimizer: { type: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
   },
+  {
+    name: 'W4',
+    input: [7],
+    outputs: 11,
+    positions: 7,
+    layers: [
+      { type: 'embedding', name: 'tokens', vocabulary: 11, units: 6, init: zeros, padding: false },
+      {
+        ...{ type: 'lstm', name: 'lstm', units: 10, depth: 1, bidirectional: false, returns: 'sequence', dropout: 0 },
+        ...{ init: zeros, recurrentInit: zeros, bias: true, biasInit: zeros },
+      },
+      dense('out', 11, 'linear'),
+    ],
+    names: {
+      ...{ emb: 'tokens.weight', wx: 'lstm.weight', wh: 'lstm.recurrent_weight', b: 'lstm.bias' },
+      ...{ wo: 'out.weight', bo: 'out.bias' },
+    },
+    loss: { type: 'cross_entropy' },
+    optimizer: { type: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
+  },
 ];
 
 const readTrace = (name: string) =>
   JSON.parse(readFileSync(new URL(`./fixtures/${name}.json`, import.meta.url), 'utf8')) as Trace;
-/** w0 is d0.weight, c1b is c1.bias */
-function ourName(theirs: string): string {
+function ourName(theirs: string, names: Record<string, string> | undefined): string {
+  if (names !== undefined) return names[theirs]!;
   const [layer, kind] = /^[wb]/.test(theirs)
     ? [`d${theirs.slice(1)}`, theirs[0]]
     : [theirs.slice(0, -1), theirs.at(-1)];
@@ -107,7 +130,7 @@ for (const build of KERNEL_BUILDS) {
 
     it.each(CASES.flatMap((c) => [1, 2].map((threads) => ({ ...c, threads }))))(
       '$name: 20 losses and the final parameters, $threads thread(s)',
-      async ({ name, input, outputs, layers, loss, optimizer, threads }) => {
+      async ({ name, input, outputs, layers, loss, optimizer, threads, positions, names }) => {
         const trace = readTrace(name);
         const { batch, lr } = trace.config;
         const rows = trace.inputs.length * batch;
@@ -118,6 +141,7 @@ for (const build of KERNEL_BUILDS) {
           input,
           rows,
           batchRows: batch,
+          ...(positions === undefined ? {} : { positions }),
           x: trace.inputs.flatMap((i) => i.x),
           ...targetsOf(
             loss,
@@ -125,20 +149,20 @@ for (const build of KERNEL_BUILDS) {
             trace.inputs.flatMap((i) => i.y),
           ),
         });
-        for (const [theirs, { init }] of Object.entries(trace.params)) trainer.tensor(ourName(theirs)).set(init);
+        for (const [theirs, { init }] of Object.entries(trace.params)) trainer.tensor(ourName(theirs, names)).set(init);
         const losses = trace.losses_f64.map((_, step) =>
           trainer.step((step % trace.hyper.batches) * batch, batch, step, lr),
         );
         trainer.settle();
         expect(worst(losses, trace.losses_f64)).toBeLessThan(1e-5);
         for (const [theirs, { final_f64: final }] of Object.entries(trace.params)) {
-          expect(worst(trainer.tensor(ourName(theirs)), final), theirs).toBeLessThan(1e-4);
+          expect(worst(trainer.tensor(ourName(theirs, names)), final), theirs).toBeLessThan(1e-4);
         }
         await trainer.close();
       },
     );
 
-    it.each(CASES)('$name: the first gradients', async ({ name, input, outputs, layers, loss }) => {
+    it.each(CASES)('$name: the first gradients', async ({ name, input, outputs, layers, loss, positions, names }) => {
       const trace = readTrace(name);
       const { batch } = trace.config;
       const { x, y } = trace.inputs[0]!;
@@ -148,7 +172,12 @@ for (const build of KERNEL_BUILDS) {
       const features = table(graph, { name: 'features', rows: batch, dims: input, element: 'f32' });
       const target =
         loss.type === 'cross_entropy'
-          ? table(graph, { name: 'target', rows: batch, dims: [], element: 'i32' })
+          ? table(graph, {
+              name: 'target',
+              rows: batch,
+              dims: positions === undefined ? [] : [positions],
+              element: 'i32',
+            })
           : table(graph, { name: 'target', rows: batch, dims: [outputs], element: 'f32' });
       const predicted = builder.build(gather(graph, features, order), layers, true);
       const mean = meanRows(graph, rowLoss(graph, predicted, gather(graph, target, order), loss));
@@ -166,12 +195,12 @@ for (const build of KERNEL_BUILDS) {
       team.indices('order').forEach((_, i, o) => {
         o[i] = i;
       });
-      for (const [theirs, { init }] of Object.entries(trace.params)) team.floats(ourName(theirs)).set(init);
+      for (const [theirs, { init }] of Object.entries(trace.params)) team.floats(ourName(theirs, names)).set(init);
       team.run('gradients', { rows: batch, first: 0, step: 0 });
       team.meet();
       for (const [theirs, { grad_step0: expected }] of Object.entries(trace.params)) {
-        const node = named[ourName(theirs)]!;
-        const actual = team.output('gradients', ourName(theirs), elementsOf(node));
+        const node = named[ourName(theirs, names)]!;
+        const actual = team.output('gradients', ourName(theirs, names), elementsOf(node));
         expect(worst(actual, expected, 1e-4), theirs).toBeLessThan(1e-6);
       }
       await team.close();

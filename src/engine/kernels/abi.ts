@@ -373,6 +373,8 @@ export interface Kernels {
   mul(a: Pointer, b: Pointer, y: Pointer, n: number): void;
   /** y = scale·x + shift */
   affine(x: Pointer, y: Pointer, n: number, scale: number, shift: number): void;
+  /** y = 1 where x ≥ limit, else 0 */
+  atLeast(x: Pointer, y: Pointer, n: number, limit: number): void;
   /** y (rows,cols) = x (rows,cols) + bias (cols) */
   addBias(x: Pointer, bias: Pointer, y: Pointer, rows: number, cols: number): void;
   /** y (rows,cols) = x (rows,cols) · s (rows) : each row times its own scalar */

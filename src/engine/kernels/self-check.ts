@@ -175,6 +175,7 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
 
     { kernel: 'fill', args: [y, n, 1.25], tolerance: 0 },
     unary('copy', 0),
+    unary('atLeast', 0, x, 0.3),
     { kernel: 'copyColumns', args: [x, cols, y, Math.ceil(cols / 2), rows, Math.ceil(cols / 2)], tolerance: 0 },
     binary('add', 0, x, z),
     binary('sub', 0, x, z),

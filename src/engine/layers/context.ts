@@ -16,6 +16,7 @@ export interface Parameter {
 /** Parameters of a model by name: made when first asked for, the same ever after. */
 export class ParameterStore {
   readonly list: Parameter[] = [];
+  readonly constants = new Map<string, { node: Node; values: Float32Array }>();
   readonly #byName = new Map<string, Parameter>();
   readonly #graph: Graph;
 
@@ -37,6 +38,15 @@ export class ParameterStore {
     this.list.push(made);
     return made.node;
   }
+
+  /** A tensor that is not trained and follows from the model alone. */
+  constant(name: string, values: Float32Array): Node {
+    const known = this.constants.get(name);
+    if (known !== undefined) return known.node;
+    const node = parameter(this.#graph, name, [values.length]);
+    this.constants.set(name, { node, values });
+    return node;
+  }
 }
 
 /** What a layer is built with. */
@@ -46,6 +56,8 @@ export interface LayerContext {
   /** whether dropout acts, and statistics are those of the batch */
   training: boolean;
   seed: Seed;
+  /** of values that are sequences: (rows, T), 0 where a step is padding */
+  masks: Map<Node, Node>;
   /** a stream of random draws that nothing else in the model uses */
   nextStream(): number;
 }
@@ -53,5 +65,5 @@ export interface LayerContext {
 /** Streams are counted from the beginning in every build, so that they do not depend on what else was built. */
 export function createContext(graph: Graph, parameters: ParameterStore, seed: Seed, training: boolean): LayerContext {
   let streams = 0;
-  return { graph, parameters, training, seed, nextStream: () => STREAM.dropout + streams++ };
+  return { graph, parameters, training, seed, masks: new Map(), nextStream: () => STREAM.dropout + streams++ };
 }

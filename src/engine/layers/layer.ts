@@ -1,10 +1,12 @@
-import type { Graph, Node } from '../graph/graph.ts';
+import { firstDim, type Graph, type Node } from '../graph/graph.ts';
 import type { Seed } from '../random.ts';
 import { createContext, type LayerContext, type Parameter, ParameterStore } from './context.ts';
 import { type Conv2dDescription, conv2d } from './convolution.ts';
 import { type DenseDescription, dense } from './dense.ts';
+import { type EmbeddingDescription, embedding } from './embedding.ts';
 import { type MergeDescription, merge } from './merge.ts';
 import { type PoolingDescription, pool } from './pooling.ts';
+import { type RecurrentDescription, recurrentLayer } from './recurrent.ts';
 import { type SimpleDescription, simple } from './simple.ts';
 
 /** Layers: names and parameters around operations. */
@@ -12,6 +14,8 @@ export type LayerDescription = (
   | DenseDescription
   | Conv2dDescription
   | PoolingDescription
+  | EmbeddingDescription
+  | RecurrentDescription
   | SimpleDescription
   | MergeDescription
 ) & {
@@ -40,6 +44,11 @@ export class ModelBuilder {
     return this.#store.list;
   }
 
+  /** Values that are no parameters, by name: to be written once, before the first step. */
+  get constants(): ReadonlyMap<string, Float32Array> {
+    return new Map([...this.#store.constants].map(([name, { values }]) => [name, values]));
+  }
+
   /** Output of the last of `layers` on x. */
   build(x: Node, layers: readonly LayerDescription[], training: boolean): Node {
     const context = createContext(this.#graph, this.#store, this.#seed, training);
@@ -52,10 +61,18 @@ export class ModelBuilder {
         return input;
       }) ?? [last];
       last = buildLayer(context, inputs, layer);
+      passMask(context, inputs, last);
       outputs.set(layer.name, last);
     }
     return last;
   }
+}
+
+/** What was padding in a layer's inputs is padding in its output, where that is a sequence of the same length. */
+function passMask({ masks }: LayerContext, inputs: readonly Node[], output: Node): void {
+  const mask = inputs.map((input) => masks.get(input)).find((found) => found !== undefined);
+  if (mask === undefined || masks.has(output)) return;
+  if (output.shape.dims.length === 2 && firstDim(output) === firstDim(mask)) masks.set(output, mask);
 }
 
 function buildLayer(context: LayerContext, inputs: readonly Node[], layer: LayerDescription): Node {
@@ -69,6 +86,13 @@ function buildLayer(context: LayerContext, inputs: readonly Node[], layer: Layer
     case 'average_pool2d':
     case 'global_average_pool2d':
       return pool(context, x, layer);
+    case 'embedding':
+    case 'position_embedding':
+      return embedding(context, x, layer);
+    case 'rnn':
+    case 'lstm':
+    case 'gru':
+      return recurrentLayer(context, inputs, layer);
     case 'activation':
     case 'dropout':
     case 'flatten':

@@ -10,6 +10,7 @@ import { elementwiseOps } from './elementwise.ts';
 import { embeddings } from './embedding.ts';
 import { leaves } from './leaves.ts';
 import { losses } from './losses.ts';
+import { masks } from './masks.ts';
 import { matmuls } from './matmul.ts';
 import { defaultDomain, type Op } from './op.ts';
 import { poolings } from './pooling.ts';
@@ -23,6 +24,7 @@ const ops = new Map<string, Op>(
     ...poolings,
     ...recurrents,
     ...embeddings,
+    ...masks,
     ...elementwiseOps,
     ...concatenations,
     ...activations,

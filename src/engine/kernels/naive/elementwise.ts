@@ -10,6 +10,7 @@ type ElementwiseName =
   | 'sub'
   | 'mul'
   | 'affine'
+  | 'atLeast'
   | 'addBias'
   | 'mulRows'
   | 'scaleBy'
@@ -44,6 +45,7 @@ export function createElementwise({ f32 }: Views): Pick<Kernels, ElementwiseName
       for (let i = 0; i < n; i++) f32[at(y) + i] = value;
     },
     copy: (x, y, n) => map(x, y, n, (x) => x),
+    atLeast: (x, y, n, limit) => map(x, y, n, (x) => (x >= Math.fround(limit) ? 1 : 0)),
     copyColumns(x, ldx, y, ldy, rows, cols) {
       for (let r = 0; r < rows; r++) for (let j = 0; j < cols; j++) f32[at(y) + r * ldy + j] = f32[at(x) + r * ldx + j];
     },

@@ -115,6 +115,18 @@ export function mul(a: usize, b: usize, y: usize, n: u32): void {
   }
 }
 
+export function atLeast(x: usize, y: usize, n: u32, limit: f32): void {
+  const one = f32x4.splat(1);
+  const l = f32x4.splat(limit);
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    storePart(y, v128.and(f32x4.ge(loadPart(x, part), l), one), part);
+    x += 16;
+    y += 16;
+    n -= part;
+  }
+}
+
 /** y = scale·x + shift */
 export function affine(x: usize, y: usize, n: u32, scale: f32, shift: f32): void {
   const factor = f32x4.splat(scale);

@@ -5,7 +5,7 @@ export { gruForward, gruBackward, lstmForward, lstmBackward, previousSteps, rnnF
 export { embed, embedGrad } from './embedding';
 export { conv2d, conv2dInputGrad, conv2dWeightGrad } from './convolution';
 export { averagePool2d, averagePool2dGrad, maxPool2d, maxPool2dGrad } from './pooling';
-export { add, addBias, affine, clipValue, copy, copyColumns, fill, mul, mulRows, scaleBy, sub } from './elementwise';
+export { add, addBias, affine, atLeast, clipValue, copy, copyColumns, fill, mul, mulRows, scaleBy, sub } from './elementwise';
 export {
   exp,
   geluErf,

@@ -1,0 +1,94 @@
+import { firstDim, lastDim, type Node } from '../graph/graph.ts';
+import type { InitializerDescription } from '../initializers.ts';
+import { columns, concatenate } from '../ops/concatenate.ts';
+import { dropout } from '../ops/dropout.ts';
+import { reshape } from '../ops/elementwise.ts';
+import { type RecurrentKind, recurrent } from '../ops/recurrent.ts';
+import type { LayerContext } from './context.ts';
+import type { WeightsDescription } from './dense.ts';
+
+export interface RecurrentDescription extends WeightsDescription {
+  type: RecurrentKind;
+  name: string;
+  units: number;
+  /** how many, one over the other */
+  depth: number;
+  bidirectional: boolean;
+  returns: 'sequence' | 'last';
+  /** between two of the depth */
+  dropout: number;
+  recurrentInit: InitializerDescription;
+}
+
+const GATES: Record<RecurrentKind, number> = { rnn: 1, gru: 3, lstm: 4 };
+
+/** x (rows, T, in) → (rows, T, units), (rows, T, 2·units) where it runs both ways; or the last state of each alone. */
+export function recurrentLayer(
+  context: LayerContext,
+  [x, ...initial]: readonly Node[],
+  layer: RecurrentDescription,
+): Node {
+  const { graph, masks } = context;
+  const mask = masks.get(x!);
+  let sequence = x!;
+  for (let level = 1; ; level++) {
+    const ways = (layer.bidirectional ? [false, true] : [false]).map((reverse) => ({
+      reverse,
+      states: direction(context, sequence, layer, level, reverse, initial, mask),
+    }));
+    if (level === layer.depth && layer.returns === 'last') {
+      const last = ways.map(({ reverse, states }) => stepOf(context, states, reverse ? 0 : firstDim(states) - 1));
+      return last.length === 1 ? last[0]! : concatenate(graph, last);
+    }
+    sequence =
+      ways.length === 1
+        ? ways[0]!.states
+        : concatenate(
+            graph,
+            ways.map(({ states }) => states),
+          );
+    if (level === layer.depth) return sequence;
+    if (context.training && layer.dropout > 0)
+      sequence = dropout(graph, sequence, layer.dropout, context.seed, context.nextStream());
+  }
+}
+
+/** One level, one way: `lstm_1.weight`, above it `lstm_1.level2.weight`; what runs backwards is `….reverse.weight`. */
+function direction(
+  { graph, parameters }: LayerContext,
+  x: Node,
+  layer: RecurrentDescription,
+  level: number,
+  reverse: boolean,
+  initial: readonly Node[],
+  mask: Node | undefined,
+): Node {
+  const { type, units } = layer;
+  const prefix = `${layer.name}.${level === 1 ? '' : `level${level}.`}${reverse ? 'reverse.' : ''}`;
+  const gates = GATES[type] * units;
+  const fan = { fanIn: lastDim(x), fanOut: units };
+  const fanOfState = { fanIn: units, fanOut: units };
+  return recurrent(
+    graph,
+    type,
+    {
+      x,
+      w: parameters.get(`${prefix}weight`, [lastDim(x), gates], layer.init, fan),
+      u: parameters.get(`${prefix}recurrent_weight`, [units, gates], layer.recurrentInit, fanOfState),
+      bias: layer.bias ? parameters.get(`${prefix}bias`, [gates], layer.biasInit, fan) : undefined,
+      recurrentBias:
+        layer.bias && type === 'gru'
+          ? parameters.get(`${prefix}recurrent_bias`, [units], layer.biasInit, fanOfState)
+          : undefined,
+      mask,
+      initial: initial.length > 0 ? initial : undefined,
+    },
+    reverse,
+  );
+}
+
+/** (rows, width) of step t of (rows, T, width) */
+function stepOf({ graph }: LayerContext, sequence: Node, t: number): Node {
+  const [steps, width] = sequence.shape.dims as [number, number];
+  return columns(graph, reshape(graph, sequence, steps * width), t * width, width);
+}
