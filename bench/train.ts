@@ -15,7 +15,7 @@ export async function benchTraining(options: TrainBenchOptions): Promise<void> {
   if (workload === undefined)
     throw new Error(`no workload ${options.workload}; there are ${Object.keys(WORKLOADS).join(', ')}`);
   const { compiled } = chooseKernels();
-  const { batch, input, outputs } = workload;
+  const { batch, input, outputs, tokens } = workload;
   const width = widthOf(input);
   const rows = BATCHES * batch;
   const labels = workload.loss.type === 'cross_entropy';
@@ -24,7 +24,9 @@ export async function benchTraining(options: TrainBenchOptions): Promise<void> {
       rows: {
         count: rows,
         features: { dims: input, element: 'f32' },
-        target: labels ? { kind: 'labels' } : { kind: 'values', width: outputs },
+        target: labels
+          ? { kind: 'labels', ...(tokens === undefined ? {} : { positions: tokens }) }
+          : { kind: 'values', width: outputs },
         trainOrder: rows,
         evaluationOrder: 0,
       },
@@ -39,11 +41,11 @@ export async function benchTraining(options: TrainBenchOptions): Promise<void> {
     { compiled, threads: options.threads, maxThreads: availableParallelism() },
   );
   for (const [i, parameter] of trainer.parameters.entries())
-    trainer.tensor(parameter.name).set(weightsOf(parameter, i));
+    trainer.tensor(parameter.name).set(weightsOf(workload, parameter, i));
   for (let i = 0; i < BATCHES; i++) {
     const drawn = batchOf(workload, i);
     trainer.features.set(drawn.x, i * batch * width);
-    if (drawn.labels !== undefined) trainer.labels.set(drawn.labels, i * batch);
+    if (drawn.labels !== undefined) trainer.labels.set(drawn.labels, i * batch * (tokens ?? 1));
     if (drawn.values !== undefined) trainer.values.set(drawn.values, i * batch * outputs);
   }
   trainer.trainOrder.forEach((_, i, order) => {

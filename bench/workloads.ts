@@ -14,11 +14,15 @@ export interface Workload {
   input: number[];
   /** classes, or values to predict */
   outputs: number;
+  /** of a language model: rows are this many tokens, and the labels are the tokens that follow them */
+  tokens?: number;
   layers: LayerDescription[];
   batch: number;
   loss: LossDescription;
   optimizer: OptimizerDescription;
   learningRate: number;
+  /** initial values of a parameter lie within `scale` of `offset`; left out: 1/√inputs of 0 */
+  begin?: (name: string) => { scale: number; offset?: number };
   /** the step whose loss is printed as `loss_check` */
   checkStep: number;
 }
@@ -84,6 +88,26 @@ export const WORKLOADS: Record<string, Workload> = {
     learningRate: 1e-3,
     checkStep: 5,
   },
+  W4: {
+    name: 'W4',
+    input: [64],
+    outputs: 64,
+    tokens: 64,
+    layers: [
+      { type: 'embedding', name: 'tokens', vocabulary: 64, units: 64, init: zeros, padding: false },
+      {
+        ...{ type: 'lstm', name: 'lstm', units: 256, depth: 1, bidirectional: false, returns: 'sequence', dropout: 0 },
+        ...{ init: zeros, recurrentInit: zeros, bias: true, biasInit: zeros },
+      },
+      dense('output', 64, 'linear'),
+    ],
+    batch: 32,
+    loss: { type: 'cross_entropy' },
+    optimizer: adam,
+    learningRate: 2e-3,
+    checkStep: 5,
+    begin: (name) => ({ scale: name === 'tokens.weight' ? 1 : 1 / 16 }),
+  },
   W6: {
     name: 'W6',
     ...perceptron([1024, 4096, 4096, 1000], 'relu'),
@@ -111,20 +135,29 @@ function drawSymmetric(count: number, seed: number, scale: number): Float32Array
   return drawUniform(count, seed).map((u) => (u * 2 - 1) * scale);
 }
 
-/** Initial values of the parameter at `index` in the model's order: uniform within ±1/√inputs of a unit. */
-export function weightsOf({ node, fan }: Parameter, index: number): Float32Array {
-  return drawSymmetric(elementsOf(node), 100 + index, 1 / Math.sqrt(fan.fanIn));
+/** Initial values of the parameter at `index` in the model's order. */
+export function weightsOf({ begin }: Workload, { name, node, fan }: Parameter, index: number): Float32Array {
+  const { scale, offset = 0 } = begin?.(name) ?? { scale: 1 / Math.sqrt(fan.fanIn) };
+  return drawUniform(elementsOf(node), 100 + index).map((u) => (u * 2 - 1) * scale + offset);
 }
 
 export function widthOf(dims: readonly number[]): number {
   return dims.reduce((product, n) => product * n, 1);
 }
 
-/** Batch `index`: x (batch, inputs), and labels (batch) or values (batch, outputs). */
+/** Batch `index`: x (batch, inputs), and labels (batch) or (batch, tokens), or values (batch, outputs). */
 export function batchOf(
-  { input, outputs, batch, loss }: Workload,
+  { input, outputs, tokens, batch, loss }: Workload,
   index: number,
 ): { x: Float32Array; labels?: Int32Array; values?: Float32Array } {
+  if (tokens !== undefined) {
+    const text = drawUniform(batch * (tokens + 1), 5000 + 2 * index).map((u) => Math.floor(u * outputs));
+    const at = (i: number, shift: number) => text[Math.floor(i / tokens) * (tokens + 1) + (i % tokens) + shift]!;
+    return {
+      x: Float32Array.from({ length: batch * tokens }, (_, i) => at(i, 0)),
+      labels: Int32Array.from({ length: batch * tokens }, (_, i) => at(i, 1)),
+    };
+  }
   const x = drawSymmetric(batch * widthOf(input), 5000 + 2 * index, 1);
   const seed = 5001 + 2 * index;
   if (loss.type === 'cross_entropy')
