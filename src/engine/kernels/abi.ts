@@ -234,6 +234,196 @@ export interface Kernels {
     scratch: Pointer,
   ): void;
 
+  // ---- normalisation --------------------------------------------------------------------------------------------
+  /** y (vectors, 2): mean (0 unless `centered`) and 1/√(mean of (x − mean)² + epsilon) of each vector (cols) */
+  vectorMoments(centered: number, x: Pointer, y: Pointer, vectors: number, cols: number, epsilon: number): void;
+  /** y = x̂·scale + bias, x̂ = (x − mean)·deviation; scale (cols) and bias (cols) may be 0 for none */
+  vectorNorm(
+    x: Pointer,
+    moments: Pointer,
+    scale: Pointer,
+    bias: Pointer,
+    y: Pointer,
+    vectors: number,
+    cols: number,
+  ): void;
+  /** dx = deviation·(g − mean of g − x̂·mean of g·x̂), g = dy·scale; without the first mean unless `centered` */
+  vectorNormGrad(
+    centered: number,
+    dy: Pointer,
+    x: Pointer,
+    moments: Pointer,
+    scale: Pointer,
+    dx: Pointer,
+    vectors: number,
+    cols: number,
+  ): void;
+  /** dscale (cols) = Σ over vectors of dy·x̂, for `cols` columns of vectors at distance ld */
+  vectorScaleGrad(
+    dy: Pointer,
+    x: Pointer,
+    ld: number,
+    moments: Pointer,
+    dscale: Pointer,
+    vectors: number,
+    cols: number,
+  ): void;
+  /** moments (rows, 2, channels): mean and deviation of each channel's group of channels over a row's places */
+  groupMoments(
+    x: Pointer,
+    moments: Pointer,
+    rows: number,
+    places: number,
+    channels: number,
+    groups: number,
+    epsilon: number,
+  ): void;
+  /** mean (cols) and deviation (cols) of columns of x (vectors; distance ld) over all vectors */
+  batchMoments(
+    x: Pointer,
+    ld: number,
+    mean: Pointer,
+    deviation: Pointer,
+    vectors: number,
+    cols: number,
+    epsilon: number,
+  ): void;
+  /** y = x̂·scale + bias by channel; moments (2, channels), those of the next row `ldm` floats on (0: the same for all) */
+  channelNorm(
+    x: Pointer,
+    moments: Pointer,
+    ldm: number,
+    scale: Pointer,
+    bias: Pointer,
+    y: Pointer,
+    rows: number,
+    places: number,
+    channels: number,
+  ): void;
+  /** dscale (cols) = Σ over rows and places of dy·x̂, for `cols` of the channels */
+  channelScaleGrad(
+    dy: Pointer,
+    x: Pointer,
+    moments: Pointer,
+    ldm: number,
+    dscale: Pointer,
+    rows: number,
+    places: number,
+    channels: number,
+    cols: number,
+  ): void;
+  /** dx = deviation·(g − mean of g − x̂·mean of g·x̂), g = dy·scale, means over the group and the row's places. `scratch`: 2·channels floats */
+  groupNormGrad(
+    dy: Pointer,
+    x: Pointer,
+    moments: Pointer,
+    scale: Pointer,
+    dx: Pointer,
+    rows: number,
+    places: number,
+    channels: number,
+    groups: number,
+    scratch: Pointer,
+  ): void;
+  /** dx = deviation·scale·(dy − dbias/N − x̂·dscale/N), N = places · step.rows. `scratch`: 2·channels floats */
+  batchNormGrad(
+    dy: Pointer,
+    x: Pointer,
+    moments: Pointer,
+    scale: Pointer,
+    dscale: Pointer,
+    dbias: Pointer,
+    dx: Pointer,
+    rows: number,
+    places: number,
+    channels: number,
+    step: Pointer,
+    scratch: Pointer,
+  ): void;
+  /** mean += momentum·(batch mean − mean); variance likewise, the batch's with Bessel's correction over places · step.rows values */
+  updateRunning(
+    mean: Pointer,
+    variance: Pointer,
+    batchMean: Pointer,
+    batchDeviation: Pointer,
+    cols: number,
+    places: number,
+    momentum: number,
+    epsilon: number,
+    step: Pointer,
+  ): void;
+  /** moments from running statistics: mean, and 1/√(variance + epsilon) */
+  runningMoments(
+    mean: Pointer,
+    variance: Pointer,
+    toMean: Pointer,
+    toDeviation: Pointer,
+    cols: number,
+    epsilon: number,
+  ): void;
+
+  // ---- attention ------------------------------------------------------------------------------------------------
+  /**
+   * y (rows, querySteps, heads·depth) = softmax(q·kᵀ/√depth)·v for each head (Vaswani et al. 2017). q (rows, querySteps, …), vectors `ldq` apart; k and v
+   * (rows, keySteps, …), `ldk` apart; `keyHeads` heads of keys and values are shared by heads/keyHeads heads each. causal: query i sees keys
+   * 0 … i + keySteps − querySteps. mask (rows, keySteps): 0 at keys that count for nothing; a query that sees no key gives zeros.
+   */
+  attention(
+    causal: number,
+    rows: number,
+    querySteps: number,
+    keySteps: number,
+    heads: number,
+    keyHeads: number,
+    depth: number,
+    q: Pointer,
+    ldq: number,
+    k: Pointer,
+    v: Pointer,
+    ldk: number,
+    mask: Pointer,
+    y: Pointer,
+    scratch: Pointer,
+  ): void;
+  /** dq, dk and dv, laid out as q, k and v are; from one row to the next rowBytesOfDq and rowBytesOfDk bytes */
+  attentionGrad(
+    causal: number,
+    rows: number,
+    querySteps: number,
+    keySteps: number,
+    heads: number,
+    keyHeads: number,
+    depth: number,
+    dy: Pointer,
+    q: Pointer,
+    ldq: number,
+    k: Pointer,
+    v: Pointer,
+    ldk: number,
+    mask: Pointer,
+    dq: Pointer,
+    dk: Pointer,
+    dv: Pointer,
+    rowBytesOfDq: number,
+    rowBytesOfDk: number,
+    scratch: Pointer,
+  ): void;
+  /**
+   * Rotary positions (Su et al. 2021): the first `heads` heads of each vector of `ld` are turned, the pair (j, j + depth/2) at step t by the angle whose
+   * cosine and sine are table[t, j] and table[t, j + depth/2]; sign −1 turns back. What follows is copied.
+   */
+  rotary(
+    x: Pointer,
+    table: Pointer,
+    y: Pointer,
+    rows: number,
+    steps: number,
+    heads: number,
+    depth: number,
+    ld: number,
+    sign: number,
+  ): void;
+
   // ---- embedding ------------------------------------------------------------------------------------------------
   /** y (n, cols) = row ids[i] of table (size, cols); ids are floats; one outside [0, size) gives a row of NaN */
   embed(ids: Pointer, table: Pointer, y: Pointer, n: number, size: number, cols: number): void;

@@ -1,5 +1,5 @@
 import { GemmFlag, RecurrentFlag } from './abi.ts';
-import type { KernelCase } from './self-check.ts';
+import type { KernelCase } from './check-case.ts';
 
 /**
  * Calls of the kernels of recurrent layers and embeddings: both directions, with and without a mask and an initial state. `draw` places

@@ -1,12 +1,14 @@
 import type { Kernels } from './abi.ts';
 import { createAdagrad } from './naive/adagrad.ts';
 import { createAdamVariants } from './naive/adam-variants.ts';
+import { createAttention } from './naive/attention.ts';
 import { createConvolution } from './naive/convolution.ts';
 import { createElementwise } from './naive/elementwise.ts';
 import { createEmbedding } from './naive/embedding.ts';
 import { createGemm } from './naive/gemm.ts';
 import { createLamb } from './naive/lamb.ts';
 import { createLion } from './naive/lion.ts';
+import { createNormalization } from './naive/normalization.ts';
 import { createOptimizers } from './naive/optimizers.ts';
 import { createPooling } from './naive/pooling.ts';
 import { createRandom } from './naive/random.ts';
@@ -25,6 +27,8 @@ export function createNaiveKernels(memory: WebAssembly.Memory): Kernels {
   return {
     ...createGemm(views),
     ...createRecurrent(views),
+    ...createNormalization(views),
+    ...createAttention(views),
     ...createEmbedding(views),
     ...createConvolution(views),
     ...createPooling(views),

@@ -1,14 +1,8 @@
 import { Activation, GEMM_SCRATCH_BYTES, GemmFlag, type KernelName, type Kernels, NO_LABEL, StepBlock } from './abi.ts';
+import type { KernelCase } from './check-case.ts';
+import { placeNormalizationCases } from './check-normalization.ts';
 import { placeRecurrentCases } from './check-recurrent.ts';
 import { createNaiveKernels } from './naive.ts';
-
-/** One call of one kernel on the buffers of a `Stage`, and how far it may be from the naive twin. */
-export interface KernelCase {
-  kernel: KernelName;
-  args: number[];
-  /** |actual − expected| ≤ tolerance·max(1, |expected|), for every float of the stage; 0 asks for the same bits */
-  tolerance: number;
-}
 
 export interface CaseSizes {
   /** elements of an element-wise call */
@@ -90,10 +84,9 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
   const weights = place(random(3 * 2 * channels * filters, (u) => 2 * u - 1));
   const outputs = place(random(images * height * width * filters, (u) => 2 * u - 1));
   const shifts = place(random(filters, (u) => u));
-  const recurrentCases = placeRecurrentCases(
-    (count, scale) => place(random(count, (u) => (2 * u - 1) * scale)),
-    (values) => place(values),
-  );
+  const draw = (count: number, scale: number) => place(random(count, (u) => (2 * u - 1) * scale));
+  const recurrentCases = placeRecurrentCases(draw, place);
+  const normalizationCases = placeNormalizationCases(draw, place, step);
   const scratch = end;
 
   const unary = (kernel: KernelName, tolerance: number, input = x, ...rest: number[]): KernelCase => ({
@@ -172,6 +165,7 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
 
     ...convolutionCases(),
     ...recurrentCases(scratch),
+    ...normalizationCases(scratch),
 
     { kernel: 'fill', args: [y, n, 1.25], tolerance: 0 },
     unary('copy', 0),

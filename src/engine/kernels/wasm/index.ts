@@ -2,6 +2,21 @@
 
 export { gemm, packPanels } from './gemm';
 export { gruForward, gruBackward, lstmForward, lstmBackward, previousSteps, rnnForward, rnnBackward } from './recurrent';
+export { attention, attentionGrad, rotary } from './attention';
+export {
+  batchMoments,
+  batchNormGrad,
+  channelNorm,
+  channelScaleGrad,
+  groupMoments,
+  groupNormGrad,
+  runningMoments,
+  updateRunning,
+  vectorMoments,
+  vectorNorm,
+  vectorNormGrad,
+  vectorScaleGrad,
+} from './normalization';
 export { embed, embedGrad } from './embedding';
 export { conv2d, conv2dInputGrad, conv2dWeightGrad } from './convolution';
 export { averagePool2d, averagePool2dGrad, maxPool2d, maxPool2dGrad } from './pooling';

@@ -1,0 +1,267 @@
+// Attention over the heads of each row of the batch, a tile of queries at a time: scores of the tile against all its keys lie
+// in the scratch, are made weights there, and are multiplied with the values at once. No (steps, steps) matrix is kept;
+// backward makes the tile's weights again.
+
+import { fill } from './elementwise';
+import { gemm } from './gemm';
+import { fma, loadPart, loadPartOr, maxLanes, storePart, sumLanes } from './lanes';
+import { exp4 } from './math';
+
+/** Where tiles lie, after gemm's part of the scratch, and how many floats fit */
+// @ts-ignore: decorator
+@inline const TILE: usize = 788480;
+// @ts-ignore: decorator
+@inline const TILE_FLOATS: u32 = 65024;
+// @ts-ignore: decorator
+@inline const MOST_QUERIES: u32 = 64;
+
+// bits of gemm's flags
+// @ts-ignore: decorator
+@inline const TRANSPOSE_A: u32 = 1;
+// @ts-ignore: decorator
+@inline const TRANSPOSE_B: u32 = 2;
+// @ts-ignore: decorator
+@inline const ACCUMULATE: u32 = 4;
+
+/** Scores (n) of one query to weights: softmax of scale·score over the keys that the mask (0: none) leaves; zeros where it leaves none */
+function weigh(x: usize, n: u32, scale: f32, mask: usize): void {
+  const lowest = f32x4.splat(-Infinity);
+  const zero = f32x4.splat(0);
+  const s = f32x4.splat(scale);
+  let top = lowest;
+  for (let j: u32 = 0; j < n; j += 4) {
+    const part = min<u32>(n - j, 4);
+    const o = <usize>j << 2;
+    let v = f32x4.mul(loadPart(x + o, part), s);
+    if (mask) v = v128.bitselect(lowest, v, f32x4.eq(loadPart(mask + o, part), zero));
+    storePart(x + o, v, part);
+    top = f32x4.pmax(top, loadPartOr(x + o, part, lowest));
+  }
+  const most = maxLanes(top);
+  if (most == -Infinity) {
+    // nothing but what the mask took; NaN, which has no maximum either, stays
+    for (let j: u32 = 0; j < n; j++) {
+      const at = x + (<usize>j << 2);
+      store<f32>(at, load<f32>(at) == -Infinity ? 0 : NaN);
+    }
+    return;
+  }
+  const m = f32x4.splat(most);
+  let sum = zero;
+  for (let j: u32 = 0; j < n; j += 4) {
+    const part = min<u32>(n - j, 4);
+    const o = <usize>j << 2;
+    const e = exp4(f32x4.sub(loadPartOr(x + o, part, lowest), m));
+    sum = f32x4.add(sum, e);
+    storePart(x + o, e, part);
+  }
+  const factor = f32x4.splat(1 / sumLanes(sum));
+  for (let j: u32 = 0; j < n; j += 4) {
+    const part = min<u32>(n - j, 4);
+    const o = <usize>j << 2;
+    storePart(x + o, f32x4.mul(loadPart(x + o, part), factor), part);
+  }
+}
+
+/** Weights of queries [first, first + count) against their keys into the tile (count, keys); a later key of a causal one counts 0 */
+function weights(
+  causal: u32,
+  q: usize,
+  ldq: u32,
+  k: usize,
+  ldk: u32,
+  first: u32,
+  count: u32,
+  keys: u32,
+  shift: i32,
+  depth: u32,
+  scale: f32,
+  mask: usize,
+  tile: usize,
+  scratch: usize,
+): void {
+  gemm(TRANSPOSE_B, count, keys, depth, q, ldq, k, ldk, tile, keys, 0, 0, 0, scratch);
+  for (let i: u32 = 0; i < count; i++) {
+    const row = tile + ((<usize>i * <usize>keys) << 2);
+    let seen = keys;
+    if (causal) {
+      const until = <i32>(first + i + 1) + shift;
+      seen = until < 0 ? 0 : min<u32>(keys, <u32>until);
+    }
+    weigh(row, seen, scale, mask);
+    fill(row + (<usize>seen << 2), keys - seen, 0);
+  }
+}
+
+/** Keys that queries before `until` can see */
+// @ts-ignore: decorator
+@inline
+function keysOf(causal: u32, until: u32, shift: i32, keySteps: u32): u32 {
+  if (!causal) return keySteps;
+  const last = <i32>until + shift;
+  return last < 1 ? 1 : min<u32>(keySteps, <u32>last);
+}
+
+export function attention(
+  causal: u32,
+  rows: u32,
+  querySteps: u32,
+  keySteps: u32,
+  heads: u32,
+  keyHeads: u32,
+  depth: u32,
+  q: usize,
+  ldq: u32,
+  k: usize,
+  v: usize,
+  ldk: u32,
+  mask: usize,
+  y: usize,
+  scratch: usize,
+): void {
+  const tile = scratch + TILE;
+  const scale: f32 = 1 / sqrt<f32>(<f32>depth);
+  const most = max<u32>(1, min<u32>(MOST_QUERIES, TILE_FLOATS / keySteps));
+  const shift = <i32>keySteps - <i32>querySteps;
+  const width = heads * depth;
+  for (; rows > 0; rows--) {
+    for (let h: u32 = 0; h < heads; h++) {
+      const headBytes = <usize>(h * depth) << 2;
+      const keyBytes = <usize>((h / (heads / keyHeads)) * depth) << 2;
+      for (let first: u32 = 0; first < querySteps; first += most) {
+        const count = min<u32>(most, querySteps - first);
+        const keys = keysOf(causal, first + count, shift, keySteps);
+        const at = q + headBytes + ((<usize>first * <usize>ldq) << 2);
+        weights(causal, at, ldq, k + keyBytes, ldk, first, count, keys, shift, depth, scale, mask, tile, scratch);
+        const out = y + headBytes + ((<usize>first * <usize>width) << 2);
+        gemm(0, count, depth, keys, tile, keys, v + keyBytes, ldk, out, width, 0, 0, 0, scratch);
+      }
+    }
+    q += (<usize>querySteps * <usize>ldq) << 2;
+    k += (<usize>keySteps * <usize>ldk) << 2;
+    v += (<usize>keySteps * <usize>ldk) << 2;
+    y += (<usize>querySteps * <usize>width) << 2;
+    if (mask) mask += <usize>keySteps << 2;
+  }
+}
+
+/** dS = P·(dP − Σ P·dP)·scale, in place of dP; one query's n keys */
+function scoreGradient(p: usize, dp: usize, n: u32, scale: f32): void {
+  let sum = f32x4.splat(0);
+  for (let j: u32 = 0; j < n; j += 4) {
+    const part = min<u32>(n - j, 4);
+    const o = <usize>j << 2;
+    sum = fma(loadPart(p + o, part), loadPart(dp + o, part), sum);
+  }
+  const mean = f32x4.splat(sumLanes(sum));
+  const s = f32x4.splat(scale);
+  for (let j: u32 = 0; j < n; j += 4) {
+    const part = min<u32>(n - j, 4);
+    const o = <usize>j << 2;
+    const d = f32x4.mul(loadPart(p + o, part), f32x4.sub(loadPart(dp + o, part), mean));
+    storePart(dp + o, f32x4.mul(d, s), part);
+  }
+}
+
+export function attentionGrad(
+  causal: u32,
+  rows: u32,
+  querySteps: u32,
+  keySteps: u32,
+  heads: u32,
+  keyHeads: u32,
+  depth: u32,
+  dy: usize,
+  q: usize,
+  ldq: u32,
+  k: usize,
+  v: usize,
+  ldk: u32,
+  mask: usize,
+  dq: usize,
+  dk: usize,
+  dv: usize,
+  rowBytesOfDq: usize,
+  rowBytesOfDk: usize,
+  scratch: usize,
+): void {
+  const scale: f32 = 1 / sqrt<f32>(<f32>depth);
+  const most = max<u32>(1, min<u32>(MOST_QUERIES, TILE_FLOATS / (2 * keySteps)));
+  const shift = <i32>keySteps - <i32>querySteps;
+  const width = heads * depth;
+  const p = scratch + TILE;
+  for (; rows > 0; rows--) {
+    for (let t: u32 = 0; t < keySteps; t++) {
+      fill(dk + ((<usize>t * <usize>ldk) << 2), keyHeads * depth, 0);
+      fill(dv + ((<usize>t * <usize>ldk) << 2), keyHeads * depth, 0);
+    }
+    for (let h: u32 = 0; h < heads; h++) {
+      const headBytes = <usize>(h * depth) << 2;
+      const keyBytes = <usize>((h / (heads / keyHeads)) * depth) << 2;
+      for (let first: u32 = 0; first < querySteps; first += most) {
+        const count = min<u32>(most, querySteps - first);
+        const keys = keysOf(causal, first + count, shift, keySteps);
+        const queries = headBytes + ((<usize>first * <usize>ldq) << 2);
+        const out = dy + headBytes + ((<usize>first * <usize>width) << 2);
+        const dp = p + ((<usize>count * <usize>keys) << 2);
+        weights(causal, q + queries, ldq, k + keyBytes, ldk, first, count, keys, shift, depth, scale, mask, p, scratch);
+        gemm(TRANSPOSE_B, count, keys, depth, out, width, v + keyBytes, ldk, dp, keys, 0, 0, 0, scratch);
+        gemm(TRANSPOSE_A | ACCUMULATE, keys, depth, count, p, keys, out, width, dv + keyBytes, ldk, 0, 0, 0, scratch);
+        for (let i: u32 = 0; i < count; i++) {
+          const at = (<usize>i * <usize>keys) << 2;
+          scoreGradient(p + at, dp + at, keys, scale);
+        }
+        gemm(0, count, depth, keys, dp, keys, k + keyBytes, ldk, dq + queries, ldq, 0, 0, 0, scratch);
+        gemm(TRANSPOSE_A | ACCUMULATE, keys, depth, count, dp, keys, q + queries, ldq, dk + keyBytes, ldk, 0, 0, 0, scratch);
+      }
+    }
+    dy += (<usize>querySteps * <usize>width) << 2;
+    q += (<usize>querySteps * <usize>ldq) << 2;
+    k += (<usize>keySteps * <usize>ldk) << 2;
+    v += (<usize>keySteps * <usize>ldk) << 2;
+    dq += rowBytesOfDq;
+    dk += rowBytesOfDk;
+    dv += rowBytesOfDk;
+    if (mask) mask += <usize>keySteps << 2;
+  }
+}
+
+/**
+ * Rotary positions: the first `heads` heads of each vector (heads·depth … of `ld` floats) are turned, pair (j, j + depth/2) by the
+ * angle whose cosine and sine stand in table (steps, depth) as [cos | sin]; sign −1 turns back. The rest is copied.
+ */
+export function rotary(
+  x: usize,
+  table: usize,
+  y: usize,
+  rows: u32,
+  steps: u32,
+  heads: u32,
+  depth: u32,
+  ld: u32,
+  sign: f32,
+): void {
+  const half = depth >> 1;
+  const halfBytes = <usize>half << 2;
+  for (; rows > 0; rows--) {
+    for (let t: u32 = 0; t < steps; t++) {
+      const cos = table + ((<usize>t * <usize>depth) << 2);
+      const sin = cos + halfBytes;
+      for (let h: u32 = 0; h < heads; h++) {
+        const o = <usize>(h * depth) << 2;
+        for (let j: u32 = 0; j < half; j++) {
+          const at = o + (<usize>j << 2);
+          const a = load<f32>(x + at);
+          const b = load<f32>(x + at + halfBytes);
+          const c = load<f32>(cos + (<usize>j << 2));
+          const s = sign * load<f32>(sin + (<usize>j << 2));
+          store<f32>(y + at, a * c - b * s);
+          store<f32>(y + at + halfBytes, b * c + a * s);
+        }
+      }
+      for (let j = heads * depth; j < ld; j++) store<f32>(y + (<usize>j << 2), load<f32>(x + (<usize>j << 2)));
+      x += <usize>ld << 2;
+      y += <usize>ld << 2;
+    }
+  }
+}

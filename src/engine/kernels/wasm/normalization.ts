@@ -1,0 +1,514 @@
+// Normalisation over vectors (layer, RMS) and over channels (group, batch). x, y, dy, dx: (vectors, cols) or (rows, places,
+// channels), dense. Inside a vector, sums run over 8 lanes by column, then over the lanes; over places, in ascending order.
+
+import { fill } from './elementwise';
+import { fma, fnma, loadPart, storePart, sumLanes } from './lanes';
+
+// ---- over vectors ------------------------------------------------------------------------------------------------
+
+/** Σ (x − shift) or Σ (x − shift)², n floats */
+// @ts-ignore: decorator
+@inline
+function sumOf(x: usize, n: u32, shift: f32, squared: bool): f32 {
+  const m = f32x4.splat(shift);
+  let s0 = f32x4.splat(0);
+  let s1 = f32x4.splat(0);
+  for (; n >= 8; n -= 8) {
+    const x0 = f32x4.sub(v128.load(x), m);
+    const x1 = f32x4.sub(v128.load(x, 16), m);
+    s0 = squared ? fma(x0, x0, s0) : f32x4.add(s0, x0);
+    s1 = squared ? fma(x1, x1, s1) : f32x4.add(s1, x1);
+    x += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    // lanes past the end are 0, not −shift
+    const x0 = f32x4.sub(loadPart(x, part), loadPartOfSplat(m, part));
+    s0 = squared ? fma(x0, x0, s0) : f32x4.add(s0, x0);
+    x += 16;
+    n -= part;
+  }
+  return sumLanes(f32x4.add(s0, s1));
+}
+
+/** The first `part` lanes of v, zeros in the others */
+// @ts-ignore: decorator
+@inline
+function loadPartOfSplat(v: v128, part: u32): v128 {
+  const zero = f32x4.splat(0);
+  if (part >= 4) return v;
+  let r = f32x4.replace_lane(zero, 0, f32x4.extract_lane(v, 0));
+  if (part > 1) r = f32x4.replace_lane(r, 1, f32x4.extract_lane(v, 0));
+  if (part > 2) r = f32x4.replace_lane(r, 2, f32x4.extract_lane(v, 0));
+  return r;
+}
+
+/** y (vectors, 2) = mean (0 unless centered) and 1/√(variance + epsilon) of each vector */
+export function vectorMoments(centered: u32, x: usize, y: usize, vectors: u32, cols: u32, epsilon: f32): void {
+  const share: f32 = 1 / <f32>cols;
+  for (; vectors > 0; vectors--) {
+    const mean: f32 = centered ? sumOf(x, cols, 0, false) * share : 0;
+    const variance = sumOf(x, cols, mean, true) * share;
+    store<f32>(y, mean);
+    store<f32>(y, 1 / sqrt<f32>(variance + epsilon), 4);
+    x += <usize>cols << 2;
+    y += 8;
+  }
+}
+
+/** y = (x − mean)·deviation·scale + bias; scale and bias (cols), each may be 0 */
+export function vectorNorm(
+  x: usize,
+  moments: usize,
+  scale: usize,
+  bias: usize,
+  y: usize,
+  vectors: u32,
+  cols: u32,
+): void {
+  const one = f32x4.splat(1);
+  const zero = f32x4.splat(0);
+  for (; vectors > 0; vectors--) {
+    const m = f32x4.splat(load<f32>(moments));
+    const r = f32x4.splat(load<f32>(moments, 4));
+    let j: usize = 0;
+    let n = cols;
+    for (; n >= 8; n -= 8) {
+      const x0 = f32x4.mul(f32x4.sub(v128.load(x), m), r);
+      const x1 = f32x4.mul(f32x4.sub(v128.load(x, 16), m), r);
+      const s0 = scale ? v128.load(scale + j) : one;
+      const s1 = scale ? v128.load(scale + j, 16) : one;
+      const b0 = bias ? v128.load(bias + j) : zero;
+      const b1 = bias ? v128.load(bias + j, 16) : zero;
+      const y0 = fma(x0, s0, b0);
+      const y1 = fma(x1, s1, b1);
+      v128.store(y, y0);
+      v128.store(y, y1, 16);
+      x += 32;
+      y += 32;
+      j += 32;
+    }
+    while (n > 0) {
+      const part = min<u32>(n, 4);
+      const x0 = f32x4.mul(f32x4.sub(loadPart(x, part), m), r);
+      const s0 = scale ? loadPart(scale + j, part) : one;
+      const b0 = bias ? loadPart(bias + j, part) : zero;
+      storePart(y, fma(x0, s0, b0), part);
+      x += <usize>part << 2;
+      y += <usize>part << 2;
+      j += <usize>part << 2;
+      n -= part;
+    }
+    moments += 8;
+  }
+}
+
+/** dx = deviation·(g − [mean of g] − x̂·mean of g·x̂), g = dy·scale; the first mean only where centered */
+export function vectorNormGrad(
+  centered: u32,
+  dy: usize,
+  x: usize,
+  moments: usize,
+  scale: usize,
+  dx: usize,
+  vectors: u32,
+  cols: u32,
+): void {
+  const one = f32x4.splat(1);
+  const share: f32 = 1 / <f32>cols;
+  const bytes = <usize>cols << 2;
+  for (; vectors > 0; vectors--) {
+    const m = f32x4.splat(load<f32>(moments));
+    const r = f32x4.splat(load<f32>(moments, 4));
+    let s0 = f32x4.splat(0);
+    let s1 = f32x4.splat(0);
+    let d0 = f32x4.splat(0);
+    let d1 = f32x4.splat(0);
+    let j: usize = 0;
+    let n = cols;
+    for (; n >= 8; n -= 8) {
+      const g0 = f32x4.mul(v128.load(dy + j), scale ? v128.load(scale + j) : one);
+      const g1 = f32x4.mul(v128.load(dy + j, 16), scale ? v128.load(scale + j, 16) : one);
+      s0 = f32x4.add(s0, g0);
+      s1 = f32x4.add(s1, g1);
+      d0 = fma(g0, f32x4.sub(v128.load(x + j), m), d0);
+      d1 = fma(g1, f32x4.sub(v128.load(x + j, 16), m), d1);
+      j += 32;
+    }
+    while (n > 0) {
+      const part = min<u32>(n, 4);
+      const g0 = f32x4.mul(loadPart(dy + j, part), scale ? loadPart(scale + j, part) : one);
+      s0 = f32x4.add(s0, g0);
+      d0 = fma(g0, f32x4.sub(loadPart(x + j, part), m), d0);
+      j += <usize>part << 2;
+      n -= part;
+    }
+    const mean = f32x4.splat(centered ? sumLanes(f32x4.add(s0, s1)) * share : 0);
+    const along = f32x4.splat(sumLanes(f32x4.add(d0, d1)) * share * load<f32>(moments, 4));
+    j = 0;
+    n = cols;
+    for (; n >= 8; n -= 8) {
+      const g0 = f32x4.sub(f32x4.mul(v128.load(dy + j), scale ? v128.load(scale + j) : one), mean);
+      const g1 = f32x4.sub(f32x4.mul(v128.load(dy + j, 16), scale ? v128.load(scale + j, 16) : one), mean);
+      const x0 = f32x4.mul(f32x4.sub(v128.load(x + j), m), r);
+      const x1 = f32x4.mul(f32x4.sub(v128.load(x + j, 16), m), r);
+      const y0 = f32x4.mul(r, fnma(x0, along, g0));
+      const y1 = f32x4.mul(r, fnma(x1, along, g1));
+      v128.store(dx + j, y0);
+      v128.store(dx + j, y1, 16);
+      j += 32;
+    }
+    while (n > 0) {
+      const part = min<u32>(n, 4);
+      const g0 = f32x4.sub(f32x4.mul(loadPart(dy + j, part), scale ? loadPart(scale + j, part) : one), mean);
+      const x0 = f32x4.mul(f32x4.sub(loadPart(x + j, part), m), r);
+      storePart(dx + j, f32x4.mul(r, fnma(x0, along, g0)), part);
+      j += <usize>part << 2;
+      n -= part;
+    }
+    dy += bytes;
+    x += bytes;
+    dx += bytes;
+    moments += 8;
+  }
+}
+
+/** dscale (cols) = Σ over vectors of dy·x̂, for `cols` columns of vectors of `ld` */
+export function vectorScaleGrad(
+  dy: usize,
+  x: usize,
+  ld: u32,
+  moments: usize,
+  dscale: usize,
+  vectors: u32,
+  cols: u32,
+): void {
+  const pitch = <usize>ld << 2;
+  fill(dscale, cols, 0);
+  for (; vectors > 0; vectors--) {
+    const m = f32x4.splat(load<f32>(moments));
+    const r = f32x4.splat(load<f32>(moments, 4));
+    let j: usize = 0;
+    let n = cols;
+    while (n > 0) {
+      const part = min<u32>(n, 4);
+      const x0 = f32x4.mul(f32x4.sub(loadPart(x + j, part), m), r);
+      storePart(dscale + j, fma(loadPart(dy + j, part), x0, loadPart(dscale + j, part)), part);
+      j += <usize>part << 2;
+      n -= part;
+    }
+    dy += pitch;
+    x += pitch;
+    moments += 8;
+  }
+}
+
+// ---- over channels -----------------------------------------------------------------------------------------------
+
+/** sum (cols) += x over `count` places of distance `pitch` */
+function addPlaces(x: usize, pitch: usize, sum: usize, count: u32, cols: u32): void {
+  for (; count > 0; count--) {
+    for (let j: u32 = 0; j < cols; j += 4) {
+      const part = min<u32>(cols - j, 4);
+      const o = <usize>j << 2;
+      storePart(sum + o, f32x4.add(loadPart(sum + o, part), loadPart(x + o, part)), part);
+    }
+    x += pitch;
+  }
+}
+
+/** sum (cols) += (x − mean)² over places */
+function addSquares(x: usize, pitch: usize, mean: usize, sum: usize, count: u32, cols: u32): void {
+  for (; count > 0; count--) {
+    for (let j: u32 = 0; j < cols; j += 4) {
+      const part = min<u32>(cols - j, 4);
+      const o = <usize>j << 2;
+      const d = f32x4.sub(loadPart(x + o, part), loadPart(mean + o, part));
+      storePart(sum + o, fma(d, d, loadPart(sum + o, part)), part);
+    }
+    x += pitch;
+  }
+}
+
+/** Every channel of a group gets the group's mean of `sum`, of `count` values each */
+function shareGroups(sum: usize, channels: u32, groups: u32, count: f32): void {
+  const size = channels / groups;
+  for (let g: u32 = 0; g < groups; g++) {
+    let total: f32 = 0;
+    for (let j: u32 = 0; j < size; j++) total += load<f32>(sum + (<usize>j << 2));
+    fill(sum, size, total / (count * <f32>size));
+    sum += <usize>size << 2;
+  }
+}
+
+/** variance → 1/√(variance + epsilon) */
+function deviations(sum: usize, cols: u32, epsilon: f32): void {
+  for (; cols > 0; cols--) {
+    store<f32>(sum, 1 / sqrt<f32>(load<f32>(sum) + epsilon));
+    sum += 4;
+  }
+}
+
+/** moments (rows, 2, channels): mean and 1/√(variance + epsilon) of each channel's group of channels, over a row's places */
+export function groupMoments(
+  x: usize,
+  moments: usize,
+  rows: u32,
+  places: u32,
+  channels: u32,
+  groups: u32,
+  epsilon: f32,
+): void {
+  const pitch = <usize>channels << 2;
+  for (; rows > 0; rows--) {
+    const squares = moments + pitch;
+    fill(moments, 2 * channels, 0);
+    addPlaces(x, pitch, moments, places, channels);
+    shareGroups(moments, channels, groups, <f32>places);
+    addSquares(x, pitch, moments, squares, places, channels);
+    shareGroups(squares, channels, groups, <f32>places);
+    deviations(squares, channels, epsilon);
+    x += <usize>places * pitch;
+    moments += 2 * pitch;
+  }
+}
+
+/** mean (cols), deviation (cols) of columns of x (vectors; distance ld) over all vectors */
+export function batchMoments(
+  x: usize,
+  ld: u32,
+  mean: usize,
+  deviation: usize,
+  vectors: u32,
+  cols: u32,
+  epsilon: f32,
+): void {
+  const pitch = <usize>ld << 2;
+  fill(mean, cols, 0);
+  fill(deviation, cols, 0);
+  addPlaces(x, pitch, mean, vectors, cols);
+  shareGroups(mean, cols, cols, <f32>vectors);
+  addSquares(x, pitch, mean, deviation, vectors, cols);
+  shareGroups(deviation, cols, cols, <f32>vectors);
+  deviations(deviation, cols, epsilon);
+}
+
+/** y = (x − mean)·deviation·scale + bias by channel; moments (2, channels), `ldm` floats from one row's to the next's (0: the same for all) */
+export function channelNorm(
+  x: usize,
+  moments: usize,
+  ldm: u32,
+  scale: usize,
+  bias: usize,
+  y: usize,
+  rows: u32,
+  places: u32,
+  channels: u32,
+): void {
+  const bytes = <usize>channels << 2;
+  for (; rows > 0; rows--) {
+    for (let p = places; p > 0; p--) {
+      let j: usize = 0;
+      let n = channels;
+      for (; n >= 8; n -= 8) {
+        const m0 = v128.load(moments + j);
+        const m1 = v128.load(moments + j, 16);
+        const r0 = v128.load(moments + bytes + j);
+        const r1 = v128.load(moments + bytes + j, 16);
+        const x0 = f32x4.mul(f32x4.sub(v128.load(x + j), m0), r0);
+        const x1 = f32x4.mul(f32x4.sub(v128.load(x + j, 16), m1), r1);
+        const y0 = fma(x0, v128.load(scale + j), v128.load(bias + j));
+        const y1 = fma(x1, v128.load(scale + j, 16), v128.load(bias + j, 16));
+        v128.store(y + j, y0);
+        v128.store(y + j, y1, 16);
+        j += 32;
+      }
+      while (n > 0) {
+        const part = min<u32>(n, 4);
+        const d = f32x4.sub(loadPart(x + j, part), loadPart(moments + j, part));
+        const x0 = f32x4.mul(d, loadPart(moments + bytes + j, part));
+        storePart(y + j, fma(x0, loadPart(scale + j, part), loadPart(bias + j, part)), part);
+        j += <usize>part << 2;
+        n -= part;
+      }
+      x += bytes;
+      y += bytes;
+    }
+    moments += <usize>ldm << 2;
+  }
+}
+
+/** dscale (cols) = Σ over rows and places of dy·x̂, for `cols` columns of `channels` */
+export function channelScaleGrad(
+  dy: usize,
+  x: usize,
+  moments: usize,
+  ldm: u32,
+  dscale: usize,
+  rows: u32,
+  places: u32,
+  channels: u32,
+  cols: u32,
+): void {
+  const bytes = <usize>channels << 2;
+  fill(dscale, cols, 0);
+  for (; rows > 0; rows--) {
+    for (let p = places; p > 0; p--) {
+      for (let j: u32 = 0; j < cols; j += 4) {
+        const part = min<u32>(cols - j, 4);
+        const o = <usize>j << 2;
+        const d = f32x4.sub(loadPart(x + o, part), loadPart(moments + o, part));
+        const x0 = f32x4.mul(d, loadPart(moments + bytes + o, part));
+        storePart(dscale + o, fma(loadPart(dy + o, part), x0, loadPart(dscale + o, part)), part);
+      }
+      dy += bytes;
+      x += bytes;
+    }
+    moments += <usize>ldm << 2;
+  }
+}
+
+/** dx = deviation·(g − a − x̂·b) by channel, g = dy·scale; a and b (channels) */
+function normGradient(
+  dy: usize,
+  x: usize,
+  moments: usize,
+  scale: usize,
+  a: usize,
+  b: usize,
+  dx: usize,
+  places: u32,
+  channels: u32,
+): void {
+  const bytes = <usize>channels << 2;
+  for (; places > 0; places--) {
+    for (let j: u32 = 0; j < channels; j += 4) {
+      const part = min<u32>(channels - j, 4);
+      const o = <usize>j << 2;
+      const r = loadPart(moments + bytes + o, part);
+      const x0 = f32x4.mul(f32x4.sub(loadPart(x + o, part), loadPart(moments + o, part)), r);
+      const g = f32x4.mul(loadPart(dy + o, part), loadPart(scale + o, part));
+      storePart(dx + o, f32x4.mul(r, fnma(x0, loadPart(b + o, part), f32x4.sub(g, loadPart(a + o, part)))), part);
+    }
+    dy += bytes;
+    x += bytes;
+    dx += bytes;
+  }
+}
+
+export function groupNormGrad(
+  dy: usize,
+  x: usize,
+  moments: usize,
+  scale: usize,
+  dx: usize,
+  rows: u32,
+  places: u32,
+  channels: u32,
+  groups: u32,
+  scratch: usize,
+): void {
+  const bytes = <usize>channels << 2;
+  const a = scratch;
+  const b = scratch + bytes;
+  for (; rows > 0; rows--) {
+    fill(scratch, 2 * channels, 0);
+    for (let p: u32 = 0; p < places; p++) {
+      const at = <usize>p * bytes;
+      for (let j: u32 = 0; j < channels; j += 4) {
+        const part = min<u32>(channels - j, 4);
+        const o = <usize>j << 2;
+        const g = f32x4.mul(loadPart(dy + at + o, part), loadPart(scale + o, part));
+        const d = f32x4.sub(loadPart(x + at + o, part), loadPart(moments + o, part));
+        const x0 = f32x4.mul(d, loadPart(moments + bytes + o, part));
+        storePart(a + o, f32x4.add(loadPart(a + o, part), g), part);
+        storePart(b + o, fma(g, x0, loadPart(b + o, part)), part);
+      }
+    }
+    shareGroups(a, channels, groups, <f32>places);
+    shareGroups(b, channels, groups, <f32>places);
+    normGradient(dy, x, moments, scale, a, b, dx, places, channels);
+    dy += <usize>places * bytes;
+    x += <usize>places * bytes;
+    dx += <usize>places * bytes;
+    moments += 2 * bytes;
+  }
+}
+
+/** dx = deviation·scale·(dy − dbias/N − x̂·dscale/N), N = places · rows of the step */
+export function batchNormGrad(
+  dy: usize,
+  x: usize,
+  moments: usize,
+  scale: usize,
+  dscale: usize,
+  dbias: usize,
+  dx: usize,
+  rows: u32,
+  places: u32,
+  channels: u32,
+  step: usize,
+  scratch: usize,
+): void {
+  const bytes = <usize>channels << 2;
+  const share: f32 = 1 / (<f32>load<u32>(step) * <f32>places);
+  const s = f32x4.splat(share);
+  const a = scratch;
+  const b = scratch + bytes;
+  for (let j: u32 = 0; j < channels; j += 4) {
+    const part = min<u32>(channels - j, 4);
+    const o = <usize>j << 2;
+    const factor = f32x4.mul(loadPart(scale + o, part), s);
+    storePart(a + o, f32x4.mul(loadPart(dbias + o, part), factor), part);
+    storePart(b + o, f32x4.mul(loadPart(dscale + o, part), factor), part);
+  }
+  normGradient(dy, x, moments, scale, a, b, dx, rows * places, channels);
+}
+
+/**
+ * Running statistics move by `momentum` towards the batch's: mean, and variance with Bessel's correction over N = places · rows of the step.
+ * moments (2, channels) point at the first of `cols` channels.
+ */
+export function updateRunning(
+  mean: usize,
+  variance: usize,
+  batchMean: usize,
+  batchDeviation: usize,
+  cols: u32,
+  places: u32,
+  momentum: f32,
+  epsilon: f32,
+  step: usize,
+): void {
+  const n = <f32>load<u32>(step) * <f32>places;
+  const correction: f32 = n > 1 ? n / (n - 1) : 1;
+  for (; cols > 0; cols--) {
+    const r = load<f32>(batchDeviation);
+    const unbiased = max<f32>(1 / (r * r) - epsilon, 0) * correction;
+    store<f32>(mean, load<f32>(mean) + momentum * (load<f32>(batchMean) - load<f32>(mean)));
+    store<f32>(variance, load<f32>(variance) + momentum * (unbiased - load<f32>(variance)));
+    mean += 4;
+    variance += 4;
+    batchMean += 4;
+    batchDeviation += 4;
+  }
+}
+
+/** mean → mean, variance → 1/√(variance + epsilon); cols channels */
+export function runningMoments(
+  mean: usize,
+  variance: usize,
+  toMean: usize,
+  toDeviation: usize,
+  cols: u32,
+  epsilon: f32,
+): void {
+  for (; cols > 0; cols--) {
+    store<f32>(toMean, load<f32>(mean));
+    store<f32>(toDeviation, 1 / sqrt<f32>(load<f32>(variance) + epsilon));
+    mean += 4;
+    variance += 4;
+    toMean += 4;
+    toDeviation += 4;
+  }
+}
