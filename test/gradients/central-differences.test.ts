@@ -15,6 +15,7 @@ import { compile } from '../../src/engine/plan/compile.ts';
 import { Team } from '../../src/engine/team/team.ts';
 import type { Case } from './case.ts';
 import { concatenationCases } from './concatenation.ts';
+import { movementCases } from './movement.ts';
 import { sequenceCases } from './sequences.ts';
 
 /**
@@ -94,18 +95,20 @@ const convolutionCases = WINDOWS.flatMap((window): Case[] => {
 
 const CASES: Case[] = [
   ...concatenationCases,
+  ...movementCases,
   ...sequenceCases,
   ...convolutionCases,
   ...[
-    [2, 2],
-    [3, 1],
-    [2, 1],
-  ].map(([size, stride]) => ({
-    name: `maxPool2d ${size}, stride ${stride}`,
+    [2, 2, 2],
+    [3, 3, 1],
+    [2, 2, 1],
+    [4, 5, 1],
+  ].map(([height, width, stride]) => ({
+    name: `maxPool2d ${height} × ${width}, stride ${stride}`,
     ops: ['maxPool2d'],
     dims: [4, 5, 2],
     weightDims: [2],
-    build: (graph: Graph, x: Node, w: Node) => addBias(graph, maxPool2d(graph, x, size!, stride!), w),
+    build: (graph: Graph, x: Node, w: Node) => addBias(graph, maxPool2d(graph, x, height!, width!, stride!), w),
     apart: true,
   })),
   {

@@ -31,7 +31,7 @@ describe.each(ALL_BUILDS)('%s kernels in place', (build) => {
     expect(bench.readBits(a, N)).toEqual(bench.readBits(y, N));
   });
 
-  it('softmax, cross-entropy gradient, dropout', () => {
+  it('softmax, cross-entropy gradient, dropout and others', () => {
     const bench = new Bench(build);
     const labels = bench.words([1, 2, 0]);
     const gradients = bench.floats([1, 0.5, 2]);
@@ -41,6 +41,7 @@ describe.each(ALL_BUILDS)('%s kernels in place', (build) => {
       ['logSoftmax', (x, y) => [x, y, 3, 15]],
       ['softmaxCrossEntropyGrad', (x, y) => [x, labels, 0, gradients, y, 3, 1, 15, NO_LABEL, 0]],
       ['squaredErrorGrad', (x, y) => [x, gradients, gradients, y, 1, 3]],
+      ['mulChannels', (x, y) => [x, gradients, y, 1, 15, 3]],
       ['dropout', (x, y) => [x, y, N, 2, 0.5, 1, 2, 3, step]],
     ];
     for (const [kernel, args] of calls) {

@@ -323,7 +323,7 @@ export interface Kernels {
     dw: Pointer,
     scratch: Pointer,
   ): void;
-  /** y = largest of each size × size window; windows lie wholly inside the image */
+  /** y = largest of each kernelHeight × kernelWidth window; windows lie wholly inside the image */
   maxPool2d(
     x: Pointer,
     y: Pointer,
@@ -331,7 +331,8 @@ export interface Kernels {
     height: number,
     width: number,
     channels: number,
-    size: number,
+    kernelHeight: number,
+    kernelWidth: number,
     stride: number,
   ): void;
   /** dx: each window's dy goes to its first largest value, in row-major order */
@@ -343,7 +344,8 @@ export interface Kernels {
     height: number,
     width: number,
     channels: number,
-    size: number,
+    kernelHeight: number,
+    kernelWidth: number,
     stride: number,
   ): void;
   /** y = mean of each kernelHeight × kernelWidth window; windows lie wholly inside the image */
@@ -370,11 +372,52 @@ export interface Kernels {
     stride: number,
   ): void;
 
+  /** y (images, height·factor, width·factor, channels): each pixel of x (images, height, width, channels) factor × factor times */
+  upsample2d(
+    x: Pointer,
+    y: Pointer,
+    images: number,
+    height: number,
+    width: number,
+    channels: number,
+    factor: number,
+  ): void;
+  /** dx (images, height, width, channels) = Σ over each pixel's factor × factor copies of dy, in row-major order */
+  upsample2dGrad(
+    dy: Pointer,
+    dx: Pointer,
+    images: number,
+    height: number,
+    width: number,
+    channels: number,
+    factor: number,
+  ): void;
+
   // ---- element-wise ---------------------------------------------------------------------------------------------
   fill(y: Pointer, n: number, value: number): void;
   copy(x: Pointer, y: Pointer, n: number): void;
   /** y (rows, cols; row distance ldy) = x (rows, cols; row distance ldx) */
   copyColumns(x: Pointer, ldx: number, y: Pointer, ldy: number, rows: number, cols: number): void;
+  /**
+   * y[Σ iₖ·yₖ] = x[Σ iₖ·xₖ] for all i with iₖ < nₖ, k = 0 … 3: cuts a block out of a tensor, puts one into a larger tensor, or puts its
+   * dimensions into another order. Distances xₖ and yₖ are in elements.
+   */
+  copyStrided(
+    x: Pointer,
+    y: Pointer,
+    n0: number,
+    n1: number,
+    n2: number,
+    n3: number,
+    x0: number,
+    x1: number,
+    x2: number,
+    x3: number,
+    y0: number,
+    y1: number,
+    y2: number,
+    y3: number,
+  ): void;
   add(a: Pointer, b: Pointer, y: Pointer, n: number): void;
   sub(a: Pointer, b: Pointer, y: Pointer, n: number): void;
   mul(a: Pointer, b: Pointer, y: Pointer, n: number): void;
@@ -386,6 +429,8 @@ export interface Kernels {
   addBias(x: Pointer, bias: Pointer, y: Pointer, rows: number, cols: number): void;
   /** y (rows,cols) = x (rows,cols) · s (rows) : each row times its own scalar */
   mulRows(x: Pointer, s: Pointer, y: Pointer, rows: number, cols: number): void;
+  /** y (rows,positions,channels) = x (rows,positions,channels) · s (rows,channels): all positions of a row alike */
+  mulChannels(x: Pointer, s: Pointer, y: Pointer, rows: number, positions: number, channels: number): void;
 
   relu(x: Pointer, y: Pointer, n: number): void;
   leakyRelu(x: Pointer, y: Pointer, n: number, alpha: number): void;

@@ -156,10 +156,24 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
     });
     return [
       ...perGeometry,
-      { kernel: 'maxPool2d', args: [pixels, outputs, ...image, 3, 2], tolerance: 0 },
-      { kernel: 'maxPool2dGrad', args: [pixels, weights, outputs, ...image, 3, 2], tolerance: 1e-6 },
+      { kernel: 'maxPool2d', args: [pixels, outputs, ...image, 3, 2, 2], tolerance: 0 },
+      { kernel: 'maxPool2dGrad', args: [pixels, weights, outputs, ...image, 3, 2, 2], tolerance: 1e-6 },
       { kernel: 'averagePool2d', args: [pixels, outputs, ...image, 2, 3, 2], tolerance: 1e-6 },
       { kernel: 'averagePool2dGrad', args: [weights, outputs, ...image, 2, 3, 2], tolerance: 1e-6 },
+      { kernel: 'upsample2d', args: [pixels, outputs, images, 2, 3, channels, 2], tolerance: 0 },
+      { kernel: 'upsample2dGrad', args: [pixels, outputs, images, 2, 3, channels, 2], tolerance: 1e-6 },
+      { kernel: 'mulChannels', args: [pixels, weights, outputs, images, height * width, channels], tolerance: 0 },
+      // channels first; and lines put into wider ones
+      {
+        kernel: 'copyStrided',
+        args: [pixels, outputs, images, channels, height, width, 105, 1, 21, 3, 105, 35, 7, 1],
+        tolerance: 0,
+      },
+      {
+        kernel: 'copyStrided',
+        args: [pixels, outputs, images, height, 1, 21, 105, 21, 0, 1, 168, 24, 0, 1],
+        tolerance: 0,
+      },
     ];
   }
 

@@ -6,6 +6,7 @@ type ElementwiseName =
   | 'fill'
   | 'copy'
   | 'copyColumns'
+  | 'copyStrided'
   | 'add'
   | 'sub'
   | 'mul'
@@ -13,6 +14,7 @@ type ElementwiseName =
   | 'atLeast'
   | 'addBias'
   | 'mulRows'
+  | 'mulChannels'
   | 'scaleBy'
   | 'clipValue';
 
@@ -27,6 +29,17 @@ export function createElementwise({ f32 }: Views): Pick<Kernels, ElementwiseName
     copyColumns(x, ldx, y, ldy, rows, cols) {
       for (let r = 0; r < rows; r++) for (let j = 0; j < cols; j++) f32[at(y) + r * ldy + j] = f32[at(x) + r * ldx + j];
     },
+    copyStrided(x, y, n0, n1, n2, n3, x0, x1, x2, x3, y0, y1, y2, y3) {
+      for (let i = 0; i < n0; i++) {
+        for (let j = 0; j < n1; j++) {
+          for (let k = 0; k < n2; k++) {
+            for (let l = 0; l < n3; l++) {
+              f32[at(y) + i * y0 + j * y1 + k * y2 + l * y3] = f32[at(x) + i * x0 + j * x1 + k * x2 + l * x3];
+            }
+          }
+        }
+      }
+    },
     add: (a, b, y, n) => zip(a, b, y, n, (a, b) => a + b),
     sub: (a, b, y, n) => zip(a, b, y, n, (a, b) => a - b),
     mul: (a, b, y, n) => zip(a, b, y, n, (a, b) => a * b),
@@ -39,6 +52,12 @@ export function createElementwise({ f32 }: Views): Pick<Kernels, ElementwiseName
     mulRows(x, s, y, rows, cols) {
       for (let r = 0; r < rows; r++) {
         for (let j = 0; j < cols; j++) f32[at(y) + r * cols + j] = f32[at(x) + r * cols + j] * f32[at(s) + r];
+      }
+    },
+    mulChannels(x, s, y, rows, positions, channels) {
+      for (let i = 0; i < rows * positions * channels; i++) {
+        const row = Math.floor(i / (positions * channels));
+        f32[at(y) + i] = f32[at(x) + i] * f32[at(s) + row * channels + (i % channels)];
       }
     },
     scaleBy: (x, s, y, n) => map(x, y, n, (x) => x * f32[at(s)]),

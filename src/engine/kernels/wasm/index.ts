@@ -4,8 +4,30 @@ export { gemm, packPanels } from './gemm';
 export { gruForward, gruBackward, lstmForward, lstmBackward, previousSteps, rnnForward, rnnBackward } from './recurrent';
 export { embed, embedGrad } from './embedding';
 export { conv2d, conv2dInputGrad, conv2dWeightGrad } from './convolution';
-export { averagePool2d, averagePool2dGrad, maxPool2d, maxPool2dGrad } from './pooling';
-export { add, addBias, affine, atLeast, clipValue, copy, copyColumns, fill, mul, mulRows, scaleBy, sub } from './elementwise';
+export {
+  averagePool2d,
+  averagePool2dGrad,
+  maxPool2d,
+  maxPool2dGrad,
+  upsample2d,
+  upsample2dGrad,
+} from './pooling';
+export {
+  add,
+  addBias,
+  affine,
+  atLeast,
+  clipValue,
+  copy,
+  copyColumns,
+  copyStrided,
+  fill,
+  mul,
+  mulChannels,
+  mulRows,
+  scaleBy,
+  sub,
+} from './elementwise';
 export {
   elu,
   eluGrad,
