@@ -50,6 +50,21 @@ const CONVOLUTIONAL: LayerDescription[] = [
   dense('out', 7, 'linear', he),
 ];
 
+/** Values that are moved, and channels that are dropped. */
+const MOVING: LayerDescription[] = [
+  { type: 'reshape', name: 'image', shape: [4, 3, 4] },
+  { type: 'upsample2d', name: 'up', factor: 2 },
+  { type: 'zero_padding2d', name: 'pad', top: 1, bottom: 0, left: 2, right: 1 },
+  {
+    ...{ type: 'conv2d', name: 'c', filters: 11, ...window, activation: { type: 'silu' } },
+    ...{ init: he, bias: true, biasInit: { type: 'zeros' } },
+  },
+  { type: 'spatial_dropout', name: 'drop', rate: 0.3 },
+  { type: 'permute', name: 'turned', order: [1, 0, 2] },
+  { type: 'global_max_pool2d', name: 'g' },
+  dense('out', 7, 'linear', he),
+];
+
 async function trainAndHash(
   threads: number,
   optimizer: OptimizerDescription,
@@ -103,6 +118,12 @@ describe('the same bits', () => {
     const first = await trainAndHash(1, OPTIMIZERS[0]!, 0.7, CONVOLUTIONAL, 48);
     for (const threads of [2, 3, 5, 8])
       expect(await trainAndHash(threads, OPTIMIZERS[0]!, 0.7, CONVOLUTIONAL, 48)).toBe(first);
+  });
+
+  it('for 1 to 5 threads where values are moved and channels dropped', async () => {
+    const first = await trainAndHash(1, OPTIMIZERS[0]!, 0.7, MOVING, 48);
+    for (const threads of [1, 2, 3, 5])
+      expect(await trainAndHash(threads, OPTIMIZERS[0]!, 0.7, MOVING, 48)).toBe(first);
   });
 
   it('and they do depend on what the model is', async () => {

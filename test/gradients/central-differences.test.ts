@@ -15,6 +15,7 @@ import { compile } from '../../src/engine/plan/compile.ts';
 import { Team } from '../../src/engine/team/team.ts';
 import type { Case } from './case.ts';
 import { concatenationCases } from './concatenation.ts';
+import { movementCases } from './movement.ts';
 import { sequenceCases } from './sequences.ts';
 
 /**
@@ -94,18 +95,20 @@ const convolutionCases = WINDOWS.flatMap((window): Case[] => {
 
 const CASES: Case[] = [
   ...concatenationCases,
+  ...movementCases,
   ...sequenceCases,
   ...convolutionCases,
   ...[
-    [2, 2],
-    [3, 1],
-    [2, 1],
-  ].map(([size, stride]) => ({
-    name: `maxPool2d ${size}, stride ${stride}`,
+    [2, 2, 2],
+    [3, 3, 1],
+    [2, 2, 1],
+    [4, 5, 1],
+  ].map(([height, width, stride]) => ({
+    name: `maxPool2d ${height} × ${width}, stride ${stride}`,
     ops: ['maxPool2d'],
     dims: [4, 5, 2],
     weightDims: [2],
-    build: (graph: Graph, x: Node, w: Node) => addBias(graph, maxPool2d(graph, x, size!, stride!), w),
+    build: (graph: Graph, x: Node, w: Node) => addBias(graph, maxPool2d(graph, x, height!, width!, stride!), w),
     apart: true,
   })),
   {
@@ -193,6 +196,20 @@ const CASES: Case[] = [
   unary('tanh', 'tanh', (graph, x) => activate(graph, x, { type: 'tanh' })),
   unary('gelu', 'geluErf', (graph, x) => activate(graph, x, { type: 'gelu', approximate: 'none' })),
   unary('gelu (tanh)', 'geluTanh', (graph, x) => activate(graph, x, { type: 'gelu', approximate: 'tanh' })),
+  unary('elu', 'elu', (graph, x) => activate(graph, x, { type: 'elu', alpha: 0.7 })),
+  unary('selu', 'selu', (graph, x) => activate(graph, x, { type: 'selu' })),
+  unary('silu', 'silu', (graph, x) => activate(graph, x, { type: 'silu' })),
+  unary('mish', 'mish', (graph, x) => activate(graph, x, { type: 'mish' })),
+  unary('softplus', 'softplus', (graph, x) => activate(graph, x, { type: 'softplus' })),
+  unary('softsign', 'softsign', (graph, x) => activate(graph, x, { type: 'softsign' })),
+  // widened, so that values lie on every piece
+  unary('hard_sigmoid', 'hardSigmoid', (graph, x) => activate(graph, affine(graph, x, 6), { type: 'hard_sigmoid' })),
+  unary('hard_tanh', 'hardTanh', (graph, x) => activate(graph, affine(graph, x, 2), { type: 'hard_tanh' })),
+  unary('hard_silu', 'hardSilu', (graph, x) =>
+    affine(graph, activate(graph, affine(graph, x, 6), { type: 'hard_silu' }), 0.2),
+  ),
+  unary('relu6', 'relu6', (graph, x) => affine(graph, activate(graph, affine(graph, x, 12), { type: 'relu6' }), 0.1)),
+  unary('log_softmax', 'logSoftmax', (graph, x) => activate(graph, x, { type: 'log_softmax' })),
   unary('softmax', 'softmax', (graph, x) => affine(graph, activate(graph, x, { type: 'softmax' }), 5)),
   unary('dropout', 'dropout', (graph, x) => dropout(graph, x, 0.4, seed, 3)),
   lossCase({ type: 'cross_entropy' }, 'softmaxCrossEntropy'),

@@ -2,6 +2,7 @@ import type { Graph, Node } from '../../src/engine/graph/graph.ts';
 import { columns } from '../../src/engine/ops/concatenate.ts';
 import { add, addBias, affine, multiply, reshape } from '../../src/engine/ops/elementwise.ts';
 import { embed } from '../../src/engine/ops/embedding.ts';
+import { atLeast } from '../../src/engine/ops/masks.ts';
 import { type RecurrentKind, recurrent } from '../../src/engine/ops/recurrent.ts';
 import { opOf } from '../../src/engine/ops/registry.ts';
 import type { Case } from './case.ts';
@@ -29,7 +30,7 @@ function recurrentCase(kind: RecurrentKind, reverse: boolean, more: { mask?: boo
   const said = [kind, reverse ? 'backwards' : '', ...Object.keys(more)].filter(Boolean).join(', ');
   return {
     name: said,
-    ops: ['recurrentStates', 'hiddenStates'],
+    ops: ['recurrentStates', 'hiddenStates', ...(more.mask ? ['atLeast'] : [])],
     dims: [STEPS * IN + 2 * WIDTH],
     weightDims: [parts.reduce((sum, dims) => sum + dims.reduce((a, b) => a * b, 1), 0)],
     build(graph, all, weights) {
@@ -37,9 +38,7 @@ function recurrentCase(kind: RecurrentKind, reverse: boolean, more: { mask?: boo
       const sequence = reshape(graph, columns(graph, all, 0, STEPS * IN), STEPS, IN);
       const states = [0, 1].map((i) => columns(graph, all, STEPS * IN + i * WIDTH, WIDTH));
       // where the first values are negative, the last step is padding, and the middle ones of others too
-      const mask = more.mask
-        ? graph.add('relu', [columns(graph, affine(graph, all, 1e3), 0, STEPS)], { batched: true, dims: [STEPS] })
-        : undefined;
+      const mask = more.mask ? atLeast(graph, columns(graph, all, 0, STEPS), 0) : undefined;
       const y = recurrent(
         graph,
         kind,

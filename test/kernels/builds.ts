@@ -9,6 +9,24 @@ export const WASM_BUILDS: readonly KernelBuild[] =
   process.arch === 'x64' ? ['revectorized', 'relaxed', 'plain'] : ['relaxed', 'plain'];
 export const ALL_BUILDS: readonly KernelBuild[] = [...WASM_BUILDS, 'naive'];
 
+/** Activations without a parameter; each has a gradient. */
+export const ACTIVATIONS = [
+  'relu',
+  'relu6',
+  'sigmoid',
+  'hardSigmoid',
+  'tanh',
+  'hardTanh',
+  'geluErf',
+  'geluTanh',
+  'selu',
+  'silu',
+  'hardSilu',
+  'mish',
+  'softplus',
+  'softsign',
+] as const satisfies KernelName[];
+
 const compiled = new Map<KernelBuild, ReturnType<typeof compileKernels>>();
 
 /** A build over a memory; compiled once per process. */

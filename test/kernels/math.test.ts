@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { KernelName } from '../../src/engine/kernels/abi.ts';
-import { geluErfOf, geluErfSlopeOf, geluTanhOf, sigmoidOf } from '../../src/engine/kernels/naive/scalar.ts';
+import {
+  geluErfOf,
+  geluErfSlopeOf,
+  geluTanhOf,
+  mishOf,
+  sigmoidOf,
+  siluOf,
+  softplusOf,
+} from '../../src/engine/kernels/naive/scalar.ts';
 import { Bench, WASM_BUILDS } from './builds.ts';
 
 const N = 100_000;
@@ -15,7 +23,7 @@ function worstUlp(build: (typeof WASM_BUILDS)[number], kernel: KernelName, xs: F
   const bench = new Bench(build);
   const x = bench.floats(xs);
   const y = bench.room(xs.length);
-  bench.call(kernel, x, y, xs.length);
+  bench.call(kernel, x, y, xs.length, 1);
   const actual = bench.read(y, xs.length);
   let worst = 0;
   for (let i = 0; i < xs.length; i++) {
@@ -51,6 +59,11 @@ describe.each(WASM_BUILDS)('%s', (build) => {
     ['geluErf', '−13…6', spread(-13, 6), geluErfOf, 5.5],
     ['geluErf', 'small', signed(spreadMagnitudes(-40, 0)), geluErfOf, 5.5],
     ['geluTanh', '−2…6', spread(-2, 6), geluTanhOf, 5.5],
+    ['elu', '−30…0', spread(-30, 0), (x) => Math.expm1(x), 0.9],
+    ['elu', 'small', spreadMagnitudes(-60, 1).map((x) => -x), (x) => Math.expm1(x), 0.9],
+    ['silu', '−87…20', spread(-87, 20), siluOf, 2.5],
+    ['mish', '−87…25', spread(-87, 25), mishOf, 3.6],
+    ['softplus', '−87…25', spread(-87, 25), softplusOf, 1.8],
     // the exponent's rounding grows with the exponent
     ['geluTanh', '−10…−2', spread(-10, -2), geluTanhOf, 220],
   ])('%s, %s', (kernel, _range, xs, f, limit) => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { KernelName } from '../../src/engine/kernels/abi.ts';
-import { ALL_BUILDS, Bench } from './builds.ts';
+import { ACTIVATIONS, ALL_BUILDS, Bench } from './builds.ts';
 
 const N = 203;
 
@@ -37,14 +37,16 @@ describe.each(ALL_BUILDS)('%s kernels give the same bits', (build) => {
   const step = bench.words([0, 0, 9, 0, 0]);
   const hyper = bench.floats([0.01, 0.1, 0.271, 0.003, 0.02, 0.03, 1]);
 
-  const unary = ['copy', 'relu', 'sigmoid', 'tanh', 'geluErf', 'geluTanh', 'exp', 'log'] as const;
-  const binary = ['add', 'sub', 'mul', 'reluGrad', 'sigmoidGrad', 'tanhGrad', 'geluErfGrad', 'geluTanhGrad'] as const;
+  const unary = ['copy', ...ACTIVATIONS, 'exp', 'log'] as const;
+  const binary = ['add', 'sub', 'mul', ...ACTIVATIONS.map((name) => `${name}Grad` as const)] as const;
   const splits: Split[] = [
     ...unary.map((kernel): Split => ({ kernel, args: (i, n) => [a + 4 * i, y + 4 * i, n] })),
     ...binary.map((kernel): Split => ({ kernel, args: (i, n) => [a + 4 * i, b + 4 * i, y + 4 * i, n] })),
     { kernel: 'affine', args: (i, n) => [a + 4 * i, y + 4 * i, n, 0.3, 0.7] },
-    { kernel: 'leakyRelu', args: (i, n) => [a + 4 * i, y + 4 * i, n, 0.3] },
-    { kernel: 'leakyReluGrad', args: (i, n) => [a + 4 * i, b + 4 * i, y + 4 * i, n, 0.3] },
+    ...(['leakyRelu', 'elu'] as const).flatMap((kernel): Split[] => [
+      { kernel, args: (i, n) => [a + 4 * i, y + 4 * i, n, 0.3] },
+      { kernel: `${kernel}Grad`, args: (i, n) => [a + 4 * i, b + 4 * i, y + 4 * i, n, 0.3] },
+    ]),
     { kernel: 'clipValue', args: (i, n) => [a + 4 * i, y + 4 * i, n, 0.3] },
     { kernel: 'dropout', args: (i, n) => [a + 4 * i, y + 4 * i, n, i + 6, 0.4, 1, 2, 3, step] },
     { kernel: 'randomUniform', args: (i, n) => [y + 4 * i, n, i + 6, -1, 1, 1, 2, 3, 4, 5] },
@@ -106,6 +108,8 @@ describe.each(ALL_BUILDS)('%s kernels give the same bits', (build) => {
   const byRow: { kernel: KernelName; args: (r: number, count: number) => number[] }[] = [
     { kernel: 'softmax', args: (r, n) => [at(a, r), at(out, r), n, cols] },
     { kernel: 'softmaxGrad', args: (r, n) => [at(a, r), at(b, r), at(out, r), n, cols] },
+    { kernel: 'logSoftmax', args: (r, n) => [at(a, r), at(out, r), n, cols] },
+    { kernel: 'logSoftmaxGrad', args: (r, n) => [at(a, r), at(b, r), at(out, r), n, cols] },
     ...[0, 0.1].flatMap((smoothing): typeof byRow => [
       {
         kernel: 'softmaxCrossEntropy',

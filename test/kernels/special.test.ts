@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { Activation, GEMM_SCRATCH_BYTES, type KernelName, NO_LABEL } from '../../src/engine/kernels/abi.ts';
-import { ALL_BUILDS, Bench, createMemory, instantiateBuild, WASM_BUILDS } from './builds.ts';
+import { ACTIVATIONS, ALL_BUILDS, Bench, createMemory, instantiateBuild, WASM_BUILDS } from './builds.ts';
 
 const N = 45;
 
 describe.each(ALL_BUILDS)('%s kernels in place', (build) => {
-  const names: KernelName[] = ['copy', 'relu', 'sigmoid', 'tanh', 'geluErf', 'geluTanh', 'exp'];
+  const names: KernelName[] = ['copy', ...ACTIVATIONS, 'exp'];
   it.each(names)('%s over its input', (kernel) => {
     const bench = new Bench(build);
     const x = bench.random(N, -5, 5);
@@ -15,7 +15,7 @@ describe.each(ALL_BUILDS)('%s kernels in place', (build) => {
     expect(bench.readBits(x, N)).toEqual(bench.readBits(y, N));
   });
 
-  const binary: KernelName[] = ['add', 'sub', 'mul', 'reluGrad', 'sigmoidGrad', 'tanhGrad', 'geluErfGrad'];
+  const binary: KernelName[] = ['add', 'sub', 'mul', ...ACTIVATIONS.map((name) => `${name}Grad` as const)];
   it.each(binary)('%s over either input, and over the same input twice', (kernel) => {
     const bench = new Bench(build);
     const [a, b] = [bench.random(N), bench.random(N)];
@@ -31,15 +31,17 @@ describe.each(ALL_BUILDS)('%s kernels in place', (build) => {
     expect(bench.readBits(a, N)).toEqual(bench.readBits(y, N));
   });
 
-  it('softmax, cross-entropy gradient, dropout', () => {
+  it('softmax, cross-entropy gradient, dropout and others', () => {
     const bench = new Bench(build);
     const labels = bench.words([1, 2, 0]);
     const gradients = bench.floats([1, 0.5, 2]);
     const step = bench.words([3, 0, 1, 0]);
     const calls: [KernelName, (x: number, y: number) => number[]][] = [
       ['softmax', (x, y) => [x, y, 3, 15]],
+      ['logSoftmax', (x, y) => [x, y, 3, 15]],
       ['softmaxCrossEntropyGrad', (x, y) => [x, labels, 0, gradients, y, 3, 1, 15, NO_LABEL, 0]],
       ['squaredErrorGrad', (x, y) => [x, gradients, gradients, y, 1, 3]],
+      ['mulChannels', (x, y) => [x, gradients, y, 1, 15, 3]],
       ['dropout', (x, y) => [x, y, N, 2, 0.5, 1, 2, 3, step]],
     ];
     for (const [kernel, args] of calls) {
@@ -66,17 +68,7 @@ describe.each(ALL_BUILDS)('%s kernels and non-finite numbers', (build) => {
     return [...results][0];
   }
 
-  const unary: KernelName[] = [
-    'relu',
-    'leakyRelu',
-    'sigmoid',
-    'tanh',
-    'geluErf',
-    'geluTanh',
-    'exp',
-    'log',
-    'clipValue',
-  ];
+  const unary: KernelName[] = [...ACTIVATIONS, 'leakyRelu', 'elu', 'exp', 'log', 'clipValue'];
   it.each(unary)('%s of NaN is NaN', (kernel) => {
     expect(apply(kernel, nan, 0.1)).toBeNaN();
   });
@@ -91,6 +83,21 @@ describe.each(ALL_BUILDS)('%s kernels and non-finite numbers', (build) => {
     ['tanh', -inf, -1],
     ['geluErf', inf, inf],
     ['geluTanh', inf, inf],
+    ['elu', inf, inf],
+    ['elu', -inf, -Math.fround(0.1)],
+    ['selu', inf, inf],
+    ['selu', -inf, Math.fround(-1.0507009873554805 * 1.6732632423543772)],
+    ['silu', inf, inf],
+    ['mish', inf, inf],
+    ['hardSilu', inf, inf],
+    ['softplus', inf, inf],
+    ['softplus', -inf, 0],
+    ['hardSigmoid', inf, 1],
+    ['hardSigmoid', -inf, 0],
+    ['hardTanh', inf, 1],
+    ['hardTanh', -inf, -1],
+    ['relu6', inf, 6],
+    ['relu6', -inf, 0],
     ['exp', inf, inf],
     ['exp', -inf, 0],
     ['exp', 88.8, inf],
@@ -110,13 +117,12 @@ describe.each(ALL_BUILDS)('%s kernels and non-finite numbers', (build) => {
     const bench = new Bench(build, 65536);
     const [bad, good] = [bench.floats([nan]), bench.floats([0.5])];
     const dx = bench.room(1);
-    const names = ['reluGrad', 'leakyReluGrad', 'sigmoidGrad', 'tanhGrad', 'geluErfGrad', 'geluTanhGrad'] as const;
-    for (const kernel of names) {
-      bench.call(kernel, bad, good, dx, 1, 0.1);
+    for (const kernel of [...ACTIVATIONS, 'leakyRelu', 'elu'] as const) {
+      bench.call(`${kernel}Grad`, bad, good, dx, 1, 0.1);
       expect(bench.read(dx, 1)[0]).toBeNaN();
     }
     // the slope is 0 or 1 there, not 0·∞
-    for (const kernel of ['geluErfGrad', 'geluTanhGrad'] as const) {
+    for (const kernel of ['geluErfGrad', 'geluTanhGrad', 'siluGrad', 'mishGrad', 'hardSiluGrad'] as const) {
       bench.call(kernel, good, bench.floats([inf]), dx, 1);
       expect(bench.read(dx, 1)[0]).toBe(0.5);
       bench.call(kernel, good, bench.floats([-inf]), dx, 1);
@@ -194,6 +200,8 @@ describe.each(ALL_BUILDS)('%s kernels and non-finite numbers', (build) => {
     const y = bench.room(3);
     bench.call('softmax', bench.floats([1000, -inf, 1000]), y, 1, 3);
     expect([...bench.read(y, 3)]).toEqual([0.5, 0, 0.5]);
+    bench.call('logSoftmax', bench.floats([1000, -inf, 1000]), y, 1, 3);
+    expect([...bench.read(y, 3)]).toEqual([Math.fround(-Math.LN2), -inf, Math.fround(-Math.LN2)]);
     const loss = bench.room(1);
     bench.call('softmaxCrossEntropy', bench.floats([1000, -1000, 0]), bench.words([1]), 0, loss, 1, 1, 3, NO_LABEL, 0);
     expect(bench.read(loss, 1)[0]).toBe(2000);

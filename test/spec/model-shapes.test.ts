@@ -65,6 +65,24 @@ describe('layers over images', () => {
     ['a convolution of a vector', [dense(), conv()], '/model/layers/1/type', /takes an image .* is \(4\)/],
     ['other sizes', [{ type: 'reshape', shape: [5, 5, 2] }, conv()], '/model/layers/0/shape', /50 values.*has 64/],
     [
+      'an order of other dimensions',
+      [{ type: 'permute', order: [1, 0] }, { type: 'flatten' }],
+      '/model/layers/0/order',
+      /\[1, 0\] is no order of the 3 dimensions of \(8, 8, 1\)/,
+    ],
+    [
+      'an image out of bounds',
+      [...Array.from({ length: 4 }, () => ({ type: 'upsample2d', factor: 16 })), { type: 'global_max_pool2d' }],
+      '/model/layers/3/factor',
+      /\(32768, 32768, 1\) an image of \(524288, 524288, 1\)/,
+    ],
+    [
+      'dropping channels of a vector',
+      [{ type: 'flatten' }, { type: 'spatial_dropout' }],
+      '/model/layers/1/type',
+      /what comes in is \(64\)/,
+    ],
+    [
       'a window with too many values',
       [
         conv({ filters: 4096, padding: 'same' }),
@@ -97,6 +115,7 @@ describe('layers over images', () => {
   it('come out of the engine in the shapes that the spec is checked with', () => {
     const size = fc.integer({ min: 1, max: 12 });
     const small = fc.integer({ min: 1, max: 4 });
+    const edge = fc.integer({ min: 0, max: 2 });
     const layer = fc.oneof(
       fc.record({
         type: fc.constant('conv2d'),
@@ -107,9 +126,12 @@ describe('layers over images', () => {
         padding: fc.constantFrom('valid', 'same'),
       }),
       fc.record({ type: fc.constantFrom('max_pool2d', 'average_pool2d'), size: small, stride: small }),
-      fc.record({ type: fc.constant('dropout') }),
+      fc.record({ type: fc.constantFrom('dropout', 'spatial_dropout') }),
+      fc.record({ type: fc.constant('upsample2d'), factor: fc.integer({ min: 1, max: 3 }) }),
+      fc.record({ type: fc.constant('zero_padding2d'), top: edge, bottom: edge, left: edge, right: edge }),
+      fc.record({ type: fc.constant('permute'), order: fc.shuffledSubarray([0, 1, 2], { minLength: 3 }) }),
     );
-    const end = fc.constantFrom('flatten', 'global_average_pool2d');
+    const end = fc.constantFrom('flatten', 'global_max_pool2d', 'global_average_pool2d');
     let fitting = 0;
     fc.assert(
       fc.property(

@@ -110,8 +110,21 @@ describe('defaults', () => {
       const [layer] = specOf({ target: 'species', model: { layers: [dense({ activation })] } }).model.layers;
       return layer!.type === 'dense' ? layer!.init.type : null;
     };
-    expect(['relu', { type: 'leaky_relu' }, 'gelu'].map(init)).toEqual(['he_normal', 'he_normal', 'he_normal']);
-    expect(['linear', 'tanh', 'sigmoid'].map(init)).toEqual(['xavier_uniform', 'xavier_uniform', 'xavier_uniform']);
+    const rectifiers = [
+      'relu',
+      { type: 'leaky_relu' },
+      'relu6',
+      'elu',
+      'gelu',
+      'silu',
+      'hard_silu',
+      'mish',
+      'softplus',
+    ];
+    expect(new Set(rectifiers.map(init))).toEqual(new Set(['he_normal']));
+    expect(init('selu')).toBe('lecun_normal');
+    const others = ['linear', 'softsign', 'sigmoid', 'hard_sigmoid', 'tanh', 'hard_tanh', 'softmax', 'log_softmax'];
+    expect(new Set(others.map(init))).toEqual(new Set(['xavier_uniform']));
     expect(specOf({ target: 'species', model: { layers: [] } }).model.layers).toEqual([]);
   });
 

@@ -1,26 +1,21 @@
+import { FROM_OUTPUT } from '../ops/activations.ts';
 import type { Epilogue } from '../ops/matmul.ts';
 import { opOf } from '../ops/registry.ts';
 import { countUses, type Graph, lastDim, type Node, reachable } from './graph.ts';
-
-/**
- * Rewrites what `roots` need into fewer, larger operations, and returns the new roots. Nodes that nothing needs any more are simply not
- * reachable from them.
- *
- * - matmul or conv2d + bias [+ relu | leaky relu | sigmoid | tanh] → one node, whose bias and activation are the product's epilogue: the
- *   output is written once, while it is still in registers. (Their gradients read the output, so nothing else needs the values between.)
- * - affine(1, 0) and reshape to the same dims vanish.
- */
-const FOLDABLE: Record<string, Epilogue['activation']> = {
-  relu: 'relu',
-  leakyRelu: 'leakyRelu',
-  sigmoid: 'sigmoid',
-  tanh: 'tanh',
-};
 
 /** Products, and their names once they have an epilogue. */
 const WITH_EPILOGUE: Record<string, string> = { matmul: 'linear', conv2d: 'conv2dEpilogue' };
 const FUSED = Object.values(WITH_EPILOGUE);
 
+/**
+ * Rewrites what `roots` need into fewer, larger operations, and returns the new roots. Nodes that nothing needs any more are simply not
+ * reachable from them.
+ *
+ * - matmul or conv2d + bias [+ activation] → one node, whose bias and activation are the product's epilogue: the output is written once,
+ *   while it is still in registers or in the cache. (The gradients of these activations read the output, so nothing else needs the values
+ *   between.)
+ * - affine(1, 0) and reshape to the same dims vanish.
+ */
 export function simplify(graph: Graph, roots: readonly Node[]): Node[] {
   const uses = countUses(roots);
   const usedOnce = (node: Node) => uses.get(node) === 1;
@@ -37,12 +32,11 @@ export function simplify(graph: Graph, roots: readonly Node[]): Node[] {
       const [x, w] = first!.inputs as [Node, Node];
       return graph.add(product, [now(x), now(w), now(second!)], node.shape, { ...first!.attributes, ...epilogue });
     }
-    const activation = FOLDABLE[node.op];
-    if (activation !== undefined && usedOnce(first!)) {
+    if ((FROM_OUTPUT as readonly string[]).includes(node.op) && usedOnce(first!)) {
       const fused = now(first!);
       if (FUSED.includes(fused.op) && fused.attributes.activation === 'none' && lastDim(fused) === lastDim(node)) {
         const alpha = (node.attributes.alpha as number | undefined) ?? 0;
-        return graph.add(fused.op, fused.inputs, node.shape, { ...fused.attributes, activation, alpha });
+        return graph.add(fused.op, fused.inputs, node.shape, { ...fused.attributes, activation: node.op, alpha });
       }
     }
     if (node.inputs.every((input) => now(input) === input)) return node;

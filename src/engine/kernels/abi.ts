@@ -26,6 +26,13 @@ export const Activation = {
   tanh: 4,
   geluErf: 5,
   geluTanh: 6,
+  elu: 7,
+  selu: 8,
+  softplus: 9,
+  softsign: 10,
+  hardSigmoid: 11,
+  hardTanh: 12,
+  relu6: 13,
 } as const;
 
 /** Bits of the `flags` argument of `gemm`. */
@@ -95,7 +102,7 @@ export interface Kernels {
    * C (m,n) = activation(op(A) (m,k) · op(B) (k,n) [+ C] [+ bias (n)]).
    * Each C element: for each block of KC along k, acc = Σ fma(a, b) in ascending k from 0; then the blocks' sums are
    * added to C in ascending order.
-   * `alpha` is leaky_relu's slope. `scratch` has GEMM_SCRATCH_BYTES. C must not overlap A, B or bias.
+   * `alpha` is leakyRelu's slope and elu's limit. `scratch` has GEMM_SCRATCH_BYTES. C must not overlap A, B or bias.
    */
   gemm(
     flags: number,
@@ -506,7 +513,7 @@ export interface Kernels {
     dw: Pointer,
     scratch: Pointer,
   ): void;
-  /** y = largest of each size × size window; windows lie wholly inside the image */
+  /** y = largest of each kernelHeight × kernelWidth window; windows lie wholly inside the image */
   maxPool2d(
     x: Pointer,
     y: Pointer,
@@ -514,7 +521,8 @@ export interface Kernels {
     height: number,
     width: number,
     channels: number,
-    size: number,
+    kernelHeight: number,
+    kernelWidth: number,
     stride: number,
   ): void;
   /** dx: each window's dy goes to its first largest value, in row-major order */
@@ -526,7 +534,8 @@ export interface Kernels {
     height: number,
     width: number,
     channels: number,
-    size: number,
+    kernelHeight: number,
+    kernelWidth: number,
     stride: number,
   ): void;
   /** y = mean of each kernelHeight × kernelWidth window; windows lie wholly inside the image */
@@ -553,11 +562,52 @@ export interface Kernels {
     stride: number,
   ): void;
 
+  /** y (images, height·factor, width·factor, channels): each pixel of x (images, height, width, channels) factor × factor times */
+  upsample2d(
+    x: Pointer,
+    y: Pointer,
+    images: number,
+    height: number,
+    width: number,
+    channels: number,
+    factor: number,
+  ): void;
+  /** dx (images, height, width, channels) = Σ over each pixel's factor × factor copies of dy, in row-major order */
+  upsample2dGrad(
+    dy: Pointer,
+    dx: Pointer,
+    images: number,
+    height: number,
+    width: number,
+    channels: number,
+    factor: number,
+  ): void;
+
   // ---- element-wise ---------------------------------------------------------------------------------------------
   fill(y: Pointer, n: number, value: number): void;
   copy(x: Pointer, y: Pointer, n: number): void;
   /** y (rows, cols; row distance ldy) = x (rows, cols; row distance ldx) */
   copyColumns(x: Pointer, ldx: number, y: Pointer, ldy: number, rows: number, cols: number): void;
+  /**
+   * y[Σ iₖ·yₖ] = x[Σ iₖ·xₖ] for all i with iₖ < nₖ, k = 0 … 3: cuts a block out of a tensor, puts one into a larger tensor, or puts its
+   * dimensions into another order. Distances xₖ and yₖ are in elements.
+   */
+  copyStrided(
+    x: Pointer,
+    y: Pointer,
+    n0: number,
+    n1: number,
+    n2: number,
+    n3: number,
+    x0: number,
+    x1: number,
+    x2: number,
+    x3: number,
+    y0: number,
+    y1: number,
+    y2: number,
+    y3: number,
+  ): void;
   add(a: Pointer, b: Pointer, y: Pointer, n: number): void;
   sub(a: Pointer, b: Pointer, y: Pointer, n: number): void;
   mul(a: Pointer, b: Pointer, y: Pointer, n: number): void;
@@ -569,6 +619,8 @@ export interface Kernels {
   addBias(x: Pointer, bias: Pointer, y: Pointer, rows: number, cols: number): void;
   /** y (rows,cols) = x (rows,cols) · s (rows) : each row times its own scalar */
   mulRows(x: Pointer, s: Pointer, y: Pointer, rows: number, cols: number): void;
+  /** y (rows,positions,channels) = x (rows,positions,channels) · s (rows,channels): all positions of a row alike */
+  mulChannels(x: Pointer, s: Pointer, y: Pointer, rows: number, positions: number, channels: number): void;
 
   relu(x: Pointer, y: Pointer, n: number): void;
   leakyRelu(x: Pointer, y: Pointer, n: number, alpha: number): void;
@@ -578,6 +630,26 @@ export interface Kernels {
   geluErf(x: Pointer, y: Pointer, n: number): void;
   /** 0.5·x·(1 + tanh(√(2/π)(x + 0.044715x³))) */
   geluTanh(x: Pointer, y: Pointer, n: number): void;
+  /** x above 0, alpha·(e^x − 1) below */
+  elu(x: Pointer, y: Pointer, n: number, alpha: number): void;
+  /** λ·elu(x) with α of its own (Klambauer et al. 2017) */
+  selu(x: Pointer, y: Pointer, n: number): void;
+  /** x·sigmoid(x) */
+  silu(x: Pointer, y: Pointer, n: number): void;
+  /** x·tanh(softplus(x)) */
+  mish(x: Pointer, y: Pointer, n: number): void;
+  /** ln(1 + e^x) */
+  softplus(x: Pointer, y: Pointer, n: number): void;
+  /** x/(1 + |x|) */
+  softsign(x: Pointer, y: Pointer, n: number): void;
+  /** x/6 + ½, clipped to [0, 1] */
+  hardSigmoid(x: Pointer, y: Pointer, n: number): void;
+  /** x clipped to [−1, 1] */
+  hardTanh(x: Pointer, y: Pointer, n: number): void;
+  /** x clipped to [0, 6] */
+  relu6(x: Pointer, y: Pointer, n: number): void;
+  /** x·hardSigmoid(x) */
+  hardSilu(x: Pointer, y: Pointer, n: number): void;
   exp(x: Pointer, y: Pointer, n: number): void;
   /** natural logarithm; log(0) = −∞, log(negative) = NaN */
   log(x: Pointer, y: Pointer, n: number): void;
@@ -592,6 +664,21 @@ export interface Kernels {
   /** x is the input */
   geluErfGrad(dy: Pointer, x: Pointer, dx: Pointer, n: number): void;
   geluTanhGrad(dy: Pointer, x: Pointer, dx: Pointer, n: number): void;
+  /** Below 0 and at it: the slope is y + alpha, y the output */
+  eluGrad(dy: Pointer, y: Pointer, dx: Pointer, n: number, alpha: number): void;
+  seluGrad(dy: Pointer, y: Pointer, dx: Pointer, n: number): void;
+  siluGrad(dy: Pointer, x: Pointer, dx: Pointer, n: number): void;
+  mishGrad(dy: Pointer, x: Pointer, dx: Pointer, n: number): void;
+  /** dx = dy·(1 − e^−y), y the output */
+  softplusGrad(dy: Pointer, y: Pointer, dx: Pointer, n: number): void;
+  /** dx = dy·(1 − |y|)², y the output */
+  softsignGrad(dy: Pointer, y: Pointer, dx: Pointer, n: number): void;
+  /** The slope is that between the limits where the output y lies between them, else 0 (at a limit too) */
+  hardSigmoidGrad(dy: Pointer, y: Pointer, dx: Pointer, n: number): void;
+  hardTanhGrad(dy: Pointer, y: Pointer, dx: Pointer, n: number): void;
+  relu6Grad(dy: Pointer, y: Pointer, dx: Pointer, n: number): void;
+  /** dx = dy·(x/3 + ½) where −3 < x < 3; 0 below, dy above */
+  hardSiluGrad(dy: Pointer, x: Pointer, dx: Pointer, n: number): void;
 
   /**
    * Inverted dropout: y = x/(1−rate) where a Philox word u ≥ rate·2³², else 0. Element i of the whole tensor uses word i mod 4
@@ -626,6 +713,10 @@ export interface Kernels {
   softmax(x: Pointer, y: Pointer, rows: number, cols: number): void;
   /** dx = y·(dy − Σ dy·y), y the output */
   softmaxGrad(dy: Pointer, y: Pointer, dx: Pointer, rows: number, cols: number): void;
+  /** y = ln softmax(x) */
+  logSoftmax(x: Pointer, y: Pointer, rows: number, cols: number): void;
+  /** dx = dy − e^y·Σ dy, y the output */
+  logSoftmaxGrad(dy: Pointer, y: Pointer, dx: Pointer, rows: number, cols: number): void;
   /**
    * loss (rows) = mean over positions of the cross-entropy of x (rows, positions, cols) against labels i32 (rows, positions), torch's:
    * (1 − ε)·w[label]·ℓ[label] + ε/cols·Σ w[j]·ℓ[j], ℓ[j] = logΣexp(x) − x[j]. `weights` w (cols) may be 0: all 1. A label that is

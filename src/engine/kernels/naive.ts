@@ -1,4 +1,5 @@
 import type { Kernels } from './abi.ts';
+import { createActivations } from './naive/activations.ts';
 import { createAdagrad } from './naive/adagrad.ts';
 import { createAdamVariants } from './naive/adam-variants.ts';
 import { createAttention } from './naive/attention.ts';
@@ -33,6 +34,7 @@ export function createNaiveKernels(memory: WebAssembly.Memory): Kernels {
     ...createConvolution(views),
     ...createPooling(views),
     ...createElementwise(views),
+    ...createActivations(views),
     ...createReductions(views),
     ...createRows(views),
     ...createOptimizers(views),

@@ -87,6 +87,8 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
   const draw = (count: number, scale: number) => place(random(count, (u) => (2 * u - 1) * scale));
   const recurrentCases = placeRecurrentCases(draw, place);
   const normalizationCases = placeNormalizationCases(draw, place, step);
+  // beyond both ends of relu6
+  const wide = place(random(n, (u) => 10 * u - 2));
   const scratch = end;
 
   const unary = (kernel: KernelName, tolerance: number, input = x, ...rest: number[]): KernelCase => ({
@@ -147,10 +149,24 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
     });
     return [
       ...perGeometry,
-      { kernel: 'maxPool2d', args: [pixels, outputs, ...image, 3, 2], tolerance: 0 },
-      { kernel: 'maxPool2dGrad', args: [pixels, weights, outputs, ...image, 3, 2], tolerance: 1e-6 },
+      { kernel: 'maxPool2d', args: [pixels, outputs, ...image, 3, 2, 2], tolerance: 0 },
+      { kernel: 'maxPool2dGrad', args: [pixels, weights, outputs, ...image, 3, 2, 2], tolerance: 1e-6 },
       { kernel: 'averagePool2d', args: [pixels, outputs, ...image, 2, 3, 2], tolerance: 1e-6 },
       { kernel: 'averagePool2dGrad', args: [weights, outputs, ...image, 2, 3, 2], tolerance: 1e-6 },
+      { kernel: 'upsample2d', args: [pixels, outputs, images, 2, 3, channels, 2], tolerance: 0 },
+      { kernel: 'upsample2dGrad', args: [pixels, outputs, images, 2, 3, channels, 2], tolerance: 1e-6 },
+      { kernel: 'mulChannels', args: [pixels, weights, outputs, images, height * width, channels], tolerance: 0 },
+      // channels first; and lines put into wider ones
+      {
+        kernel: 'copyStrided',
+        args: [pixels, outputs, images, channels, height, width, 105, 1, 21, 3, 105, 35, 7, 1],
+        tolerance: 0,
+      },
+      {
+        kernel: 'copyStrided',
+        args: [pixels, outputs, images, height, 1, 21, 105, 21, 0, 1, 168, 24, 0, 1],
+        tolerance: 0,
+      },
     ];
   }
 
@@ -162,6 +178,9 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
     product(bias, Activation.sigmoid),
     product(accumulate, Activation.geluErf),
     product(0, Activation.geluTanh),
+    product(bias, Activation.elu),
+    ...[Activation.selu, Activation.softplus, Activation.softsign].map((activation) => product(0, activation)),
+    ...[Activation.hardSigmoid, Activation.hardTanh, Activation.relu6].map((activation) => product(0, activation)),
 
     ...convolutionCases(),
     ...recurrentCases(scratch),
@@ -185,6 +204,16 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
     unary('tanh', 1e-6),
     unary('geluErf', 1e-6),
     unary('geluTanh', 1e-6),
+    unary('elu', 1e-6, x, 0.7),
+    unary('selu', 1e-6),
+    unary('silu', 1e-6),
+    unary('mish', 1e-6),
+    unary('softplus', 1e-6),
+    unary('softsign', 1e-6),
+    unary('hardSigmoid', 1e-6),
+    unary('hardTanh', 0),
+    unary('relu6', 0, wide),
+    unary('hardSilu', 1e-6),
     unary('exp', 1e-6),
     unary('log', 1e-6, positive),
     binary('reluGrad', 0, z, x),
@@ -193,6 +222,16 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
     binary('tanhGrad', 1e-6, x, z),
     binary('geluErfGrad', 2e-6, z, x),
     binary('geluTanhGrad', 2e-6, z, x),
+    binary('eluGrad', 1e-6, x, z, 1),
+    binary('seluGrad', 1e-6, z, x),
+    binary('siluGrad', 2e-6, z, x),
+    binary('mishGrad', 2e-6, z, x),
+    binary('softplusGrad', 1e-6, x, positive),
+    binary('softsignGrad', 1e-6, x, z),
+    binary('hardSigmoidGrad', 1e-6, z, x),
+    binary('hardTanhGrad', 0, z, x),
+    binary('relu6Grad', 0, z, wide),
+    binary('hardSiluGrad', 1e-6, z, x),
     unary('dropout', 0, x, 5, 0.3, 11, 12, 13, step),
 
     { kernel: 'columnSum', args: [x, cols, y, rows, cols], tolerance: 0 },
@@ -205,6 +244,8 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
 
     { kernel: 'softmax', args: [x, y, rows, cols], tolerance: 1e-6 },
     { kernel: 'softmaxGrad', args: [x, targets, y, rows, cols], tolerance: 1e-5 * Math.sqrt(cols) },
+    { kernel: 'logSoftmax', args: [x, y, rows, cols], tolerance: 2e-6 },
+    { kernel: 'logSoftmaxGrad', args: [x, z, y, rows, cols], tolerance: 1e-5 * Math.sqrt(cols) },
     ...[
       [0, rows, 1, NO_LABEL, 0],
       [0, 1, rows, 0, 0.1],

@@ -84,6 +84,7 @@ function buildLayer(context: LayerContext, inputs: readonly Node[], layer: Layer
       return conv2d(context, x, layer);
     case 'max_pool2d':
     case 'average_pool2d':
+    case 'global_max_pool2d':
     case 'global_average_pool2d':
       return pool(context, x, layer);
     case 'embedding':
@@ -95,8 +96,12 @@ function buildLayer(context: LayerContext, inputs: readonly Node[], layer: Layer
       return recurrentLayer(context, inputs, layer);
     case 'activation':
     case 'dropout':
+    case 'spatial_dropout':
     case 'flatten':
     case 'reshape':
+    case 'permute':
+    case 'zero_padding2d':
+    case 'upsample2d':
       return simple(context, x, layer);
     case 'add':
     case 'multiply':

@@ -1,15 +1,19 @@
 import { elementsOf, type Node } from '../graph/graph.ts';
 import { type ActivationDescription, activate } from '../ops/activations.ts';
-import { dropout } from '../ops/dropout.ts';
+import { dropout, spatialDropout } from '../ops/dropout.ts';
 import { reshape } from '../ops/elementwise.ts';
+import { type Padding, pad2d, permute, upsample2d } from '../ops/movement.ts';
 import type { LayerContext } from './context.ts';
 
 /** Layers without parameters that are one operation each. */
 export type SimpleDescription =
   | { type: 'activation'; name: string; activation: ActivationDescription }
-  | { type: 'dropout'; name: string; rate: number }
+  | { type: 'dropout' | 'spatial_dropout'; name: string; rate: number }
   | { type: 'flatten'; name: string }
-  | { type: 'reshape'; name: string; shape: readonly number[] };
+  | { type: 'reshape'; name: string; shape: readonly number[] }
+  | { type: 'permute'; name: string; order: readonly number[] }
+  | ({ type: 'zero_padding2d'; name: string } & Padding)
+  | { type: 'upsample2d'; name: string; factor: number };
 
 export function simple(context: LayerContext, x: Node, layer: SimpleDescription): Node {
   const { graph, seed } = context;
@@ -17,10 +21,20 @@ export function simple(context: LayerContext, x: Node, layer: SimpleDescription)
     case 'activation':
       return activate(graph, x, layer.activation);
     case 'dropout':
-      return context.training && layer.rate > 0 ? dropout(graph, x, layer.rate, seed, context.nextStream()) : x;
+    case 'spatial_dropout': {
+      if (!context.training || layer.rate === 0) return x;
+      const drop = layer.type === 'dropout' ? dropout : spatialDropout;
+      return drop(graph, x, layer.rate, seed, context.nextStream());
+    }
     case 'flatten':
       return reshape(graph, x, elementsOf(x));
     case 'reshape':
       return reshape(graph, x, ...layer.shape);
+    case 'permute':
+      return permute(graph, x, layer.order);
+    case 'zero_padding2d':
+      return pad2d(graph, x, layer);
+    case 'upsample2d':
+      return upsample2d(graph, x, layer.factor);
   }
 }

@@ -1,16 +1,52 @@
 import { elementsOf, type Graph, lastDim, type Node } from '../graph/graph.ts';
-import type { KernelName } from '../kernels/abi.ts';
+import type { Activation } from '../kernels/abi.ts';
 import { at } from '../plan/call.ts';
 import { elementwise, type Op } from './op.ts';
 
 /**
  * Activations. Each has a forward and a gradient operation; the gradient reads the output where that is enough (so the input need not be
- * kept, and bias and activation fold into the product's epilogue), and the input where it must (gelu).
+ * kept, and bias and activation fold into the product's epilogue), and the input where it must (gelu, silu, mish).
  */
 export type ActivationDescription =
-  | { type: 'linear' | 'relu' | 'sigmoid' | 'tanh' | 'softmax' }
-  | { type: 'leaky_relu'; alpha: number }
+  | { type: keyof typeof PLAIN }
+  | { type: 'linear' }
+  | { type: 'leaky_relu' | 'elu'; alpha: number }
   | { type: 'gelu'; approximate: 'none' | 'tanh' };
+
+/** Activations without parameters, and their operations. */
+const PLAIN = {
+  relu: 'relu',
+  relu6: 'relu6',
+  selu: 'selu',
+  silu: 'silu',
+  hard_silu: 'hardSilu',
+  mish: 'mish',
+  softplus: 'softplus',
+  softsign: 'softsign',
+  sigmoid: 'sigmoid',
+  hard_sigmoid: 'hardSigmoid',
+  tanh: 'tanh',
+  hard_tanh: 'hardTanh',
+  softmax: 'softmax',
+  log_softmax: 'logSoftmax',
+} as const;
+
+/** Where the gradient reads the output. All of them can be a product's epilogue. */
+export const FROM_OUTPUT = [
+  'relu',
+  'leakyRelu',
+  'relu6',
+  'elu',
+  'selu',
+  'softplus',
+  'softsign',
+  'sigmoid',
+  'hardSigmoid',
+  'tanh',
+  'hardTanh',
+] as const satisfies (keyof typeof Activation)[];
+
+const FROM_INPUT = ['geluErf', 'geluTanh', 'silu', 'hardSilu', 'mish'] as const;
 
 export function activate(graph: Graph, x: Node, activation: ActivationDescription): Node {
   switch (activation.type) {
@@ -18,15 +54,18 @@ export function activate(graph: Graph, x: Node, activation: ActivationDescriptio
       return x;
     case 'leaky_relu':
       return graph.add('leakyRelu', [x], x.shape, { alpha: activation.alpha });
+    case 'elu':
+      return graph.add('elu', [x], x.shape, { alpha: activation.alpha });
     case 'gelu':
       return graph.add(activation.approximate === 'tanh' ? 'geluTanh' : 'geluErf', [x], x.shape);
     default:
-      return graph.add(activation.type, [x], x.shape);
+      return graph.add(PLAIN[activation.type], [x], x.shape);
   }
 }
 
-/** relu, leakyRelu, sigmoid and tanh: dx = dy · f′, where f′ follows from the output y. */
-function fromOutput(name: KernelName & string, gradKernel: KernelName): Op[] {
+/** dx = dy · f′, where f′ follows from the output y. */
+function outputOps(name: (typeof FROM_OUTPUT)[number]): Op[] {
+  const gradKernel = `${name}Grad` as const;
   const alpha = (node: Node) => (node.attributes.alpha === undefined ? [] : [node.attributes.alpha as number]);
   return [
     {
@@ -43,8 +82,9 @@ function fromOutput(name: KernelName & string, gradKernel: KernelName): Op[] {
   ];
 }
 
-/** gelu: f′ needs the input x. */
-function fromInput(name: KernelName & string, gradKernel: KernelName): Op[] {
+/** f′ needs the input x. */
+function inputOps(name: (typeof FROM_INPUT)[number]): Op[] {
+  const gradKernel = `${name}Grad` as const;
   return [
     {
       name,
@@ -66,20 +106,25 @@ function vectors(node: Node, ...inputs: Node[]) {
   return [...inputs.map((input) => at(input, n)), at(node, n), { units: n / length }, length];
 }
 
+/** Over vectors of the last dimension, from the output. */
+function vectorOps(name: 'softmax' | 'logSoftmax'): Op[] {
+  const gradKernel = `${name}Grad` as const;
+  return [
+    {
+      name,
+      gradient: (graph, node, dy) => [graph.add(gradKernel, [dy, node], dy.shape)],
+      lower: (node) => [{ kernel: name, args: vectors(node, node.inputs[0]!) }],
+    },
+    {
+      name: gradKernel,
+      lower: (node) => [{ kernel: gradKernel, args: vectors(node, ...node.inputs) }],
+    },
+  ];
+}
+
 export const activations: Op[] = [
-  ...fromOutput('relu', 'reluGrad'),
-  ...fromOutput('leakyRelu', 'leakyReluGrad'),
-  ...fromOutput('sigmoid', 'sigmoidGrad'),
-  ...fromOutput('tanh', 'tanhGrad'),
-  ...fromInput('geluErf', 'geluErfGrad'),
-  ...fromInput('geluTanh', 'geluTanhGrad'),
-  {
-    name: 'softmax',
-    gradient: (graph, node, dy) => [graph.add('softmaxGrad', [dy, node], dy.shape)],
-    lower: (node) => [{ kernel: 'softmax', args: vectors(node, node.inputs[0]!) }],
-  },
-  {
-    name: 'softmaxGrad',
-    lower: (node) => [{ kernel: 'softmaxGrad', args: vectors(node, ...node.inputs) }],
-  },
+  ...FROM_OUTPUT.flatMap(outputOps),
+  ...FROM_INPUT.flatMap(inputOps),
+  ...vectorOps('softmax'),
+  ...vectorOps('logSoftmax'),
 ];

@@ -1,5 +1,5 @@
-import { elementsOf, type Graph, type Node } from '../graph/graph.ts';
-import { at } from '../plan/call.ts';
+import { batched, elementsOf, type Graph, lastDim, type Node, vectorsOf } from '../graph/graph.ts';
+import { type Argument, at } from '../plan/call.ts';
 import type { Seed } from '../random.ts';
 import type { Op } from './op.ts';
 
@@ -11,6 +11,22 @@ export function dropout(graph: Graph, x: Node, rate: number, seed: Seed, stream:
   return graph.add('dropout', [x], x.shape, { rate, seed, stream });
 }
 
+/**
+ * Spatial dropout (Tompson et al. 2015): a row of x (rows, …, channels) loses a channel everywhere or nowhere. Here the mask is stored,
+ * as it is so much smaller than x.
+ */
+export function spatialDropout(graph: Graph, x: Node, rate: number, seed: Seed, stream: number): Node {
+  const mask = graph.add('channelMask', [], batched(lastDim(x)), { rate, seed, stream });
+  return graph.add('maskChannels', [x, mask], x.shape);
+}
+
+/** Arguments of the kernel: `x` with elements dropped, to `node`. */
+function dropping(x: Node, node: Node): Argument[] {
+  const { rate, seed, stream } = node.attributes as { rate: number; seed: Seed; stream: number };
+  const n = elementsOf(node);
+  return [at(x, n), at(node, n), { units: n }, { start: n }, rate, seed.low, seed.high, stream, { own: 'step' }];
+}
+
 export const dropouts: Op[] = [
   {
     name: 'dropout',
@@ -19,23 +35,31 @@ export const dropouts: Op[] = [
       const { rate, seed, stream } = node.attributes as { rate: number; seed: Seed; stream: number };
       return [dropout(graph, dy, rate, seed, stream)];
     },
+    lower: (node) => [{ kernel: 'dropout', args: dropping(node.inputs[0]!, node) }],
+  },
+  {
+    // 0 or 1/(1 − rate) for each channel
+    name: 'channelMask',
     lower(node) {
-      const { rate, seed, stream } = node.attributes as { rate: number; seed: Seed; stream: number };
+      const n = elementsOf(node);
+      return [
+        { kernel: 'fill', args: [at(node, n), { units: n }, 1] },
+        { kernel: 'dropout', args: dropping(node, node) },
+      ];
+    },
+  },
+  {
+    name: 'maskChannels',
+    inPlace: true,
+    // nothing that can be learnt makes the mask
+    gradient: (graph, node, dy) => [graph.add('maskChannels', [dy, node.inputs[1]!], dy.shape), null],
+    lower(node) {
+      const [x, mask] = node.inputs as [Node, Node];
       const n = elementsOf(node);
       return [
         {
-          kernel: 'dropout',
-          args: [
-            at(node.inputs[0]!, n),
-            at(node, n),
-            { units: n },
-            { start: n },
-            rate,
-            seed.low,
-            seed.high,
-            stream,
-            { own: 'step' },
-          ],
+          kernel: 'mulChannels',
+          args: [at(x, n), at(mask, lastDim(node)), at(node, n), { units: 1 }, vectorsOf(node), lastDim(node)],
         },
       ];
     },

@@ -10,24 +10,25 @@ function places(size: number, window: number, stride: number): number {
   return count;
 }
 
-/** Largest value of each window (rows, height, width, channels) → (rows, ⌊(height − size)/stride⌋ + 1, …, channels). */
-export function maxPool2d(graph: Graph, x: Node, size: number, stride: number): Node {
-  const [height, width, channels] = x.shape.dims as [number, number, number];
-  const shape = batched(places(height, size, stride), places(width, size, stride), channels);
-  return graph.add('maxPool2d', [x], shape, { size, stride });
+/** What is taken of each kernelHeight × kernelWidth window: (rows, height, width, channels) → (rows, ⌊(height − kernelHeight)/stride⌋ + 1, …, channels). */
+function pool(name: string) {
+  return (graph: Graph, x: Node, kernelHeight: number, kernelWidth: number, stride: number): Node => {
+    const [height, width, channels] = x.shape.dims as [number, number, number];
+    const shape = batched(places(height, kernelHeight, stride), places(width, kernelWidth, stride), channels);
+    return graph.add(name, [x], shape, { kernelHeight, kernelWidth, stride });
+  };
 }
 
-/** Mean of each kernelHeight × kernelWidth window. */
-export function averagePool2d(graph: Graph, x: Node, kernelHeight: number, kernelWidth: number, stride: number): Node {
-  const [height, width, channels] = x.shape.dims as [number, number, number];
-  const shape = batched(places(height, kernelHeight, stride), places(width, kernelWidth, stride), channels);
-  return graph.add('averagePool2d', [x], shape, { kernelHeight, kernelWidth, stride, height, width });
+export const maxPool2d = pool('maxPool2d');
+export const averagePool2d = pool('averagePool2d');
+
+/** (images, height, width, channels, kernelHeight, kernelWidth, stride) of windows over `image` */
+function windows(node: Node, image: Node): Argument[] {
+  const { kernelHeight, kernelWidth, stride } = node.attributes as Record<string, number>;
+  return [{ units: 1 }, ...image.shape.dims, kernelHeight!, kernelWidth!, stride!];
 }
 
-function averagingArguments(node: Node, channels: number): Argument[] {
-  const { height, width, kernelHeight, kernelWidth, stride } = node.attributes as Record<string, number>;
-  return [{ units: 1 }, height!, width!, channels, kernelHeight!, kernelWidth!, stride!];
-}
+const buffer = (node: Node) => at(node, elementsOf(node));
 
 export const poolings: Op[] = [
   {
@@ -37,32 +38,21 @@ export const poolings: Op[] = [
     ],
     lower(node) {
       const x = node.inputs[0]!;
-      const { size, stride } = node.attributes as { size: number; stride: number };
-      return [
-        {
-          kernel: 'maxPool2d',
-          args: [at(x, elementsOf(x)), at(node, elementsOf(node)), { units: 1 }, ...x.shape.dims, size, stride],
-        },
-      ];
+      return [{ kernel: 'maxPool2d', args: [buffer(x), buffer(node), ...windows(node, x)] }];
     },
   },
   {
     name: 'maxPool2dGrad',
-    lower(node) {
-      const [x, dy] = node.inputs as [Node, Node];
-      const { size, stride } = node.attributes as { size: number; stride: number };
-      const buffers = [at(x, elementsOf(x)), at(dy, elementsOf(dy)), at(node, elementsOf(node))];
-      return [{ kernel: 'maxPool2dGrad', args: [...buffers, { units: 1 }, ...x.shape.dims, size, stride] }];
-    },
+    lower: (node) => [
+      { kernel: 'maxPool2dGrad', args: [...node.inputs.map(buffer), buffer(node), ...windows(node, node)] },
+    ],
   },
   {
     name: 'averagePool2d',
     gradient: (graph, node, dy) => [graph.add('averagePool2dGrad', [dy], node.inputs[0]!.shape, node.attributes)],
     lower(node) {
       const x = node.inputs[0]!;
-      const channels = x.shape.dims[2]!;
-      const args = [at(x, elementsOf(x)), at(node, elementsOf(node)), ...averagingArguments(node, channels)];
-      return [{ kernel: 'averagePool2d', args }];
+      return [{ kernel: 'averagePool2d', args: [buffer(x), buffer(node), ...windows(node, x)] }];
     },
   },
   {
@@ -71,11 +61,8 @@ export const poolings: Op[] = [
       const { kernelHeight, kernelWidth, stride } = node.attributes as Record<string, number>;
       return [averagePool2d(graph, g, kernelHeight!, kernelWidth!, stride!)];
     },
-    lower(node) {
-      const dy = node.inputs[0]!;
-      const channels = node.shape.dims[2]!;
-      const args = [at(dy, elementsOf(dy)), at(node, elementsOf(node)), ...averagingArguments(node, channels)];
-      return [{ kernel: 'averagePool2dGrad', args }];
-    },
+    lower: (node) => [
+      { kernel: 'averagePool2dGrad', args: [buffer(node.inputs[0]!), buffer(node), ...windows(node, node)] },
+    ],
   },
 ];

@@ -12,6 +12,7 @@ import { leaves } from './leaves.ts';
 import { losses } from './losses.ts';
 import { masks } from './masks.ts';
 import { matmuls } from './matmul.ts';
+import { movements } from './movement.ts';
 import { defaultDomain, type Op } from './op.ts';
 import { poolings } from './pooling.ts';
 import { recurrents } from './recurrent.ts';
@@ -22,6 +23,7 @@ const ops = new Map<string, Op>(
     ...matmuls,
     ...convolutions,
     ...poolings,
+    ...movements,
     ...recurrents,
     ...embeddings,
     ...masks,

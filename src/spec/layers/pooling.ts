@@ -39,6 +39,23 @@ const common = {
 export const maxPool2d = layerRule({ schema: MaxPool2dLayer, ...common });
 export const averagePool2d = layerRule({ schema: AveragePool2dLayer, ...common });
 
+const global = {
+  overImages: true,
+  shapeAfter: ({ type }: { type: string }, [shape]: readonly RowShape[]): ShapeAfter =>
+    notAnImage(type, shape) ?? { shape: [shape!.at(-1)!] },
+};
+
+export const globalMaxPool2d = layerRule({
+  schema: closed(
+    { type: tag('global_max_pool2d'), ...layerFields },
+    {
+      title: 'GlobalMaxPool2dLayer',
+      description: 'Largest value of the whole image: (height, width, channels) becomes (channels).',
+    },
+  ),
+  ...global,
+});
+
 export const globalAveragePool2d = layerRule({
   schema: closed(
     { type: tag('global_average_pool2d'), ...layerFields },
@@ -47,6 +64,5 @@ export const globalAveragePool2d = layerRule({
       description: 'Mean over the whole image: (height, width, channels) becomes (channels).',
     },
   ),
-  overImages: true,
-  shapeAfter: ({ type }, [shape]) => notAnImage(type, shape) ?? { shape: [shape!.at(-1)!] },
+  ...global,
 });

@@ -1,10 +1,10 @@
 import { conv2d } from './convolution.ts';
 import { dense } from './dense.ts';
 import { add, concatenate, multiply } from './merge.ts';
-import { averagePool2d, globalAveragePool2d, maxPool2d } from './pooling.ts';
+import { averagePool2d, globalAveragePool2d, globalMaxPool2d, maxPool2d } from './pooling.ts';
 import type { LayerRule } from './rule.ts';
-import { flatten, reshape } from './shape.ts';
-import { activation, dropout } from './simple.ts';
+import { flatten, permute, reshape, upsample2d, zeroPadding2d } from './shape.ts';
+import { activation, dropout, spatialDropout } from './simple.ts';
 
 /** Every kind of layer, in the order in which they are documented. */
 export const LAYERS = [
@@ -12,11 +12,16 @@ export const LAYERS = [
   conv2d,
   maxPool2d,
   averagePool2d,
+  globalMaxPool2d,
   globalAveragePool2d,
+  zeroPadding2d,
+  upsample2d,
   activation,
   dropout,
+  spatialDropout,
   flatten,
   reshape,
+  permute,
   add,
   multiply,
   concatenate,

@@ -1,9 +1,10 @@
 import { Type } from 'typebox';
 import { closed } from '../schema.ts';
 import { count, layerFields, tag } from './fields.ts';
+import { type ImageShape, notAnImage } from './images.ts';
 import { layerRule, misfit, show, sizeOf } from './rule.ts';
 
-/** Layers that give the same values other dimensions. */
+/** Layers that give values other dimensions, or other places in them. */
 
 export const flatten = layerRule({
   schema: closed(
@@ -35,5 +36,87 @@ export const reshape = layerRule({
         `dimensions whose product is ${size}`,
       );
     return { shape: wanted };
+  },
+});
+
+export const permute = layerRule({
+  schema: closed(
+    {
+      type: tag('permute'),
+      ...layerFields,
+      order: Type.Array(Type.Integer({ minimum: 0, maximum: 2 }), {
+        minItems: 1,
+        maxItems: 3,
+        uniqueItems: true,
+        description:
+          'for each dimension of a row that comes out, the one that came in, counted from 0: [1, 0] transposes',
+      }),
+    },
+    { title: 'PermuteLayer', description: 'The dimensions of a row in another order.' },
+  ),
+  overImages: true,
+  shapeAfter({ order }, [shape]) {
+    if (shape == null) return { shape: null };
+    if (order.length !== shape.length || order.some((i) => i >= shape.length))
+      return misfit(
+        'order',
+        `[${order.join(', ')}] is no order of the ${shape.length} dimension${shape.length === 1 ? '' : 's'} of ${show(shape)}`,
+        `each of ${shape.map((_, i) => i).join(', ')} once`,
+      );
+    return { shape: order.map((i) => shape[i]!) };
+  },
+});
+
+const edge = (description: string) => Type.Integer({ minimum: 0, maximum: 64, default: 1, description });
+
+export const zeroPadding2d = layerRule({
+  schema: closed(
+    {
+      type: tag('zero_padding2d'),
+      ...layerFields,
+      top: edge('lines above'),
+      bottom: edge('lines below'),
+      left: edge('columns to the left'),
+      right: edge('columns to the right'),
+    },
+    { title: 'ZeroPadding2dLayer', description: 'Zeros around an image.' },
+  ),
+  overImages: true,
+  shapeAfter({ type, top, bottom, left, right }, [shape]) {
+    const wrong = notAnImage(type, shape);
+    if (wrong !== null) return wrong;
+    const [height, width, channels] = shape as ImageShape;
+    return { shape: [top + height + bottom, left + width + right, channels] };
+  },
+});
+
+/** Longest side of an image that upsampling may give. */
+const LONGEST_SIDE = 65_536;
+
+export const upsample2d = layerRule({
+  schema: closed(
+    {
+      type: tag('upsample2d'),
+      ...layerFields,
+      factor: Type.Integer({ minimum: 1, maximum: 16, default: 2, description: 'times each side grows' }),
+    },
+    {
+      title: 'Upsample2dLayer',
+      description: 'A larger image, of whose pixels each is the nearest one of the smaller.',
+    },
+  ),
+  overImages: true,
+  shapeAfter({ type, factor }, [shape]) {
+    const wrong = notAnImage(type, shape);
+    if (wrong !== null) return wrong;
+    const [height, width, channels] = shape as ImageShape;
+    const larger = [height * factor, width * factor, channels];
+    if (Math.max(...larger) > LONGEST_SIDE)
+      return misfit(
+        'factor',
+        `it makes ${show(shape!)} an image of ${show(larger)}`,
+        `sides of at most ${LONGEST_SIDE.toLocaleString('en-US')}`,
+      );
+    return { shape: larger };
   },
 });

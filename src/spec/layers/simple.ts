@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { closed } from '../schema.ts';
 import { Activation } from './activation.ts';
 import { layerFields, tag } from './fields.ts';
-import { layerRule } from './rule.ts';
+import { layerRule, misfit, show } from './rule.ts';
 
 /** Layers that leave the shape as it is, and have no parameters. */
 
@@ -15,20 +15,37 @@ export const activation = layerRule({
   shapeAfter: (_layer, [shape]) => ({ shape: shape ?? null }),
 });
 
+const rate = (description: string) => Type.Number({ minimum: 0, exclusiveMaximum: 1, default: 0.5, description });
+
 export const dropout = layerRule({
   schema: closed(
     {
       type: tag('dropout'),
       ...layerFields,
-      rate: Type.Number({
-        minimum: 0,
-        exclusiveMaximum: 1,
-        default: 0.5,
-        description: 'share of values set to zero while training',
-      }),
+      rate: rate('share of values set to zero while training'),
     },
     { title: 'DropoutLayer', description: 'Inverted dropout (Srivastava et al. 2014).' },
   ),
   overAnything: true,
   shapeAfter: (_layer, [shape]) => ({ shape: shape ?? null }),
+});
+
+export const spatialDropout = layerRule({
+  schema: closed(
+    {
+      type: tag('spatial_dropout'),
+      ...layerFields,
+      rate: rate('share of channels set to zero while training'),
+    },
+    {
+      title: 'SpatialDropoutLayer',
+      description: 'Dropout of whole channels: everywhere in an image or a sequence, or nowhere (Tompson et al. 2015).',
+    },
+  ),
+  overImages: true,
+  shapeAfter(_layer, [shape]) {
+    if (shape != null && shape.length < 2)
+      return misfit('type', `spatial_dropout takes an image or a sequence; what comes in is ${show(shape)}`, 'dropout');
+    return { shape: shape ?? null };
+  },
 });

@@ -15,7 +15,9 @@ export const biasFields = {
 export const weightFields = {
   init: Type.Unsafe<Initializer>({
     ...Initializer,
-    ...derived('he_normal before relu, leaky_relu and gelu; xavier_uniform otherwise'),
+    ...derived(
+      'he_normal before relu, leaky_relu, relu6, elu, gelu, silu, hard_silu, mish and softplus; lecun_normal before selu; xavier_uniform otherwise',
+    ),
   }),
   ...biasFields,
 };
@@ -24,10 +26,15 @@ export const activationField = {
   activation: Type.Unsafe<Activation>({ ...ActivationSchema, default: { type: 'linear' } }),
 };
 
-/** The initializer of weights in front of an activation, where none is given. */
-export function defaultInitializer(activation: Activation): Initializer {
-  const rectified = ['relu', 'leaky_relu', 'gelu'].includes(activation.type);
-  return { type: rectified ? 'he_normal' : 'xavier_uniform', gain: 1 };
+const RECTIFIERS = ['relu', 'leaky_relu', 'relu6', 'elu', 'gelu', 'silu', 'hard_silu', 'mish', 'softplus'];
+
+/**
+ * The initializer of weights in front of an activation, where none is given. He's variance makes good the half that a rectifier cuts off;
+ * selu keeps the variance that LeCun's gives.
+ */
+export function defaultInitializer({ type }: Activation): Initializer {
+  if (type === 'selu') return { type: 'lecun_normal', gain: 1 };
+  return { type: RECTIFIERS.includes(type) ? 'he_normal' : 'xavier_uniform', gain: 1 };
 }
 
 /** weight (weightDims) and bias (units) of a layer with `weightFields`. */

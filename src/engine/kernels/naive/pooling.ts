@@ -1,7 +1,13 @@
 import type { Kernels } from '../abi.ts';
 import { at, type Views } from './views.ts';
 
-type PoolingName = 'maxPool2d' | 'maxPool2dGrad' | 'averagePool2d' | 'averagePool2dGrad';
+type PoolingName =
+  | 'maxPool2d'
+  | 'maxPool2dGrad'
+  | 'averagePool2d'
+  | 'averagePool2dGrad'
+  | 'upsample2d'
+  | 'upsample2dGrad';
 
 export function createPooling({ f32 }: Views): Pick<Kernels, PoolingName> {
   /** Calls visit(output element, input elements of its window in row-major order); both counted from 0. */
@@ -27,15 +33,30 @@ export function createPooling({ f32 }: Views): Pick<Kernels, PoolingName> {
     }
   }
 
+  /** Calls visit(pixel's value of the small image, the same of one of its factor² copies), copies in row-major order. */
+  function eachCopy(
+    [images, height, width, channels]: [number, number, number, number],
+    factor: number,
+    visit: (small: number, large: number) => void,
+  ): void {
+    const across = width * factor;
+    for (let large = 0; large < images * height * factor * across * channels; large++) {
+      const c = large % channels;
+      const x = Math.floor(large / channels) % across;
+      const line = Math.floor(large / channels / across);
+      visit((Math.floor(line / factor) * width + Math.floor(x / factor)) * channels + c, large);
+    }
+  }
+
   return {
-    maxPool2d(x, y, images, height, width, channels, size, stride) {
-      eachWindow([images, height, width, channels], [size, size, stride], (output, window) => {
+    maxPool2d(x, y, images, height, width, channels, kernelHeight, kernelWidth, stride) {
+      eachWindow([images, height, width, channels], [kernelHeight, kernelWidth, stride], (output, window) => {
         f32[at(y) + output] = Math.max(...window.map((i) => f32[at(x) + i]!));
       });
     },
-    maxPool2dGrad(x, dy, dx, images, height, width, channels, size, stride) {
+    maxPool2dGrad(x, dy, dx, images, height, width, channels, kernelHeight, kernelWidth, stride) {
       f32.fill(0, at(dx), at(dx) + images * height * width * channels);
-      eachWindow([images, height, width, channels], [size, size, stride], (output, window) => {
+      eachWindow([images, height, width, channels], [kernelHeight, kernelWidth, stride], (output, window) => {
         const values = window.map((i) => f32[at(x) + i]!);
         const most = Math.max(...values);
         const place = window[values.findIndex((value) => Object.is(value, most) || value === most)]!;
@@ -51,6 +72,17 @@ export function createPooling({ f32 }: Views): Pick<Kernels, PoolingName> {
       f32.fill(0, at(dx), at(dx) + images * height * width * channels);
       eachWindow([images, height, width, channels], [kernelHeight, kernelWidth, stride], (output, window) => {
         for (const i of window) f32[at(dx) + i]! += f32[at(dy) + output]! / window.length;
+      });
+    },
+    upsample2d(x, y, images, height, width, channels, factor) {
+      eachCopy([images, height, width, channels], factor, (small, large) => {
+        f32[at(y) + large] = f32[at(x) + small]!;
+      });
+    },
+    upsample2dGrad(dy, dx, images, height, width, channels, factor) {
+      f32.fill(0, at(dx), at(dx) + images * height * width * channels);
+      eachCopy([images, height, width, channels], factor, (small, large) => {
+        f32[at(dx) + small]! += f32[at(dy) + large]!;
       });
     },
   };

@@ -5,6 +5,8 @@ import { at, type Views } from './views.ts';
 type RowName =
   | 'softmax'
   | 'softmaxGrad'
+  | 'logSoftmax'
+  | 'logSoftmaxGrad'
   | 'softmaxCrossEntropy'
   | 'softmaxCrossEntropyGrad'
   | 'sigmoidCrossEntropy'
@@ -36,6 +38,12 @@ export function createRows({ f32, i32 }: Views): Pick<Kernels, RowName> {
     const powers = x.map((value) => Math.exp(value - top));
     const sum = powers.reduce((a, b) => a + b, 0);
     return powers.map((power) => power / sum);
+  }
+
+  function logSoftmaxOf(x: number[]): number[] {
+    const top = x.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+    const rest = Math.log(x.reduce((sum, value) => sum + Math.exp(value - top), 0));
+    return x.map((value) => value - top - rest);
   }
 
   /** loss (rows) = mean over cols of f(x, t) */
@@ -87,6 +95,18 @@ export function createRows({ f32, i32 }: Views): Pick<Kernels, RowName> {
         writeRow(dx, r, row);
       }
     },
+    logSoftmax(x, y, rows, cols) {
+      for (let r = 0; r < rows; r++) writeRow(y, r, logSoftmaxOf(readRow(x, r, cols)));
+    },
+    logSoftmaxGrad(dy, y, dx, rows, cols) {
+      for (let r = 0; r < rows; r++) {
+        const output = readRow(y, r, cols);
+        const gradient = readRow(dy, r, cols);
+        const sum = gradient.reduce((sum, value) => sum + value, 0);
+        const row = output.map((value, j) => gradient[j] - Math.exp(value) * sum);
+        writeRow(dx, r, row);
+      }
+    },
     softmaxCrossEntropy(x, labels, weights, loss, rows, positions, cols, ignored, smoothing) {
       const w = readWeights(weights, cols);
       for (let r = 0; r < rows; r++) {
@@ -94,10 +114,7 @@ export function createRows({ f32, i32 }: Views): Pick<Kernels, RowName> {
         for (let p = r * positions; p < (r + 1) * positions; p++) {
           const label = i32[at(labels) + p];
           if (label === ignored) continue;
-          const row = readRow(x, p, cols);
-          const top = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-          const log = Math.log(row.reduce((sum, value) => sum + Math.exp(value - top), 0));
-          const losses = row.map((value, j) => w[j] * (log + (top - value)));
+          const losses = logSoftmaxOf(readRow(x, p, cols)).map((value, j) => -w[j] * value);
           const spread = smoothing === 0 ? 0 : (smoothing / cols) * losses.reduce((a, b) => a + b, 0);
           // a label outside the row reads undefined, and the loss is NaN
           sum += (1 - smoothing) * losses[label] + spread;

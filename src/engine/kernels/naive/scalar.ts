@@ -56,6 +56,55 @@ export function geluTanhSlopeOf(x: number): number {
   return s + (outer === 0 ? 0 : x * outer * GELU_ROOT * (1 + 3 * 0.044715 * x * x));
 }
 
+export function eluOf(x: number, alpha: number): number {
+  return x > 0 ? x : alpha * Math.expm1(x);
+}
+
+export const SELU_ALPHA = 1.6732632423543772;
+export const SELU_SCALE = 1.0507009873554805;
+
+export function seluOf(x: number): number {
+  return SELU_SCALE * eluOf(x, SELU_ALPHA);
+}
+
+export function siluOf(x: number): number {
+  return x * sigmoidOf(x);
+}
+
+export function siluSlopeOf(x: number): number {
+  const s = sigmoidOf(x);
+  const outer = s * (1 - s);
+  return s + (outer === 0 ? 0 : x * outer);
+}
+
+/** ln(1 + e^x) */
+export function softplusOf(x: number): number {
+  return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+}
+
+export function mishOf(x: number): number {
+  return x * Math.tanh(softplusOf(x));
+}
+
+/** t + x·(1 − t²)·sigmoid(x), t = tanh(softplus(x)) */
+export function mishSlopeOf(x: number): number {
+  const t = Math.tanh(softplusOf(x));
+  const outer = (1 - t * t) * sigmoidOf(x);
+  return t + (outer === 0 ? 0 : x * outer);
+}
+
+export function softsignOf(x: number): number {
+  return x / (1 + Math.abs(x));
+}
+
+export function clip(x: number, low: number, high: number): number {
+  return Math.min(Math.max(x, low), high);
+}
+
+export function hardSigmoidOf(x: number): number {
+  return clip(x / 6 + 0.5, 0, 1);
+}
+
 /** The activation of a product's epilogue; `code` is one of `Activation`. */
 export function activationOf(x: number, code: number, alpha: number): number {
   switch (code) {
@@ -71,6 +120,20 @@ export function activationOf(x: number, code: number, alpha: number): number {
       return geluErfOf(x);
     case Activation.geluTanh:
       return geluTanhOf(x);
+    case Activation.elu:
+      return eluOf(x, Math.fround(alpha));
+    case Activation.selu:
+      return seluOf(x);
+    case Activation.softplus:
+      return softplusOf(x);
+    case Activation.softsign:
+      return softsignOf(x);
+    case Activation.hardSigmoid:
+      return hardSigmoidOf(x);
+    case Activation.hardTanh:
+      return clip(x, -1, 1);
+    case Activation.relu6:
+      return clip(x, 0, 6);
     default:
       return x;
   }

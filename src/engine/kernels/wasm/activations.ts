@@ -1,16 +1,36 @@
 // Activation functions and their gradients, element-wise; n floats. Gradients: dx = dy · f'.
+//
+// A function is a class without fields that says what happens to four lanes:
+//   of(x)          the value
+//   back(dy, v)    dy · f', where v is what the gradient reads: the output y, or the input x
+// `map` and `mapBack` are the loops they all share. The class is known at compile time and its code inlined, so each kernel is the loop one
+// would have written by hand. Those that need no `alpha` pay nothing for it.
 
-import { loadPart, storePart } from './lanes';
-import { exp4, geluErf4, geluErfSlope4, geluTanh4, geluTanhSlope4, log4, sigmoid4, tanh4 } from './math';
+import { fma, loadPart, storePart } from './lanes';
+import {
+  exp4,
+  expm1Negative4,
+  geluErf4,
+  geluErfSlope4,
+  geluTanh4,
+  geluTanhSlope4,
+  log1p4,
+  log4,
+  sigmoid4,
+  tanh4,
+} from './math';
 
-/** pmax keeps NaN, which stands first */
-export function relu(x: usize, y: usize, n: u32): void {
-  const zero = f32x4.splat(0);
+/** y = F(x) */
+// @ts-ignore: decorator
+@inline
+function map<F>(x: usize, y: usize, n: u32, parameter: f32 = 0): void {
+  const f = changetype<F>(0);
+  const alpha = f32x4.splat(parameter);
   for (; n >= 8; n -= 8) {
     const x0 = v128.load(x);
     const x1 = v128.load(x, 16);
-    const y0 = f32x4.pmax(x0, zero);
-    const y1 = f32x4.pmax(x1, zero);
+    const y0 = f.of(x0, alpha);
+    const y1 = f.of(x1, alpha);
     v128.store(y, y0);
     v128.store(y, y1, 16);
     x += 32;
@@ -18,313 +38,271 @@ export function relu(x: usize, y: usize, n: u32): void {
   }
   while (n > 0) {
     const part = min<u32>(n, 4);
-    storePart(y, f32x4.pmax(loadPart(x, part), zero), part);
+    storePart(y, f.of(loadPart(x, part), alpha), part);
     x += 16;
     y += 16;
     n -= part;
   }
 }
 
-export function leakyRelu(x: usize, y: usize, n: u32, alpha: f32): void {
-  const zero = f32x4.splat(0);
-  const slope = f32x4.splat(alpha);
-  for (; n >= 8; n -= 8) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const y0 = v128.bitselect(f32x4.mul(x0, slope), x0, f32x4.lt(x0, zero));
-    const y1 = v128.bitselect(f32x4.mul(x1, slope), x1, f32x4.lt(x1, zero));
-    v128.store(y, y0);
-    v128.store(y, y1, 16);
-    x += 32;
-    y += 32;
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    const v = loadPart(x, part);
-    storePart(y, v128.bitselect(f32x4.mul(v, slope), v, f32x4.lt(v, zero)), part);
-    x += 16;
-    y += 16;
-    n -= part;
-  }
-}
-
-export function sigmoid(x: usize, y: usize, n: u32): void {
-  for (; n >= 8; n -= 8) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const y0 = sigmoid4(x0);
-    const y1 = sigmoid4(x1);
-    v128.store(y, y0);
-    v128.store(y, y1, 16);
-    x += 32;
-    y += 32;
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(y, sigmoid4(loadPart(x, part)), part);
-    x += 16;
-    y += 16;
-    n -= part;
-  }
-}
-
-export function tanh(x: usize, y: usize, n: u32): void {
-  for (; n >= 8; n -= 8) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const y0 = tanh4(x0);
-    const y1 = tanh4(x1);
-    v128.store(y, y0);
-    v128.store(y, y1, 16);
-    x += 32;
-    y += 32;
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(y, tanh4(loadPart(x, part)), part);
-    x += 16;
-    y += 16;
-    n -= part;
-  }
-}
-
-export function geluErf(x: usize, y: usize, n: u32): void {
-  for (; n >= 8; n -= 8) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const y0 = geluErf4(x0);
-    const y1 = geluErf4(x1);
-    v128.store(y, y0);
-    v128.store(y, y1, 16);
-    x += 32;
-    y += 32;
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(y, geluErf4(loadPart(x, part)), part);
-    x += 16;
-    y += 16;
-    n -= part;
-  }
-}
-
-export function geluTanh(x: usize, y: usize, n: u32): void {
-  for (; n >= 8; n -= 8) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const y0 = geluTanh4(x0);
-    const y1 = geluTanh4(x1);
-    v128.store(y, y0);
-    v128.store(y, y1, 16);
-    x += 32;
-    y += 32;
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(y, geluTanh4(loadPart(x, part)), part);
-    x += 16;
-    y += 16;
-    n -= part;
-  }
-}
-
-export function exp(x: usize, y: usize, n: u32): void {
-  for (; n >= 8; n -= 8) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const y0 = exp4(x0);
-    const y1 = exp4(x1);
-    v128.store(y, y0);
-    v128.store(y, y1, 16);
-    x += 32;
-    y += 32;
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(y, exp4(loadPart(x, part)), part);
-    x += 16;
-    y += 16;
-    n -= part;
-  }
-}
-
-export function log(x: usize, y: usize, n: u32): void {
-  for (; n >= 8; n -= 8) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const y0 = log4(x0);
-    const y1 = log4(x1);
-    v128.store(y, y0);
-    v128.store(y, y1, 16);
-    x += 32;
-    y += 32;
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(y, log4(loadPart(x, part)), part);
-    x += 16;
-    y += 16;
-    n -= part;
-  }
-}
-
-/** dy where y > 0, else 0; where y is NaN dy passes */
-export function reluGrad(dy: usize, y: usize, dx: usize, n: u32): void {
-  const zero = f32x4.splat(0);
+/** dx = dy · F' */
+// @ts-ignore: decorator
+@inline
+function mapBack<F>(dy: usize, v: usize, dx: usize, n: u32, parameter: f32 = 0): void {
+  const f = changetype<F>(0);
+  const alpha = f32x4.splat(parameter);
   for (; n >= 8; n -= 8) {
     const dy0 = v128.load(dy);
     const dy1 = v128.load(dy, 16);
-    const y0 = v128.load(y);
-    const y1 = v128.load(y, 16);
-    const dx0 = v128.andnot(dy0, f32x4.le(y0, zero));
-    const dx1 = v128.andnot(dy1, f32x4.le(y1, zero));
+    const v0 = v128.load(v);
+    const v1 = v128.load(v, 16);
+    const dx0 = f.back(dy0, v0, alpha);
+    const dx1 = f.back(dy1, v1, alpha);
     v128.store(dx, dx0);
     v128.store(dx, dx1, 16);
     dy += 32;
-    y += 32;
+    v += 32;
     dx += 32;
   }
   while (n > 0) {
     const part = min<u32>(n, 4);
-    storePart(dx, v128.andnot(loadPart(dy, part), f32x4.le(loadPart(y, part), zero)), part);
+    storePart(dx, f.back(loadPart(dy, part), loadPart(v, part), alpha), part);
     dy += 16;
-    y += 16;
+    v += 16;
     dx += 16;
     n -= part;
   }
 }
 
-export function leakyReluGrad(dy: usize, y: usize, dx: usize, n: u32, alpha: f32): void {
-  const zero = f32x4.splat(0);
-  const one = f32x4.splat(1);
-  const slope = f32x4.splat(alpha);
-  for (; n >= 8; n -= 8) {
-    const dy0 = v128.load(dy);
-    const dy1 = v128.load(dy, 16);
-    const y0 = v128.load(y);
-    const y1 = v128.load(y, 16);
-    const dx0 = f32x4.mul(dy0, v128.bitselect(slope, one, f32x4.le(y0, zero)));
-    const dx1 = f32x4.mul(dy1, v128.bitselect(slope, one, f32x4.le(y1, zero)));
-    v128.store(dx, dx0);
-    v128.store(dx, dx1, 16);
-    dy += 32;
-    y += 32;
-    dx += 32;
+/** min(max(x, low), high); pmin and pmax keep their first operand when it is NaN */
+// @ts-ignore: decorator
+@inline
+function clip4(x: v128, low: f32, high: f32): v128 {
+  return f32x4.pmin(f32x4.pmax(x, f32x4.splat(low)), f32x4.splat(high));
+}
+
+/** dy where low < y < high, else 0; where y is NaN dy passes */
+// @ts-ignore: decorator
+@inline
+function passBetween4(dy: v128, y: v128, low: f32, high: f32): v128 {
+  return v128.andnot(dy, v128.or(f32x4.le(y, f32x4.splat(low)), f32x4.ge(y, f32x4.splat(high))));
+}
+
+@unmanaged
+class Exp {
+  @inline of(x: v128, _: v128): v128 { return exp4(x); }
+}
+
+@unmanaged
+class Log {
+  @inline of(x: v128, _: v128): v128 { return log4(x); }
+}
+
+@unmanaged
+class Relu {
+  @inline of(x: v128, _: v128): v128 { return f32x4.pmax(x, f32x4.splat(0)); }
+  @inline back(dy: v128, y: v128, _: v128): v128 { return v128.andnot(dy, f32x4.le(y, f32x4.splat(0))); }
+}
+
+@unmanaged
+class LeakyRelu {
+  @inline of(x: v128, alpha: v128): v128 {
+    return v128.bitselect(f32x4.mul(x, alpha), x, f32x4.lt(x, f32x4.splat(0)));
   }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(dx, f32x4.mul(loadPart(dy, part), v128.bitselect(slope, one, f32x4.le(loadPart(y, part), zero))), part);
-    dy += 16;
-    y += 16;
-    dx += 16;
-    n -= part;
+  @inline back(dy: v128, y: v128, alpha: v128): v128 {
+    return f32x4.mul(dy, v128.bitselect(alpha, f32x4.splat(1), f32x4.le(y, f32x4.splat(0))));
+  }
+}
+
+@unmanaged
+class Sigmoid {
+  @inline of(x: v128, _: v128): v128 { return sigmoid4(x); }
+  @inline back(dy: v128, y: v128, _: v128): v128 {
+    return f32x4.mul(dy, f32x4.mul(y, f32x4.sub(f32x4.splat(1), y)));
+  }
+}
+
+@unmanaged
+class Tanh {
+  @inline of(x: v128, _: v128): v128 { return tanh4(x); }
+  @inline back(dy: v128, y: v128, _: v128): v128 {
+    return f32x4.mul(dy, f32x4.sub(f32x4.splat(1), f32x4.mul(y, y)));
+  }
+}
+
+@unmanaged
+class GeluErf {
+  @inline of(x: v128, _: v128): v128 { return geluErf4(x); }
+  @inline back(dy: v128, x: v128, _: v128): v128 { return f32x4.mul(dy, geluErfSlope4(x)); }
+}
+
+@unmanaged
+class GeluTanh {
+  @inline of(x: v128, _: v128): v128 { return geluTanh4(x); }
+  @inline back(dy: v128, x: v128, _: v128): v128 { return f32x4.mul(dy, geluTanhSlope4(x)); }
+}
+
+/** x above 0, α(e^x − 1) below: Clevert et al. 2016. */
+@unmanaged
+class Elu {
+  @inline of(x: v128, alpha: v128): v128 {
+    return v128.bitselect(x, f32x4.mul(alpha, expm1Negative4(x)), f32x4.gt(x, f32x4.splat(0)));
+  }
+  /** α·e^x = y + α */
+  @inline back(dy: v128, y: v128, alpha: v128): v128 {
+    const slope = v128.bitselect(f32x4.add(y, alpha), f32x4.splat(1), f32x4.le(y, f32x4.splat(0)));
+    return f32x4.mul(dy, slope);
+  }
+}
+
+// Klambauer et al. 2017: λ and λα, with which mean 0 and variance 1 stay
+// @ts-ignore: decorator
+@inline const SELU_SCALE: f32 = 1.0507009873554805;
+// @ts-ignore: decorator
+@inline const SELU_BELOW: f32 = 1.0507009873554805 * 1.6732632423543772;
+
+@unmanaged
+class Selu {
+  @inline of(x: v128, _: v128): v128 {
+    const below = f32x4.mul(f32x4.splat(SELU_BELOW), expm1Negative4(x));
+    return v128.bitselect(f32x4.mul(f32x4.splat(SELU_SCALE), x), below, f32x4.gt(x, f32x4.splat(0)));
+  }
+  @inline back(dy: v128, y: v128, _: v128): v128 {
+    const below = f32x4.add(y, f32x4.splat(SELU_BELOW));
+    return f32x4.mul(dy, v128.bitselect(below, f32x4.splat(SELU_SCALE), f32x4.le(y, f32x4.splat(0))));
+  }
+}
+
+/** x·sigmoid(x); ≤ 2.5 ulp */
+@unmanaged
+class Silu {
+  @inline of(x: v128, _: v128): v128 { return f32x4.mul(x, sigmoid4(x)); }
+  /** s + x·s(1 − s) with 1 − s = e^−x·s. Beyond ±88 the slope is 0 or 1; neither x nor e^−x must be ∞, for 0·∞ is NaN. */
+  @inline back(dy: v128, x: v128, _: v128): v128 {
+    const c = clip4(x, -88, 88);
+    const e = exp4(f32x4.neg(c));
+    const s = f32x4.div(f32x4.splat(1), f32x4.add(f32x4.splat(1), e));
+    return f32x4.mul(dy, fma(f32x4.mul(c, s), f32x4.mul(e, s), s));
+  }
+}
+
+/**
+ * x·tanh(ln(1 + e^x)), Misra 2020; ≤ 3.6 ulp. With e = e^x and n = e(e + 2), tanh(ln(1 + e)) = n/(n + 2): 1 in f32 above 20, where e² is
+ * still finite.
+ */
+@unmanaged
+class Mish {
+  @inline of(x: v128, _: v128): v128 {
+    const e = exp4(f32x4.pmin(x, f32x4.splat(20)));
+    const n = f32x4.mul(e, f32x4.add(e, f32x4.splat(2)));
+    return f32x4.mul(x, f32x4.div(n, f32x4.add(n, f32x4.splat(2))));
+  }
+  /** n/(n + 2) + x·4e(e + 1)/(n + 2)² */
+  @inline back(dy: v128, x: v128, _: v128): v128 {
+    const c = clip4(x, -104, 20);
+    const e = exp4(c);
+    const n = f32x4.mul(e, f32x4.add(e, f32x4.splat(2)));
+    const share = f32x4.div(f32x4.splat(1), f32x4.add(n, f32x4.splat(2)));
+    const rise = f32x4.mul(f32x4.mul(f32x4.mul(c, f32x4.splat(4)), f32x4.mul(e, f32x4.add(e, f32x4.splat(1)))), share);
+    return f32x4.mul(dy, f32x4.mul(f32x4.add(n, rise), share));
+  }
+}
+
+/** ln(1 + e^x) = max(x, 0) + ln(1 + e^−|x|); ≤ 1.8 ulp. Above 20, where torch gives x, that is x in f32 too. */
+@unmanaged
+class Softplus {
+  @inline of(x: v128, _: v128): v128 {
+    return f32x4.add(f32x4.pmax(x, f32x4.splat(0)), log1p4(exp4(f32x4.neg(f32x4.abs(x)))));
+  }
+  /** sigmoid(x) = 1 − e^−y */
+  @inline back(dy: v128, y: v128, _: v128): v128 {
+    return f32x4.neg(f32x4.mul(dy, expm1Negative4(f32x4.neg(y))));
+  }
+}
+
+/** x/(1 + |x|) */
+@unmanaged
+class Softsign {
+  @inline of(x: v128, _: v128): v128 { return f32x4.div(x, f32x4.add(f32x4.splat(1), f32x4.abs(x))); }
+  /** 1/(1 + |x|)², where 1/(1 + |x|) = 1 − |y| */
+  @inline back(dy: v128, y: v128, _: v128): v128 {
+    const rest = f32x4.sub(f32x4.splat(1), f32x4.abs(y));
+    return f32x4.mul(dy, f32x4.mul(rest, rest));
   }
 }
 
 // @ts-ignore: decorator
-@inline
-function sigmoidSlope(y: v128): v128 {
-  return f32x4.mul(y, f32x4.sub(f32x4.splat(1), y));
-}
+@inline const SIXTH: f32 = 1.0 / 6.0;
 
+/** x/6 + ½ between 0 and 1 */
 // @ts-ignore: decorator
 @inline
-function tanhSlope(y: v128): v128 {
-  return f32x4.sub(f32x4.splat(1), f32x4.mul(y, y));
+function hardSigmoid4(x: v128): v128 {
+  return clip4(fma(x, f32x4.splat(SIXTH), f32x4.splat(0.5)), 0, 1);
 }
 
-export function sigmoidGrad(dy: usize, y: usize, dx: usize, n: u32): void {
-  for (; n >= 8; n -= 8) {
-    const dy0 = v128.load(dy);
-    const dy1 = v128.load(dy, 16);
-    const y0 = v128.load(y);
-    const y1 = v128.load(y, 16);
-    const dx0 = f32x4.mul(dy0, sigmoidSlope(y0));
-    const dx1 = f32x4.mul(dy1, sigmoidSlope(y1));
-    v128.store(dx, dx0);
-    v128.store(dx, dx1, 16);
-    dy += 32;
-    y += 32;
-    dx += 32;
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(dx, f32x4.mul(loadPart(dy, part), sigmoidSlope(loadPart(y, part))), part);
-    dy += 16;
-    y += 16;
-    dx += 16;
-    n -= part;
-  }
+@unmanaged
+class HardSigmoid {
+  @inline of(x: v128, _: v128): v128 { return hardSigmoid4(x); }
+  @inline back(dy: v128, y: v128, _: v128): v128 { return passBetween4(f32x4.mul(dy, f32x4.splat(SIXTH)), y, 0, 1); }
 }
 
-export function tanhGrad(dy: usize, y: usize, dx: usize, n: u32): void {
-  for (; n >= 8; n -= 8) {
-    const dy0 = v128.load(dy);
-    const dy1 = v128.load(dy, 16);
-    const y0 = v128.load(y);
-    const y1 = v128.load(y, 16);
-    const dx0 = f32x4.mul(dy0, tanhSlope(y0));
-    const dx1 = f32x4.mul(dy1, tanhSlope(y1));
-    v128.store(dx, dx0);
-    v128.store(dx, dx1, 16);
-    dy += 32;
-    y += 32;
-    dx += 32;
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(dx, f32x4.mul(loadPart(dy, part), tanhSlope(loadPart(y, part))), part);
-    dy += 16;
-    y += 16;
-    dx += 16;
-    n -= part;
+@unmanaged
+class HardTanh {
+  @inline of(x: v128, _: v128): v128 { return clip4(x, -1, 1); }
+  @inline back(dy: v128, y: v128, _: v128): v128 { return passBetween4(dy, y, -1, 1); }
+}
+
+@unmanaged
+class Relu6 {
+  @inline of(x: v128, _: v128): v128 { return clip4(x, 0, 6); }
+  @inline back(dy: v128, y: v128, _: v128): v128 { return passBetween4(dy, y, 0, 6); }
+}
+
+/** x·hardSigmoid(x): Howard et al. 2019. */
+@unmanaged
+class HardSilu {
+  @inline of(x: v128, _: v128): v128 { return f32x4.mul(x, hardSigmoid4(x)); }
+  /** x/3 + ½ between −3 and 3; 0 below, 1 above, at the ends too, as in torch today (1.13 has −½ at −3, and 1 or 3/2 at 3) */
+  @inline back(dy: v128, x: v128, _: v128): v128 {
+    const inside = fma(x, f32x4.splat(2 * SIXTH), f32x4.splat(0.5));
+    const slope = v128.bitselect(inside, f32x4.splat(1), f32x4.lt(x, f32x4.splat(3)));
+    return f32x4.mul(dy, v128.andnot(slope, f32x4.le(x, f32x4.splat(-3))));
   }
 }
 
-export function geluErfGrad(dy: usize, x: usize, dx: usize, n: u32): void {
-  for (; n >= 8; n -= 8) {
-    const dy0 = v128.load(dy);
-    const dy1 = v128.load(dy, 16);
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const dx0 = f32x4.mul(dy0, geluErfSlope4(x0));
-    const dx1 = f32x4.mul(dy1, geluErfSlope4(x1));
-    v128.store(dx, dx0);
-    v128.store(dx, dx1, 16);
-    dy += 32;
-    x += 32;
-    dx += 32;
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(dx, f32x4.mul(loadPart(dy, part), geluErfSlope4(loadPart(x, part))), part);
-    dy += 16;
-    x += 16;
-    dx += 16;
-    n -= part;
-  }
-}
+export function exp(x: usize, y: usize, n: u32): void { map<Exp>(x, y, n); }
+export function log(x: usize, y: usize, n: u32): void { map<Log>(x, y, n); }
+export function relu(x: usize, y: usize, n: u32): void { map<Relu>(x, y, n); }
+export function leakyRelu(x: usize, y: usize, n: u32, alpha: f32): void { map<LeakyRelu>(x, y, n, alpha); }
+export function sigmoid(x: usize, y: usize, n: u32): void { map<Sigmoid>(x, y, n); }
+export function tanh(x: usize, y: usize, n: u32): void { map<Tanh>(x, y, n); }
+export function geluErf(x: usize, y: usize, n: u32): void { map<GeluErf>(x, y, n); }
+export function geluTanh(x: usize, y: usize, n: u32): void { map<GeluTanh>(x, y, n); }
+export function elu(x: usize, y: usize, n: u32, alpha: f32): void { map<Elu>(x, y, n, alpha); }
+export function selu(x: usize, y: usize, n: u32): void { map<Selu>(x, y, n); }
+export function silu(x: usize, y: usize, n: u32): void { map<Silu>(x, y, n); }
+export function mish(x: usize, y: usize, n: u32): void { map<Mish>(x, y, n); }
+export function softplus(x: usize, y: usize, n: u32): void { map<Softplus>(x, y, n); }
+export function softsign(x: usize, y: usize, n: u32): void { map<Softsign>(x, y, n); }
+export function hardSigmoid(x: usize, y: usize, n: u32): void { map<HardSigmoid>(x, y, n); }
+export function hardTanh(x: usize, y: usize, n: u32): void { map<HardTanh>(x, y, n); }
+export function relu6(x: usize, y: usize, n: u32): void { map<Relu6>(x, y, n); }
+export function hardSilu(x: usize, y: usize, n: u32): void { map<HardSilu>(x, y, n); }
 
-export function geluTanhGrad(dy: usize, x: usize, dx: usize, n: u32): void {
-  for (; n >= 8; n -= 8) {
-    const dy0 = v128.load(dy);
-    const dy1 = v128.load(dy, 16);
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const dx0 = f32x4.mul(dy0, geluTanhSlope4(x0));
-    const dx1 = f32x4.mul(dy1, geluTanhSlope4(x1));
-    v128.store(dx, dx0);
-    v128.store(dx, dx1, 16);
-    dy += 32;
-    x += 32;
-    dx += 32;
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(dx, f32x4.mul(loadPart(dy, part), geluTanhSlope4(loadPart(x, part))), part);
-    dy += 16;
-    x += 16;
-    dx += 16;
-    n -= part;
-  }
-}
+export function reluGrad(dy: usize, y: usize, dx: usize, n: u32): void { mapBack<Relu>(dy, y, dx, n); }
+export function leakyReluGrad(dy: usize, y: usize, dx: usize, n: u32, alpha: f32): void { mapBack<LeakyRelu>(dy, y, dx, n, alpha); }
+export function sigmoidGrad(dy: usize, y: usize, dx: usize, n: u32): void { mapBack<Sigmoid>(dy, y, dx, n); }
+export function tanhGrad(dy: usize, y: usize, dx: usize, n: u32): void { mapBack<Tanh>(dy, y, dx, n); }
+export function geluErfGrad(dy: usize, x: usize, dx: usize, n: u32): void { mapBack<GeluErf>(dy, x, dx, n); }
+export function geluTanhGrad(dy: usize, x: usize, dx: usize, n: u32): void { mapBack<GeluTanh>(dy, x, dx, n); }
+export function eluGrad(dy: usize, y: usize, dx: usize, n: u32, alpha: f32): void { mapBack<Elu>(dy, y, dx, n, alpha); }
+export function seluGrad(dy: usize, y: usize, dx: usize, n: u32): void { mapBack<Selu>(dy, y, dx, n); }
+export function siluGrad(dy: usize, x: usize, dx: usize, n: u32): void { mapBack<Silu>(dy, x, dx, n); }
+export function mishGrad(dy: usize, x: usize, dx: usize, n: u32): void { mapBack<Mish>(dy, x, dx, n); }
+export function softplusGrad(dy: usize, y: usize, dx: usize, n: u32): void { mapBack<Softplus>(dy, y, dx, n); }
+export function softsignGrad(dy: usize, y: usize, dx: usize, n: u32): void { mapBack<Softsign>(dy, y, dx, n); }
+export function hardSigmoidGrad(dy: usize, y: usize, dx: usize, n: u32): void { mapBack<HardSigmoid>(dy, y, dx, n); }
+export function hardTanhGrad(dy: usize, y: usize, dx: usize, n: u32): void { mapBack<HardTanh>(dy, y, dx, n); }
+export function relu6Grad(dy: usize, y: usize, dx: usize, n: u32): void { mapBack<Relu6>(dy, y, dx, n); }
+export function hardSiluGrad(dy: usize, x: usize, dx: usize, n: u32): void { mapBack<HardSilu>(dy, x, dx, n); }

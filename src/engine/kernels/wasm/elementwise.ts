@@ -43,6 +43,44 @@ export function copyColumns(x: usize, ldx: u32, y: usize, ldy: u32, rows: u32, c
   }
 }
 
+/** y[Σ iₖ·yₖ] = x[Σ iₖ·xₖ]; distances in elements */
+export function copyStrided(
+  x: usize,
+  y: usize,
+  n0: u32,
+  n1: u32,
+  n2: u32,
+  n3: u32,
+  x0: u32,
+  x1: u32,
+  x2: u32,
+  x3: u32,
+  y0: u32,
+  y1: u32,
+  y2: u32,
+  y3: u32,
+): void {
+  const stepX = <usize>x3 << 2;
+  const stepY = <usize>y3 << 2;
+  for (let i0: u32 = 0; i0 < n0; i0++) {
+    for (let i1: u32 = 0; i1 < n1; i1++) {
+      for (let i2: u32 = 0; i2 < n2; i2++) {
+        let from = x + (<usize>(i0 * x0 + i1 * x1 + i2 * x2) << 2);
+        let to = y + (<usize>(i0 * y0 + i1 * y1 + i2 * y2) << 2);
+        if (x3 == 1 && y3 == 1) {
+          copy(from, to, n3);
+          continue;
+        }
+        for (let i3: u32 = 0; i3 < n3; i3++) {
+          store<f32>(to, load<f32>(from));
+          from += stepX;
+          to += stepY;
+        }
+      }
+    }
+  }
+}
+
 export function add(a: usize, b: usize, y: usize, n: u32): void {
   for (; n >= 8; n -= 8) {
     const a0 = v128.load(a);
@@ -185,6 +223,19 @@ export function mulRows(x: usize, s: usize, y: usize, rows: u32, cols: u32): voi
     x += <usize>cols << 2;
     y += <usize>cols << 2;
     s += 4;
+  }
+}
+
+/** y (rows, positions, channels) = x (rows, positions, channels) · s (rows, channels) */
+export function mulChannels(x: usize, s: usize, y: usize, rows: u32, positions: u32, channels: u32): void {
+  const vector = <usize>channels << 2;
+  for (; rows > 0; rows--) {
+    for (let i: u32 = 0; i < positions; i++) {
+      mul(x, s, y, channels);
+      x += vector;
+      y += vector;
+    }
+    s += vector;
   }
 }
 

@@ -14,7 +14,19 @@
 // whatever was there (or on rows read twice), and the part inside C is copied. So there is no separate path for small
 // sizes: a product of (32, 16, 2) takes 0.11 µs.
 
-import { geluErf, geluTanh, sigmoid, tanh } from './activations';
+import {
+  elu,
+  geluErf,
+  geluTanh,
+  hardSigmoid,
+  hardTanh,
+  relu6,
+  selu,
+  sigmoid,
+  softplus,
+  softsign,
+  tanh,
+} from './activations';
 import { packATransposed, packB, packBTransposed } from './gemm-pack';
 import { tileColumns, tileRows } from './gemm-tiles';
 import { loadPart, storePart } from './lanes';
@@ -111,12 +123,19 @@ function finishPanel(c: usize, pitch: usize, rows: u32, cols: u32, bias: usize, 
 }
 
 /** The activations that cost more than a few instructions, over whole rows of C once it is complete. */
-function activateRows(c: usize, pitch: usize, rows: u32, cols: u32, activation: u32): void {
+function activateRows(c: usize, pitch: usize, rows: u32, cols: u32, activation: u32, alpha: f32): void {
   for (; rows > 0; rows--) {
     if (activation == 3) sigmoid(c, c, cols);
     else if (activation == 4) tanh(c, c, cols);
     else if (activation == 5) geluErf(c, c, cols);
-    else geluTanh(c, c, cols);
+    else if (activation == 6) geluTanh(c, c, cols);
+    else if (activation == 7) elu(c, c, cols, alpha);
+    else if (activation == 8) selu(c, c, cols);
+    else if (activation == 9) softplus(c, c, cols);
+    else if (activation == 10) softsign(c, c, cols);
+    else if (activation == 11) hardSigmoid(c, c, cols);
+    else if (activation == 12) hardTanh(c, c, cols);
+    else relu6(c, c, cols);
     c += pitch;
   }
 }
@@ -273,5 +292,5 @@ export function gemm(
       pc += KC;
     } while (pc < k);
   }
-  if (activation > 2) activateRows(c, pitchC, m, n, activation);
+  if (activation > 2) activateRows(c, pitchC, m, n, activation, alpha);
 }

@@ -19,26 +19,76 @@ export {
 } from './normalization';
 export { embed, embedGrad } from './embedding';
 export { conv2d, conv2dInputGrad, conv2dWeightGrad } from './convolution';
-export { averagePool2d, averagePool2dGrad, maxPool2d, maxPool2dGrad } from './pooling';
-export { add, addBias, affine, atLeast, clipValue, copy, copyColumns, fill, mul, mulRows, scaleBy, sub } from './elementwise';
 export {
+  averagePool2d,
+  averagePool2dGrad,
+  maxPool2d,
+  maxPool2dGrad,
+  upsample2d,
+  upsample2dGrad,
+} from './pooling';
+export {
+  add,
+  addBias,
+  affine,
+  atLeast,
+  clipValue,
+  copy,
+  copyColumns,
+  copyStrided,
+  fill,
+  mul,
+  mulChannels,
+  mulRows,
+  scaleBy,
+  sub,
+} from './elementwise';
+export {
+  elu,
+  eluGrad,
   exp,
   geluErf,
   geluErfGrad,
   geluTanh,
   geluTanhGrad,
+  hardSigmoid,
+  hardSigmoidGrad,
+  hardSilu,
+  hardSiluGrad,
+  hardTanh,
+  hardTanhGrad,
   leakyRelu,
   leakyReluGrad,
   log,
+  mish,
+  mishGrad,
   relu,
+  relu6,
+  relu6Grad,
   reluGrad,
+  selu,
+  seluGrad,
   sigmoid,
   sigmoidGrad,
+  silu,
+  siluGrad,
+  softplus,
+  softplusGrad,
+  softsign,
+  softsignGrad,
   tanh,
   tanhGrad,
 } from './activations';
 export { clipScale, columnSum, sumSquaresChunks } from './reductions';
-export { correct, softmax, softmaxCrossEntropy, softmaxCrossEntropyGrad, softmaxGrad } from './rows';
+export {
+  correct,
+  logSoftmax,
+  logSoftmaxGrad,
+  softmax,
+  softmaxCrossEntropy,
+  softmaxCrossEntropyGrad,
+  softmaxGrad,
+} from './rows';
 export {
   absoluteError,
   absoluteErrorGrad,

@@ -32,16 +32,23 @@ function remainderOf(x: v128, shifted: v128): v128 {
   return fnma(n, f32x4.splat(LN2_LOW), fnma(n, f32x4.splat(LN2_HIGH), x));
 }
 
-/** 2ⁿ·e^r. The power of two is multiplied in two halves, so that results may become subnormal, 0 or ∞. */
+/** e^r − 1 */
 // @ts-ignore: decorator
 @inline
-function scaledExp(shifted: v128, r: v128): v128 {
+function expm1OfRemainder(r: v128): v128 {
   let p = fma(f32x4.splat(1.9875691500e-4), r, f32x4.splat(1.3981999507e-3));
   p = fma(p, r, f32x4.splat(8.3334519073e-3));
   p = fma(p, r, f32x4.splat(4.1665795894e-2));
   p = fma(p, r, f32x4.splat(1.6666665459e-1));
   p = fma(p, r, f32x4.splat(5.0000001201e-1));
-  p = f32x4.add(fma(p, f32x4.mul(r, r), r), f32x4.splat(1));
+  return fma(p, f32x4.mul(r, r), r);
+}
+
+/** 2ⁿ·e^r. The power of two is multiplied in two halves, so that results may become subnormal, 0 or ∞. */
+// @ts-ignore: decorator
+@inline
+function scaledExp(shifted: v128, r: v128): v128 {
+  let p = f32x4.add(expm1OfRemainder(r), f32x4.splat(1));
   const exponent = i32x4.sub(shifted, i32x4.splat(ROUND_BITS));
   const half = i32x4.shr_s(exponent, 1);
   const rest = i32x4.sub(exponent, half);
@@ -58,6 +65,17 @@ export function exp4(x: v128): v128 {
   const clamped = f32x4.pmax(f32x4.pmin(x, f32x4.splat(89)), f32x4.splat(-104));
   const shifted = exponentOf(clamped);
   return scaledExp(shifted, remainderOf(clamped, shifted));
+}
+
+/** e^x − 1 for x ≤ 0, where the rounding of e^x would lose a small x; ≤ 0.9 ulp, NaN stays NaN. */
+// @ts-ignore: decorator
+@inline
+export function expm1Negative4(x: v128): v128 {
+  // −1 in f32 from there on
+  const clamped = f32x4.pmax(x, f32x4.splat(-25));
+  const shifted = exponentOf(clamped);
+  const power = i32x4.shl(i32x4.add(i32x4.sub(shifted, i32x4.splat(ROUND_BITS)), i32x4.splat(127)), 23);
+  return fma(power, expm1OfRemainder(remainderOf(clamped, shifted)), f32x4.sub(power, f32x4.splat(1)));
 }
 
 /** ln x; ≤ 0.9 ulp, around 1 and for subnormal x too. */
@@ -198,15 +216,17 @@ export function geluTanh4(x: v128): v128 {
   return f32x4.mul(x, sigmoid4(f32x4.mul(x, cubic)));
 }
 
-/** s + x·s(1−s)·(2u)', s = sigmoid(2u), (2u)' = 2√(2/π)(1 + 3·0.044715x²) */
+/** s + x·s(1−s)·(2u)', s = sigmoid(2u), 1 − s = e^−2u·s, (2u)' = 2√(2/π)(1 + 3·0.044715x²) */
 // @ts-ignore: decorator
 @inline
 export function geluTanhSlope4(x: v128): v128 {
-  // beyond ±15 the slope is 0 or 1 in f32; x² must not reach ∞, for 0·∞ is NaN
+  // beyond ±15 the slope is 0 or 1 in f32; neither x² nor e^−2u must reach ∞, for 0·∞ is NaN
   const c = f32x4.pmax(f32x4.pmin(x, f32x4.splat(15)), f32x4.splat(-15));
   const square = f32x4.mul(c, c);
   const root = f32x4.splat(1.5957691216057308);
-  const s = sigmoid4(f32x4.mul(c, fma(square, f32x4.splat(0.044715 * 1.5957691216057308), root)));
+  const u2 = f32x4.mul(c, fma(square, f32x4.splat(0.044715 * 1.5957691216057308), root));
+  const e = exp4(f32x4.neg(f32x4.pmax(u2, f32x4.splat(-88))));
+  const s = f32x4.div(f32x4.splat(1), f32x4.add(f32x4.splat(1), e));
   const slope = fma(square, f32x4.splat(3 * 0.044715 * 1.5957691216057308), root);
-  return fma(f32x4.mul(f32x4.mul(c, s), f32x4.sub(f32x4.splat(1), s)), slope, s);
+  return fma(f32x4.mul(f32x4.mul(c, s), f32x4.mul(e, s)), slope, s);
 }

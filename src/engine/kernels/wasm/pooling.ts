@@ -1,6 +1,6 @@
-// Pooling over windows of an image (height, width, channels). Channels lie side by side, so they are the vector's lanes.
+// Pooling over windows of an image (height, width, channels), and upsampling. Channels lie side by side, so they are the vector's lanes.
 
-import { fill } from './elementwise';
+import { copy, fill } from './elementwise';
 import { loadPart, storePart } from './lanes';
 
 /** y = largest of each window; NaN wins */
@@ -11,11 +11,12 @@ export function maxPool2d(
   height: u32,
   width: u32,
   channels: u32,
-  size: u32,
+  kernelHeight: u32,
+  kernelWidth: u32,
   stride: u32,
 ): void {
-  const outHeight = (height - size) / stride + 1;
-  const outWidth = (width - size) / stride + 1;
+  const outHeight = (height - kernelHeight) / stride + 1;
+  const outWidth = (width - kernelWidth) / stride + 1;
   const pixel = <usize>channels << 2;
   const line = pixel * width;
   for (; images > 0; images--) {
@@ -26,8 +27,8 @@ export function maxPool2d(
           const part = min<u32>(4, channels - c);
           const window = corner + (<usize>c << 2);
           let most = loadPart(window, part);
-          for (let ky: u32 = 0; ky < size; ky++) {
-            for (let kx: u32 = 0; kx < size; kx++) {
+          for (let ky: u32 = 0; ky < kernelHeight; ky++) {
+            for (let kx: u32 = 0; kx < kernelWidth; kx++) {
               most = f32x4.max(most, loadPart(window + <usize>ky * line + <usize>kx * pixel, part));
             }
           }
@@ -49,11 +50,12 @@ export function maxPool2dGrad(
   height: u32,
   width: u32,
   channels: u32,
-  size: u32,
+  kernelHeight: u32,
+  kernelWidth: u32,
   stride: u32,
 ): void {
-  const outHeight = (height - size) / stride + 1;
-  const outWidth = (width - size) / stride + 1;
+  const outHeight = (height - kernelHeight) / stride + 1;
+  const outWidth = (width - kernelWidth) / stride + 1;
   const pixel = <usize>channels << 2;
   const line = pixel * width;
   fill(dx, images * height * width * channels, 0);
@@ -67,8 +69,8 @@ export function maxPool2dGrad(
           let most = loadPart(x + window, part);
           let place = i32x4.splat(0);
           let index: i32 = 0;
-          for (let ky: u32 = 0; ky < size; ky++) {
-            for (let kx: u32 = 0; kx < size; kx++) {
+          for (let ky: u32 = 0; ky < kernelHeight; ky++) {
+            for (let kx: u32 = 0; kx < kernelWidth; kx++) {
               const value = loadPart(x + window + <usize>ky * line + <usize>kx * pixel, part);
               // larger, or NaN where there was none
               const isNew = v128.or(
@@ -82,8 +84,8 @@ export function maxPool2dGrad(
           }
           const gradient = loadPart(dy + (<usize>c << 2), part);
           index = 0;
-          for (let ky: u32 = 0; ky < size; ky++) {
-            for (let kx: u32 = 0; kx < size; kx++) {
+          for (let ky: u32 = 0; ky < kernelHeight; ky++) {
+            for (let kx: u32 = 0; kx < kernelWidth; kx++) {
               const to = dx + window + <usize>ky * line + <usize>kx * pixel;
               const share = v128.and(gradient, i32x4.eq(place, i32x4.splat(index)));
               storePart(to, f32x4.add(loadPart(to, part), share), part);
@@ -174,5 +176,57 @@ export function averagePool2dGrad(
       }
     }
     dx += line * height;
+  }
+}
+
+/** y: each pixel of x factor × factor times */
+export function upsample2d(x: usize, y: usize, images: u32, height: u32, width: u32, channels: u32, factor: u32): void {
+  const pixel = <usize>channels << 2;
+  const across = width * factor * channels;
+  for (let lines = images * height; lines > 0; lines--) {
+    const line = y;
+    for (let ox: u32 = 0; ox < width; ox++) {
+      for (let k: u32 = 0; k < factor; k++) {
+        copy(x, y, channels);
+        y += pixel;
+      }
+      x += pixel;
+    }
+    for (let k: u32 = 1; k < factor; k++) {
+      copy(line, y, across);
+      y += <usize>across << 2;
+    }
+  }
+}
+
+/** dx: the sum of dy over each pixel's copies, in row-major order */
+export function upsample2dGrad(
+  dy: usize,
+  dx: usize,
+  images: u32,
+  height: u32,
+  width: u32,
+  channels: u32,
+  factor: u32,
+): void {
+  const pixel = <usize>channels << 2;
+  const line = pixel * width * factor;
+  for (let lines = images * height; lines > 0; lines--) {
+    for (let ox: u32 = 0; ox < width; ox++) {
+      for (let c: u32 = 0; c < channels; c += 4) {
+        const part = min<u32>(4, channels - c);
+        const corner = dy + (<usize>c << 2);
+        let sum = f32x4.splat(0);
+        for (let ky: u32 = 0; ky < factor; ky++) {
+          for (let kx: u32 = 0; kx < factor; kx++) {
+            sum = f32x4.add(sum, loadPart(corner + <usize>ky * line + <usize>kx * pixel, part));
+          }
+        }
+        storePart(dx + (<usize>c << 2), sum, part);
+      }
+      dy += pixel * factor;
+      dx += pixel;
+    }
+    dy += line * (factor - 1);
   }
 }

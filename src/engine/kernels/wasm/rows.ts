@@ -1,4 +1,4 @@
-// Kernels whose unit is a row: softmax and its gradient, softmax + cross-entropy, correct predictions.
+// Kernels whose unit is a row: softmax, its logarithm and their gradients, softmax + cross-entropy, correct predictions.
 // x, y, dy, dx: (rows, cols), dense; with labels (rows, positions, cols). Inside a row, sums run over 8 lanes by column index, then over the lanes.
 
 import { fill } from './elementwise';
@@ -138,6 +138,80 @@ export function softmaxGrad(dy: usize, y: usize, dx: usize, rows: u32, cols: u32
     while (n > 0) {
       const part = min<u32>(n, 4);
       storePart(dx, f32x4.mul(loadPart(y, part), f32x4.sub(loadPart(dy, part), dot)), part);
+      dy += <usize>part << 2;
+      y += <usize>part << 2;
+      dx += <usize>part << 2;
+      n -= part;
+    }
+  }
+}
+
+/** y = x − max − ln Σ e^(x − max) */
+export function logSoftmax(x: usize, y: usize, rows: u32, cols: u32): void {
+  for (; rows > 0; rows--) {
+    const top = rowMax(x, cols);
+    const shift = f32x4.splat(top);
+    const rest = log4(f32x4.splat(expSum(x, cols, top)));
+    let n = cols;
+    for (; n >= 8; n -= 8) {
+      const x0 = v128.load(x);
+      const x1 = v128.load(x, 16);
+      const y0 = f32x4.sub(f32x4.sub(x0, shift), rest);
+      const y1 = f32x4.sub(f32x4.sub(x1, shift), rest);
+      v128.store(y, y0);
+      v128.store(y, y1, 16);
+      x += 32;
+      y += 32;
+    }
+    while (n > 0) {
+      const part = min<u32>(n, 4);
+      storePart(y, f32x4.sub(f32x4.sub(loadPart(x, part), shift), rest), part);
+      x += <usize>part << 2;
+      y += <usize>part << 2;
+      n -= part;
+    }
+  }
+}
+
+/** Σ x; n floats */
+function rowSum(x: usize, n: u32): f32 {
+  let s0 = f32x4.splat(0);
+  let s1 = f32x4.splat(0);
+  for (; n >= 8; n -= 8) {
+    s0 = f32x4.add(s0, v128.load(x));
+    s1 = f32x4.add(s1, v128.load(x, 16));
+    x += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    s0 = f32x4.add(s0, loadPart(x, part));
+    x += 16;
+    n -= part;
+  }
+  return sumLanes(f32x4.add(s0, s1));
+}
+
+/** dx = dy − e^y·Σ dy, y the output */
+export function logSoftmaxGrad(dy: usize, y: usize, dx: usize, rows: u32, cols: u32): void {
+  for (; rows > 0; rows--) {
+    const sum = f32x4.splat(rowSum(dy, cols));
+    let n = cols;
+    for (; n >= 8; n -= 8) {
+      const a0 = v128.load(dy);
+      const a1 = v128.load(dy, 16);
+      const b0 = v128.load(y);
+      const b1 = v128.load(y, 16);
+      const d0 = fnma(exp4(b0), sum, a0);
+      const d1 = fnma(exp4(b1), sum, a1);
+      v128.store(dx, d0);
+      v128.store(dx, d1, 16);
+      dy += 32;
+      y += 32;
+      dx += 32;
+    }
+    while (n > 0) {
+      const part = min<u32>(n, 4);
+      storePart(dx, fnma(exp4(loadPart(y, part)), sum, loadPart(dy, part)), part);
       dy += <usize>part << 2;
       y += <usize>part << 2;
       dx += <usize>part << 2;
