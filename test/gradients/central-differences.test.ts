@@ -16,6 +16,7 @@ import { Team } from '../../src/engine/team/team.ts';
 import type { Case } from './case.ts';
 import { concatenationCases } from './concatenation.ts';
 import { movementCases } from './movement.ts';
+import { normalizationCases } from './normalization.ts';
 import { sequenceCases } from './sequences.ts';
 
 /**
@@ -97,6 +98,7 @@ const CASES: Case[] = [
   ...concatenationCases,
   ...movementCases,
   ...sequenceCases,
+  ...normalizationCases,
   ...convolutionCases,
   ...[
     [2, 2, 2],

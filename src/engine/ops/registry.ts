@@ -2,6 +2,7 @@ import type { Node } from '../graph/graph.ts';
 import { updates } from '../optimizers/optimizer.ts';
 import type { Domain } from '../plan/call.ts';
 import { activations } from './activations.ts';
+import { attentions } from './attention.ts';
 import { clippings } from './clipping.ts';
 import { concatenations } from './concatenate.ts';
 import { convolutions } from './convolution.ts';
@@ -13,6 +14,7 @@ import { losses } from './losses.ts';
 import { masks } from './masks.ts';
 import { matmuls } from './matmul.ts';
 import { movements } from './movement.ts';
+import { normalizations } from './normalization.ts';
 import { defaultDomain, type Op } from './op.ts';
 import { poolings } from './pooling.ts';
 import { recurrents } from './recurrent.ts';
@@ -27,6 +29,8 @@ const ops = new Map<string, Op>(
     ...recurrents,
     ...embeddings,
     ...masks,
+    ...normalizations,
+    ...attentions,
     ...elementwiseOps,
     ...concatenations,
     ...activations,

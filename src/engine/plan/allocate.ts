@@ -1,5 +1,6 @@
 import { elementsOf, firstDim, type Node } from '../graph/graph.ts';
 import { bufferOf, domainOf, opOf } from '../ops/registry.ts';
+import { sameDomain } from './call.ts';
 import { align } from './layout.ts';
 import type { Scheduled } from './schedule.ts';
 
@@ -7,8 +8,8 @@ import type { Scheduled } from './schedule.ts';
  * Gives every value of a program its place in the arena, so that values that are never alive together share memory.
  *
  * Threads reach a point of a stage at different times, so "not alive together" is not enough within a stage: there, two values may share
- * memory only if they lie in it in the same way (same domain, same bytes per unit) at the same offset, because then a thread overwrites only
- * what it has itself finished with. Across a barrier any overlap is fine.
+ * memory only if they lie in it in the same way (same domain, same bytes per unit) at the same offset, and nobody who is shared out otherwise
+ * still reads the earlier one: then a thread overwrites only what it has itself finished with. Across a barrier any overlap is fine.
  *
  * Placement is greedy by size: the largest first, each at the lowest offset that suits (Pisarchyk & Lee 2020, "Efficient memory
  * management for deep neural net inference").
@@ -21,6 +22,8 @@ interface Buffer {
   end: number;
   startStage: number;
   endStage: number;
+  /** last stage in which a thread may read what another one has written */
+  sharedStage: number;
   /** how the bytes are shared out: equal strings, same layout */
   layout: string;
   offset: number;
@@ -53,6 +56,7 @@ function findLifetimes(scheduled: readonly Scheduled[], kept: ReadonlySet<Node>,
         end: position,
         startStage: stage,
         endStage: stage,
+        sharedStage: -1,
         layout: layoutOf(node),
         offset: -1,
       });
@@ -62,6 +66,7 @@ function findLifetimes(scheduled: readonly Scheduled[], kept: ReadonlySet<Node>,
       if (buffer === undefined || buffer.node === node) continue;
       buffer.end = Math.max(buffer.end, index * 2 + (op.inPlace === true ? 0 : 1));
       buffer.endStage = Math.max(buffer.endStage, stage);
+      if (!sameDomain(domainOf(node), domainOf(buffer.node))) buffer.sharedStage = Math.max(buffer.sharedStage, stage);
     }
   });
   for (const node of kept) {
@@ -76,7 +81,7 @@ function relation(a: Buffer, b: Buffer): 'free' | 'same' | 'apart' {
   const [earlier, later] = a.start <= b.start ? [a, b] : [b, a];
   if (earlier.end >= later.start) return 'apart';
   if (earlier.endStage < later.startStage) return 'free';
-  return a.layout === b.layout ? 'same' : 'apart';
+  return a.layout === b.layout && earlier.sharedStage < later.startStage ? 'same' : 'apart';
 }
 
 /** `kept` are nodes that must hold their values when the program has ended. */

@@ -1,0 +1,238 @@
+import { batched, elementsOf, fixed, type Graph, lastDim, type Node, vectorsOf } from '../graph/graph.ts';
+import { at, type Domain, whole } from '../plan/call.ts';
+import { columnSum } from './elementwise.ts';
+import type { Op } from './op.ts';
+
+/**
+ * Normalisation: x̂ = (x − mean)·deviation, y = x̂·scale + bias, with deviation = 1/√(variance + epsilon). Means and deviations ("moments") are
+ * values of their own, which forward and backward share.
+ *   over vectors    layer norm (Ba et al. 2016) and RMS norm (Zhang & Sennrich 2019), whose mean is 0: every vector by itself
+ *   over channels   group norm (Wu & He 2018): a row's places and a group of its channels together; batch norm (Ioffe & Szegedy 2015): all
+ *                   rows and places of the batch together, so a barrier stands before it
+ */
+
+/** y (rows, …, C), every vector by itself; without `bias` an RMS norm: no mean is taken off. */
+export function vectorNorm(graph: Graph, x: Node, scale: Node, bias: Node | null, epsilon: number): Node {
+  const centered = bias !== null;
+  const moments = graph.add('vectorMoments', [x], batched(...x.shape.dims.slice(0, -1), 2), { centered, epsilon });
+  return graph.add('vectorNorm', [x, moments, scale, ...(bias === null ? [] : [bias])], x.shape, { centered });
+}
+
+/** y (rows, …, C) over places and groups of C/groups channels */
+export function groupNorm(graph: Graph, x: Node, scale: Node, bias: Node, groups: number, epsilon: number): Node {
+  const channels = lastDim(x);
+  if (channels % groups !== 0) throw new Error(`groupNorm: ${channels} channels in ${groups} groups`);
+  const moments = graph.add('groupMoments', [x], batched(2, channels), { groups, epsilon });
+  return graph.add('groupNorm', [x, moments, scale, bias], x.shape, { groups });
+}
+
+/** Batch norm while training; also the moments (2, C), for the running statistics. */
+export function batchNorm(graph: Graph, x: Node, scale: Node, bias: Node, epsilon: number): { y: Node; moments: Node } {
+  const moments = graph.add('batchMoments', [x], fixed(2, lastDim(x)), { epsilon });
+  return { y: graph.add('batchNorm', [x, moments, scale, bias], x.shape), moments };
+}
+
+/** Batch norm with running statistics, mean and variance (C): what evaluation and prediction use. */
+export function fixedNorm(
+  graph: Graph,
+  x: Node,
+  scale: Node,
+  bias: Node,
+  mean: Node,
+  variance: Node,
+  epsilon: number,
+): Node {
+  const moments = graph.add('runningMoments', [mean, variance], fixed(2, lastDim(x)), { epsilon });
+  return graph.add('batchNorm', [x, moments, scale, bias], x.shape);
+}
+
+/** Moves running statistics towards a batch's (an effect). `places` values a row were taken for each channel. */
+export function updateRunning(
+  graph: Graph,
+  mean: Node,
+  variance: Node,
+  moments: Node,
+  places: number,
+  momentum: number,
+  epsilon: number,
+): Node {
+  return graph.add('updateRunning', [mean, variance, moments], fixed(lastDim(moments)), { places, momentum, epsilon });
+}
+
+const byChannel = (node: Node): Domain => ({ kind: 'units', size: lastDim(node), of: 'chunks' });
+
+/** dscale (C) of a norm by channel; `perRow` floats of moments a row, 0 where all rows share them. */
+function channelScaleGradient(graph: Graph, dy: Node, x: Node, moments: Node): Node {
+  return graph.add('channelScaleGrad', [dy, x, moments], fixed(lastDim(x)));
+}
+
+const momentsOf = (moments: Node) => (moments.shape.batched ? at(moments, elementsOf(moments)) : whole(moments));
+const pitchOf = (moments: Node) => (moments.shape.batched ? elementsOf(moments) : 0);
+
+export const normalizations: Op[] = [
+  {
+    name: 'vectorMoments',
+    flops: (node) => 4 * elementsOf(node.inputs[0]!),
+    // the whole gradient of x is that of the norm
+    gradient: () => [null],
+    lower(node) {
+      const x = node.inputs[0]!;
+      const { centered, epsilon } = node.attributes as { centered: boolean; epsilon: number };
+      const args = [at(x, elementsOf(x)), at(node, elementsOf(node)), { units: vectorsOf(x) }, lastDim(x), epsilon];
+      return [{ kernel: 'vectorMoments', args: [Number(centered), ...args] }];
+    },
+  },
+  {
+    name: 'vectorNorm',
+    gradient(graph, node, dy) {
+      const [x, moments, scale, bias] = node.inputs as [Node, Node, Node, Node?];
+      return [
+        graph.add('vectorNormGrad', [dy, x, moments, scale], x.shape, node.attributes),
+        null,
+        graph.add('vectorScaleGrad', [dy, x, moments], fixed(lastDim(x))),
+        ...(bias === undefined ? [] : [columnSum(graph, dy)]),
+      ];
+    },
+    lower(node) {
+      const [x, moments, scale, bias] = node.inputs as [Node, Node, Node, Node?];
+      const n = elementsOf(x);
+      const parameters = [whole(scale), bias === undefined ? 0 : whole(bias)];
+      const args = [at(x, n), momentsOf(moments), ...parameters, at(node, n), { units: vectorsOf(x) }, lastDim(x)];
+      return [{ kernel: 'vectorNorm', args }];
+    },
+  },
+  {
+    name: 'vectorNormGrad',
+    flops: (node) => 8 * elementsOf(node),
+    lower(node) {
+      const [dy, x, moments, scale] = node.inputs as [Node, Node, Node, Node];
+      const n = elementsOf(x);
+      const args = [at(dy, n), at(x, n), momentsOf(moments), whole(scale), at(node, n)];
+      return [
+        {
+          kernel: 'vectorNormGrad',
+          args: [Number(node.attributes.centered as boolean), ...args, { units: vectorsOf(x) }, lastDim(x)],
+        },
+      ];
+    },
+  },
+  {
+    name: 'vectorScaleGrad',
+    sumsRows: true,
+    flops: (node) => 3 * elementsOf(node.inputs[0]!),
+    lower(node) {
+      const [dy, x, moments] = node.inputs as [Node, Node, Node];
+      const args = [at(dy, 1), at(x, 1), lastDim(x), whole(moments), at(node, 1), { rows: vectorsOf(x) }, { units: 1 }];
+      return [{ kernel: 'vectorScaleGrad', args }];
+    },
+  },
+  {
+    name: 'groupMoments',
+    flops: (node) => 4 * elementsOf(node.inputs[0]!),
+    gradient: () => [null],
+    lower(node) {
+      const x = node.inputs[0]!;
+      const { groups, epsilon } = node.attributes as { groups: number; epsilon: number };
+      const args = [at(x, elementsOf(x)), at(node, elementsOf(node)), { units: 1 }, vectorsOf(x), lastDim(x)];
+      return [{ kernel: 'groupMoments', args: [...args, groups, epsilon] }];
+    },
+  },
+  {
+    name: 'groupNorm',
+    gradient(graph, node, dy) {
+      const [x, moments, scale] = node.inputs as [Node, Node, Node];
+      return [
+        graph.add('groupNormGrad', [dy, x, moments, scale], x.shape, node.attributes),
+        null,
+        channelScaleGradient(graph, dy, x, moments),
+        columnSum(graph, dy),
+      ];
+    },
+    lower: lowerChannelNorm,
+  },
+  {
+    name: 'groupNormGrad',
+    flops: (node) => 8 * elementsOf(node),
+    lower(node) {
+      const [dy, x, moments, scale] = node.inputs as [Node, Node, Node, Node];
+      const n = elementsOf(x);
+      const from = [at(dy, n), at(x, n), momentsOf(moments), whole(scale), at(node, n)];
+      const sizes = [{ units: 1 }, vectorsOf(x), lastDim(x), node.attributes.groups as number];
+      return [{ kernel: 'groupNormGrad', args: [...from, ...sizes, { own: 'scratch' }] }];
+    },
+  },
+  {
+    name: 'batchMoments',
+    domain: byChannel,
+    sumsRows: true,
+    flops: (node) => 4 * elementsOf(node.inputs[0]!),
+    gradient: () => [null],
+    lower(node) {
+      const x = node.inputs[0]!;
+      const to = [at(node, 1), at(node, 1, lastDim(x))];
+      const sizes = [{ rows: vectorsOf(x) }, { units: 1 }, node.attributes.epsilon as number];
+      return [{ kernel: 'batchMoments', args: [at(x, 1), lastDim(x), ...to, ...sizes] }];
+    },
+  },
+  {
+    name: 'batchNorm',
+    gradient(graph, node, dy) {
+      const [x, moments, scale] = node.inputs as [Node, Node, Node];
+      const dscale = channelScaleGradient(graph, dy, x, moments);
+      const dbias = columnSum(graph, dy);
+      return [graph.add('batchNormGrad', [dy, x, moments, scale, dscale, dbias], x.shape), null, dscale, dbias];
+    },
+    lower: lowerChannelNorm,
+  },
+  {
+    name: 'batchNormGrad',
+    flops: (node) => 8 * elementsOf(node),
+    lower(node) {
+      const [dy, x, moments, scale, dscale, dbias] = node.inputs as [Node, Node, Node, Node, Node, Node];
+      const n = elementsOf(x);
+      const from = [at(dy, n), at(x, n), whole(moments), whole(scale), whole(dscale), whole(dbias), at(node, n)];
+      const sizes = [{ units: 1 }, vectorsOf(x), lastDim(x)];
+      return [{ kernel: 'batchNormGrad', args: [...from, ...sizes, { own: 'step' }, { own: 'scratch' }] }];
+    },
+  },
+  {
+    name: 'channelScaleGrad',
+    domain: byChannel,
+    sumsRows: true,
+    flops: (node) => 3 * elementsOf(node.inputs[0]!),
+    lower(node) {
+      const [dy, x, moments] = node.inputs as [Node, Node, Node];
+      const from = [at(dy, 1), at(x, 1), at(moments, 1), pitchOf(moments), at(node, 1)];
+      return [{ kernel: 'channelScaleGrad', args: [...from, { rows: 1 }, vectorsOf(x), lastDim(x), { units: 1 }] }];
+    },
+  },
+  {
+    name: 'updateRunning',
+    domain: byChannel,
+    writes: () => [0, 1],
+    lower(node) {
+      const [mean, variance, moments] = node.inputs as [Node, Node, Node];
+      const { places, momentum, epsilon } = node.attributes as Record<string, number>;
+      const from = [at(mean, 1), at(variance, 1), at(moments, 1), at(moments, 1, lastDim(moments))];
+      return [
+        { kernel: 'updateRunning', args: [...from, { units: 1 }, places!, momentum!, epsilon!, { own: 'step' }] },
+      ];
+    },
+  },
+  {
+    name: 'runningMoments',
+    domain: byChannel,
+    lower(node) {
+      const [mean, variance] = node.inputs as [Node, Node];
+      const from = [at(mean, 1), at(variance, 1), at(node, 1), at(node, 1, lastDim(node))];
+      return [{ kernel: 'runningMoments', args: [...from, { units: 1 }, node.attributes.epsilon as number] }];
+    },
+  },
+];
+
+function lowerChannelNorm(node: Node) {
+  const [x, moments, scale, bias] = node.inputs as [Node, Node, Node, Node];
+  const n = elementsOf(x);
+  const from = [at(x, n), momentsOf(moments), pitchOf(moments), whole(scale), whole(bias), at(node, n)];
+  return [{ kernel: 'channelNorm' as const, args: [...from, { units: 1 }, vectorsOf(x), lastDim(x)] }];
+}
