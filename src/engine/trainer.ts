@@ -290,9 +290,10 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
   };
 
   const predicted = builder.build(gather(graph, features, trainOrder), layers, true);
+  const { effects } = builder;
   const losses = weightedLoss(predicted, gather(graph, targetTable, trainOrder), trainOrder);
   const mean = meanRows(graph, losses);
-  const trained = builder.parameters.filter((p) => !(description.isFrozen?.(p.name) ?? false));
+  const trained = builder.parameters.filter((p) => p.trainable && !(description.isFrozen?.(p.name) ?? false));
   let gradients = differentiate(
     graph,
     mean,
@@ -307,7 +308,7 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
   const train: ProgramSource = {
     outputs: { loss: mean },
     guard: losses,
-    effects: updates.map((u) => u.node),
+    effects: [...updates.map((u) => u.node), ...effects],
     maxRows: description.batchRows,
   };
 

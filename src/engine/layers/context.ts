@@ -3,7 +3,7 @@ import type { Fan, InitializerDescription } from '../initializers.ts';
 import { parameter } from '../ops/leaves.ts';
 import { type Seed, STREAM } from '../random.ts';
 
-/** A trainable tensor, and how it begins. */
+/** A tensor of the model that is saved with it, and how it begins. */
 export interface Parameter {
   name: string;
   node: Node;
@@ -11,6 +11,8 @@ export interface Parameter {
   shape: readonly number[];
   initializer: InitializerDescription;
   fan: Fan;
+  /** false: it has no gradient, and changes otherwise (running statistics) */
+  trainable: boolean;
 }
 
 /** Parameters of a model by name: made when first asked for, the same ever after. */
@@ -33,17 +35,42 @@ export class ParameterStore {
   ): Node {
     const known = this.#byName.get(name);
     if (known !== undefined) return known.node;
-    const made = { name, node: parameter(this.#graph, name, dims), shape, initializer, fan };
-    this.#byName.set(name, made);
+    return this.#add({ name, node: parameter(this.#graph, name, dims), shape, initializer, fan, trainable: true });
+  }
+
+  /** A statistic that is gathered while training. */
+  running(name: string, dims: readonly number[], initializer: InitializerDescription): Node {
+    const known = this.#byName.get(name);
+    if (known !== undefined) return known.node;
+    const fan = { fanIn: 1, fanOut: 1 };
+    return this.#add({
+      name,
+      node: parameter(this.#graph, name, dims),
+      shape: dims,
+      initializer,
+      fan,
+      trainable: false,
+    });
+  }
+
+  /** A parameter of an earlier layer. */
+  known(name: string): Node {
+    const parameter = this.#byName.get(name);
+    if (parameter === undefined) throw new Error(`there is no parameter ${name} yet`);
+    return parameter.node;
+  }
+
+  #add(made: Parameter): Node {
+    this.#byName.set(made.name, made);
     this.list.push(made);
     return made.node;
   }
 
   /** A tensor that is not trained and follows from the model alone. */
-  constant(name: string, values: Float32Array): Node {
+  constant(name: string, values: Float32Array, dims: readonly number[] = [values.length]): Node {
     const known = this.constants.get(name);
     if (known !== undefined) return known.node;
-    const node = parameter(this.#graph, name, [values.length]);
+    const node = parameter(this.#graph, name, dims);
     this.constants.set(name, { node, values });
     return node;
   }
@@ -56,6 +83,8 @@ export interface LayerContext {
   /** whether dropout acts, and statistics are those of the batch */
   training: boolean;
   seed: Seed;
+  /** what training does besides, when the step is found to be finite */
+  effects: Node[];
   /** of values that are sequences: (rows, T), 0 where a step is padding */
   masks: Map<Node, Node>;
   /** a stream of random draws that nothing else in the model uses */
@@ -65,5 +94,13 @@ export interface LayerContext {
 /** Streams are counted from the beginning in every build, so that they do not depend on what else was built. */
 export function createContext(graph: Graph, parameters: ParameterStore, seed: Seed, training: boolean): LayerContext {
   let streams = 0;
-  return { graph, parameters, training, seed, masks: new Map(), nextStream: () => STREAM.dropout + streams++ };
+  return {
+    graph,
+    parameters,
+    training,
+    seed,
+    effects: [],
+    masks: new Map(),
+    nextStream: () => STREAM.dropout + streams++,
+  };
 }

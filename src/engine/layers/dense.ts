@@ -1,8 +1,8 @@
-import { lastDim, type Node } from '../graph/graph.ts';
+import { firstDim, lastDim, type Node } from '../graph/graph.ts';
 import type { InitializerDescription } from '../initializers.ts';
 import { type ActivationDescription, activate } from '../ops/activations.ts';
 import { addBias } from '../ops/elementwise.ts';
-import { matmul } from '../ops/matmul.ts';
+import { matmul, matmulTransposed } from '../ops/matmul.ts';
 import type { LayerContext } from './context.ts';
 
 /** Weights and a bias, and how they begin. */
@@ -17,13 +17,42 @@ export interface DenseDescription extends WeightsDescription {
   name: string;
   units: number;
   activation: ActivationDescription;
+  /** name of an embedding layer whose table, transposed, is the weights (Press & Wolf 2017) */
+  tiedTo?: string | null;
 }
 
 /** y (rows, …, units) = activation(x·W + b); x (rows, …, in), W (in, units), b (units) */
-export function dense({ graph, parameters }: LayerContext, x: Node, layer: DenseDescription): Node {
-  const { name, units } = layer;
+export function dense(context: LayerContext, x: Node, layer: DenseDescription): Node {
+  const { name, units, tiedTo } = layer;
+  if (tiedTo == null) return activate(context.graph, linear(context, name, x, units, layer), layer.activation);
+  const table = context.parameters.known(`${tiedTo}.weight`);
+  if (firstDim(table) !== units || lastDim(table) !== lastDim(x))
+    throw new Error(`"${name}" (${lastDim(x)}, ${units}) is tied to a table (${table.shape.dims})`);
+  const y = matmulTransposed(context.graph, x, table);
+  return activate(context.graph, layer.bias ? biased(context, name, y, layer) : y, layer.activation);
+}
+
+/** x·W + b with `<prefix>.weight` and `<prefix>.bias` */
+export function linear(
+  context: LayerContext,
+  prefix: string,
+  x: Node,
+  units: number,
+  weights: Omit<WeightsDescription, 'biasInit'> & { biasInit?: InitializerDescription },
+): Node {
   const fan = { fanIn: lastDim(x), fanOut: units };
-  let y = matmul(graph, x, parameters.get(`${name}.weight`, [fan.fanIn, units], layer.init, fan));
-  if (layer.bias) y = addBias(graph, y, parameters.get(`${name}.bias`, [units], layer.biasInit, fan));
-  return activate(graph, y, layer.activation);
+  const w = context.parameters.get(`${prefix}.weight`, [fan.fanIn, units], weights.init, fan);
+  const y = matmul(context.graph, x, w);
+  return weights.bias ? biased(context, prefix, y, weights, fan.fanIn) : y;
+}
+
+function biased(
+  { graph, parameters }: LayerContext,
+  prefix: string,
+  y: Node,
+  { biasInit = { type: 'zeros' } }: { biasInit?: InitializerDescription },
+  fanIn = lastDim(y),
+): Node {
+  const units = lastDim(y);
+  return addBias(graph, y, parameters.get(`${prefix}.bias`, [units], biasInit, { fanIn, fanOut: units }));
 }

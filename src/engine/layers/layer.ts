@@ -1,13 +1,16 @@
 import { firstDim, type Graph, type Node } from '../graph/graph.ts';
 import type { Seed } from '../random.ts';
+import { type AttentionDescription, attention } from './attention.ts';
 import { createContext, type LayerContext, type Parameter, ParameterStore } from './context.ts';
 import { type Conv2dDescription, conv2d } from './convolution.ts';
 import { type DenseDescription, dense } from './dense.ts';
 import { type EmbeddingDescription, embedding } from './embedding.ts';
 import { type MergeDescription, merge } from './merge.ts';
+import { type NormalizationDescription, normalize } from './normalization.ts';
 import { type PoolingDescription, pool } from './pooling.ts';
 import { type RecurrentDescription, recurrentLayer } from './recurrent.ts';
 import { type SimpleDescription, simple } from './simple.ts';
+import { type TransformerDescription, transformer } from './transformer.ts';
 
 /** Layers: names and parameters around operations. */
 export type LayerDescription = (
@@ -16,6 +19,9 @@ export type LayerDescription = (
   | PoolingDescription
   | EmbeddingDescription
   | RecurrentDescription
+  | NormalizationDescription
+  | AttentionDescription
+  | TransformerDescription
   | SimpleDescription
   | MergeDescription
 ) & {
@@ -49,6 +55,9 @@ export class ModelBuilder {
     return new Map([...this.#store.constants].map(([name, { values }]) => [name, values]));
   }
 
+  /** Effects of the last build for training. */
+  effects: readonly Node[] = [];
+
   /** Output of the last of `layers` on x. */
   build(x: Node, layers: readonly LayerDescription[], training: boolean): Node {
     const context = createContext(this.#graph, this.#store, this.#seed, training);
@@ -64,6 +73,7 @@ export class ModelBuilder {
       passMask(context, inputs, last);
       outputs.set(layer.name, last);
     }
+    if (training) this.effects = context.effects;
     return last;
   }
 }
@@ -94,9 +104,20 @@ function buildLayer(context: LayerContext, inputs: readonly Node[], layer: Layer
     case 'lstm':
     case 'gru':
       return recurrentLayer(context, inputs, layer);
+    case 'layer_norm':
+    case 'rms_norm':
+    case 'group_norm':
+    case 'batch_norm':
+      return normalize(context, x, layer);
+    case 'attention':
+      return attention(context, inputs, layer);
+    case 'transformer_encoder':
+    case 'transformer_decoder':
+      return transformer(context, inputs, layer);
     case 'activation':
     case 'dropout':
     case 'spatial_dropout':
+    case 'stochastic_depth':
     case 'flatten':
     case 'reshape':
     case 'permute':

@@ -1,6 +1,6 @@
 import { elementsOf, type Node } from '../graph/graph.ts';
 import { type ActivationDescription, activate } from '../ops/activations.ts';
-import { dropout, spatialDropout } from '../ops/dropout.ts';
+import { dropout, dropRows, spatialDropout } from '../ops/dropout.ts';
 import { reshape } from '../ops/elementwise.ts';
 import { type Padding, pad2d, permute, upsample2d } from '../ops/movement.ts';
 import type { LayerContext } from './context.ts';
@@ -8,12 +8,14 @@ import type { LayerContext } from './context.ts';
 /** Layers without parameters that are one operation each. */
 export type SimpleDescription =
   | { type: 'activation'; name: string; activation: ActivationDescription }
-  | { type: 'dropout' | 'spatial_dropout'; name: string; rate: number }
+  | { type: 'dropout' | 'spatial_dropout' | 'stochastic_depth'; name: string; rate: number }
   | { type: 'flatten'; name: string }
   | { type: 'reshape'; name: string; shape: readonly number[] }
   | { type: 'permute'; name: string; order: readonly number[] }
   | ({ type: 'zero_padding2d'; name: string } & Padding)
   | { type: 'upsample2d'; name: string; factor: number };
+
+const DROP = { dropout, spatial_dropout: spatialDropout, stochastic_depth: dropRows } as const;
 
 export function simple(context: LayerContext, x: Node, layer: SimpleDescription): Node {
   const { graph, seed } = context;
@@ -21,11 +23,10 @@ export function simple(context: LayerContext, x: Node, layer: SimpleDescription)
     case 'activation':
       return activate(graph, x, layer.activation);
     case 'dropout':
-    case 'spatial_dropout': {
+    case 'spatial_dropout':
+    case 'stochastic_depth':
       if (!context.training || layer.rate === 0) return x;
-      const drop = layer.type === 'dropout' ? dropout : spatialDropout;
-      return drop(graph, x, layer.rate, seed, context.nextStream());
-    }
+      return DROP[layer.type](graph, x, layer.rate, seed, context.nextStream());
     case 'flatten':
       return reshape(graph, x, elementsOf(x));
     case 'reshape':

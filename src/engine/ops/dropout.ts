@@ -20,6 +20,12 @@ export function spatialDropout(graph: Graph, x: Node, rate: number, seed: Seed, 
   return graph.add('maskChannels', [x, mask], x.shape);
 }
 
+/** Stochastic depth (Huang et al. 2016): a row of a branch is lost as a whole, so that its residual connection alone is left. */
+export function dropRows(graph: Graph, x: Node, rate: number, seed: Seed, stream: number): Node {
+  const mask = graph.add('channelMask', [], batched(1), { rate, seed, stream });
+  return graph.add('maskRows', [x, mask], x.shape);
+}
+
 /** Arguments of the kernel: `x` with elements dropped, to `node`. */
 function dropping(x: Node, node: Node): Argument[] {
   const { rate, seed, stream } = node.attributes as { rate: number; seed: Seed; stream: number };
@@ -62,6 +68,16 @@ export const dropouts: Op[] = [
           args: [at(x, n), at(mask, lastDim(node)), at(node, n), { units: 1 }, vectorsOf(node), lastDim(node)],
         },
       ];
+    },
+  },
+  {
+    name: 'maskRows',
+    inPlace: true,
+    gradient: (graph, node, dy) => [graph.add('maskRows', [dy, node.inputs[1]!], dy.shape), null],
+    lower(node) {
+      const [x, mask] = node.inputs as [Node, Node];
+      const n = elementsOf(node);
+      return [{ kernel: 'mulRows', args: [at(x, n), at(mask, 1), at(node, n), { units: 1 }, n] }];
     },
   },
 ];
