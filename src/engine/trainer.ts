@@ -9,6 +9,7 @@ import { clipByNorm, clipByValue } from './ops/clipping.ts';
 import { multiply } from './ops/elementwise.ts';
 import { gather, rowOrder, table } from './ops/leaves.ts';
 import { classWeightsOf, correct, ignoredLabel, type LossDescription, meanRows, rowLoss } from './ops/losses.ts';
+import { hyperBlockOf, type ParameterGroup } from './optimizers/groups.ts';
 import {
   createHyperWriter,
   type OptimizerDescription,
@@ -42,6 +43,8 @@ export interface TrainerDescription {
   layers: readonly LayerDescription[];
   loss: LossDescription;
   optimizer: OptimizerDescription;
+  /** the first that matches a parameter has it; MAX_PARAMETER_GROUPS at most */
+  parameterGroups?: readonly ParameterGroup[];
   clipNorm: number | null;
   clipValue: number | null;
   /** parameters that stay as they are */
@@ -83,7 +86,8 @@ export class Trainer {
   readonly #writeHyper: WriteHyper;
   readonly #seed: Seed;
   readonly #description: TrainerDescription;
-  readonly #hyper: Float32Array[];
+  /** the hyperparameter blocks that updates read */
+  readonly #hyper: { n: number; block: Float32Array }[];
   readonly #loss: Float32Array;
   readonly #evaluationRows: number;
   readonly #rowLosses: Float32Array;
@@ -118,11 +122,12 @@ export class Trainer {
     this.slots = built.slots;
     this.outputWidth = built.outputWidth;
     this.#description = description;
-    this.#writeHyper = createHyperWriter(description.optimizer);
+    this.#writeHyper = createHyperWriter(description.optimizer, description.parameterGroups);
     this.#seed = seed;
-    this.#hyper = plan.regions.hyper.map(
-      (address) => new Float32Array(this.team.memory.buffer, address, HyperBlock.words),
-    );
+    this.#hyper = built.hyperBlocks.map((n) => ({
+      n,
+      block: new Float32Array(this.team.memory.buffer, plan.regions.hyper[n]!, HyperBlock.words),
+    }));
     this.#loss = this.team.output('train', 'loss', 1);
     this.#evaluationRows = built.evaluate.maxRows;
     this.#rowLosses = this.team.output('evaluate', 'rowLosses', this.#evaluationRows);
@@ -216,9 +221,7 @@ export class Trainer {
     this.#batchWeight = weight;
     const inverseWeight = weight > 0 ? 1 / weight : 0;
     const finite = this.team.run('train', { rows, first, step, inverseWeight }, () => {
-      for (let group = 0; group < this.#hyper.length; group++) {
-        this.#writeHyper(this.#hyper[group]!, group, learningRate, step + 1);
-      }
+      for (const { n, block } of this.#hyper) this.#writeHyper(block, n, learningRate, step + 1);
     });
     return finite ? this.#loss[0]! : Number.NaN;
   }
@@ -267,7 +270,7 @@ function positionsOf({ positions }: { positions?: number }): number[] {
 }
 
 function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed) {
-  const { rows, layers, loss, optimizer, clipNorm, clipValue } = description;
+  const { rows, layers, loss, optimizer, parameterGroups = [], clipNorm, clipValue } = description;
   const { dims, ...encoding } = rows.features;
   const features = table(graph, { name: 'features', rows: rows.count, dims, ...encoding });
   const targetTable =
@@ -303,7 +306,7 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
   });
   if (clipValue !== null) gradients = gradients.map((g) => clipByValue(graph, g, clipValue));
   if (clipNorm !== null && gradients.length > 0) gradients = clipByNorm(graph, gradients, clipNorm);
-  const updates = trained.map((p, i) => update(graph, optimizer, p.node, gradients[i]!));
+  const updates = trained.map((p, i) => update(graph, optimizer, p.node, gradients[i]!, parameterGroups));
   const train: ProgramSource = {
     outputs: { loss: mean },
     guard: losses,
@@ -329,6 +332,7 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
     parameters: builder.parameters,
     constants: builder.constants,
     slots: updates.flatMap((u) => u.slots),
+    hyperBlocks: [...new Set(trained.map((p) => hyperBlockOf(parameterGroups, p.name, p.node)))],
     outputWidth: elementsOf(outputs),
   };
 }

@@ -40,6 +40,30 @@ export type EarlyStopping = Static<typeof EarlyStopping>;
 
 const positive = Type.Number({ exclusiveMinimum: 0, maximum: 1e6 });
 
+export const ParameterGroup = closed(
+  {
+    pattern: Type.String({
+      minLength: 1,
+      maxLength: 256,
+      description: 'names of parameters, `*` for any characters: `dense_1.*`',
+    }),
+    learning_rate_scale: nullable(Type.Number({ minimum: 0, maximum: 1000 }), {
+      default: null,
+      description: 'factor of the learning rate, schedule and all; null: 1',
+    }),
+    learning_rate: nullable(Type.Number({ minimum: 0, maximum: 1000 }), {
+      default: null,
+      description: 'in place of the optimizer’s, for the schedule to act on',
+    }),
+    weight_decay: nullable(Type.Number({ minimum: 0, maximum: 10 }), {
+      default: null,
+      description: 'for all of the group; null: the optimizer’s for weight matrices, 0 for others',
+    }),
+  },
+  { title: 'ParameterGroup', description: 'Parameters that are updated in a way of their own.' },
+);
+export type ParameterGroup = Static<typeof ParameterGroup>;
+
 export const Training = closed(
   {
     epochs: Type.Integer({
@@ -56,6 +80,11 @@ export const Training = closed(
     loss: Type.Unsafe<Loss>({ ...Loss, ...derived('cross_entropy for a category, mse for numbers') }),
     optimizer: Type.Unsafe<Optimizer>({ ...Optimizer, default: { type: 'adam' } }),
     schedule: Type.Unsafe<Schedule>({ ...Schedule, default: { type: 'constant' } }),
+    parameter_groups: Type.Array(ParameterGroup, {
+      maxItems: 16,
+      default: [],
+      description: 'the first whose pattern fits a parameter has it',
+    }),
     clip_norm: nullable(positive, { default: null, description: 'upper limit of the norm of all gradients together' }),
     clip_value: nullable(positive, { default: null, description: 'upper limit of each gradient’s magnitude' }),
     early_stopping: nullable(EarlyStopping, {

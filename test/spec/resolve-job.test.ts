@@ -23,6 +23,7 @@ describe('defaults', () => {
         optimizer: { type: 'adam', learning_rate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0 },
         schedule: { type: 'constant', warmup_steps: 0 },
         clip_norm: null,
+        parameter_groups: [],
         clip_value: null,
         early_stopping: { metric: 'validation.loss', patience: 5, min_delta: 0 },
         seed: 0,

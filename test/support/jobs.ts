@@ -55,6 +55,7 @@ export function describeJob(dataset: string, change: Partial<JobSpec> = {}): Job
       optimizer: { type: 'sgd', learning_rate: 0.01, weight_decay: 0 },
       schedule: { type: 'constant', warmup_steps: 0 },
       clip_norm: null,
+      parameter_groups: [],
       clip_value: null,
       early_stopping: null,
       seed: 0,

@@ -81,7 +81,7 @@ export const StepBlock = {
   words: 16,
 } as const;
 
-/** Words of a hyperparameter block (one per parameter group); all f32, rewritten by the leader every step. */
+/** Words of a hyperparameter block (optimizers/groups.ts says whose); all f32, rewritten by the leader every step. */
 export const HyperBlock = {
   learningRate: 0,
   weightDecay: 1,

@@ -19,8 +19,3 @@ export function createSlot(graph: Graph, optimizerType: string, name: string, ta
   const slotName = `optimizer/${optimizerType}/${name}/${parameterName}`;
   return { name, parameterName, node: parameter(graph, slotName, target.shape.dims) };
 }
-
-/** Group 0 decays: weight matrices. Group 1, biases and other vectors, does not. */
-export function groupOf(target: Node): number {
-  return target.shape.dims.length >= 2 ? 0 : 1;
-}
