@@ -7,9 +7,10 @@ import type { Parameter } from './layers/context.ts';
 import { type LayerDescription, ModelBuilder } from './layers/layer.ts';
 import { clipByNorm, clipByValue } from './ops/clipping.ts';
 import { multiply } from './ops/elementwise.ts';
-import { gather, rowOrder, table } from './ops/leaves.ts';
+import { gather, parameter, rowOrder, table } from './ops/leaves.ts';
 import { classWeightsOf, correct, ignoredLabel, type LossDescription, meanRows, rowLoss } from './ops/losses.ts';
-import { hyperBlockOf, type ParameterGroup } from './optimizers/groups.ts';
+import { accumulate as accumulateGradient, addAccumulated } from './optimizers/accumulation.ts';
+import { COMMON_BLOCK, hyperBlockOf, type ParameterGroup } from './optimizers/groups.ts';
 import {
   createHyperWriter,
   type OptimizerDescription,
@@ -49,7 +50,10 @@ export interface TrainerDescription {
   clipValue: number | null;
   /** parameters that stay as they are */
   isFrozen?: (parameterName: string) => boolean;
+  /** most rows that are gone through at once */
   batchRows: number;
+  /** most times `batchRows` that one update is made of; 1 unless said */
+  accumulateSteps?: number;
   seed: number;
 }
 
@@ -88,7 +92,8 @@ export class Trainer {
   readonly #description: TrainerDescription;
   /** the hyperparameter blocks that updates read */
   readonly #hyper: { n: number; block: Float32Array }[];
-  readonly #loss: Float32Array;
+  readonly #common: Float32Array;
+  readonly #loss: { train: Float32Array; accumulate: Float32Array };
   readonly #evaluationRows: number;
   readonly #rowLosses: Float32Array;
   readonly #outputs: Float32Array;
@@ -112,7 +117,7 @@ export class Trainer {
     this.threads = options.threads ?? Math.max(1, Math.min(options.maxThreads, Math.floor(flops / FLOPS_PER_THREAD)));
     const plan = compile(
       graph,
-      { train: built.train, evaluate: built.evaluate },
+      { train: built.train, evaluate: built.evaluate, ...(built.accumulate && { accumulate: built.accumulate }) },
       { threads: this.threads, limitBytes: options.limitBytes },
     );
 
@@ -124,11 +129,11 @@ export class Trainer {
     this.#description = description;
     this.#writeHyper = createHyperWriter(description.optimizer, description.parameterGroups);
     this.#seed = seed;
-    this.#hyper = built.hyperBlocks.map((n) => ({
-      n,
-      block: new Float32Array(this.team.memory.buffer, plan.regions.hyper[n]!, HyperBlock.words),
-    }));
-    this.#loss = this.team.output('train', 'loss', 1);
+    const blockAt = (n: number) => new Float32Array(this.team.memory.buffer, plan.regions.hyper[n]!, HyperBlock.words);
+    this.#hyper = built.hyperBlocks.map((n) => ({ n, block: blockAt(n) }));
+    this.#common = blockAt(COMMON_BLOCK);
+    const train = this.team.output('train', 'loss', 1);
+    this.#loss = { train, accumulate: built.accumulate ? this.team.output('accumulate', 'loss', 1) : train };
     this.#evaluationRows = built.evaluate.maxRows;
     this.#rowLosses = this.team.output('evaluate', 'rowLosses', this.#evaluationRows);
     this.#outputs = this.team.output('evaluate', 'outputs', this.#evaluationRows * built.outputWidth);
@@ -212,18 +217,30 @@ export class Trainer {
   }
 
   /**
-   * One step on rows [first, first + rows) of the training order. `step` counts from 0 and is the counter of this step's random draws.
-   * Returns the batch's mean loss before the update; when any row's loss is not finite, no weight is changed. A batch whose rows count for
-   * nothing has loss 0 and no gradient.
+   * One update from rows [first, first + rows) of the training order, at most batchRows × accumulateSteps. `step` counts updates from 0;
+   * random draws follow from it. Returns the rows' mean loss before the update; when any row's loss is not finite, no weight is changed.
+   * Rows that count for nothing have loss 0 and no gradient.
    */
   step(first: number, rows: number, step: number, learningRate: number): number {
+    const { batchRows, accumulateSteps = 1 } = this.#description;
     const weight = this.#weights === null ? rows : sumRowWeights(this.#weights, this.#orders.train, first, rows);
     this.#batchWeight = weight;
+    // of all the rows: so the parts' losses and gradients are shares of the whole, and their sum is the mean
     const inverseWeight = weight > 0 ? 1 / weight : 0;
-    const finite = this.team.run('train', { rows, first, step, inverseWeight }, () => {
-      for (const { n, block } of this.#hyper) this.#writeHyper(block, n, learningRate, step + 1);
-    });
-    return finite ? this.#loss[0]! : Number.NaN;
+    let loss = 0;
+    for (let part = 0; part * batchRows < rows; part++) {
+      const done = part * batchRows;
+      const rowsOfPart = Math.min(batchRows, rows - done);
+      const program = done + rowsOfPart === rows ? 'train' : 'accumulate';
+      const batch = { rows: rowsOfPart, first: first + done, step: step * accumulateSteps + part, inverseWeight };
+      const wasFinite = this.team.run(program, batch, () => {
+        this.#common[HyperBlock.isAccumulated] = part === 0 ? 0 : 1;
+        for (const { n, block } of this.#hyper) this.#writeHyper(block, n, learningRate, step + 1);
+      });
+      if (!wasFinite) return Number.NaN;
+      loss += this.#loss[program][0]!;
+    }
+    return loss;
   }
 
   /** What the rows of the last step counted for together: their number, unless they are weighted. */
@@ -270,7 +287,7 @@ function positionsOf({ positions }: { positions?: number }): number[] {
 }
 
 function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed) {
-  const { rows, layers, loss, optimizer, parameterGroups = [], clipNorm, clipValue } = description;
+  const { rows, layers, loss, optimizer, parameterGroups = [], accumulateSteps = 1, clipNorm, clipValue } = description;
   const { dims, ...encoding } = rows.features;
   const features = table(graph, { name: 'features', rows: rows.count, dims, ...encoding });
   const targetTable =
@@ -304,6 +321,13 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
     if (gradient === null) throw new Error(`${trained[i]!.name} does not influence the loss`);
     return gradient;
   });
+  let accumulate: ProgramSource | null = null;
+  if (accumulateSteps > 1) {
+    const sums = trained.map((p) => parameter(graph, `accumulated/${p.name}`, p.node.shape.dims));
+    const effects = gradients.map((g, i) => accumulateGradient(graph, g, sums[i]!));
+    accumulate = { outputs: { loss: mean }, guard: losses, effects, maxRows: description.batchRows };
+    gradients = gradients.map((g, i) => addAccumulated(graph, g, sums[i]!));
+  }
   if (clipValue !== null) gradients = gradients.map((g) => clipByValue(graph, g, clipValue));
   if (clipNorm !== null && gradients.length > 0) gradients = clipByNorm(graph, gradients, clipNorm);
   const updates = trained.map((p, i) => update(graph, optimizer, p.node, gradients[i]!, parameterGroups));
@@ -328,6 +352,7 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
 
   return {
     train,
+    accumulate,
     evaluate,
     parameters: builder.parameters,
     constants: builder.constants,

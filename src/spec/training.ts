@@ -77,6 +77,13 @@ export const Training = closed(
       maximum: 65_536,
       ...derived('32, or 128 from 20,000 training rows on; never more than there are rows'),
     }),
+    accumulate_steps: Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000,
+      default: 1,
+      description:
+        'batches whose gradients make one update, as if they were one larger batch; steps, schedules and clipping count updates',
+    }),
     loss: Type.Unsafe<Loss>({ ...Loss, ...derived('cross_entropy for a category, mse for numbers') }),
     optimizer: Type.Unsafe<Optimizer>({ ...Optimizer, default: { type: 'adam' } }),
     schedule: Type.Unsafe<Schedule>({ ...Schedule, default: { type: 'constant' } }),

@@ -41,6 +41,7 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       clipValue: spec.training.clip_value,
       isFrozen: (name) => spec.model.freeze.some((pattern) => matchesPattern(name, pattern)),
       batchRows: Math.min(spec.training.batch_size, rows.train.length),
+      accumulateSteps: spec.training.accumulate_steps,
       seed: spec.training.seed,
     },
     {

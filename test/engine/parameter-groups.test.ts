@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Graph } from '../../src/engine/graph/graph.ts';
 import { parameter } from '../../src/engine/ops/leaves.ts';
 import {
-  HYPER_BLOCKS,
+  COMMON_BLOCK,
   hyperBlockOf,
   MAX_PARAMETER_GROUPS,
   type ParameterGroup,
@@ -45,6 +45,6 @@ describe('parameter groups', () => {
 
   it('as many as there may be have a block each', () => {
     const groups = Array.from({ length: MAX_PARAMETER_GROUPS }, () => group('a', 1, null));
-    expect(hyperBlockOf(groups, 'b.bias', parameter(graph, 'b.bias', [3]))).toBe(HYPER_BLOCKS - 1);
+    expect(hyperBlockOf(groups, 'b.bias', parameter(graph, 'b.bias', [3]))).toBe(COMMON_BLOCK - 1);
   });
 });

@@ -19,6 +19,7 @@ describe('defaults', () => {
       training: {
         epochs: 50,
         batch_size: 32,
+        accumulate_steps: 1,
         loss: { type: 'cross_entropy' },
         optimizer: { type: 'adam', learning_rate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0 },
         schedule: { type: 'constant', warmup_steps: 0 },

@@ -51,6 +51,7 @@ export function describeJob(dataset: string, change: Partial<JobSpec> = {}): Job
     training: {
       epochs: 5,
       batch_size: 32,
+      accumulate_steps: 1,
       loss: { type: 'mse' },
       optimizer: { type: 'sgd', learning_rate: 0.01, weight_decay: 0 },
       schedule: { type: 'constant', warmup_steps: 0 },

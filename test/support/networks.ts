@@ -13,6 +13,7 @@ export interface NetworkOptions {
   input: number[];
   rows: number;
   batchRows: number;
+  accumulateSteps?: number;
   x: ArrayLike<number>;
   labels?: ArrayLike<number>;
   /** labels a row, where it is a sequence */
@@ -59,6 +60,7 @@ export function createTrainer(compiled: CompiledKernels, threads: number, option
       clipNorm: options.clipNorm ?? null,
       clipValue: options.clipValue ?? null,
       batchRows: options.batchRows,
+      ...(options.accumulateSteps === undefined ? {} : { accumulateSteps: options.accumulateSteps }),
       seed: options.seed ?? 1,
       ...(options.isFrozen === undefined ? {} : { isFrozen: options.isFrozen }),
     },

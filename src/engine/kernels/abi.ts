@@ -93,6 +93,8 @@ export const HyperBlock = {
   momentRate: 5,
   /** RAdam: 0 while there are too few steps to tell the variance, then 1 */
   adaptive: 6,
+  /** of a batch that is taken in parts, 0 for the first: its gradient takes the place of what was accumulated before; then 1 */
+  isAccumulated: 7,
   words: 16,
 } as const;
 
@@ -801,6 +803,8 @@ export interface Kernels {
   meanRows(x: Pointer, y: Pointer, step: Pointer): void;
 
   // ---- optimizers (p updated in place; `hyper` points at a HyperBlock) --------------------------------------------
+  /** y = g, and + sum where isAccumulated is not 0 */
+  accumulate(g: Pointer, sum: Pointer, y: Pointer, n: number, hyper: Pointer): void;
   /** g' = g + weightDecay·p; p −= learningRate·g' */
   sgdUpdate(p: Pointer, g: Pointer, n: number, hyper: Pointer): void;
   /** g' = g + weightDecay·p; v = momentum·v + g'; p −= learningRate·(nesterov ? g' + momentum·v : v) (torch's form) */

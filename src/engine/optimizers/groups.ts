@@ -12,9 +12,10 @@ export const MAX_PARAMETER_GROUPS = 16;
 
 /**
  * Hyperparameter blocks, two for each group and two for what is in no group, which come last: the first of two is for weight matrices,
- * the second for what does not decay unless its group says so.
+ * the second for what does not decay unless its group says so. Behind them one for what is the same for all parameters.
  */
-export const HYPER_BLOCKS = 2 * (MAX_PARAMETER_GROUPS + 1);
+export const COMMON_BLOCK = 2 * (MAX_PARAMETER_GROUPS + 1);
+export const HYPER_BLOCKS = COMMON_BLOCK + 1;
 
 /** Of normalisation layers; biases and other vectors are known by their shape. */
 const SCALES_AND_SHIFTS = /\.(bias|scale|shift|gamma|beta)$/;

@@ -2,6 +2,7 @@ import { elementsOf, type Graph, type Node } from '../graph/graph.ts';
 import { HyperBlock, type KernelName } from '../kernels/abi.ts';
 import { type Op, unitElements } from '../ops/op.ts';
 import { at } from '../plan/call.ts';
+import { accumulations } from './accumulation.ts';
 import { type AdagradDescription, adagradRule } from './adagrad.ts';
 import { type AdamDescription, adamRule, createBiasCorrections } from './adam.ts';
 import { hyperBlockOf, type ParameterGroup, rulesOfBlock } from './groups.ts';
@@ -109,4 +110,5 @@ export const updates: Op[] = [
     },
   },
   ...lambOps,
+  ...accumulations,
 ];

@@ -3,6 +3,32 @@
 
 import { fma, fnma, loadPart, storePart } from './lanes';
 
+/** y = g, and + sum where isAccumulated is not 0: what the sum held before the first part must not count, not even a NaN */
+export function accumulate(g: usize, sum: usize, y: usize, n: u32, hyper: usize): void {
+  const keep = i32x4.splat(load<f32>(hyper, 28) != 0 ? -1 : 0);
+  for (; n >= 8; n -= 8) {
+    const g0 = v128.load(g);
+    const g1 = v128.load(g, 16);
+    const s0 = v128.and(keep, v128.load(sum));
+    const s1 = v128.and(keep, v128.load(sum, 16));
+    const y0 = f32x4.add(g0, s0);
+    const y1 = f32x4.add(g1, s1);
+    v128.store(y, y0);
+    v128.store(y, y1, 16);
+    g += 32;
+    sum += 32;
+    y += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    storePart(y, f32x4.add(loadPart(g, part), v128.and(keep, loadPart(sum, part))), part);
+    g += 16;
+    sum += 16;
+    y += 16;
+    n -= part;
+  }
+}
+
 /** g' = g + weightDecay·p; p −= learningRate·g' */
 export function sgdUpdate(p: usize, g: usize, n: u32, hyper: usize): void {
   const rate = f32x4.splat(load<f32>(hyper));
