@@ -1,5 +1,6 @@
 import { differentiate } from './graph/differentiate.ts';
 import { elementsOf, Graph, type Node } from './graph/graph.ts';
+import { substitute } from './graph/substitute.ts';
 import { initialize } from './initializers.ts';
 import { HyperBlock, NO_LABEL } from './kernels/abi.ts';
 import type { CompiledKernels } from './kernels/load.ts';
@@ -10,6 +11,7 @@ import { multiply } from './ops/elementwise.ts';
 import { gather, parameter, rowOrder, table } from './ops/leaves.ts';
 import { classWeightsOf, correct, ignoredLabel, type LossDescription, meanRows, rowLoss } from './ops/losses.ts';
 import { accumulate as accumulateGradient, addAccumulated } from './optimizers/accumulation.ts';
+import { type AveragingDescription, averageWeights, createTrainedWeights } from './optimizers/averaging.ts';
 import { COMMON_BLOCK, hyperBlockOf, type ParameterGroup } from './optimizers/groups.ts';
 import {
   createHyperWriter,
@@ -48,6 +50,8 @@ export interface TrainerDescription {
   parameterGroups?: readonly ParameterGroup[];
   clipNorm: number | null;
   clipValue: number | null;
+  /** absent or null: what is trained is what is evaluated */
+  averaging?: AveragingDescription | null;
   /** parameters that stay as they are */
   isFrozen?: (parameterName: string) => boolean;
   /** most rows that are gone through at once */
@@ -86,6 +90,8 @@ export class Trainer {
   readonly team: Team;
   readonly parameters: readonly Parameter[];
   readonly slots: readonly Slot[];
+  /** weights beside the parameters, which hold their average; empty without one */
+  readonly #trained: readonly Slot[];
   readonly threads: number;
   readonly #writeHyper: WriteHyper;
   readonly #seed: Seed;
@@ -125,6 +131,7 @@ export class Trainer {
     for (const [name, values] of built.constants) this.team.floats(name).set(values);
     this.parameters = built.parameters;
     this.slots = built.slots;
+    this.#trained = built.trainedWeights;
     this.outputWidth = built.outputWidth;
     this.#description = description;
     this.#writeHyper = createHyperWriter(description.optimizer, description.parameterGroups);
@@ -227,6 +234,7 @@ export class Trainer {
     this.#batchWeight = weight;
     // of all the rows: so the parts' losses and gradients are shares of the whole, and their sum is the mean
     const inverseWeight = weight > 0 ? 1 / weight : 0;
+    if (step === 0) this.#beginAverage();
     let loss = 0;
     for (let part = 0; part * batchRows < rows; part++) {
       const done = part * batchRows;
@@ -246,6 +254,13 @@ export class Trainer {
   /** What the rows of the last step counted for together: their number, unless they are weighted. */
   get batchWeight(): number {
     return this.#batchWeight;
+  }
+
+  /** Training begins at the parameters as they are: drawn, or those of another network. */
+  #beginAverage(): void {
+    this.settle();
+    for (const { parameterName, node } of this.#trained)
+      this.tensor(node.attributes.name as string).set(this.tensor(parameterName));
   }
 
   /** Evaluates rows [first, first + rows) of the evaluation order. `visit` is shown each part's outputs (rows × outputWidth). */
@@ -288,6 +303,7 @@ function positionsOf({ positions }: { positions?: number }): number[] {
 
 function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed) {
   const { rows, layers, loss, optimizer, parameterGroups = [], accumulateSteps = 1, clipNorm, clipValue } = description;
+  const { averaging = null } = description;
   const { dims, ...encoding } = rows.features;
   const features = table(graph, { name: 'features', rows: rows.count, dims, ...encoding });
   const targetTable =
@@ -309,10 +325,13 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
     return sampleWeights === null ? losses : multiply(graph, losses, gather(graph, sampleWeights, order));
   };
 
-  const predicted = builder.build(gather(graph, features, trainOrder), layers, true);
+  const built = builder.build(gather(graph, features, trainOrder), layers, true);
+  const changing = builder.parameters.filter((p) => !(description.isFrozen?.(p.name) ?? false));
+  const trainedWeights = averaging === null ? [] : changing.map((p) => createTrainedWeights(graph, p.name, p.node));
+  const trained = changing.map((p, i) => ({ name: p.name, node: trainedWeights[i]?.node ?? p.node, average: p.node }));
+  const [predicted] = substitute(graph, [built], new Map(trained.map((p) => [p.average, p.node]))) as [Node];
   const losses = weightedLoss(predicted, gather(graph, targetTable, trainOrder), trainOrder);
   const mean = meanRows(graph, losses);
-  const trained = builder.parameters.filter((p) => !(description.isFrozen?.(p.name) ?? false));
   let gradients = differentiate(
     graph,
     mean,
@@ -330,11 +349,15 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
   }
   if (clipValue !== null) gradients = gradients.map((g) => clipByValue(graph, g, clipValue));
   if (clipNorm !== null && gradients.length > 0) gradients = clipByNorm(graph, gradients, clipNorm);
-  const updates = trained.map((p, i) => update(graph, optimizer, p.node, gradients[i]!, parameterGroups));
+  const updates = trained.map((p, i) => update(graph, optimizer, p.node, gradients[i]!, parameterGroups, p.name));
+  const averages =
+    averaging === null
+      ? []
+      : trained.map((p, i) => averageWeights(graph, updates[i]!, p.node, p.average, averaging.decay));
   const train: ProgramSource = {
     outputs: { loss: mean },
     guard: losses,
-    effects: updates.map((u) => u.node),
+    effects: [...updates.map((u) => u.node), ...averages],
     maxRows: description.batchRows,
   };
 
@@ -356,7 +379,8 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
     evaluate,
     parameters: builder.parameters,
     constants: builder.constants,
-    slots: updates.flatMap((u) => u.slots),
+    slots: [...updates.flatMap((u) => u.slots), ...trainedWeights],
+    trainedWeights,
     hyperBlocks: [...new Set(trained.map((p) => hyperBlockOf(parameterGroups, p.name, p.node)))],
     outputWidth: elementsOf(outputs),
   };

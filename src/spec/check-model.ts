@@ -87,9 +87,9 @@ export function checkModel(spec: JobSpec, { inputWidth, image, outputWidth }: Wi
     }
     take('output', weightAndBias(model.output, [shape?.at(-1) ?? null, outputWidth], outputWidth), '/model/output');
   }
-  // weights, a copy of the best, gradients (and their sum), and the optimizer's slots
-  const { optimizer, accumulate_steps: accumulateSteps } = spec.training;
-  const bytes = 4 * count * (3 + (accumulateSteps > 1 ? 1 : 0) + countSlots(optimizer));
+  // weights, a copy of the best, gradients (and their sum), an average, and the optimizer's slots
+  const { optimizer, accumulate_steps: accumulateSteps, ema } = spec.training;
+  const bytes = 4 * count * (3 + (accumulateSteps > 1 ? 1 : 0) + (ema === null ? 0 : 1) + countSlots(optimizer));
   if (bytes > MAX_MODEL_BYTES) {
     const gib = (value: number) => (value / 2 ** 30).toFixed(1);
     add(

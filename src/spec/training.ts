@@ -40,6 +40,19 @@ export type EarlyStopping = Static<typeof EarlyStopping>;
 
 const positive = Type.Number({ exclusiveMinimum: 0, maximum: 1e6 });
 
+export const Averaging = closed(
+  {
+    decay: Type.Number({
+      minimum: 0,
+      exclusiveMaximum: 1,
+      default: 0.999,
+      description: 'what is kept of the average in each step',
+    }),
+  },
+  { title: 'Averaging' },
+);
+export type Averaging = Static<typeof Averaging>;
+
 export const ParameterGroup = closed(
   {
     pattern: Type.String({
@@ -94,6 +107,11 @@ export const Training = closed(
     }),
     clip_norm: nullable(positive, { default: null, description: 'upper limit of the norm of all gradients together' }),
     clip_value: nullable(positive, { default: null, description: 'upper limit of each gradient’s magnitude' }),
+    ema: nullable(Averaging, {
+      default: null,
+      description:
+        'an exponential moving average of the weights: training goes on with the weights themselves; what is evaluated and saved is the average',
+    }),
     early_stopping: nullable(EarlyStopping, {
       ...derived('patience 5 on validation.loss where there is a validation split; else null'),
     }),

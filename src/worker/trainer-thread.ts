@@ -39,6 +39,7 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       parameterGroups: buildParameterGroups(spec),
       clipNorm: spec.training.clip_norm,
       clipValue: spec.training.clip_value,
+      averaging: spec.training.ema,
       isFrozen: (name) => spec.model.freeze.some((pattern) => matchesPattern(name, pattern)),
       batchRows: Math.min(spec.training.batch_size, rows.train.length),
       accumulateSteps: spec.training.accumulate_steps,

@@ -26,6 +26,7 @@ describe('defaults', () => {
         clip_norm: null,
         parameter_groups: [],
         clip_value: null,
+        ema: null,
         early_stopping: { metric: 'validation.loss', patience: 5, min_delta: 0 },
         seed: 0,
       },

@@ -58,6 +58,7 @@ export function describeJob(dataset: string, change: Partial<JobSpec> = {}): Job
       clip_norm: null,
       parameter_groups: [],
       clip_value: null,
+      ema: null,
       early_stopping: null,
       seed: 0,
     },

@@ -23,6 +23,7 @@ export interface NetworkOptions {
   weights?: ArrayLike<number>;
   clipNorm?: number;
   clipValue?: number;
+  averaging?: { decay: number } | null;
   seed?: number;
   isFrozen?: (name: string) => boolean;
 }
@@ -59,6 +60,7 @@ export function createTrainer(compiled: CompiledKernels, threads: number, option
       optimizer: options.optimizer,
       clipNorm: options.clipNorm ?? null,
       clipValue: options.clipValue ?? null,
+      averaging: options.averaging ?? null,
       batchRows: options.batchRows,
       ...(options.accumulateSteps === undefined ? {} : { accumulateSteps: options.accumulateSteps }),
       seed: options.seed ?? 1,

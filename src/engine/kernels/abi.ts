@@ -959,6 +959,9 @@ export interface Kernels {
     hyper: Pointer,
   ): void;
 
+  /** a += (1 − decay)·(p − a): the running mean of p */
+  averageUpdate(p: Pointer, a: Pointer, n: number, decay: number): void;
+
   // ---- randomness (Philox 4×32-10, Salmon et al. 2011) -------------------------------------------------------------
   /**
    * y[i] uniform in [low, high), below `high` after rounding too: word (first+i) mod 4 of counter

@@ -266,6 +266,7 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
 
     { kernel: 'accumulate', args: [z, m, y, n, hyper], tolerance: 0 },
     { kernel: 'accumulate', args: [z, m, y, n, plainHyper], tolerance: 0 },
+    { kernel: 'averageUpdate', args: [z, y, n, 0.99], tolerance: 1e-6 },
     { kernel: 'sgdUpdate', args: [y, z, n, hyper], tolerance: 1e-6 },
     { kernel: 'momentumUpdate', args: [y, z, m, n, 0.9, 0, hyper], tolerance: 1e-6 },
     { kernel: 'momentumUpdate', args: [y, z, m, n, 0.9, 1, hyper], tolerance: 1e-6 },

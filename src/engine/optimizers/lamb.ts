@@ -2,7 +2,7 @@ import { elementsOf, type Graph, type Node } from '../graph/graph.ts';
 import { sumSquares } from '../ops/clipping.ts';
 import { type Op, unitElements } from '../ops/op.ts';
 import { at, whole } from '../plan/call.ts';
-import { createSlot, type Update } from './slots.ts';
+import type { Slot, Update } from './slots.ts';
 
 /**
  * LAMB: AdamW's direction, scaled for each tensor to the tensor's own norm. The norms are sums over fixed chunks, with a barrier before and one
@@ -23,9 +23,10 @@ export function lambUpdate(
   target: Node,
   gradient: Node,
   block: number,
+  createSlot: (name: string) => Slot,
 ): Update {
   const { beta1, beta2, epsilon } = optimizer;
-  const slots = ['m', 'v'].map((name) => createSlot(graph, optimizer.type, name, target));
+  const slots = ['m', 'v'].map(createSlot);
   const direction = graph.add('lambDirection', [gradient, target, ...slots.map((s) => s.node)], target.shape, {
     constants: [beta1, beta2, epsilon],
     block,

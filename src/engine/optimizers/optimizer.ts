@@ -5,12 +5,13 @@ import { at } from '../plan/call.ts';
 import { accumulations } from './accumulation.ts';
 import { type AdagradDescription, adagradRule } from './adagrad.ts';
 import { type AdamDescription, adamRule, createBiasCorrections } from './adam.ts';
+import { averagings } from './averaging.ts';
 import { hyperBlockOf, type ParameterGroup, rulesOfBlock } from './groups.ts';
 import { type LambDescription, lambOps, lambUpdate } from './lamb.ts';
 import { type LionDescription, lionRule } from './lion.ts';
 import type { Rule } from './rule.ts';
 import { type SgdDescription, sgdRule } from './sgd.ts';
-import { createSlot, type Slot, type Update } from './slots.ts';
+import { type Slot, slotOf, type Update } from './slots.ts';
 
 export type { Slot, Update };
 
@@ -49,17 +50,20 @@ function ruleOf(optimizer: Exclude<OptimizerDescription, LambDescription>): Rule
   }
 }
 
+/** `target` is changed along `gradient`; its state goes by the parameter's name. */
 export function update(
   graph: Graph,
   optimizer: OptimizerDescription,
   target: Node,
   gradient: Node,
   groups: readonly ParameterGroup[] = [],
+  parameterName = target.attributes.name as string,
 ): Update {
-  const block = hyperBlockOf(groups, target.attributes.name as string, target);
-  if (optimizer.type === 'lamb') return lambUpdate(graph, optimizer, target, gradient, block);
+  const block = hyperBlockOf(groups, parameterName, target);
+  const createSlot = (name: string) => slotOf(graph, optimizer.type, name, parameterName, target);
+  if (optimizer.type === 'lamb') return lambUpdate(graph, optimizer, target, gradient, block, createSlot);
   const rule = ruleOf(optimizer);
-  const slots = rule.slots.flatMap((name) => (name === null ? [] : [createSlot(graph, optimizer.type, name, target)]));
+  const slots = rule.slots.flatMap((name) => (name === null ? [] : [createSlot(name)]));
   const node = graph.add('update', [gradient, target, ...slots.map((s) => s.node)], target.shape, {
     kernel: rule.kernel,
     present: rule.slots.map((name) => name !== null),
@@ -111,4 +115,5 @@ export const updates: Op[] = [
   },
   ...lambOps,
   ...accumulations,
+  ...averagings,
 ];

@@ -4,7 +4,7 @@ import { at, type Views } from './views.ts';
 
 export function createOptimizers(
   views: Views,
-): Pick<Kernels, 'accumulate' | 'sgdUpdate' | 'momentumUpdate' | 'adamUpdate' | 'amsgradUpdate'> {
+): Pick<Kernels, 'accumulate' | 'averageUpdate' | 'sgdUpdate' | 'momentumUpdate' | 'adamUpdate' | 'amsgradUpdate'> {
   const { f32 } = views;
   const readHyper = createHyperReader(views);
 
@@ -14,6 +14,10 @@ export function createOptimizers(
       for (let i = 0; i < n; i++) {
         f32[at(y) + i] = f32[at(g) + i] + (isAccumulated ? f32[at(sum) + i] : 0);
       }
+    },
+
+    averageUpdate(p, a, n, decay) {
+      for (let i = 0; i < n; i++) f32[at(a) + i] += (1 - decay) * (f32[at(p) + i] - f32[at(a) + i]);
     },
 
     sgdUpdate(p, g, n, hyper) {

@@ -100,7 +100,7 @@ export {
   squaredErrorGrad,
 } from './losses';
 export { fillInverseWeight, gatherRows, gatherRowsU8, meanRows } from './batches';
-export { accumulate, adamUpdate, amsgradUpdate, momentumUpdate, sgdUpdate } from './optimizers';
+export { accumulate, adamUpdate, amsgradUpdate, averageUpdate, momentumUpdate, sgdUpdate } from './optimizers';
 export { adadeltaUpdate, adagradUpdate, rmspropUpdate } from './adagrad';
 export { adamaxUpdate, nadamUpdate, radamUpdate } from './adam-variants';
 export { lambDirection, lambUpdate } from './lamb';

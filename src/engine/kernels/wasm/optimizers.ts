@@ -29,6 +29,31 @@ export function accumulate(g: usize, sum: usize, y: usize, n: u32, hyper: usize)
   }
 }
 
+/** a += (1 − decay)·(p − a) */
+export function averageUpdate(p: usize, a: usize, n: u32, decay: f64): void {
+  const c = f32x4.splat(<f32>(1 - decay));
+  for (; n >= 8; n -= 8) {
+    const p0 = v128.load(p);
+    const p1 = v128.load(p, 16);
+    const a0 = v128.load(a);
+    const a1 = v128.load(a, 16);
+    const b0 = fma(c, f32x4.sub(p0, a0), a0);
+    const b1 = fma(c, f32x4.sub(p1, a1), a1);
+    v128.store(a, b0);
+    v128.store(a, b1, 16);
+    p += 32;
+    a += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    const a0 = loadPart(a, part);
+    storePart(a, fma(c, f32x4.sub(loadPart(p, part), a0), a0), part);
+    p += 16;
+    a += 16;
+    n -= part;
+  }
+}
+
 /** g' = g + weightDecay·p; p −= learningRate·g' */
 export function sgdUpdate(p: usize, g: usize, n: u32, hyper: usize): void {
   const rate = f32x4.splat(load<f32>(hyper));
