@@ -3,12 +3,13 @@ import type { CompiledKernels } from '../../src/engine/kernels/load.ts';
 import type { LayerDescription } from '../../src/engine/layers/layer.ts';
 import type { LossDescription } from '../../src/engine/ops/losses.ts';
 import type { OptimizerDescription } from '../../src/engine/optimizers/optimizer.ts';
+import type { SearchDescription } from '../../src/engine/optimizers/search/search.ts';
 import { Trainer } from '../../src/engine/trainer.ts';
 
 export interface NetworkOptions {
   layers: LayerDescription[];
   loss: LossDescription;
-  optimizer: OptimizerDescription;
+  optimizer: OptimizerDescription | SearchDescription;
   /** dims of one row of the features */
   input: number[];
   rows: number;

@@ -617,6 +617,8 @@ export interface Kernels {
   affine(x: Pointer, y: Pointer, n: number, scale: number, shift: number): void;
   /** y = 1 where x ≥ limit, else 0 */
   atLeast(x: Pointer, y: Pointer, n: number, limit: number): void;
+  /** y += a·x, a an f64 that is rounded to f32 */
+  addScaled(x: Pointer, y: Pointer, n: number, a: number): void;
   /** y (rows,cols) = x (rows,cols) + bias (cols) */
   addBias(x: Pointer, bias: Pointer, y: Pointer, rows: number, cols: number): void;
   /** y (rows,cols) = x (rows,cols) · s (rows) : each row times its own scalar */
@@ -704,6 +706,8 @@ export interface Kernels {
   columnSum(x: Pointer, ldx: number, y: Pointer, rows: number, cols: number): void;
   /** y[i] = Σ squares of chunk i of x: `chunk` elements each, the last one shorter; for i in [firstChunk, firstChunk+chunks) of a tensor of n */
   sumSquaresChunks(x: Pointer, n: number, chunk: number, firstChunk: number, chunks: number, y: Pointer): void;
+  /** the same for the products of x and z */
+  dotChunks(x: Pointer, z: Pointer, n: number, chunk: number, firstChunk: number, chunks: number, y: Pointer): void;
   /** y[0] = min(1, maxNorm / (√(Σ partials) + 1e-6)), torch's clip_grad_norm_; partials are summed in f64, in order */
   clipScale(partials: Pointer, count: number, maxNorm: number, y: Pointer): void;
   /** y = x·s[0] */

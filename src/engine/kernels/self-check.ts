@@ -194,6 +194,7 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
     binary('sub', 0, x, z),
     binary('mul', 0, x, z),
     unary('affine', 1e-6, x, 0.7, -0.3),
+    { kernel: 'addScaled', args: [x, y, n, 0.3], tolerance: 1e-6 },
     { kernel: 'addBias', args: [x, perCol, y, rows, cols], tolerance: 0 },
     { kernel: 'mulRows', args: [x, perRow, y, rows, cols], tolerance: 0 },
     { kernel: 'scaleBy', args: [x, factor, y, n], tolerance: 0 },
@@ -240,6 +241,7 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
       args: [z, n, Math.ceil(n / 3), 1, 2, y],
       tolerance: 1e-5,
     },
+    { kernel: 'dotChunks', args: [x, z, n, Math.ceil(n / 3), 1, 2, y], tolerance: 2e-5 },
     { kernel: 'clipScale', args: [partials, 16, 0.5, y], tolerance: 1e-6 },
 
     { kernel: 'softmax', args: [x, y, rows, cols], tolerance: 1e-6 },

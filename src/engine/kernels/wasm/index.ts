@@ -30,6 +30,7 @@ export {
 export {
   add,
   addBias,
+  addScaled,
   affine,
   atLeast,
   clipValue,
@@ -79,7 +80,7 @@ export {
   tanh,
   tanhGrad,
 } from './activations';
-export { clipScale, columnSum, sumSquaresChunks } from './reductions';
+export { clipScale, columnSum, dotChunks, sumSquaresChunks } from './reductions';
 export {
   correct,
   logSoftmax,
