@@ -8,7 +8,7 @@ export interface Seed {
 }
 
 /** Streams of one job: who draws. Parameters and layers count on from theirs. */
-export const STREAM = { shuffle: 0, dropout: 1_000_000, parameters: 2_000_000 } as const;
+export const STREAM = { shuffle: 0, search: 1, dropout: 1_000_000, parameters: 2_000_000 } as const;
 
 export function seedOf(seed: number): Seed {
   return { low: seed >>> 0, high: Math.floor(seed / 2 ** 32) >>> 0 };

@@ -1,14 +1,18 @@
 import { differentiate } from './graph/differentiate.ts';
 import { elementsOf, Graph, type Node } from './graph/graph.ts';
+import { substitute } from './graph/substitute.ts';
 import { initialize } from './initializers.ts';
-import { HyperBlock, NO_LABEL } from './kernels/abi.ts';
+import { GEMM_SCRATCH_BYTES, HyperBlock, NO_LABEL } from './kernels/abi.ts';
 import type { CompiledKernels } from './kernels/load.ts';
 import type { Parameter } from './layers/context.ts';
 import { type LayerDescription, ModelBuilder } from './layers/layer.ts';
 import { clipByNorm, clipByValue } from './ops/clipping.ts';
 import { multiply } from './ops/elementwise.ts';
-import { gather, rowOrder, table } from './ops/leaves.ts';
+import { gather, parameter, rowOrder, table } from './ops/leaves.ts';
 import { classWeightsOf, correct, ignoredLabel, type LossDescription, meanRows, rowLoss } from './ops/losses.ts';
+import { accumulate, addAccumulated } from './optimizers/accumulation.ts';
+import { type AveragingDescription, averageWeights, createTrainedWeights } from './optimizers/averaging.ts';
+import { COMMON_BLOCK, hyperBlockOf, type ParameterGroup } from './optimizers/groups.ts';
 import {
   createHyperWriter,
   type OptimizerDescription,
@@ -16,9 +20,13 @@ import {
   update,
   type WriteHyper,
 } from './optimizers/optimizer.ts';
+import type { Objective, Search, SearchScalars } from './optimizers/search/objective.ts';
+import { buildSearch, createSearch, isSearch, type SearchDescription } from './optimizers/search/search.ts';
+import { type Vector, VectorSpace } from './optimizers/search/vectors.ts';
 import { compile, countFlops, type ProgramSource } from './plan/compile.ts';
 import { type Seed, STREAM, seedOf } from './random.ts';
 import { type RowWeightsDescription, sumRowWeights } from './row-weights.ts';
+import type { Batch } from './team/runner.ts';
 import { Team } from './team/team.ts';
 
 /** What rows look like: they are written once into the tables, and batches are gathered from there. */
@@ -41,12 +49,19 @@ export interface TrainerDescription {
   /** all layers, the output layer last */
   layers: readonly LayerDescription[];
   loss: LossDescription;
-  optimizer: OptimizerDescription;
+  optimizer: OptimizerDescription | SearchDescription;
+  /** the first that matches a parameter has it; MAX_PARAMETER_GROUPS at most */
+  parameterGroups?: readonly ParameterGroup[];
   clipNorm: number | null;
   clipValue: number | null;
+  /** absent or null: what is trained is what is evaluated */
+  averaging?: AveragingDescription | null;
   /** parameters that stay as they are */
   isFrozen?: (parameterName: string) => boolean;
+  /** most rows that are gone through at once */
   batchRows: number;
+  /** most times `batchRows` that one update is made of; 1 unless said */
+  accumulateSteps?: number;
   seed: number;
 }
 
@@ -79,12 +94,19 @@ export class Trainer {
   readonly team: Team;
   readonly parameters: readonly Parameter[];
   readonly slots: readonly Slot[];
+  /** weights beside the parameters, which hold their average; empty without one */
+  readonly #trained: readonly Slot[];
   readonly threads: number;
-  readonly #writeHyper: WriteHyper;
+  readonly #writeHyper: WriteHyper | null;
   readonly #seed: Seed;
   readonly #description: TrainerDescription;
-  readonly #hyper: Float32Array[];
-  readonly #loss: Float32Array;
+  /** the hyperparameter blocks that updates read */
+  readonly #hyper: { n: number; block: Float32Array }[];
+  readonly #common: Float32Array;
+  readonly #loss: { train: Float32Array; accumulate: Float32Array } | null;
+  readonly #search: { search: Search; trained: Vector } | null;
+  /** what a search keeps beside weights and slots */
+  readonly searchScalars: SearchScalars = {};
   readonly #evaluationRows: number;
   readonly #rowLosses: Float32Array;
   readonly #outputs: Float32Array;
@@ -101,29 +123,37 @@ export class Trainer {
     const seed = seedOf(description.seed);
     const graph = new Graph();
     const built = buildTraining(graph, description, seed);
-    const flops = countFlops(
-      [...Object.values(built.train.outputs), ...(built.train.effects ?? [])],
-      description.batchRows,
-    );
+    const { outputs, effects = [] } = (built.programs.train ?? built.programs.gradient ?? built.programs.loss)!;
+    const flops = countFlops([...Object.values(outputs), ...effects], description.batchRows);
     this.threads = options.threads ?? Math.max(1, Math.min(options.maxThreads, Math.floor(flops / FLOPS_PER_THREAD)));
     const plan = compile(
       graph,
-      { train: built.train, evaluate: built.evaluate },
-      { threads: this.threads, limitBytes: options.limitBytes },
+      { ...built.programs, evaluate: built.evaluate },
+      {
+        threads: this.threads,
+        limitBytes: options.limitBytes,
+        persistent: built.search?.tensors.map((t) => t.node),
+      },
     );
 
     this.team = new Team(plan, options.compiled, { stallTimeoutMs: options.stallTimeoutMs });
     for (const [name, values] of built.constants) this.team.floats(name).set(values);
     this.parameters = built.parameters;
     this.slots = built.slots;
+    this.#trained = built.trainedWeights;
     this.outputWidth = built.outputWidth;
     this.#description = description;
-    this.#writeHyper = createHyperWriter(description.optimizer);
+    const { optimizer } = description;
+    this.#writeHyper = isSearch(optimizer) ? null : createHyperWriter(optimizer, description.parameterGroups);
     this.#seed = seed;
-    this.#hyper = plan.regions.hyper.map(
-      (address) => new Float32Array(this.team.memory.buffer, address, HyperBlock.words),
-    );
-    this.#loss = this.team.output('train', 'loss', 1);
+    const blockAt = (n: number) => new Float32Array(this.team.memory.buffer, plan.regions.hyper[n]!, HyperBlock.words);
+    this.#hyper = built.hyperBlocks.map((n) => ({ n, block: blockAt(n) }));
+    this.#common = blockAt(COMMON_BLOCK);
+    const lossOf = (program: string) => this.team.output(program, 'loss', 1);
+    this.#loss = isSearch(optimizer)
+      ? null
+      : { train: lossOf('train'), accumulate: lossOf('accumulate' in built.programs ? 'accumulate' : 'train') };
+    this.#search = isSearch(optimizer) ? this.#createSearch(optimizer, built.trained) : null;
     this.#evaluationRows = built.evaluate.maxRows;
     this.#rowLosses = this.team.output('evaluate', 'rowLosses', this.#evaluationRows);
     this.#outputs = this.team.output('evaluate', 'outputs', this.#evaluationRows * built.outputWidth);
@@ -207,25 +237,105 @@ export class Trainer {
   }
 
   /**
-   * One step on rows [first, first + rows) of the training order. `step` counts from 0 and is the counter of this step's random draws.
-   * Returns the batch's mean loss before the update; when any row's loss is not finite, no weight is changed. A batch whose rows count for
-   * nothing has loss 0 and no gradient.
+   * One update from rows [first, first + rows) of the training order, at most batchRows × accumulateSteps. `step` counts updates from 0;
+   * random draws follow from it. Returns the rows' mean loss before the update; when any row's loss is not finite, no weight is changed.
+   * Rows that count for nothing have loss 0 and no gradient.
    */
   step(first: number, rows: number, step: number, learningRate: number): number {
     const weight = this.#weights === null ? rows : sumRowWeights(this.#weights, this.#orders.train, first, rows);
     this.#batchWeight = weight;
+    // of all the rows: so the parts' losses and gradients are shares of the whole, and their sum is the mean
     const inverseWeight = weight > 0 ? 1 / weight : 0;
-    const finite = this.team.run('train', { rows, first, step, inverseWeight }, () => {
-      for (let group = 0; group < this.#hyper.length; group++) {
-        this.#writeHyper(this.#hyper[group]!, group, learningRate, step + 1);
-      }
+    if (this.#search !== null) {
+      const { search, trained } = this.#search;
+      return search.step(this.#createObjective(trained, first, rows, step, inverseWeight), learningRate, step);
+    }
+    if (step === 0) this.#beginAverage();
+    let loss = 0;
+    const wasFinite = this.#forEachPart(first, rows, step, inverseWeight, (batch, part, isLast) => {
+      const program = isLast ? 'train' : 'accumulate';
+      const wasFinite = this.team.run(program, batch, () => {
+        this.#common[HyperBlock.isAccumulated] = part === 0 ? 0 : 1;
+        for (const { n, block } of this.#hyper) this.#writeHyper!(block, n, learningRate, step + 1);
+      });
+      loss += this.#loss![program][0]!;
+      return wasFinite;
     });
-    return finite ? this.#loss[0]! : Number.NaN;
+    return wasFinite ? loss : Number.NaN;
+  }
+
+  /** The parts, of batchRows at most, that rows are gone through in; until `visit` says no. */
+  #forEachPart(
+    first: number,
+    rows: number,
+    step: number,
+    inverseWeight: number,
+    visit: (batch: Batch, part: number, isLast: boolean) => boolean,
+  ): boolean {
+    const { batchRows, accumulateSteps = 1 } = this.#description;
+    for (let part = 0; part * batchRows < rows; part++) {
+      const done = part * batchRows;
+      const rowsOfPart = Math.min(batchRows, rows - done);
+      const batch = { rows: rowsOfPart, first: first + done, step: step * accumulateSteps + part, inverseWeight };
+      if (!visit(batch, part, done + rowsOfPart === rows)) return false;
+    }
+    return true;
+  }
+
+  #createSearch(optimizer: SearchDescription, trained: readonly string[]): { search: Search; trained: Vector } {
+    const partials = new Float32Array(
+      this.team.memory.buffer,
+      this.team.plan.regions.scratch[0]!,
+      GEMM_SCRATCH_BYTES / 4,
+    );
+    const space = new VectorSpace(this.team.kernels, partials);
+    const vector = (name: string) => trained.map((p) => this.tensor(`optimizer/${optimizer.type}/${name}/${p}`));
+    const tools = { vector, scalars: this.searchScalars };
+    return {
+      search: createSearch(optimizer, space, tools, this.#seed),
+      trained: trained.map((name) => this.tensor(name)),
+    };
+  }
+
+  #createObjective(weights: Vector, first: number, rows: number, step: number, inverseWeight: number): Objective {
+    /** Every thread waits when it is over: the leader may read what there is, and change the weights. */
+    const pass = (program: string, visit?: (rowsOfPart: number) => void) =>
+      this.#forEachPart(first, rows, step, inverseWeight, (batch, part) => {
+        const wasFinite = this.team.run(program, batch, () => {
+          this.#common[HyperBlock.isAccumulated] = part === 0 ? 0 : 1;
+        });
+        this.team.meet();
+        visit?.(batch.rows);
+        return wasFinite;
+      });
+    const sumLosses = (program: string) => {
+      const { batchRows } = this.#description;
+      const rowLosses = this.team.output(program, 'rowLosses', batchRows);
+      let sum = 0;
+      const wasFinite = pass(program, (rowsOfPart) => {
+        for (let r = 0; r < rowsOfPart; r++) sum += rowLosses[r]!;
+      });
+      const mean = sum * inverseWeight;
+      return wasFinite && Number.isFinite(mean) ? mean : Number.NaN;
+    };
+    return {
+      weights,
+      loss: () => sumLosses('loss'),
+      lossAndGradient: () => sumLosses('gradient'),
+      multiplyByCurvature: () => pass('curvature'),
+    };
   }
 
   /** What the rows of the last step counted for together: their number, unless they are weighted. */
   get batchWeight(): number {
     return this.#batchWeight;
+  }
+
+  /** Training begins at the parameters as they are: drawn, or those of another network. */
+  #beginAverage(): void {
+    this.settle();
+    for (const { parameterName, node } of this.#trained)
+      this.tensor(node.attributes.name as string).set(this.tensor(parameterName));
   }
 
   /** Evaluates rows [first, first + rows) of the evaluation order. `visit` is shown each part's outputs (rows × outputWidth). */
@@ -267,7 +377,8 @@ function positionsOf({ positions }: { positions?: number }): number[] {
 }
 
 function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed) {
-  const { rows, layers, loss, optimizer, clipNorm, clipValue } = description;
+  const { rows, layers, loss, optimizer, parameterGroups = [], accumulateSteps = 1, clipNorm, clipValue } = description;
+  const { averaging = null } = description;
   const { dims, ...encoding } = rows.features;
   const features = table(graph, { name: 'features', rows: rows.count, dims, ...encoding });
   const targetTable =
@@ -289,11 +400,17 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
     return sampleWeights === null ? losses : multiply(graph, losses, gather(graph, sampleWeights, order));
   };
 
-  const predicted = builder.build(gather(graph, features, trainOrder), layers, true);
-  const { effects } = builder;
+  const built = builder.build(gather(graph, features, trainOrder), layers, true);
+  const changing = builder.parameters.filter((p) => p.trainable && !(description.isFrozen?.(p.name) ?? false));
+  const trainedWeights = averaging === null ? [] : changing.map((p) => createTrainedWeights(graph, p.name, p.node));
+  const trained = changing.map((p, i) => ({ name: p.name, node: trainedWeights[i]?.node ?? p.node, average: p.node }));
+  const [predicted, ...statistics] = substitute(
+    graph,
+    [built, ...builder.effects],
+    new Map(trained.map((p) => [p.average, p.node])),
+  ) as [Node, ...Node[]];
   const losses = weightedLoss(predicted, gather(graph, targetTable, trainOrder), trainOrder);
   const mean = meanRows(graph, losses);
-  const trained = builder.parameters.filter((p) => p.trainable && !(description.isFrozen?.(p.name) ?? false));
   let gradients = differentiate(
     graph,
     mean,
@@ -302,16 +419,7 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
     if (gradient === null) throw new Error(`${trained[i]!.name} does not influence the loss`);
     return gradient;
   });
-  if (clipValue !== null) gradients = gradients.map((g) => clipByValue(graph, g, clipValue));
-  if (clipNorm !== null && gradients.length > 0) gradients = clipByNorm(graph, gradients, clipNorm);
-  const updates = trained.map((p, i) => update(graph, optimizer, p.node, gradients[i]!));
-  const train: ProgramSource = {
-    outputs: { loss: mean },
-    guard: losses,
-    effects: [...updates.map((u) => u.node), ...effects],
-    maxRows: description.batchRows,
-  };
-
+  const { batchRows: maxRows } = description;
   const outputs = builder.build(gather(graph, features, evaluationOrder), layers, false);
   const evaluationTarget = gather(graph, targetTable, evaluationOrder);
   const evaluated: Record<string, Node> = {
@@ -323,13 +431,55 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
     outputs: evaluated,
     maxRows: Math.max(1, Math.min(EVALUATION_ROWS, rows.evaluationOrder)),
   };
-
-  return {
-    train,
+  const common = {
     evaluate,
     parameters: builder.parameters,
     constants: builder.constants,
-    slots: updates.flatMap((u) => u.slots),
+    trained: trained.map((p) => p.name),
     outputWidth: elementsOf(outputs),
+  };
+
+  if (isSearch(optimizer)) {
+    if (clipValue !== null || clipNorm !== null || averaging !== null || parameterGroups.length > 0)
+      throw new Error(`${optimizer.type} takes gradients and weights as they are`);
+    if (statistics.length > 0) throw new Error(`${optimizer.type} cannot gather running statistics`);
+    const withGradients = trained.map((p, i) => ({ name: p.name, node: p.node, gradient: gradients[i]! }));
+    const search = buildSearch(graph, optimizer, {
+      losses,
+      mean,
+      outputs: [predicted],
+      trained: withGradients,
+      maxRows,
+    });
+    return { ...common, programs: search.programs, slots: search.kept, trainedWeights: [], hyperBlocks: [], search };
+  }
+
+  const programs: Record<string, ProgramSource> = {};
+  if (accumulateSteps > 1) {
+    const sums = trained.map((p) => parameter(graph, `accumulated/${p.name}`, p.node.shape.dims));
+    const effects = [...gradients.map((g, i) => accumulate(graph, g, sums[i]!)), ...statistics];
+    programs.accumulate = { outputs: { loss: mean }, guard: losses, effects, maxRows };
+    gradients = gradients.map((g, i) => addAccumulated(graph, g, sums[i]!));
+  }
+  if (clipValue !== null) gradients = gradients.map((g) => clipByValue(graph, g, clipValue));
+  if (clipNorm !== null && gradients.length > 0) gradients = clipByNorm(graph, gradients, clipNorm);
+  const updates = trained.map((p, i) => update(graph, optimizer, p.node, gradients[i]!, parameterGroups, p.name));
+  const averages =
+    averaging === null
+      ? []
+      : trained.map((p, i) => averageWeights(graph, updates[i]!, p.node, p.average, averaging.decay));
+  programs.train = {
+    outputs: { loss: mean },
+    guard: losses,
+    effects: [...updates.map((u) => u.node), ...averages, ...statistics],
+    maxRows,
+  };
+  return {
+    ...common,
+    programs,
+    slots: [...updates.flatMap((u) => u.slots), ...trainedWeights],
+    trainedWeights,
+    hyperBlocks: [...new Set(trained.map((p) => hyperBlockOf(parameterGroups, p.name, p.node)))],
+    search: null,
   };
 }

@@ -7,7 +7,8 @@ import { weightAndBias } from './layers/weights.ts';
 import { pointerTo } from './mistake.ts';
 import { MODEL_INPUT, shapeOfInputs, shapesOf } from './model-shapes.ts';
 import type { Optimizer } from './optimizer.ts';
-import { listWords, suggest } from './suggest.ts';
+import { didYouMean, listWords } from './suggest.ts';
+import type { Training } from './training.ts';
 
 /** All that one 32-bit memory can hold, with room for rows and activations. */
 const MAX_MODEL_BYTES = 3.5 * 2 ** 30;
@@ -86,8 +87,9 @@ export function checkModel(spec: JobSpec, { inputWidth, image, outputWidth }: Wi
     }
     take('output', weightAndBias(model.output, [shape?.at(-1) ?? null, outputWidth], outputWidth), '/model/output');
   }
-  // weights, a copy of the best, gradients, and the optimizer's slots
-  const bytes = 4 * count * (3 + countSlots(spec.training.optimizer));
+  // weights, a copy of the best, gradients (and their sum), an average, and the optimizer's slots
+  const { optimizer, accumulate_steps: accumulateSteps, ema } = spec.training;
+  const bytes = 4 * count * (3 + (accumulateSteps > 1 ? 1 : 0) + (ema === null ? 0 : 1) + countSlots(optimizer));
   if (bytes > MAX_MODEL_BYTES) {
     const gib = (value: number) => (value / 2 ** 30).toFixed(1);
     add(
@@ -98,6 +100,7 @@ export function checkModel(spec: JobSpec, { inputWidth, image, outputWidth }: Wi
     );
   }
   checkFreeze(spec, parameters, add);
+  checkGroups(spec.training, parameters, add);
 }
 
 /** Names and edges: every layer takes the outputs of earlier ones, and every output is taken. */
@@ -109,12 +112,11 @@ function checkGraph({ layers, output }: JobSpec['model'], add: Add): void {
     inputs.forEach((name, i) => {
       used.add(name);
       if (earlier.has(name)) return;
-      const near = suggest(name, [...earlier]);
       add(
         pointerTo(pointer, i),
         all.includes(name)
           ? `"${name}" does not come before this layer`
-          : `there is no layer "${name}".${near === null ? '' : ` Did you mean "${near}"?`}`,
+          : `there is no layer "${name}".${didYouMean(name, [...earlier])}`,
         `one of: ${listWords([...earlier])}`,
       );
     });
@@ -195,13 +197,7 @@ function checkFreeze({ model, training }: JobSpec, parameters: readonly string[]
   model.freeze.forEach((pattern, i) => {
     const matching = parameters.filter((name) => matchesPattern(name, pattern));
     for (const name of matching) frozen.add(name);
-    if (matching.length > 0) return;
-    const near = suggest(pattern, parameters);
-    add(
-      pointerTo('/model/freeze', i),
-      `"${pattern}" fits no parameter.${near === null ? '' : ` Did you mean "${near}"?`}`,
-      `one of: ${listWords(parameters)}, with * for any characters`,
-    );
+    if (matching.length === 0) addMisfit(pattern, parameters, pointerTo('/model/freeze', i), add);
   });
   if (parameters.length > 0 && frozen.size === parameters.length) {
     add(
@@ -210,6 +206,34 @@ function checkFreeze({ model, training }: JobSpec, parameters: readonly string[]
       'at least one parameter that is not frozen',
     );
   }
+}
+
+/** The first group that fits a parameter has it, so a later one may be left with nothing. */
+function checkGroups({ parameter_groups: groups }: Training, parameters: readonly string[], add: Add): void {
+  const left = new Set(parameters);
+  groups.forEach(({ pattern, learning_rate: rate, learning_rate_scale: scale }, i) => {
+    const at = pointerTo('/training/parameter_groups', i);
+    const matching = parameters.filter((name) => matchesPattern(name, pattern));
+    if (matching.length === 0) addMisfit(pattern, parameters, `${at}/pattern`, add);
+    else if (!matching.some((name) => left.has(name))) {
+      add(
+        `${at}/pattern`,
+        `every parameter that "${pattern}" fits is in a group before it`,
+        'groups for particular parameters before those for many',
+      );
+    }
+    for (const name of matching) left.delete(name);
+    if (rate !== null && scale !== null)
+      add(`${at}/learning_rate_scale`, 'a group has a learning rate or a scale, not both', 'one of the two');
+  });
+}
+
+function addMisfit(pattern: string, parameters: readonly string[], pointer: string, add: Add): void {
+  add(
+    pointer,
+    `"${pattern}" fits no parameter.${didYouMean(pattern, parameters)}`,
+    `one of: ${listWords(parameters)}, with * for any characters`,
+  );
 }
 
 /** Whether a parameter's name fits a pattern: `*` stands for any characters. */

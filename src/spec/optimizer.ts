@@ -164,7 +164,7 @@ export const Optimizer = variants(
     title: 'Optimizer',
     shorthand: 'type',
     description:
-      'Defaults are PyTorch’s (those of the papers’ code where PyTorch lacks the optimizer). One thing differs: weight_decay acts on weight matrices only, never on biases and other vectors.',
+      'Defaults are PyTorch’s (those of the papers’ code where PyTorch lacks the optimizer). One thing differs: weight_decay acts on weight matrices only, not on biases, other vectors and what scales and shifts in normalisation layers, unless a parameter group says so.',
   },
 );
 export type Optimizer = Static<typeof Optimizer>;

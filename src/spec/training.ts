@@ -40,6 +40,43 @@ export type EarlyStopping = Static<typeof EarlyStopping>;
 
 const positive = Type.Number({ exclusiveMinimum: 0, maximum: 1e6 });
 
+export const Averaging = closed(
+  {
+    decay: Type.Number({
+      minimum: 0,
+      exclusiveMaximum: 1,
+      default: 0.999,
+      description: 'what is kept of the average in each step',
+    }),
+  },
+  { title: 'Averaging' },
+);
+export type Averaging = Static<typeof Averaging>;
+
+export const ParameterGroup = closed(
+  {
+    pattern: Type.String({
+      minLength: 1,
+      maxLength: 256,
+      description: 'names of parameters, `*` for any characters: `dense_1.*`',
+    }),
+    learning_rate_scale: nullable(Type.Number({ minimum: 0, maximum: 1000 }), {
+      default: null,
+      description: 'factor of the learning rate, schedule and all; null: 1',
+    }),
+    learning_rate: nullable(Type.Number({ minimum: 0, maximum: 1000 }), {
+      default: null,
+      description: 'in place of the optimizer’s, for the schedule to act on',
+    }),
+    weight_decay: nullable(Type.Number({ minimum: 0, maximum: 10 }), {
+      default: null,
+      description: 'for all of the group; null: the optimizer’s for weight matrices, 0 for others',
+    }),
+  },
+  { title: 'ParameterGroup', description: 'Parameters that are updated in a way of their own.' },
+);
+export type ParameterGroup = Static<typeof ParameterGroup>;
+
 export const Training = closed(
   {
     epochs: Type.Integer({
@@ -53,11 +90,28 @@ export const Training = closed(
       maximum: 65_536,
       ...derived('32, or 128 from 20,000 training rows on; never more than there are rows'),
     }),
+    accumulate_steps: Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000,
+      default: 1,
+      description:
+        'batches whose gradients make one update, as if they were one larger batch; steps, schedules and clipping count updates',
+    }),
     loss: Type.Unsafe<Loss>({ ...Loss, ...derived('cross_entropy for a category, mse for numbers') }),
     optimizer: Type.Unsafe<Optimizer>({ ...Optimizer, default: { type: 'adam' } }),
     schedule: Type.Unsafe<Schedule>({ ...Schedule, default: { type: 'constant' } }),
+    parameter_groups: Type.Array(ParameterGroup, {
+      maxItems: 16,
+      default: [],
+      description: 'the first whose pattern fits a parameter has it',
+    }),
     clip_norm: nullable(positive, { default: null, description: 'upper limit of the norm of all gradients together' }),
     clip_value: nullable(positive, { default: null, description: 'upper limit of each gradient’s magnitude' }),
+    ema: nullable(Averaging, {
+      default: null,
+      description:
+        'an exponential moving average of the weights: training goes on with the weights themselves; what is evaluated and saved is the average',
+    }),
     early_stopping: nullable(EarlyStopping, {
       ...derived('patience 5 on validation.loss where there is a validation split; else null'),
     }),

@@ -1,8 +1,10 @@
 import type { LayerDescription } from '../engine/layers/layer.ts';
 import type { LossDescription } from '../engine/ops/losses.ts';
+import type { ParameterGroup } from '../engine/optimizers/groups.ts';
 import type { OptimizerDescription } from '../engine/optimizers/optimizer.ts';
 import type { PlateauDescription } from '../engine/plateau.ts';
 import type { ScheduleDescription } from '../engine/schedules.ts';
+import { matchesPattern } from '../spec/check-model.ts';
 import type { JobSpec } from '../spec/job.ts';
 import type { OutputLayer } from '../spec/layers/dense.ts';
 import type { Layer } from '../spec/model.ts';
@@ -100,6 +102,17 @@ export function buildOptimizer(spec: JobSpec): OptimizerDescription {
       return { type: 'nadam', beta1, beta2, epsilon, momentumDecay, weightDecay };
     }
   }
+}
+
+export function buildParameterGroups({ training }: JobSpec): ParameterGroup[] {
+  return training.parameter_groups.map((group) => ({
+    matches: (name) => matchesPattern(name, group.pattern),
+    learningRateScale:
+      group.learning_rate === null
+        ? (group.learning_rate_scale ?? 1)
+        : group.learning_rate / training.optimizer.learning_rate,
+    weightDecay: group.weight_decay,
+  }));
 }
 
 export function buildSchedule(spec: JobSpec): ScheduleDescription {

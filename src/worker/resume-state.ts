@@ -7,7 +7,7 @@ import type { PlateauState } from '../engine/plateau.ts';
 export interface ResumeState {
   /** updates done */
   step: number;
-  /** epochs finished, and batches done in the current one */
+  /** epochs finished, and updates done in the current one */
   epoch: number;
   batch: number;
   /** Σ loss·weight and Σ weight of the current epoch’s batches; a row counts for 1 where it has no weight */

@@ -29,6 +29,7 @@ export class TrainLoop {
   readonly #state: ResumeState;
   readonly #schedule: ScheduleDescription;
   readonly #plateau: PlateauDescription | null;
+  /** rows of an update, and updates in an epoch */
   readonly #batchSize: number;
   readonly #batches: number;
   readonly #totalSteps: number;
@@ -55,7 +56,8 @@ export class TrainLoop {
     this.#state = state;
     this.#schedule = buildSchedule(spec);
     this.#plateau = buildPlateau(spec);
-    this.#batchSize = Math.min(spec.training.batch_size, rows.train.length);
+    const { batch_size: batchSize, accumulate_steps: accumulateSteps } = spec.training;
+    this.#batchSize = Math.min(batchSize * accumulateSteps, rows.train.length);
     this.#batches = Math.ceil(rows.train.length / this.#batchSize);
     this.#totalSteps = this.#batches * spec.training.epochs;
     this.#stride = Math.max(1, Math.ceil(this.#totalSteps / MAX_STEP_POINTS));

@@ -6,7 +6,7 @@ import { Trainer } from '../engine/trainer.ts';
 import { matchesPattern } from '../spec/check-model.ts';
 import { openStorage } from '../storage/describe.ts';
 import type { Storage } from '../storage/storage.ts';
-import { buildLayers, buildLoss, buildOptimizer } from './build-network.ts';
+import { buildLayers, buildLoss, buildOptimizer, buildParameterGroups } from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
 import { evaluateSplit } from './evaluate-split.ts';
 import { type LoadedRows, loadRows } from './load-rows.ts';
@@ -36,10 +36,13 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       layers: buildLayers(spec, rows.preparation),
       loss: buildLoss(spec),
       optimizer: buildOptimizer(spec),
+      parameterGroups: buildParameterGroups(spec),
       clipNorm: spec.training.clip_norm,
       clipValue: spec.training.clip_value,
+      averaging: spec.training.ema,
       isFrozen: (name) => spec.model.freeze.some((pattern) => matchesPattern(name, pattern)),
       batchRows: Math.min(spec.training.batch_size, rows.train.length),
+      accumulateSteps: spec.training.accumulate_steps,
       seed: spec.training.seed,
     },
     {

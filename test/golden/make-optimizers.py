@@ -3,7 +3,8 @@
     /usr/bin/python3 test/golden/make-optimizers.py
 
 Made with PyTorch 1.13. The tests read the JSON only. A case's `optimizer` is written as in a job spec, with what is left out
-standing at PyTorch's default; weight decay is given to the matrix alone, as Trainyard does.
+standing at PyTorch's default; weight decay is given to the matrix alone, as Trainyard does, unless `groups` say otherwise (as in a
+job spec).
 """
 import json
 import os
@@ -92,7 +93,7 @@ CLASSES = {
 }
 
 
-def create(spec, matrix, vector):
+def create(spec, groups, matrix, vector):
     kwargs = {RENAMED.get(k, k): v for k, v in spec.items() if k not in ("type", "weight_decay", "beta1", "beta2")}
     if "beta1" in spec or "beta2" in spec:
         kwargs = betas(spec, kwargs)
@@ -106,7 +107,15 @@ def create(spec, matrix, vector):
     first = {"params": [matrix]}
     if "weight_decay" in spec:
         first["weight_decay"] = spec["weight_decay"]
-    return CLASSES[spec["type"]]([first, {"params": [vector], "weight_decay": 0}], **kwargs)
+    second = {"params": [vector], "weight_decay": 0}
+    fitting = {"matrix": [first], "vector": [second], "*": [first, second]}
+    for group in groups:
+        for options in fitting[group["pattern"]]:
+            if "learning_rate_scale" in group:
+                options["lr"] = kwargs["lr"] * group["learning_rate_scale"]
+            if "weight_decay" in group:
+                options["weight_decay"] = group["weight_decay"]
+    return CLASSES[spec["type"]]([first, second], **kwargs)
 
 
 CASES = [
@@ -141,21 +150,32 @@ CASES = [
     {"type": "lamb", "learning_rate": 0.02, "beta1": 0.8, "beta2": 0.9, "weight_decay": 0.1},
 ]
 
+GROUPED = [
+    ({"type": "adamw", "learning_rate": 0.01},
+     [{"pattern": "vector", "learning_rate_scale": 0.3, "weight_decay": 0.2}]),
+    ({"type": "momentum", "learning_rate": 0.02, "weight_decay": 0.05},
+     [{"pattern": "*", "learning_rate_scale": 0.5, "weight_decay": 0.1}]),
+    ({"type": "adagrad", "learning_rate": 0.1, "learning_rate_decay": 0.05, "weight_decay": 0.05},
+     [{"pattern": "matrix", "learning_rate_scale": 2}]),
+    ({"type": "nadam", "learning_rate": 0.01, "weight_decay": 0.05}, [{"pattern": "matrix", "learning_rate_scale": 0.5}]),
+    ({"type": "lamb", "learning_rate": 0.02}, [{"pattern": "vector", "learning_rate_scale": 3, "weight_decay": 0.1}]),
+]
 
-def run(spec):
+
+def run(spec, groups=()):
     noise = Noise(1)
     parameters = {name: noise.tensor(shape).requires_grad_() for name, shape in SHAPES.items()}
-    optimizer = create(spec, parameters["matrix"], parameters["vector"])
+    optimizer = create(spec, groups, parameters["matrix"], parameters["vector"])
     for _ in range(STEPS):
         for parameter in parameters.values():
             parameter.grad = noise.tensor(parameter.shape)
         optimizer.step()
     final = {name: [round(v, 10) for v in p.detach().flatten().tolist()] for name, p in parameters.items()}
-    return {"optimizer": spec, "final": final}
+    return {"optimizer": spec, **({"groups": groups} if groups else {}), "final": final}
 
 
 if __name__ == "__main__":
-    cases = ",\n".join("    " + json.dumps(run(spec)) for spec in CASES)
+    cases = ",\n".join("    " + json.dumps(run(*case)) for case in [(spec,) for spec in CASES] + GROUPED)
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "optimizers.json")
     with open(path, "w") as file:
         file.write(f'{{\n  "steps": {STEPS},\n  "cases": [\n{cases}\n  ]\n}}\n')

@@ -9,13 +9,13 @@ import { compile } from '../../src/engine/plan/compile.ts';
 import { Team } from '../../src/engine/team/team.ts';
 import type { JobSpec } from '../../src/spec/job.ts';
 import { Optimizer } from '../../src/spec/optimizer.ts';
-import { buildOptimizer } from '../../src/worker/build-network.ts';
+import { buildOptimizer, buildParameterGroups } from '../../src/worker/build-network.ts';
 import { fillVariant } from './fill-variant.ts';
 
 /** Where PyTorch's optimizers lead, from make-optimizers.py. An optimizer stands there as in a job's spec; what it leaves out is the default. */
 interface Golden {
   steps: number;
-  cases: { optimizer: { type: string }; final: Record<string, number[]> }[];
+  cases: { optimizer: { type: string }; groups?: object[]; final: Record<string, number[]> }[];
 }
 const golden = JSON.parse(readFileSync(new URL('./optimizers.json', import.meta.url), 'utf8')) as Golden;
 const SHAPES: Record<string, number[]> = { matrix: [7, 5], vector: [5] };
@@ -29,12 +29,17 @@ function createGenerator(): () => number {
   };
 }
 
-async function run(compiled: CompiledKernels, threads: number, given: { type: string }) {
+const NO_RULES = { learning_rate: null, learning_rate_scale: null, weight_decay: null };
+
+async function run(compiled: CompiledKernels, threads: number, given: { type: string }, groups: object[]) {
   const spec = fillVariant<Optimizer>(Optimizer, given);
-  const optimizer = buildOptimizer({ training: { optimizer: spec } } as JobSpec);
+  const parameter_groups = groups.map((group) => ({ ...NO_RULES, ...group }));
+  const job = { training: { optimizer: spec, parameter_groups } } as unknown as JobSpec;
+  const optimizer = buildOptimizer(job);
+  const parameterGroups = buildParameterGroups(job);
   const graph = new Graph();
   const updates = Object.entries(SHAPES).map(([name, dims]) =>
-    update(graph, optimizer, parameter(graph, name, dims), parameter(graph, `${name}.gradient`, dims)),
+    update(graph, optimizer, parameter(graph, name, dims), parameter(graph, `${name}.gradient`, dims), parameterGroups),
   );
   const plan = compile(graph, { step: { outputs: {}, effects: updates.map((u) => u.node), maxRows: 1 } }, { threads });
   const team = new Team(plan, compiled);
@@ -43,12 +48,12 @@ async function run(compiled: CompiledKernels, threads: number, given: { type: st
     const values = team.floats(name);
     for (let i = 0; i < values.length; i++) values[i] = noise();
   };
-  const writeHyper = createHyperWriter(optimizer);
+  const writeHyper = createHyperWriter(optimizer, parameterGroups);
   for (const name of Object.keys(SHAPES)) draw(name);
   for (let step = 0; step < golden.steps; step++) {
     for (const name of Object.keys(SHAPES)) draw(`${name}.gradient`);
-    plan.regions.hyper.forEach((address, group) => {
-      writeHyper(new Float32Array(team.memory.buffer, address, HyperBlock.words), group, spec.learning_rate, step + 1);
+    plan.regions.hyper.forEach((address, n) => {
+      writeHyper(new Float32Array(team.memory.buffer, address, HyperBlock.words), n, spec.learning_rate, step + 1);
     });
     team.run('step', { rows: 1, first: 0, step });
     team.meet();
@@ -61,12 +66,12 @@ async function run(compiled: CompiledKernels, threads: number, given: { type: st
 describe.each(KERNEL_BUILDS)("PyTorch's optimizers, %s kernels", (build) => {
   const compiled = compileKernels({ build });
 
-  it.each(golden.cases.map((c) => ({ ...c, title: JSON.stringify(c.optimizer) })))(
+  it.each(golden.cases.map((c) => ({ groups: [], ...c, title: JSON.stringify({ ...c.optimizer, groups: c.groups }) })))(
     'end where ours do: $title',
-    async ({ optimizer, final: expected }) => {
-      const one = await run(compiled, 1, optimizer);
+    async ({ optimizer, groups, final: expected }) => {
+      const one = await run(compiled, 1, optimizer, groups);
       // the bits for any number of threads are the matter of another test; here, that small tensors are shared out rightly
-      if (build === 'relaxed') expect(await run(compiled, 3, optimizer)).toEqual(one);
+      if (build === 'relaxed') expect(await run(compiled, 3, optimizer, groups)).toEqual(one);
       for (const [name, values] of Object.entries(expected)) {
         const scale = Math.max(...values.map(Math.abs));
         const off = values.map((value, i) => Math.abs(one[name]![i]! - value) / scale);

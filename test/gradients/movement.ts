@@ -1,5 +1,5 @@
 import type { Graph, Node } from '../../src/engine/graph/graph.ts';
-import { spatialDropout } from '../../src/engine/ops/dropout.ts';
+import { dropRows, spatialDropout } from '../../src/engine/ops/dropout.ts';
 import { addBias } from '../../src/engine/ops/elementwise.ts';
 import { type Padding, pad2d, permute, upsample2d } from '../../src/engine/ops/movement.ts';
 import { opOf } from '../../src/engine/ops/registry.ts';
@@ -44,4 +44,5 @@ export const movementCases: Case[] = [
   movement('spatialDropout', 'maskChannels', [2, 2, 6], (graph, x) =>
     spatialDropout(graph, x, 0.4, { low: 7, high: 9 }, 3),
   ),
+  movement('stochastic depth', 'maskRows', [2, 6], (graph, x) => dropRows(graph, x, 0.4, { low: 7, high: 9 }, 3)),
 ];

@@ -60,6 +60,37 @@ describe('an optimizer given as a bare word', () => {
   });
 });
 
+describe('a parameter group', () => {
+  const model = { layers: [{ type: 'dense', units: 3 }] };
+  const groups = (...parameter_groups: object[]) => [{ parameter_groups }, { model }] as const;
+
+  it('has null for what it leaves to the optimizer', () => {
+    expect(trainingOf(...groups({ pattern: '*.bias', learning_rate_scale: 2 })).parameter_groups).toEqual([
+      { pattern: '*.bias', learning_rate_scale: 2, learning_rate: null, weight_decay: null },
+    ]);
+  });
+
+  it('whose pattern fits nothing is answered with the nearest name', () => {
+    expect(mistakesOf(...groups({ pattern: 'dense_1.wieght' }))).toMatchObject([
+      { pointer: '/training/parameter_groups/0/pattern', detail: expect.stringContaining('"dense_1.weight"') },
+    ]);
+  });
+
+  it('behind others that have all its parameters is a mistake', () => {
+    expect(mistakesOf(...groups({ pattern: '*' }, { pattern: 'output.*' }))).toMatchObject([
+      { pointer: '/training/parameter_groups/1/pattern', detail: expect.stringContaining('in a group before it') },
+    ]);
+    expect(mistakesOf(...groups({ pattern: 'output.*' }, { pattern: '*' }))).toEqual([]);
+  });
+
+  it('has a rate or a scale, not both', () => {
+    const group = { pattern: '*', learning_rate: 0.1, learning_rate_scale: 1 };
+    expect(mistakesOf(...groups(group))).toMatchObject([
+      { pointer: '/training/parameter_groups/0/learning_rate_scale' },
+    ]);
+  });
+});
+
 describe('reduce_on_plateau', () => {
   it('watches the validation loss, or the training loss where there is no validation split', () => {
     expect(trainingOf({ schedule: 'reduce_on_plateau' }).schedule).toEqual({

@@ -3,16 +3,18 @@ import type { CompiledKernels } from '../../src/engine/kernels/load.ts';
 import type { LayerDescription } from '../../src/engine/layers/layer.ts';
 import type { LossDescription } from '../../src/engine/ops/losses.ts';
 import type { OptimizerDescription } from '../../src/engine/optimizers/optimizer.ts';
+import type { SearchDescription } from '../../src/engine/optimizers/search/search.ts';
 import { Trainer } from '../../src/engine/trainer.ts';
 
 export interface NetworkOptions {
   layers: LayerDescription[];
   loss: LossDescription;
-  optimizer: OptimizerDescription;
+  optimizer: OptimizerDescription | SearchDescription;
   /** dims of one row of the features */
   input: number[];
   rows: number;
   batchRows: number;
+  accumulateSteps?: number;
   x: ArrayLike<number>;
   labels?: ArrayLike<number>;
   /** labels a row, where it is a sequence */
@@ -22,6 +24,7 @@ export interface NetworkOptions {
   weights?: ArrayLike<number>;
   clipNorm?: number;
   clipValue?: number;
+  averaging?: { decay: number } | null;
   seed?: number;
   isFrozen?: (name: string) => boolean;
 }
@@ -58,7 +61,9 @@ export function createTrainer(compiled: CompiledKernels, threads: number, option
       optimizer: options.optimizer,
       clipNorm: options.clipNorm ?? null,
       clipValue: options.clipValue ?? null,
+      averaging: options.averaging ?? null,
       batchRows: options.batchRows,
+      ...(options.accumulateSteps === undefined ? {} : { accumulateSteps: options.accumulateSteps }),
       seed: options.seed ?? 1,
       ...(options.isFrozen === undefined ? {} : { isFrozen: options.isFrozen }),
     },

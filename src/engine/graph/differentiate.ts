@@ -3,23 +3,29 @@ import { opOf } from '../ops/registry.ts';
 import { describe, type Graph, type Node, reachable } from './graph.ts';
 
 /**
- * Reverse-mode differentiation as a graph transformation: adds nodes for dL/d(w) of each `w`, and returns them in order.
- *
- * Walks from the loss back through every node that depends on one of `wrt`; where a value is used several times, the gradients of
- * its uses are added in the order of use. What comes out is graph again, so it can be simplified, compiled, or differentiated once more.
+ * Reverse-mode differentiation as a graph transformation: adds nodes for dL/d(w) of each `w`, and returns them in order. What comes out is graph
+ * again, so it can be simplified, compiled, or differentiated once more.
  *
  * `loss` must be a mean over rows. A `w` that the loss does not depend on gets null.
  */
 export function differentiate(graph: Graph, loss: Node, wrt: readonly Node[]): (Node | null)[] {
   if (loss.op !== 'meanRows') throw new Error(`only a mean over rows can be differentiated, not ${describe(loss)}`);
-  const forward = reachable([loss]);
+  return backpropagate(graph, new Map([[loss, loss]]), wrt);
+}
+
+/**
+ * The gradient of Σ value·seed by each of `wrt`, for values with a seed each. Walks back through every node that depends on one of `wrt`; where a
+ * value is used several times, the gradients of its uses are added in the order of use.
+ */
+export function backpropagate(graph: Graph, seeds: ReadonlyMap<Node, Node>, wrt: readonly Node[]): (Node | null)[] {
+  const forward = reachable([...seeds.keys()]);
   const leads = new Set<Node>(wrt);
   for (const node of forward) if (node.inputs.some((input) => leads.has(input))) leads.add(node);
 
-  const gradients = new Map<Node, Node>([[loss, loss]]);
+  const gradients = new Map(seeds);
   for (const node of forward.toReversed()) {
     const dy = gradients.get(node);
-    if (dy === undefined || !leads.has(node) || node.inputs.length === 0) continue;
+    if (dy === undefined || !node.inputs.some((input) => leads.has(input))) continue;
     const { gradient } = opOf(node);
     if (gradient === undefined) throw new Error(`${describe(node)} has no gradient`);
     gradient(graph, node, dy).forEach((dx, i) => {

@@ -14,7 +14,7 @@ const FUSED = Object.values(WITH_EPILOGUE);
  * - matmul or conv2d + bias [+ activation] → one node, whose bias and activation are the product's epilogue: the output is written once,
  *   while it is still in registers or in the cache. (The gradients of these activations read the output, so nothing else needs the values
  *   between.)
- * - affine(1, 0) and reshape to the same dims vanish.
+ * - affine(1, 0) and reshape to the same dims vanish; affine(0, shift) does not need what it is of.
  */
 export function simplify(graph: Graph, roots: readonly Node[]): Node[] {
   const uses = countUses(roots);
@@ -25,6 +25,8 @@ export function simplify(graph: Graph, roots: readonly Node[]): Node[] {
   const rewrite = (node: Node): Node => {
     const [first, second] = node.inputs;
     if (node.op === 'affine' && node.attributes.scale === 1 && node.attributes.shift === 0) return now(first!);
+    if (node.op === 'affine' && node.attributes.scale === 0)
+      return graph.add('constant', [], node.shape, { value: node.attributes.shift });
     if (node.op === 'reshape' && first!.shape.dims.join() === node.shape.dims.join()) return now(first!);
     const product = first === undefined ? undefined : WITH_EPILOGUE[first.op];
     if (node.op === 'addBias' && product !== undefined && usedOnce(first!)) {

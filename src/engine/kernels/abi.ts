@@ -81,7 +81,7 @@ export const StepBlock = {
   words: 16,
 } as const;
 
-/** Words of a hyperparameter block (one per parameter group); all f32, rewritten by the leader every step. */
+/** Words of a hyperparameter block (optimizers/groups.ts says whose); all f32, rewritten by the leader every step. */
 export const HyperBlock = {
   learningRate: 0,
   weightDecay: 1,
@@ -93,6 +93,8 @@ export const HyperBlock = {
   momentRate: 5,
   /** RAdam: 0 while there are too few steps to tell the variance, then 1 */
   adaptive: 6,
+  /** of a batch that is taken in parts, 0 for the first: its gradient takes the place of what was accumulated before; then 1 */
+  isAccumulated: 7,
   words: 16,
 } as const;
 
@@ -615,6 +617,8 @@ export interface Kernels {
   affine(x: Pointer, y: Pointer, n: number, scale: number, shift: number): void;
   /** y = 1 where x ≥ limit, else 0 */
   atLeast(x: Pointer, y: Pointer, n: number, limit: number): void;
+  /** y += a·x, a an f64 that is rounded to f32 */
+  addScaled(x: Pointer, y: Pointer, n: number, a: number): void;
   /** y (rows,cols) = x (rows,cols) + bias (cols) */
   addBias(x: Pointer, bias: Pointer, y: Pointer, rows: number, cols: number): void;
   /** y (rows,cols) = x (rows,cols) · s (rows) : each row times its own scalar */
@@ -702,6 +706,8 @@ export interface Kernels {
   columnSum(x: Pointer, ldx: number, y: Pointer, rows: number, cols: number): void;
   /** y[i] = Σ squares of chunk i of x: `chunk` elements each, the last one shorter; for i in [firstChunk, firstChunk+chunks) of a tensor of n */
   sumSquaresChunks(x: Pointer, n: number, chunk: number, firstChunk: number, chunks: number, y: Pointer): void;
+  /** the same for the products of x and z */
+  dotChunks(x: Pointer, z: Pointer, n: number, chunk: number, firstChunk: number, chunks: number, y: Pointer): void;
   /** y[0] = min(1, maxNorm / (√(Σ partials) + 1e-6)), torch's clip_grad_norm_; partials are summed in f64, in order */
   clipScale(partials: Pointer, count: number, maxNorm: number, y: Pointer): void;
   /** y = x·s[0] */
@@ -801,6 +807,8 @@ export interface Kernels {
   meanRows(x: Pointer, y: Pointer, step: Pointer): void;
 
   // ---- optimizers (p updated in place; `hyper` points at a HyperBlock) --------------------------------------------
+  /** y = g, and + sum where isAccumulated is not 0 */
+  accumulate(g: Pointer, sum: Pointer, y: Pointer, n: number, hyper: Pointer): void;
   /** g' = g + weightDecay·p; p −= learningRate·g' */
   sgdUpdate(p: Pointer, g: Pointer, n: number, hyper: Pointer): void;
   /** g' = g + weightDecay·p; v = momentum·v + g'; p −= learningRate·(nesterov ? g' + momentum·v : v) (torch's form) */
@@ -954,6 +962,9 @@ export interface Kernels {
     momentum: number,
     hyper: Pointer,
   ): void;
+
+  /** a += (1 − decay)·(p − a): the running mean of p */
+  averageUpdate(p: Pointer, a: Pointer, n: number, decay: number): void;
 
   // ---- randomness (Philox 4×32-10, Salmon et al. 2011) -------------------------------------------------------------
   /**

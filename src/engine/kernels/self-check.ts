@@ -75,8 +75,8 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
   place([1 / rows, 0.3]);
   // inverseRows and inverseWeight stand behind the four integers
   blocks[blocks.length - 1].at = step + StepBlock.inverseRows * 4;
-  const hyper = place([0.01, 0.1, 0.271, 0.003, 0.02, 0.03, 1]);
-  const plainHyper = place([0.01, 0.1, 0.271, 0.003, 0.02, 0.03, 0]);
+  const hyper = place([0.01, 0.1, 0.271, 0.003, 0.02, 0.03, 1, 1]);
+  const plainHyper = place([0.01, 0.1, 0.271, 0.003, 0.02, 0.03, 0, 0]);
   const partials = place(random(16, (u) => u));
   // three images of 5 × 7 with 3 channels
   const [images, height, width, channels, filters] = [3, 5, 7, 3, 5];
@@ -194,6 +194,7 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
     binary('sub', 0, x, z),
     binary('mul', 0, x, z),
     unary('affine', 1e-6, x, 0.7, -0.3),
+    { kernel: 'addScaled', args: [x, y, n, 0.3], tolerance: 1e-6 },
     { kernel: 'addBias', args: [x, perCol, y, rows, cols], tolerance: 0 },
     { kernel: 'mulRows', args: [x, perRow, y, rows, cols], tolerance: 0 },
     { kernel: 'scaleBy', args: [x, factor, y, n], tolerance: 0 },
@@ -240,6 +241,7 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
       args: [z, n, Math.ceil(n / 3), 1, 2, y],
       tolerance: 1e-5,
     },
+    { kernel: 'dotChunks', args: [x, z, n, Math.ceil(n / 3), 1, 2, y], tolerance: 2e-5 },
     { kernel: 'clipScale', args: [partials, 16, 0.5, y], tolerance: 1e-6 },
 
     { kernel: 'softmax', args: [x, y, rows, cols], tolerance: 1e-6 },
@@ -264,6 +266,9 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
     { kernel: 'fillInverseWeight', args: [y, n, step], tolerance: 0 },
     { kernel: 'meanRows', args: [x, y, step], tolerance: 0 },
 
+    { kernel: 'accumulate', args: [z, m, y, n, hyper], tolerance: 0 },
+    { kernel: 'accumulate', args: [z, m, y, n, plainHyper], tolerance: 0 },
+    { kernel: 'averageUpdate', args: [z, y, n, 0.99], tolerance: 1e-6 },
     { kernel: 'sgdUpdate', args: [y, z, n, hyper], tolerance: 1e-6 },
     { kernel: 'momentumUpdate', args: [y, z, m, n, 0.9, 0, hyper], tolerance: 1e-6 },
     { kernel: 'momentumUpdate', args: [y, z, m, n, 0.9, 1, hyper], tolerance: 1e-6 },

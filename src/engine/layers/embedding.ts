@@ -41,9 +41,10 @@ function positions(
   const fan = { fanIn: steps, fanOut: width };
   const table =
     layer.kind === 'learned'
-      ? parameters.get(`${layer.name}.weight`, [size], layer.init, fan, [steps, width])
-      : parameters.constant(`${layer.name}.table`, sinusoids(steps, lastDim(x)));
-  return reshape(graph, addBias(graph, reshape(graph, x, size), table), ...x.shape.dims);
+      ? parameters.get(`${layer.name}.weight`, [steps, width], layer.init, fan)
+      : parameters.constant(`${layer.name}.table`, sinusoids(steps, lastDim(x)), [steps, width]);
+  const sum = addBias(graph, reshape(graph, x, size), reshape(graph, table, size));
+  return reshape(graph, sum, ...x.shape.dims);
 }
 
 /** (steps, width): sine and cosine side by side, wavelengths from 2π to 10,000·2π (Vaswani et al. 2017) */

@@ -85,6 +85,13 @@ export const elementwiseOps: Op[] = [
     },
   },
   {
+    name: 'constant',
+    lower(node) {
+      const n = unitElements(node);
+      return [{ kernel: 'fill', args: [at(node, n), { units: n }, node.attributes.value as number] }];
+    },
+  },
+  {
     name: 'addBias',
     inPlace: true,
     gradient: (graph, _node, dy) => [dy, columnSum(graph, dy)],

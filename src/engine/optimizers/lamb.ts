@@ -2,7 +2,7 @@ import { elementsOf, type Graph, type Node } from '../graph/graph.ts';
 import { sumSquares } from '../ops/clipping.ts';
 import { type Op, unitElements } from '../ops/op.ts';
 import { at, whole } from '../plan/call.ts';
-import { createSlot, groupOf, type Update } from './slots.ts';
+import type { Slot, Update } from './slots.ts';
 
 /**
  * LAMB: AdamW's direction, scaled for each tensor to the tensor's own norm. The norms are sums over fixed chunks, with a barrier before and one
@@ -16,16 +16,23 @@ export interface LambDescription {
   weightDecay: number;
 }
 
-export function lambUpdate(graph: Graph, optimizer: LambDescription, target: Node, gradient: Node): Update {
+/** `block`: the hyperparameter block it reads */
+export function lambUpdate(
+  graph: Graph,
+  optimizer: LambDescription,
+  target: Node,
+  gradient: Node,
+  block: number,
+  createSlot: (name: string) => Slot,
+): Update {
   const { beta1, beta2, epsilon } = optimizer;
-  const slots = ['m', 'v'].map((name) => createSlot(graph, optimizer.type, name, target));
-  const group = groupOf(target);
+  const slots = ['m', 'v'].map(createSlot);
   const direction = graph.add('lambDirection', [gradient, target, ...slots.map((s) => s.node)], target.shape, {
     constants: [beta1, beta2, epsilon],
-    group,
+    block,
   });
   const norms = [sumSquares(graph, target), sumSquares(graph, direction)];
-  return { node: graph.add('lambUpdate', [direction, target, ...norms], target.shape, { group }), slots };
+  return { node: graph.add('lambUpdate', [direction, target, ...norms], target.shape, { block }), slots };
 }
 
 export const lambOps: Op[] = [
@@ -35,11 +42,11 @@ export const lambOps: Op[] = [
     makesValue: true,
     flops: (node) => 14 * elementsOf(node),
     lower(node) {
-      const { constants, group } = node.attributes as { constants: number[]; group: number };
+      const { constants, block } = node.attributes as { constants: number[]; block: number };
       const [gradient, target, m, v] = node.inputs as [Node, Node, Node, Node];
       const n = unitElements(node);
       const addresses = [target, gradient, m, v, node].map((tensor) => at(tensor, n));
-      return [{ kernel: 'lambDirection', args: [...addresses, { units: n }, ...constants, { hyper: group }] }];
+      return [{ kernel: 'lambDirection', args: [...addresses, { units: n }, ...constants, { hyper: block }] }];
     },
   },
   {
@@ -50,8 +57,8 @@ export const lambOps: Op[] = [
       const [direction, target, ofTarget, ofDirection] = node.inputs as [Node, Node, Node, Node];
       const n = unitElements(node);
       const norms = [whole(ofTarget), whole(ofDirection), elementsOf(ofTarget)];
-      const group = { hyper: node.attributes.group as number };
-      return [{ kernel: 'lambUpdate', args: [at(target, n), at(direction, n), { units: n }, ...norms, group] }];
+      const hyper = { hyper: node.attributes.block as number };
+      return [{ kernel: 'lambUpdate', args: [at(target, n), at(direction, n), { units: n }, ...norms, hyper] }];
     },
   },
 ];

@@ -2,13 +2,16 @@ import { elementsOf, type Graph, type Node } from '../graph/graph.ts';
 import { HyperBlock, type KernelName } from '../kernels/abi.ts';
 import { type Op, unitElements } from '../ops/op.ts';
 import { at } from '../plan/call.ts';
+import { accumulations } from './accumulation.ts';
 import { type AdagradDescription, adagradRule } from './adagrad.ts';
 import { type AdamDescription, adamRule, createBiasCorrections } from './adam.ts';
+import { averagings } from './averaging.ts';
+import { hyperBlockOf, type ParameterGroup, rulesOfBlock } from './groups.ts';
 import { type LambDescription, lambOps, lambUpdate } from './lamb.ts';
 import { type LionDescription, lionRule } from './lion.ts';
 import type { Rule } from './rule.ts';
 import { type SgdDescription, sgdRule } from './sgd.ts';
-import { createSlot, groupOf, type Slot, type Update } from './slots.ts';
+import { type Slot, slotOf, type Update } from './slots.ts';
 
 export type { Slot, Update };
 
@@ -17,7 +20,7 @@ export type { Slot, Update };
  * made those rows of the gradient, without a barrier between.
  *
  * What changes from step to step (learning rate, bias corrections) is read from a hyperparameter block that the leader rewrites before
- * each step; there is one block per group. Group 0 decays; group 1 (biases) does not.
+ * each step; which block, follows from the parameter's group (groups.ts).
  */
 export type OptimizerDescription =
   | SgdDescription
@@ -25,8 +28,6 @@ export type OptimizerDescription =
   | AdamDescription
   | LionDescription
   | LambDescription;
-
-export const HYPER_GROUPS = 2;
 
 function ruleOf(optimizer: Exclude<OptimizerDescription, LambDescription>): Rule {
   switch (optimizer.type) {
@@ -49,29 +50,41 @@ function ruleOf(optimizer: Exclude<OptimizerDescription, LambDescription>): Rule
   }
 }
 
-export function update(graph: Graph, optimizer: OptimizerDescription, target: Node, gradient: Node): Update {
-  if (optimizer.type === 'lamb') return lambUpdate(graph, optimizer, target, gradient);
+/** `target` is changed along `gradient`; its state goes by the parameter's name. */
+export function update(
+  graph: Graph,
+  optimizer: OptimizerDescription,
+  target: Node,
+  gradient: Node,
+  groups: readonly ParameterGroup[] = [],
+  parameterName = target.attributes.name as string,
+): Update {
+  const block = hyperBlockOf(groups, parameterName, target);
+  const createSlot = (name: string) => slotOf(graph, optimizer.type, name, parameterName, target);
+  if (optimizer.type === 'lamb') return lambUpdate(graph, optimizer, target, gradient, block, createSlot);
   const rule = ruleOf(optimizer);
-  const slots = rule.slots.flatMap((name) => (name === null ? [] : [createSlot(graph, optimizer.type, name, target)]));
+  const slots = rule.slots.flatMap((name) => (name === null ? [] : [createSlot(name)]));
   const node = graph.add('update', [gradient, target, ...slots.map((s) => s.node)], target.shape, {
     kernel: rule.kernel,
     present: rule.slots.map((name) => name !== null),
     constants: rule.constants,
     flops: rule.flops,
-    group: groupOf(target),
+    block,
   });
   return { node, slots };
 }
 
-/** Fills a group's block for update number `t`, 1 for the first. */
-export type WriteHyper = (block: Float32Array, group: number, learningRate: number, t: number) => void;
+/** Fills the n-th hyperparameter block for update number `t`, 1 for the first. */
+export type WriteHyper = (block: Float32Array, n: number, learningRate: number, t: number) => void;
 
-export function createHyperWriter(optimizer: OptimizerDescription): WriteHyper {
+export function createHyperWriter(optimizer: OptimizerDescription, groups: readonly ParameterGroup[] = []): WriteHyper {
   const writeRest = optimizer.type === 'lamb' ? createBiasCorrections(optimizer) : ruleOf(optimizer).createHyper?.();
-  return (block, group, learningRate, t) => {
-    block[HyperBlock.learningRate] = learningRate;
-    block[HyperBlock.weightDecay] = group === 0 ? optimizer.weightDecay : 0;
-    writeRest?.(block, learningRate, t);
+  return (block, n, learningRate, t) => {
+    const rules = rulesOfBlock(groups, n, optimizer.weightDecay);
+    const rate = learningRate * rules.learningRateScale;
+    block[HyperBlock.learningRate] = rate;
+    block[HyperBlock.weightDecay] = rules.weightDecay;
+    writeRest?.(block, rate, t);
   };
 }
 
@@ -80,7 +93,7 @@ interface UpdateAttributes {
   present: readonly boolean[];
   constants: readonly number[];
   flops: number;
-  group: number;
+  block: number;
 }
 const attributesOf = (node: Node) => node.attributes as unknown as UpdateAttributes;
 
@@ -91,14 +104,16 @@ export const updates: Op[] = [
     writes: (node) => node.inputs.map((_, i) => i).slice(1),
     flops: (node) => attributesOf(node).flops * elementsOf(node),
     lower(node) {
-      const { kernel, present, constants, group } = attributesOf(node);
+      const { kernel, present, constants, block } = attributesOf(node);
       const n = unitElements(node);
       const [gradient, target, ...slots] = node.inputs as [Node, Node, ...Node[]];
       const state = present.map((there) => (there ? at(slots.shift()!, n) : 0));
       return [
-        { kernel, args: [at(target, n), at(gradient, n), ...state, { units: n }, ...constants, { hyper: group }] },
+        { kernel, args: [at(target, n), at(gradient, n), ...state, { units: n }, ...constants, { hyper: block }] },
       ];
     },
   },
   ...lambOps,
+  ...accumulations,
+  ...averagings,
 ];

@@ -14,13 +14,7 @@ export interface Update {
   slots: Slot[];
 }
 
-export function createSlot(graph: Graph, optimizerType: string, name: string, target: Node): Slot {
-  const parameterName = target.attributes.name as string;
+export function slotOf(graph: Graph, optimizerType: string, name: string, parameterName: string, target: Node): Slot {
   const slotName = `optimizer/${optimizerType}/${name}/${parameterName}`;
   return { name, parameterName, node: parameter(graph, slotName, target.shape.dims) };
-}
-
-/** Group 0 decays: weight matrices. Group 1, biases and other vectors, does not. */
-export function groupOf(target: Node): number {
-  return target.shape.dims.length >= 2 ? 0 : 1;
 }

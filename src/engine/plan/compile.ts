@@ -56,6 +56,8 @@ export interface Plan {
 }
 
 export interface CompileOptions {
+  /** persistent nodes that no program has a use for: vectors that the leader works on */
+  persistent?: readonly Node[];
   threads: number;
   limitBytes?: number;
 }
@@ -73,7 +75,7 @@ export function compile(graph: Graph, sources: Record<string, ProgramSource>, op
     return { name, source, values: roots.slice(0, values.length), roots };
   });
 
-  for (const node of reachable(simplified.flatMap((s) => s.roots))) {
+  for (const node of reachable([...simplified.flatMap((s) => s.roots), ...(options.persistent ?? [])])) {
     if (opOf(node).persistent !== true) continue;
     const bytes = persistentBytes(node);
     addresses.set(node, end);

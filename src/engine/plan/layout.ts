@@ -1,5 +1,5 @@
 import { GEMM_SCRATCH_BYTES, HyperBlock, StepBlock } from '../kernels/abi.ts';
-import { HYPER_GROUPS } from '../optimizers/optimizer.ts';
+import { HYPER_BLOCKS } from '../optimizers/groups.ts';
 
 /**
  * How the one shared memory of a job is laid out:
@@ -21,7 +21,7 @@ export function align(bytes: number): number {
 }
 
 export interface FixedRegions {
-  /** address of each group's hyperparameter block */
+  /** address of each hyperparameter block */
   hyper: number[];
   /** address of each thread's step block */
   step: number[];
@@ -39,7 +39,7 @@ export function layoutFixedRegions(threads: number): FixedRegions {
     return address;
   };
   return {
-    hyper: Array.from({ length: HYPER_GROUPS }, () => take(HyperBlock.words * 4)),
+    hyper: Array.from({ length: HYPER_BLOCKS }, () => take(HyperBlock.words * 4)),
     step: Array.from({ length: threads }, () => take(StepBlock.words * 4)),
     scratch: Array.from({ length: threads }, () => take(GEMM_SCRATCH_BYTES)),
     end,

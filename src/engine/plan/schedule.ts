@@ -8,8 +8,8 @@ import { sameDomain } from './call.ts';
  *
  * A node may stand in the same stage as a value it reads when both are shared out along the same domain: then the thread reads only what it
  * has written itself. Otherwise it comes at least one stage later. A node that changes its input in place (an optimizer's update) also
- * comes a stage later than every reader of that input that is shared out otherwise, and after the stage that makes `guard`: when that is not
- * finite, nothing is changed.
+ * comes a stage later than every reader of that input that is shared out otherwise (but for those that wait for the change, and have it as an
+ * input), and after the stage that makes `guard`: when that is not finite, nothing is changed.
  */
 export interface Scheduled {
   node: Node;
@@ -47,7 +47,7 @@ export function schedule(roots: readonly Node[], guard?: Node): Scheduled[] {
     }
     for (const index of writes) {
       for (const reader of readers.get(bufferOf(node.inputs[index]!)) ?? []) {
-        if (reader === node) continue;
+        if (reader === node || reader.inputs.includes(node)) continue;
         const read = stages.get(reader);
         if (read === undefined)
           throw new Error('an update stands before a reader of what it changes: list updates last among the roots');

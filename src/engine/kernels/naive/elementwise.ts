@@ -12,6 +12,7 @@ type ElementwiseName =
   | 'mul'
   | 'affine'
   | 'atLeast'
+  | 'addScaled'
   | 'addBias'
   | 'mulRows'
   | 'mulChannels'
@@ -44,6 +45,9 @@ export function createElementwise({ f32 }: Views): Pick<Kernels, ElementwiseName
     sub: (a, b, y, n) => zip(a, b, y, n, (a, b) => a - b),
     mul: (a, b, y, n) => zip(a, b, y, n, (a, b) => a * b),
     affine: (x, y, n, scale, shift) => map(x, y, n, (x) => Math.fround(scale) * x + Math.fround(shift)),
+    addScaled(x, y, n, a) {
+      for (let i = 0; i < n; i++) f32[at(y) + i] += Math.fround(a) * f32[at(x) + i];
+    },
     addBias(x, bias, y, rows, cols) {
       for (let r = 0; r < rows; r++) {
         for (let j = 0; j < cols; j++) f32[at(y) + r * cols + j] = f32[at(x) + r * cols + j] + f32[at(bias) + j];

@@ -11,5 +11,6 @@ export function createHyperReader({ f32 }: Views) {
     gradientRate: f32[at(hyper) + HyperBlock.gradientRate],
     momentRate: f32[at(hyper) + HyperBlock.momentRate],
     adaptive: f32[at(hyper) + HyperBlock.adaptive],
+    isAccumulated: f32[at(hyper) + HyperBlock.isAccumulated],
   });
 }

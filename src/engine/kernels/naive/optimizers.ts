@@ -4,11 +4,22 @@ import { at, type Views } from './views.ts';
 
 export function createOptimizers(
   views: Views,
-): Pick<Kernels, 'sgdUpdate' | 'momentumUpdate' | 'adamUpdate' | 'amsgradUpdate'> {
+): Pick<Kernels, 'accumulate' | 'averageUpdate' | 'sgdUpdate' | 'momentumUpdate' | 'adamUpdate' | 'amsgradUpdate'> {
   const { f32 } = views;
   const readHyper = createHyperReader(views);
 
   return {
+    accumulate(g, sum, y, n, hyper) {
+      const { isAccumulated } = readHyper(hyper);
+      for (let i = 0; i < n; i++) {
+        f32[at(y) + i] = f32[at(g) + i] + (isAccumulated ? f32[at(sum) + i] : 0);
+      }
+    },
+
+    averageUpdate(p, a, n, decay) {
+      for (let i = 0; i < n; i++) f32[at(a) + i] += (1 - decay) * (f32[at(p) + i] - f32[at(a) + i]);
+    },
+
     sgdUpdate(p, g, n, hyper) {
       const { learningRate, weightDecay } = readHyper(hyper);
       for (let i = 0; i < n; i++) {

@@ -4,6 +4,7 @@ import { at, type Views } from './views.ts';
 type ReductionName =
   | 'columnSum'
   | 'sumSquaresChunks'
+  | 'dotChunks'
   | 'clipScale'
   | 'gatherRows'
   | 'gatherRowsU8'
@@ -23,6 +24,13 @@ export function createReductions({ f32, u32, u8 }: Views): Pick<Kernels, Reducti
       for (let i = firstChunk; i < firstChunk + chunks; i++) {
         let sum = 0;
         for (let e = i * chunk; e < Math.min(n, (i + 1) * chunk); e++) sum += f32[at(x) + e] ** 2;
+        f32[at(y) + i] = sum;
+      }
+    },
+    dotChunks(x, z, n, chunk, firstChunk, chunks, y) {
+      for (let i = firstChunk; i < firstChunk + chunks; i++) {
+        let sum = 0;
+        for (let e = i * chunk; e < Math.min(n, (i + 1) * chunk); e++) sum += f32[at(x) + e] * f32[at(z) + e];
         f32[at(y) + i] = sum;
       }
     },

@@ -188,6 +188,30 @@ export function affine(x: usize, y: usize, n: u32, scale: f32, shift: f32): void
   }
 }
 
+/** y += a·x */
+export function addScaled(x: usize, y: usize, n: u32, a: f64): void {
+  const factor = f32x4.splat(<f32>a);
+  for (; n >= 8; n -= 8) {
+    const x0 = v128.load(x);
+    const x1 = v128.load(x, 16);
+    const y0 = v128.load(y);
+    const y1 = v128.load(y, 16);
+    const z0 = fma(factor, x0, y0);
+    const z1 = fma(factor, x1, y1);
+    v128.store(y, z0);
+    v128.store(y, z1, 16);
+    x += 32;
+    y += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    storePart(y, fma(factor, loadPart(x, part), loadPart(y, part)), part);
+    x += 16;
+    y += 16;
+    n -= part;
+  }
+}
+
 /** y = x·s[0] */
 export function scaleBy(x: usize, s: usize, y: usize, n: u32): void {
   scale(x, y, n, load<f32>(s));

@@ -30,6 +30,7 @@ export {
 export {
   add,
   addBias,
+  addScaled,
   affine,
   atLeast,
   clipValue,
@@ -79,7 +80,7 @@ export {
   tanh,
   tanhGrad,
 } from './activations';
-export { clipScale, columnSum, sumSquaresChunks } from './reductions';
+export { clipScale, columnSum, dotChunks, sumSquaresChunks } from './reductions';
 export {
   correct,
   logSoftmax,
@@ -100,7 +101,7 @@ export {
   squaredErrorGrad,
 } from './losses';
 export { fillInverseWeight, gatherRows, gatherRowsU8, meanRows } from './batches';
-export { adamUpdate, amsgradUpdate, momentumUpdate, sgdUpdate } from './optimizers';
+export { accumulate, adamUpdate, amsgradUpdate, averageUpdate, momentumUpdate, sgdUpdate } from './optimizers';
 export { adadeltaUpdate, adagradUpdate, rmspropUpdate } from './adagrad';
 export { adamaxUpdate, nadamUpdate, radamUpdate } from './adam-variants';
 export { lambDirection, lambUpdate } from './lamb';

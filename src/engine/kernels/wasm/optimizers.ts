@@ -3,6 +3,57 @@
 
 import { fma, fnma, loadPart, storePart } from './lanes';
 
+/** y = g, and + sum where isAccumulated is not 0: what the sum held before the first part must not count, not even a NaN */
+export function accumulate(g: usize, sum: usize, y: usize, n: u32, hyper: usize): void {
+  const keep = i32x4.splat(load<f32>(hyper, 28) != 0 ? -1 : 0);
+  for (; n >= 8; n -= 8) {
+    const g0 = v128.load(g);
+    const g1 = v128.load(g, 16);
+    const s0 = v128.and(keep, v128.load(sum));
+    const s1 = v128.and(keep, v128.load(sum, 16));
+    const y0 = f32x4.add(g0, s0);
+    const y1 = f32x4.add(g1, s1);
+    v128.store(y, y0);
+    v128.store(y, y1, 16);
+    g += 32;
+    sum += 32;
+    y += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    storePart(y, f32x4.add(loadPart(g, part), v128.and(keep, loadPart(sum, part))), part);
+    g += 16;
+    sum += 16;
+    y += 16;
+    n -= part;
+  }
+}
+
+/** a += (1 − decay)·(p − a) */
+export function averageUpdate(p: usize, a: usize, n: u32, decay: f64): void {
+  const c = f32x4.splat(<f32>(1 - decay));
+  for (; n >= 8; n -= 8) {
+    const p0 = v128.load(p);
+    const p1 = v128.load(p, 16);
+    const a0 = v128.load(a);
+    const a1 = v128.load(a, 16);
+    const b0 = fma(c, f32x4.sub(p0, a0), a0);
+    const b1 = fma(c, f32x4.sub(p1, a1), a1);
+    v128.store(a, b0);
+    v128.store(a, b1, 16);
+    p += 32;
+    a += 32;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    const a0 = loadPart(a, part);
+    storePart(a, fma(c, f32x4.sub(loadPart(p, part), a0), a0), part);
+    p += 16;
+    a += 16;
+    n -= part;
+  }
+}
+
 /** g' = g + weightDecay·p; p −= learningRate·g' */
 export function sgdUpdate(p: usize, g: usize, n: u32, hyper: usize): void {
   const rate = f32x4.splat(load<f32>(hyper));

@@ -1,4 +1,4 @@
-// Sums in a fixed order: over rows (columnSum), over chunks of a tensor (sumSquaresChunks, clipScale).
+// Sums in a fixed order: over rows (columnSum), over chunks of a tensor (sumSquaresChunks, dotChunks, clipScale).
 
 import { fma, loadPart, storePart, sumLanes } from './lanes';
 
@@ -66,6 +66,48 @@ export function columnSum(x: usize, ldx: u32, y: usize, rows: u32, cols: u32): v
     x += 16;
     y += 16;
     cols -= part;
+  }
+}
+
+/** Σ x·z, 16 partial sums by element index, so that the order depends on the chunk alone */
+function dot(x: usize, z: usize, n: u32): f32 {
+  let s0 = f32x4.splat(0);
+  let s1 = f32x4.splat(0);
+  let s2 = f32x4.splat(0);
+  let s3 = f32x4.splat(0);
+  for (; n >= 16; n -= 16) {
+    const x0 = v128.load(x);
+    const x1 = v128.load(x, 16);
+    const x2 = v128.load(x, 32);
+    const x3 = v128.load(x, 48);
+    const z0 = v128.load(z);
+    const z1 = v128.load(z, 16);
+    const z2 = v128.load(z, 32);
+    const z3 = v128.load(z, 48);
+    s0 = fma(x0, z0, s0);
+    s1 = fma(x1, z1, s1);
+    s2 = fma(x2, z2, s2);
+    s3 = fma(x3, z3, s3);
+    x += 64;
+    z += 64;
+  }
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    s0 = fma(loadPart(x, part), loadPart(z, part), s0);
+    x += 16;
+    z += 16;
+    n -= part;
+  }
+  return sumLanes(f32x4.add(f32x4.add(s0, s2), f32x4.add(s1, s3)));
+}
+
+/** y[i] = Σ of the products in chunk i of x and z (n), for i in [firstChunk, firstChunk + chunks); y[0] belongs to chunk 0 */
+export function dotChunks(x: usize, z: usize, n: u32, chunk: u32, firstChunk: u32, chunks: u32, y: usize): void {
+  for (let i = firstChunk; i < firstChunk + chunks; i++) {
+    const begin = i * chunk;
+    const count = begin < n ? min<u32>(chunk, n - begin) : 0;
+    const offset = <usize>begin << 2;
+    store<f32>(y + (<usize>i << 2), dot(x + offset, z + offset, count));
   }
 }
 
