@@ -42,9 +42,12 @@ function buildLayer(layer: Layer): LayerDescription {
       return { ...rest, biasInit };
     }
     case 'conv2d': {
-      const { bias_init: biasInit, kernel_size: size, ...rest } = layer;
-      return { ...rest, kernelHeight: size, kernelWidth: size, biasInit };
+      const { bias_init: biasInit, kernel_size: kernel, stride, dilation, ...rest } = layer;
+      return { ...rest, kernel: sidesOf(kernel), stride: sidesOf(stride), dilation: sidesOf(dilation), biasInit };
     }
+    case 'max_pool2d':
+    case 'average_pool2d':
+      return { ...layer, size: sidesOf(layer.size), stride: sidesOf(layer.stride) };
     default:
       return layer;
   }
@@ -146,3 +149,5 @@ export function buildPlateau(spec: JobSpec): PlateauDescription | null {
     lowestShare: Math.min(1, lowest / optimizer.learning_rate),
   };
 }
+
+const sidesOf = (side: number) => [side, side] as const;

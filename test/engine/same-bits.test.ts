@@ -33,17 +33,17 @@ const ROWS = 331;
 const BATCH = 48;
 
 /** A convolution with everything that is summed over rows, positions and images. */
-const window = { kernelHeight: 3, kernelWidth: 2, stride: 1, dilation: 1, padding: 'same' as const };
+const window = { kernel: [3, 2], stride: [1, 1], dilation: [1, 1], padding: 'same' } as const;
 const CONVOLUTIONAL: LayerDescription[] = [
   { type: 'reshape', name: 'image', shape: [6, 8, 1] },
   {
     ...{ type: 'conv2d', name: 'c1', filters: 6, ...window, activation: { type: 'relu' } },
     ...{ init: he, bias: true, biasInit: { type: 'zeros' } },
   },
-  { type: 'max_pool2d', name: 'p', size: 2, stride: 2 },
+  { type: 'max_pool2d', name: 'p', size: [2, 2], stride: [2, 2] },
   { type: 'dropout', name: 'drop', rate: 0.2 },
   {
-    ...{ type: 'conv2d', name: 'c2', filters: 9, ...window, stride: 2, activation: { type: 'tanh' } },
+    ...{ type: 'conv2d', name: 'c2', filters: 9, ...window, stride: [2, 2], activation: { type: 'tanh' } },
     ...{ init: he, bias: true, biasInit: { type: 'zeros' } },
   },
   { type: 'global_average_pool2d', name: 'g' },

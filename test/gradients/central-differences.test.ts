@@ -9,7 +9,7 @@ import { add, addBias, affine, columnSum, multiply, reshape, subtract } from '..
 import { gather, parameter, rowOrder, table } from '../../src/engine/ops/leaves.ts';
 import { type LossDescription, meanRows, rowLoss, takesLabels } from '../../src/engine/ops/losses.ts';
 import { matmul } from '../../src/engine/ops/matmul.ts';
-import { averagePool2d, maxPool2d } from '../../src/engine/ops/pooling.ts';
+import { averagePool2d, maxPool2d, type PoolingWindow } from '../../src/engine/ops/pooling.ts';
 import { OP_NAMES, opOf } from '../../src/engine/ops/registry.ts';
 import { compile } from '../../src/engine/plan/compile.ts';
 import { Team } from '../../src/engine/team/team.ts';
@@ -51,11 +51,14 @@ const lossCase = (
 });
 
 const WINDOWS: ConvolutionWindow[] = [
-  { kernelHeight: 2, kernelWidth: 3, stride: 1, dilation: 1, padding: 'valid' },
-  { kernelHeight: 3, kernelWidth: 3, stride: 1, dilation: 1, padding: 'same' },
-  { kernelHeight: 3, kernelWidth: 2, stride: 2, dilation: 1, padding: 'same' },
-  { kernelHeight: 2, kernelWidth: 2, stride: 1, dilation: 2, padding: 'valid' },
-  { kernelHeight: 1, kernelWidth: 1, stride: 2, dilation: 1, padding: 'valid' },
+  { kernel: [2, 3], stride: [1, 1], dilation: [1, 1], padding: 'valid' },
+  { kernel: [3, 3], stride: [1, 1], dilation: [1, 1], padding: 'same' },
+  { kernel: [3, 2], stride: [2, 2], dilation: [1, 1], padding: 'same' },
+  { kernel: [2, 2], stride: [1, 1], dilation: [2, 2], padding: 'valid' },
+  { kernel: [1, 1], stride: [2, 2], dilation: [1, 1], padding: 'valid' },
+  { kernel: [2, 3], stride: [2, 1], dilation: [1, 2], padding: 'same' },
+  { kernel: [2, 2], stride: [1, 2], dilation: [2, 1], padding: 'valid' },
+  { kernel: [1, 3], stride: [1, 2], dilation: [1, 2], padding: 'causal' },
 ];
 const IMAGE = [4, 5, 2];
 const FILTERS = 3;
@@ -65,9 +68,9 @@ function gradientOfConv2d(graph: Graph, x: Node, w: Node, window: ConvolutionWin
   return opOf(y).gradient!(graph, y, y).find((node) => node?.op === name)!;
 }
 const convolutionCases = WINDOWS.flatMap((window): Case[] => {
-  const weightDims = [window.kernelHeight * window.kernelWidth * IMAGE[2]!, FILTERS];
-  const { kernelHeight, kernelWidth, stride, dilation, padding } = window;
-  const label = `${kernelHeight} × ${kernelWidth}, stride ${stride}, dilation ${dilation}, ${padding}`;
+  const { kernel, stride, dilation, padding } = window;
+  const weightDims = [kernel[0] * kernel[1] * IMAGE[2]!, FILTERS];
+  const label = `${kernel.join(' × ')}, stride ${stride}, dilation ${dilation}, ${padding}`;
   const common = { dims: IMAGE, weightDims };
   return [
     {
@@ -94,23 +97,26 @@ const convolutionCases = WINDOWS.flatMap((window): Case[] => {
   ];
 });
 
+const POOLS: PoolingWindow[] = [
+  { size: [2, 2], stride: [2, 2] },
+  { size: [3, 3], stride: [1, 1] },
+  { size: [2, 2], stride: [1, 1] },
+  { size: [1, 3], stride: [2, 1] },
+  { size: [4, 5], stride: [1, 1] },
+];
+
 const CASES: Case[] = [
   ...concatenationCases,
   ...movementCases,
   ...sequenceCases,
   ...normalizationCases,
   ...convolutionCases,
-  ...[
-    [2, 2, 2],
-    [3, 3, 1],
-    [2, 2, 1],
-    [4, 5, 1],
-  ].map(([height, width, stride]) => ({
-    name: `maxPool2d ${height} × ${width}, stride ${stride}`,
+  ...POOLS.map((window) => ({
+    name: `maxPool2d ${window.size.join(' × ')}, stride ${window.stride}`,
     ops: ['maxPool2d'],
     dims: [4, 5, 2],
     weightDims: [2],
-    build: (graph: Graph, x: Node, w: Node) => addBias(graph, maxPool2d(graph, x, height!, width!, stride!), w),
+    build: (graph: Graph, x: Node, w: Node) => addBias(graph, maxPool2d(graph, x, window), w),
     apart: true,
   })),
   {
@@ -118,7 +124,8 @@ const CASES: Case[] = [
     ops: ['averagePool2d'],
     dims: [4, 5, 2],
     weightDims: [2],
-    build: (graph, x, w) => addBias(graph, affine(graph, averagePool2d(graph, x, 2, 3, 1), 3), w),
+    build: (graph, x, w) =>
+      addBias(graph, affine(graph, averagePool2d(graph, x, { size: [2, 3], stride: [1, 2] }), 3), w),
   },
   {
     // its own gradient is the pooling again
@@ -127,7 +134,7 @@ const CASES: Case[] = [
     dims: [4, 5, 2],
     weightDims: [2],
     build: (graph, x, w) => {
-      const y = averagePool2d(graph, x, 2, 2, 2);
+      const y = averagePool2d(graph, x, { size: [2, 2], stride: [2, 1] });
       return addBias(graph, affine(graph, opOf(y).gradient!(graph, y, y)[0]!, 9), w);
     },
   },

@@ -440,7 +440,7 @@ export interface Kernels {
   // ---- convolution and pooling (images: height × width × channels, "NHWC") ------------------------------------------
   /**
    * Cross-correlation, what the field calls convolution: y (images, outHeight, outWidth, filters) =
-   * activation(Σ over ky, kx, c of x (images, oy·stride + ky·dilation − padTop, ox·stride + kx·dilation − padLeft, c) ·
+   * activation(Σ over ky, kx, c of x (images, oy·strideHeight + ky·dilationHeight − padTop, ox·strideWidth + kx·dilationWidth − padLeft, c) ·
    * w (ky, kx, c, filters) [+ bias (filters)]), zeros outside the image. flags: GemmFlag.bias. Sums as in `gemm`, with k = (ky, kx, c).
    */
   conv2d(
@@ -451,8 +451,10 @@ export interface Kernels {
     channels: number,
     kernelHeight: number,
     kernelWidth: number,
-    stride: number,
-    dilation: number,
+    strideHeight: number,
+    strideWidth: number,
+    dilationHeight: number,
+    dilationWidth: number,
     padTop: number,
     padLeft: number,
     outHeight: number,
@@ -476,8 +478,10 @@ export interface Kernels {
     channels: number,
     kernelHeight: number,
     kernelWidth: number,
-    stride: number,
-    dilation: number,
+    strideHeight: number,
+    strideWidth: number,
+    dilationHeight: number,
+    dilationWidth: number,
     padTop: number,
     padLeft: number,
     outHeight: number,
@@ -499,8 +503,10 @@ export interface Kernels {
     channels: number,
     kernelHeight: number,
     kernelWidth: number,
-    stride: number,
-    dilation: number,
+    strideHeight: number,
+    strideWidth: number,
+    dilationHeight: number,
+    dilationWidth: number,
     padTop: number,
     padLeft: number,
     outHeight: number,
@@ -523,7 +529,8 @@ export interface Kernels {
     channels: number,
     kernelHeight: number,
     kernelWidth: number,
-    stride: number,
+    strideHeight: number,
+    strideWidth: number,
   ): void;
   /** dx: each window's dy goes to its first largest value, in row-major order */
   maxPool2dGrad(
@@ -536,7 +543,8 @@ export interface Kernels {
     channels: number,
     kernelHeight: number,
     kernelWidth: number,
-    stride: number,
+    strideHeight: number,
+    strideWidth: number,
   ): void;
   /** y = mean of each kernelHeight × kernelWidth window; windows lie wholly inside the image */
   averagePool2d(
@@ -548,7 +556,8 @@ export interface Kernels {
     channels: number,
     kernelHeight: number,
     kernelWidth: number,
-    stride: number,
+    strideHeight: number,
+    strideWidth: number,
   ): void;
   averagePool2dGrad(
     dy: Pointer,
@@ -559,7 +568,8 @@ export interface Kernels {
     channels: number,
     kernelHeight: number,
     kernelWidth: number,
-    stride: number,
+    strideHeight: number,
+    strideWidth: number,
   ): void;
 
   /** y (images, height·factor, width·factor, channels): each pixel of x (images, height, width, channels) factor × factor times */

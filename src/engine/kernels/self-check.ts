@@ -130,11 +130,12 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
   /** Every edge, odd sizes, padding, strides, and taps that lie apart. */
   function convolutionCases(): KernelCase[] {
     const geometries = [
-      // kernel 3 × 2 · stride, dilation, padTop, padLeft, outHeight, outWidth
-      [1, 1, 0, 0, 3, 6],
-      [1, 1, 1, 0, 5, 7],
-      [2, 1, 1, 0, 3, 4],
-      [1, 2, 2, 1, 5, 7],
+      // kernel 3 × 2 · strides, dilations, padTop, padLeft, outHeight, outWidth
+      [1, 1, 1, 1, 0, 0, 3, 6],
+      [1, 1, 1, 1, 1, 0, 5, 7],
+      [2, 1, 1, 1, 1, 0, 3, 7],
+      [1, 2, 2, 1, 2, 0, 5, 4],
+      [1, 1, 1, 3, 2, 1, 5, 6],
     ];
     const image = [images, height, width, channels];
     const perGeometry = geometries.flatMap((geometry): KernelCase[] => {
@@ -149,10 +150,10 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
     });
     return [
       ...perGeometry,
-      { kernel: 'maxPool2d', args: [pixels, outputs, ...image, 3, 2, 2], tolerance: 0 },
-      { kernel: 'maxPool2dGrad', args: [pixels, weights, outputs, ...image, 3, 2, 2], tolerance: 1e-6 },
-      { kernel: 'averagePool2d', args: [pixels, outputs, ...image, 2, 3, 2], tolerance: 1e-6 },
-      { kernel: 'averagePool2dGrad', args: [weights, outputs, ...image, 2, 3, 2], tolerance: 1e-6 },
+      { kernel: 'maxPool2d', args: [pixels, outputs, ...image, 3, 2, 1, 2], tolerance: 0 },
+      { kernel: 'maxPool2dGrad', args: [pixels, weights, outputs, ...image, 3, 2, 1, 2], tolerance: 1e-6 },
+      { kernel: 'averagePool2d', args: [pixels, outputs, ...image, 2, 3, 2, 1], tolerance: 1e-6 },
+      { kernel: 'averagePool2dGrad', args: [weights, outputs, ...image, 2, 3, 2, 1], tolerance: 1e-6 },
       { kernel: 'upsample2d', args: [pixels, outputs, images, 2, 3, channels, 2], tolerance: 0 },
       { kernel: 'upsample2dGrad', args: [pixels, outputs, images, 2, 3, channels, 2], tolerance: 1e-6 },
       { kernel: 'mulChannels', args: [pixels, weights, outputs, images, height * width, channels], tolerance: 0 },

@@ -14,9 +14,9 @@ export interface Conv2dDescription extends WeightsDescription, ops.ConvolutionWi
 
 /** x (rows, height, width, channels); fans as He and Glorot count them: a unit sees a window of every channel. */
 export function conv2d({ graph, parameters }: LayerContext, x: Node, layer: Conv2dDescription): Node {
-  const { name, kernelHeight, kernelWidth, filters } = layer;
-  const shape = [kernelHeight, kernelWidth, lastDim(x), filters];
-  const taps = kernelHeight * kernelWidth;
+  const { name, kernel, filters } = layer;
+  const shape = [...kernel, lastDim(x), filters];
+  const taps = kernel[0] * kernel[1];
   const fan = { fanIn: taps * lastDim(x), fanOut: taps * filters };
   const w = parameters.get(`${name}.weight`, [fan.fanIn, filters], layer.init, fan, shape);
   let y = ops.conv2d(graph, x, w, layer);

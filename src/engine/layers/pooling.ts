@@ -1,23 +1,22 @@
-import type { Node } from '../graph/graph.ts';
+import { lastDim, type Node } from '../graph/graph.ts';
 import { reshape } from '../ops/elementwise.ts';
-import { averagePool2d, maxPool2d } from '../ops/pooling.ts';
+import { averagePool2d, maxPool2d, type PoolingWindow, wholeImage } from '../ops/pooling.ts';
 import type { LayerContext } from './context.ts';
 
 export type PoolingDescription =
-  | { type: 'max_pool2d' | 'average_pool2d'; name: string; size: number; stride: number }
+  | ({ type: 'max_pool2d' | 'average_pool2d'; name: string } & PoolingWindow)
   | { type: 'global_max_pool2d' | 'global_average_pool2d'; name: string };
 
 /** x (rows, height, width, channels) */
 export function pool({ graph }: LayerContext, x: Node, layer: PoolingDescription): Node {
-  const [height, width, channels] = x.shape.dims as [number, number, number];
   switch (layer.type) {
     case 'max_pool2d':
-      return maxPool2d(graph, x, layer.size, layer.size, layer.stride);
+      return maxPool2d(graph, x, layer);
     case 'average_pool2d':
-      return averagePool2d(graph, x, layer.size, layer.size, layer.stride);
+      return averagePool2d(graph, x, layer);
     case 'global_max_pool2d':
-      return reshape(graph, maxPool2d(graph, x, height, width, 1), channels);
+      return reshape(graph, maxPool2d(graph, x, wholeImage(x)), lastDim(x));
     case 'global_average_pool2d':
-      return reshape(graph, averagePool2d(graph, x, height, width, 1), channels);
+      return reshape(graph, averagePool2d(graph, x, wholeImage(x)), lastDim(x));
   }
 }

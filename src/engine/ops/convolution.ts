@@ -12,54 +12,58 @@ import type { Op } from './op.ts';
  *   conv2dWeightGrad   dw = Σ over positions of windows(x)ᵀ · dy   gradient to the weights; shared out by rows of dw
  */
 export interface ConvolutionWindow {
-  kernelHeight: number;
-  kernelWidth: number;
-  stride: number;
+  kernel: Sides;
+  /** distance between two windows */
+  stride: Sides;
   /** distance between two taps of the kernel; 1: neighbours */
-  dilation: number;
-  /** valid: windows lie inside the image; same: zeros around it, so that the output has ⌈size / stride⌉ places */
-  padding: 'valid' | 'same';
+  dilation: Sides;
+  /**
+   * valid: windows lie inside the image; same: zeros around it, so that the output has ⌈size / stride⌉ places; causal: as many places, all
+   * zeros before the first, so that a window ends where it stands
+   */
+  padding: 'valid' | 'same' | 'causal';
 }
+
+/** [height, width] */
+export type Sides = readonly [number, number];
 
 /** All sizes of one convolution: image, window, output. */
 interface Geometry extends Omit<ConvolutionWindow, 'padding'> {
   height: number;
   width: number;
   channels: number;
-  padTop: number;
-  padLeft: number;
-  outHeight: number;
-  outWidth: number;
+  /** zeros above and to the left */
+  before: Sides;
+  /** height and width of the output */
+  places: Sides;
 }
 
 /** Places along one side of the output, and zeros before the first of the input (TensorFlow's and ONNX's SAME_UPPER: the odd one comes last). */
-export function convolutionExtent(
-  size: number,
-  kernel: number,
-  { stride, dilation, padding }: Pick<ConvolutionWindow, 'stride' | 'dilation' | 'padding'>,
-): { places: number; before: number } {
-  const reach = (kernel - 1) * dilation + 1;
-  if (padding === 'valid') return { places: Math.floor((size - reach) / stride) + 1, before: 0 };
+function extentOf(window: ConvolutionWindow, side: 0 | 1, size: number): { places: number; before: number } {
+  const stride = window.stride[side];
+  const reach = (window.kernel[side] - 1) * window.dilation[side] + 1;
+  if (window.padding === 'valid') return { places: Math.floor((size - reach) / stride) + 1, before: 0 };
   const places = Math.ceil(size / stride);
+  if (window.padding === 'causal') return { places, before: reach - 1 };
   return { places, before: Math.floor(Math.max(0, (places - 1) * stride + reach - size) / 2) };
 }
 
 /** y (rows, outHeight, outWidth, filters) = x (rows, height, width, channels) convolved with w (kernelHeight·kernelWidth·channels, filters) */
 export function conv2d(graph: Graph, x: Node, w: Node, window: ConvolutionWindow): Node {
   const [height, width, channels] = x.shape.dims as [number, number, number];
-  const { kernelHeight, kernelWidth, stride, dilation } = window;
-  const windowSize = kernelHeight * kernelWidth * channels;
+  const { kernel, stride, dilation } = window;
+  const windowSize = kernel[0] * kernel[1] * channels;
   if (x.shape.dims.length !== 3) throw new Error(`conv2d takes (height, width, channels), not (${x.shape.dims})`);
   if (firstDim(w) !== windowSize) throw new Error(`conv2d: ${firstDim(w)} weights for windows of ${windowSize}`);
   if (windowSize > WINDOWS_MAX_FLOATS)
     throw new Error(`conv2d: a window has ${windowSize} values, at most ${WINDOWS_MAX_FLOATS}`);
-  const down = convolutionExtent(height, kernelHeight, window);
-  const across = convolutionExtent(width, kernelWidth, window);
+  const down = extentOf(window, 0, height);
+  const across = extentOf(window, 1, width);
   if (down.places < 1 || across.places < 1)
     throw new Error(`conv2d: the window reaches beyond an image of ${height} × ${width}`);
   const geometry: Geometry = {
-    ...{ height, width, channels, kernelHeight, kernelWidth, stride, dilation },
-    ...{ padTop: down.before, padLeft: across.before, outHeight: down.places, outWidth: across.places },
+    ...{ height, width, channels, kernel, stride, dilation },
+    ...{ before: [down.before, across.before], places: [down.places, across.places] },
   };
   return convolve(graph, x, w, geometry);
 }
@@ -67,8 +71,7 @@ export function conv2d(graph: Graph, x: Node, w: Node, window: ConvolutionWindow
 const geometryOf = (node: Node) => node.attributes.geometry as Geometry;
 
 function convolve(graph: Graph, x: Node, w: Node, geometry: Geometry): Node {
-  const { outHeight, outWidth } = geometry;
-  return graph.add('conv2d', [x, w], batched(outHeight, outWidth, lastDim(w)), { geometry });
+  return graph.add('conv2d', [x, w], batched(...geometry.places, lastDim(w)), { geometry });
 }
 
 function inputGradient(graph: Graph, dy: Node, w: Node, geometry: Geometry): Node {
@@ -77,17 +80,12 @@ function inputGradient(graph: Graph, dy: Node, w: Node, geometry: Geometry): Nod
 }
 
 function weightGradient(graph: Graph, x: Node, dy: Node, geometry: Geometry): Node {
-  const { kernelHeight, kernelWidth, channels } = geometry;
-  return graph.add('conv2dWeightGrad', [x, dy], fixed(kernelHeight * kernelWidth * channels, lastDim(dy)), {
-    geometry,
-  });
+  const { kernel, channels } = geometry;
+  return graph.add('conv2dWeightGrad', [x, dy], fixed(kernel[0] * kernel[1] * channels, lastDim(dy)), { geometry });
 }
 
 function sizes(g: Geometry, filters: number): Argument[] {
-  return [
-    ...[g.height, g.width, g.channels, g.kernelHeight, g.kernelWidth, g.stride, g.dilation],
-    ...[g.padTop, g.padLeft, g.outHeight, g.outWidth, filters],
-  ];
+  return [g.height, g.width, g.channels, ...g.kernel, ...g.stride, ...g.dilation, ...g.before, ...g.places, filters];
 }
 
 function lowerForward(node: Node) {
@@ -110,9 +108,9 @@ function lowerForward(node: Node) {
 
 /** Multiply-adds of one image, twice. */
 function flops(node: Node): number {
-  const { kernelHeight, kernelWidth, channels, outHeight, outWidth } = geometryOf(node);
+  const { kernel, channels, places } = geometryOf(node);
   const filters = node.op === 'conv2dInputGrad' ? lastDim(node.inputs[0]!) : lastDim(node);
-  return 2 * kernelHeight * kernelWidth * channels * filters * outHeight * outWidth;
+  return 2 * kernel[0] * kernel[1] * channels * filters * places[0] * places[1];
 }
 
 export const convolutions: Op[] = [

@@ -12,8 +12,10 @@ const SIZES = [
   'channels',
   'kernelHeight',
   'kernelWidth',
-  'stride',
-  'dilation',
+  'strideHeight',
+  'strideWidth',
+  'dilationHeight',
+  'dilationWidth',
   'padTop',
   'padLeft',
   'outHeight',
@@ -37,8 +39,8 @@ export function createConvolution({ f32 }: Views): Pick<Kernels, 'conv2d' | 'con
           let k = 0;
           for (let ky = 0; ky < g.kernelHeight; ky++) {
             for (let kx = 0; kx < g.kernelWidth; kx++) {
-              const iy = oy * g.stride + ky * g.dilation - g.padTop;
-              const ix = ox * g.stride + kx * g.dilation - g.padLeft;
+              const iy = oy * g.strideHeight + ky * g.dilationHeight - g.padTop;
+              const ix = ox * g.strideWidth + kx * g.dilationWidth - g.padLeft;
               const inside = iy >= 0 && iy < g.height && ix >= 0 && ix < g.width;
               const pixel = at(x) + ((image * g.height + iy) * g.width + ix) * g.channels;
               for (let c = 0; c < g.channels; c++, k++) if (inside) visit(position, k, pixel + c);

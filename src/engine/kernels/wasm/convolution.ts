@@ -72,8 +72,10 @@ function windows(
   channels: u32,
   kernelHeight: u32,
   kernelWidth: u32,
-  stride: u32,
-  dilation: u32,
+  strideHeight: u32,
+  strideWidth: u32,
+  dilationHeight: u32,
+  dilationWidth: u32,
   padTop: u32,
   padLeft: u32,
   outHeight: u32,
@@ -87,14 +89,14 @@ function windows(
   const rowSize = kernelWidth * channels;
   for (; count > 0; count--) {
     const base = x + <usize>image * imageBytes;
-    const left = <i32>(ox * stride) - <i32>padLeft;
+    const left = <i32>(ox * strideWidth) - <i32>padLeft;
     const wholeRow =
-      dilation == 1 && left >= 0 && <u32>left + kernelWidth <= width;
+      dilationWidth == 1 && left >= 0 && <u32>left + kernelWidth <= width;
     for (let ky: u32 = 0; ky < kernelHeight; ky++) {
       const begin = ky * rowSize;
       if (begin + rowSize <= from) continue;
       if (begin >= to) break;
-      const iy = <i32>(oy * stride + ky * dilation) - <i32>padTop;
+      const iy = <i32>(oy * strideHeight + ky * dilationHeight) - <i32>padTop;
       const inside = iy >= 0 && iy < <i32>height;
       const line = base + ((<usize>(<u32>iy * width) * channels) << 2);
       if (inside && wholeRow) {
@@ -112,7 +114,7 @@ function windows(
         const a = max(start, from);
         const b = min(start + channels, to);
         if (b <= a) continue;
-        const ix = left + <i32>(kx * dilation);
+        const ix = left + <i32>(kx * dilationWidth);
         if (inside && ix >= 0 && ix < <i32>width) {
           const run = line + (<usize>(<u32>ix * channels + a - start) << 2);
           if (add) addRun(out, run, b - a);
@@ -142,8 +144,10 @@ export function conv2d(
   channels: u32,
   kernelHeight: u32,
   kernelWidth: u32,
-  stride: u32,
-  dilation: u32,
+  strideHeight: u32,
+  strideWidth: u32,
+  dilationHeight: u32,
+  dilationWidth: u32,
   padTop: u32,
   padLeft: u32,
   outHeight: u32,
@@ -163,7 +167,7 @@ export function conv2d(
   const matrix = scratch + WINDOWS_OFFSET;
   for (let first: u32 = 0; first < positions; first += block) {
     const count = min(block, positions - first);
-    windows(false, x, first, count, 0, size, matrix, height, width, channels, kernelHeight, kernelWidth, stride, dilation, padTop, padLeft, outHeight, outWidth);
+    windows(false, x, first, count, 0, size, matrix, height, width, channels, kernelHeight, kernelWidth, strideHeight, strideWidth, dilationHeight, dilationWidth, padTop, padLeft, outHeight, outWidth);
     gemm(flags, count, filters, size, matrix, size, w, filters, y, filters, bias, activation, alpha, scratch);
     y += <usize>(count * filters) << 2;
   }
@@ -177,8 +181,10 @@ export function conv2dInputGrad(
   channels: u32,
   kernelHeight: u32,
   kernelWidth: u32,
-  stride: u32,
-  dilation: u32,
+  strideHeight: u32,
+  strideWidth: u32,
+  dilationHeight: u32,
+  dilationWidth: u32,
   padTop: u32,
   padLeft: u32,
   outHeight: u32,
@@ -197,7 +203,7 @@ export function conv2dInputGrad(
   for (let first: u32 = 0; first < positions; first += block) {
     const count = min(block, positions - first);
     gemm(TRANSPOSE_B, count, size, filters, dy, filters, w, filters, matrix, size, 0, 0, 0, scratch);
-    windows(true, dx, first, count, 0, size, matrix, height, width, channels, kernelHeight, kernelWidth, stride, dilation, padTop, padLeft, outHeight, outWidth);
+    windows(true, dx, first, count, 0, size, matrix, height, width, channels, kernelHeight, kernelWidth, strideHeight, strideWidth, dilationHeight, dilationWidth, padTop, padLeft, outHeight, outWidth);
     dy += <usize>(count * filters) << 2;
   }
 }
@@ -210,8 +216,10 @@ export function conv2dWeightGrad(
   channels: u32,
   kernelHeight: u32,
   kernelWidth: u32,
-  stride: u32,
-  dilation: u32,
+  strideHeight: u32,
+  strideWidth: u32,
+  dilationHeight: u32,
+  dilationWidth: u32,
   padTop: u32,
   padLeft: u32,
   outHeight: u32,
@@ -230,7 +238,7 @@ export function conv2dWeightGrad(
   const matrix = scratch + WINDOWS_OFFSET;
   for (let first: u32 = 0; first < positions; first += block) {
     const count = min(block, positions - first);
-    windows(false, x, first, count, firstRow, firstRow + rows, matrix, height, width, channels, kernelHeight, kernelWidth, stride, dilation, padTop, padLeft, outHeight, outWidth);
+    windows(false, x, first, count, firstRow, firstRow + rows, matrix, height, width, channels, kernelHeight, kernelWidth, strideHeight, strideWidth, dilationHeight, dilationWidth, padTop, padLeft, outHeight, outWidth);
     const flags = first == 0 ? TRANSPOSE_A : TRANSPOSE_A | ACCUMULATE;
     gemm(flags, rows, filters, count, matrix, rows, dy, filters, dw, filters, 0, 0, 0, scratch);
     dy += <usize>(count * filters) << 2;
