@@ -60,38 +60,46 @@ const WINDOWS: ConvolutionWindow[] = [
   { kernel: [2, 2], stride: [1, 2], dilation: [2, 1], padding: 'valid' },
   { kernel: [1, 3], stride: [1, 2], dilation: [1, 2], padding: 'causal' },
 ];
-const IMAGE = [4, 5, 2];
-const FILTERS = 3;
-/** The operation `name` of what differentiating `conv2d` gives, so that its own gradient can be looked at. */
-function gradientOfConv2d(graph: Graph, x: Node, w: Node, window: ConvolutionWindow, name: string): Node {
-  const y = conv2d(graph, x, w, window);
+/** channels, filters, groups: one group, several, one for each channel, and one for each with several filters */
+const GROUPS = [
+  [2, 3, 1],
+  [4, 6, 2],
+  [3, 3, 3],
+  [2, 6, 2],
+] as const;
+/** The operation `name` of what differentiating y gives, so that its own gradient can be looked at. */
+function gradientOf(graph: Graph, y: Node, name: string): Node {
   return opOf(y).gradient!(graph, y, y).find((node) => node?.op === name)!;
 }
-const convolutionCases = WINDOWS.flatMap((window): Case[] => {
+/** every window in one group, and in one of the others */
+const convolutions = WINDOWS.flatMap((window, i) => [0, 1 + (i % 3)].map((at) => ({ window, sizes: GROUPS[at]! })));
+const convolutionCases = convolutions.flatMap(({ window, sizes: [channels, filters, groups] }): Case[] => {
   const { kernel, stride, dilation, padding } = window;
-  const weightDims = [kernel[0] * kernel[1] * IMAGE[2]!, FILTERS];
-  const label = `${kernel.join(' × ')}, stride ${stride}, dilation ${dilation}, ${padding}`;
-  const common = { dims: IMAGE, weightDims };
+  const weightDims = [(kernel[0] * kernel[1] * channels) / groups, filters];
+  const sides = `${kernel.join(' × ')}, stride ${stride}, dilation ${dilation}, ${padding}`;
+  const label = `${sides}, ${channels} to ${filters} channels in groups: ${groups}`;
+  const common = { dims: [4, 5, channels], weightDims };
+  const convolve = (graph: Graph, x: Node, w: Node) => conv2d(graph, x, w, window, groups);
   return [
     {
       name: `conv2d ${label}`,
       ops: ['conv2d'],
       ...common,
-      build: (graph, x, w) => affine(graph, conv2d(graph, x, w, window), 0.5),
+      build: (graph, x, w) => affine(graph, convolve(graph, x, w), 0.5),
     },
     {
       name: `conv2dInputGrad ${label}`,
       ops: ['conv2dInputGrad'],
       ...common,
-      build: (graph, x, w) => affine(graph, gradientOfConv2d(graph, x, w, window, 'conv2dInputGrad'), 0.05),
+      build: (graph, x, w) => affine(graph, gradientOf(graph, convolve(graph, x, w), 'conv2dInputGrad'), 0.05),
     },
     {
       name: `conv2dWeightGrad ${label}`,
       ops: ['conv2dWeightGrad'],
       ...common,
       build: (graph, x, w) => {
-        const dw = affine(graph, gradientOfConv2d(graph, x, w, window, 'conv2dWeightGrad'), 0.01);
-        return affine(graph, conv2d(graph, x, dw, window), 0.2);
+        const dw = affine(graph, gradientOf(graph, convolve(graph, x, w), 'conv2dWeightGrad'), 0.01);
+        return affine(graph, convolve(graph, x, dw), 0.2);
       },
     },
   ];

@@ -1,12 +1,13 @@
 import { batched, elementsOf, firstDim, fixed, type Graph, lastDim, type Node } from '../graph/graph.ts';
-import { Activation, GemmFlag, WINDOWS_MAX_FLOATS } from '../kernels/abi.ts';
+import { Activation, GemmFlag, type KernelName, WINDOWS_MAX_FLOATS } from '../kernels/abi.ts';
 import { type Argument, at, whole } from '../plan/call.ts';
 import type { Epilogue } from './matmul.ts';
 import type { Op } from './op.ts';
 
 /**
  * Two-dimensional convolution over images (height, width, channels). The weights are a matrix (kernelHeight·kernelWidth·channels, filters),
- * the rows in the order (ky, kx, c). Three forms, closed under differentiation, as those of a matrix product are:
+ * the rows in the order (ky, kx, c). With groups, each run of filters / groups filters sees the run of channels / groups channels at the same
+ * place, and c counts within it. Three forms, closed under differentiation, as those of a matrix product are:
  *   conv2d             y  = windows(x) · w              forward; shared out by images
  *   conv2dInputGrad    dx = windowsᵀ(dy · wᵀ)           gradient to the input; shared out by images
  *   conv2dWeightGrad   dw = Σ over positions of windows(x)ᵀ · dy   gradient to the weights; shared out by rows of dw
@@ -36,6 +37,7 @@ interface Geometry extends Omit<ConvolutionWindow, 'padding'> {
   before: Sides;
   /** height and width of the output */
   places: Sides;
+  groups: number;
 }
 
 /** Places along one side of the output, and zeros before the first of the input (TensorFlow's and ONNX's SAME_UPPER: the odd one comes last). */
@@ -48,11 +50,13 @@ function extentOf(window: ConvolutionWindow, side: 0 | 1, size: number): { place
   return { places, before: Math.floor(Math.max(0, (places - 1) * stride + reach - size) / 2) };
 }
 
-/** y (rows, outHeight, outWidth, filters) = x (rows, height, width, channels) convolved with w (kernelHeight·kernelWidth·channels, filters) */
-export function conv2d(graph: Graph, x: Node, w: Node, window: ConvolutionWindow): Node {
+/** y (rows, outHeight, outWidth, filters) = x (rows, height, width, channels) convolved with w (kernelHeight·kernelWidth·channels/groups, filters) */
+export function conv2d(graph: Graph, x: Node, w: Node, window: ConvolutionWindow, groups = 1): Node {
   const [height, width, channels] = x.shape.dims as [number, number, number];
   const { kernel, stride, dilation } = window;
-  const windowSize = kernel[0] * kernel[1] * channels;
+  if (channels % groups !== 0 || lastDim(w) % groups !== 0)
+    throw new Error(`conv2d: ${channels} channels and ${lastDim(w)} filters do not make ${groups} groups`);
+  const windowSize = (kernel[0] * kernel[1] * channels) / groups;
   if (x.shape.dims.length !== 3) throw new Error(`conv2d takes (height, width, channels), not (${x.shape.dims})`);
   if (firstDim(w) !== windowSize) throw new Error(`conv2d: ${firstDim(w)} weights for windows of ${windowSize}`);
   if (windowSize > WINDOWS_MAX_FLOATS)
@@ -63,7 +67,7 @@ export function conv2d(graph: Graph, x: Node, w: Node, window: ConvolutionWindow
     throw new Error(`conv2d: the window reaches beyond an image of ${height} × ${width}`);
   const geometry: Geometry = {
     ...{ height, width, channels, kernel, stride, dilation },
-    ...{ before: [down.before, across.before], places: [down.places, across.places] },
+    ...{ before: [down.before, across.before], places: [down.places, across.places], groups },
   };
   return convolve(graph, x, w, geometry);
 }
@@ -80,12 +84,25 @@ function inputGradient(graph: Graph, dy: Node, w: Node, geometry: Geometry): Nod
 }
 
 function weightGradient(graph: Graph, x: Node, dy: Node, geometry: Geometry): Node {
-  const { kernel, channels } = geometry;
-  return graph.add('conv2dWeightGrad', [x, dy], fixed(kernel[0] * kernel[1] * channels, lastDim(dy)), { geometry });
+  const { kernel, channels, groups } = geometry;
+  const shape = fixed((kernel[0] * kernel[1] * channels) / groups, lastDim(dy));
+  return graph.add('conv2dWeightGrad', [x, dy], shape, { geometry });
 }
 
 function sizes(g: Geometry, filters: number): Argument[] {
-  return [g.height, g.width, g.channels, ...g.kernel, ...g.stride, ...g.dilation, ...g.before, ...g.places, filters];
+  const window = [...g.kernel, ...g.stride, ...g.dilation, ...g.before];
+  return [g.height, g.width, g.channels, ...window, ...g.places, filters, g.groups];
+}
+
+type Form = 'conv2d' | 'conv2dInputGrad' | 'conv2dWeightGrad';
+
+/**
+ * A product of matrices for each group has too few columns to be worth it where a group is one channel with a few filters: those have kernels
+ * of their own. From 16 filters to a channel, products are as fast.
+ */
+function kernelOf(form: Form, { channels, groups }: Geometry, filters: number) {
+  const isDepthwise = groups > 1 && groups === channels && filters < 16 * channels;
+  return isDepthwise ? (form.replace('conv2d', 'depthwiseConv2d') as KernelName) : form;
 }
 
 function lowerForward(node: Node) {
@@ -103,14 +120,14 @@ function lowerForward(node: Node) {
     alpha,
     { own: 'scratch' },
   ];
-  return [{ kernel: 'conv2d' as const, args }];
+  return [{ kernel: kernelOf('conv2d', geometryOf(node), lastDim(node)), args }];
 }
 
 /** Multiply-adds of one image, twice. */
 function flops(node: Node): number {
-  const { kernel, channels, places } = geometryOf(node);
+  const { kernel, channels, places, groups } = geometryOf(node);
   const filters = node.op === 'conv2dInputGrad' ? lastDim(node.inputs[0]!) : lastDim(node);
-  return 2 * kernel[0] * kernel[1] * channels * filters * places[0] * places[1];
+  return (2 * kernel[0] * kernel[1] * channels * filters * places[0] * places[1]) / groups;
 }
 
 export const convolutions: Op[] = [
@@ -138,7 +155,7 @@ export const convolutions: Op[] = [
       const [dy, w] = node.inputs as [Node, Node];
       return [
         {
-          kernel: 'conv2dInputGrad',
+          kernel: kernelOf('conv2dInputGrad', geometryOf(node), lastDim(dy)),
           args: [
             { units: 1 },
             ...sizes(geometryOf(node), lastDim(dy)),
@@ -164,7 +181,7 @@ export const convolutions: Op[] = [
       const [x, dy] = node.inputs as [Node, Node];
       return [
         {
-          kernel: 'conv2dWeightGrad',
+          kernel: kernelOf('conv2dWeightGrad', geometryOf(node), lastDim(dy)),
           args: [
             { rows: 1 },
             ...sizes(geometryOf(node), lastDim(dy)),
