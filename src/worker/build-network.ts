@@ -5,6 +5,7 @@ import type { PlateauDescription } from '../engine/plateau.ts';
 import type { ScheduleDescription } from '../engine/schedules.ts';
 import type { JobSpec } from '../spec/job.ts';
 import type { OutputLayer } from '../spec/layers/dense.ts';
+import { bothSides } from '../spec/layers/images.ts';
 import type { Layer } from '../spec/model.ts';
 import { MODEL_INPUT, shapeOfInputs } from '../spec/model-shapes.ts';
 import type { Preparation } from '../spec/preparation.ts';
@@ -43,11 +44,11 @@ function buildLayer(layer: Layer): LayerDescription {
     }
     case 'conv2d': {
       const { bias_init: biasInit, kernel_size: kernel, stride, dilation, ...rest } = layer;
-      return { ...rest, kernel: sidesOf(kernel), stride: sidesOf(stride), dilation: sidesOf(dilation), biasInit };
+      return { ...rest, kernel: bothSides(kernel), stride: bothSides(stride), dilation: bothSides(dilation), biasInit };
     }
     case 'max_pool2d':
     case 'average_pool2d':
-      return { ...layer, size: sidesOf(layer.size), stride: sidesOf(layer.stride) };
+      return { ...layer, size: bothSides(layer.size), stride: bothSides(layer.stride) };
     default:
       return layer;
   }
@@ -149,5 +150,3 @@ export function buildPlateau(spec: JobSpec): PlateauDescription | null {
     lowestShare: Math.min(1, lowest / optimizer.learning_rate),
   };
 }
-
-const sidesOf = (side: number) => [side, side] as const;

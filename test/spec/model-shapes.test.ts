@@ -57,6 +57,12 @@ describe('layers over images', () => {
       /9 × 9 reaches beyond an image of 8 × 8/,
     ],
     [
+      'a window too wide',
+      [conv({ kernel_size: [2, 5], dilation: [1, 2] }), { type: 'flatten' }],
+      '/model/layers/0/kernel_size',
+      /2 × 9 reaches beyond an image of 8 × 8/,
+    ],
+    [
       'pooling beyond the image',
       [{ type: 'max_pool2d', size: 8 }, { type: 'average_pool2d' }, { type: 'flatten' }],
       '/model/layers/1/size',
@@ -116,20 +122,24 @@ describe('layers over images', () => {
     const size = fc.integer({ min: 1, max: 12 });
     const small = fc.integer({ min: 1, max: 4 });
     const edge = fc.integer({ min: 0, max: 2 });
+    const sides = (most: number) => {
+      const side = fc.integer({ min: 1, max: most });
+      return fc.oneof(side, fc.tuple(side, side));
+    };
     const layer = fc.oneof(
       fc.record({
         type: fc.constant('conv2d'),
         filters: small,
-        kernel_size: small,
-        stride: small,
-        dilation: fc.integer({ min: 1, max: 2 }),
+        kernel_size: sides(4),
+        stride: sides(4),
+        dilation: sides(2),
         padding: fc.constantFrom('valid', 'same'),
       }),
-      fc.record({ type: fc.constantFrom('max_pool2d', 'average_pool2d'), size: small, stride: small }),
       fc.record({ type: fc.constantFrom('dropout', 'spatial_dropout') }),
       fc.record({ type: fc.constant('upsample2d'), factor: fc.integer({ min: 1, max: 3 }) }),
       fc.record({ type: fc.constant('zero_padding2d'), top: edge, bottom: edge, left: edge, right: edge }),
       fc.record({ type: fc.constant('permute'), order: fc.shuffledSubarray([0, 1, 2], { minLength: 3 }) }),
+      fc.record({ type: fc.constantFrom('max_pool2d', 'average_pool2d'), size: sides(4), stride: sides(4) }),
     );
     const end = fc.constantFrom('flatten', 'global_max_pool2d', 'global_average_pool2d');
     let fitting = 0;

@@ -1,8 +1,25 @@
+import { Type } from 'typebox';
 import { misfit, type RowShape, type ShapeAfter, show } from './rule.ts';
 
 /** What layers over images (height, width, channels) have in common. */
 
 export type ImageShape = readonly [number, number, number];
+
+/** Both sides of a window, or a number that stands for both. */
+export type Sides = number | [height: number, width: number];
+
+export function sides(description: string, options: Record<string, unknown> = {}) {
+  const side = Type.Integer({ minimum: 1, maximum: 64 });
+  return Type.Unsafe<Sides>({
+    anyOf: [side, Type.Array(side, { minItems: 2, maxItems: 2 })],
+    description: `${description}: [height, width], or one number for both`,
+    ...options,
+  });
+}
+
+export function bothSides(value: Sides): [height: number, width: number] {
+  return typeof value === 'number' ? [value, value] : value;
+}
 
 /** A mistake, unless an image comes in. */
 export function notAnImage(type: string, shape: RowShape | undefined): ShapeAfter | null {
@@ -17,12 +34,11 @@ export function notAnImage(type: string, shape: RowShape | undefined): ShapeAfte
 
 export function reachesBeyond(
   field: string,
-  reach: number,
-  height: number,
-  width: number,
+  reach: readonly number[],
+  image: readonly number[],
   expected: string,
 ): ShapeAfter {
-  return misfit(field, `a window of ${reach} × ${reach} reaches beyond an image of ${height} × ${width}`, expected);
+  return misfit(field, `a window of ${reach.join(' × ')} reaches beyond an image of ${image.join(' × ')}`, expected);
 }
 
 /** Windows of `reach` that lie wholly inside `size` places. */

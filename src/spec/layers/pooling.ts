@@ -1,13 +1,13 @@
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
 import { closed, derived } from '../schema.ts';
 import { layerFields, tag } from './fields.ts';
-import { type ImageShape, notAnImage, placesOf, reachesBeyond } from './images.ts';
+import { bothSides, type ImageShape, notAnImage, placesOf, reachesBeyond, sides } from './images.ts';
 import { layerRule, type RowShape, type ShapeAfter } from './rule.ts';
 
 const poolFields = {
   ...layerFields,
-  size: Type.Integer({ minimum: 1, maximum: 64, default: 2, description: 'height and width of the window' }),
-  stride: Type.Integer({ minimum: 1, maximum: 64, description: 'distance between two windows', ...derived('size') }),
+  size: sides('the window', { default: 2 }),
+  stride: sides('distance between two windows', derived('size')),
 };
 
 const MaxPool2dLayer = closed(
@@ -31,8 +31,10 @@ const common = {
     const wrong = notAnImage(type, shape);
     if (wrong !== null) return wrong;
     const [height, width, channels] = shape as ImageShape;
-    if (size > Math.min(height, width)) return reachesBeyond('size', size, height, width, 'a smaller window');
-    return { shape: [placesOf(height, size, stride), placesOf(width, size, stride), channels] };
+    const [windows, strides] = [bothSides(size), bothSides(stride)];
+    const places = [height, width].map((n, side) => placesOf(n, windows[side]!, strides[side]!));
+    if (Math.min(...places) < 1) return reachesBeyond('size', windows, [height, width], 'a smaller window');
+    return { shape: [...places, channels] };
   },
 };
 
