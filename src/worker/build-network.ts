@@ -42,7 +42,12 @@ function buildLayer(layer: Layer): LayerDescription {
       const { bias_init: biasInit, ...rest } = layer;
       return { ...rest, biasInit };
     }
-    case 'conv2d': {
+    case 'conv1d': {
+      const { bias_init: biasInit, kernel_size: kernel, ...rest } = layer;
+      return { ...rest, kernel, biasInit };
+    }
+    case 'conv2d':
+    case 'conv2d_transpose': {
       const { bias_init: biasInit, kernel_size: kernel, stride, dilation, ...rest } = layer;
       return { ...rest, kernel: bothSides(kernel), stride: bothSides(stride), dilation: bothSides(dilation), biasInit };
     }

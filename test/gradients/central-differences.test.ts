@@ -3,7 +3,7 @@ import { differentiate } from '../../src/engine/graph/differentiate.ts';
 import { elementsOf, Graph, type Node } from '../../src/engine/graph/graph.ts';
 import { chooseKernels } from '../../src/engine/kernels/load.ts';
 import { activate } from '../../src/engine/ops/activations.ts';
-import { type ConvolutionWindow, conv2d } from '../../src/engine/ops/convolution.ts';
+import { type ConvolutionWindow, conv2d, conv2dTranspose } from '../../src/engine/ops/convolution.ts';
 import { dropout } from '../../src/engine/ops/dropout.ts';
 import { add, addBias, affine, columnSum, multiply, reshape, subtract } from '../../src/engine/ops/elementwise.ts';
 import { gather, parameter, rowOrder, table } from '../../src/engine/ops/leaves.ts';
@@ -105,6 +105,22 @@ const convolutionCases = convolutions.flatMap(({ window, sizes: [channels, filte
   ];
 });
 
+/** (2, 3, 2) to 3 channels; the gradient of a transposed convolution is a convolution, whose own gradient is looked at above */
+const TRANSPOSED: ConvolutionWindow[] = [
+  { kernel: [2, 3], stride: [2, 1], dilation: [1, 1], padding: 'valid' },
+  { kernel: [3, 2], stride: [2, 2], dilation: [1, 2], padding: 'same' },
+];
+const transposedCases = TRANSPOSED.map((window): Case => {
+  const { kernel, stride, dilation, padding } = window;
+  return {
+    name: `conv2dTranspose ${kernel.join(' × ')}, stride ${stride}, dilation ${dilation}, ${padding}`,
+    ops: ['conv2dInputGrad'],
+    dims: [2, 3, 2],
+    weightDims: [kernel[0] * kernel[1] * 3, 2],
+    build: (graph, x, w) => conv2dTranspose(graph, x, w, window),
+  };
+});
+
 const POOLS: PoolingWindow[] = [
   { size: [2, 2], stride: [2, 2] },
   { size: [3, 3], stride: [1, 1] },
@@ -119,6 +135,7 @@ const CASES: Case[] = [
   ...sequenceCases,
   ...normalizationCases,
   ...convolutionCases,
+  ...transposedCases,
   ...POOLS.map((window) => ({
     name: `maxPool2d ${window.size.join(' × ')}, stride ${window.stride}`,
     ops: ['maxPool2d'],

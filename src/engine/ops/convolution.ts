@@ -53,11 +53,38 @@ function extentOf(window: ConvolutionWindow, side: 0 | 1, size: number): { place
 /** y (rows, outHeight, outWidth, filters) = x (rows, height, width, channels) convolved with w (kernelHeight·kernelWidth·channels/groups, filters) */
 export function conv2d(graph: Graph, x: Node, w: Node, window: ConvolutionWindow, groups = 1): Node {
   const [height, width, channels] = x.shape.dims as [number, number, number];
-  const { kernel, stride, dilation } = window;
   if (channels % groups !== 0 || lastDim(w) % groups !== 0)
     throw new Error(`conv2d: ${channels} channels and ${lastDim(w)} filters do not make ${groups} groups`);
-  const windowSize = (kernel[0] * kernel[1] * channels) / groups;
   if (x.shape.dims.length !== 3) throw new Error(`conv2d takes (height, width, channels), not (${x.shape.dims})`);
+  return convolve(graph, x, w, layOut(window, [height, width, channels], groups, w));
+}
+
+/**
+ * y (rows, height, width, filters) = what conv2dInputGrad makes of x (rows, outHeight, outWidth, channels) and w (kernelHeight·kernelWidth·filters,
+ * channels), for a convolution that has x's size as its output: "transposed" (Zeiler et al. 2010). A side of n places becomes
+ * (n − 1)·stride + (kernel − 1)·dilation + 1 with valid padding, and n·stride with same.
+ */
+export function conv2dTranspose(graph: Graph, x: Node, w: Node, window: ConvolutionWindow): Node {
+  const { kernel, stride, dilation, padding } = window;
+  const sizeOf = (places: number, side: 0 | 1) =>
+    padding === 'valid' ? (places - 1) * stride[side] + (kernel[side] - 1) * dilation[side] + 1 : places * stride[side];
+  const [outHeight, outWidth, channels] = x.shape.dims as [number, number, number];
+  if (x.shape.dims.length !== 3) throw new Error(`conv2dTranspose takes images, not (${x.shape.dims})`);
+  if (lastDim(w) !== channels) throw new Error(`conv2dTranspose: weights for ${lastDim(w)} channels, not ${channels}`);
+  const filters = firstDim(w) / (kernel[0] * kernel[1]);
+  const image = [sizeOf(outHeight, 0), sizeOf(outWidth, 1), filters] as const;
+  return inputGradient(graph, x, w, layOut(window, image, 1, w));
+}
+
+/** Where the windows lie in an image. */
+function layOut(
+  window: ConvolutionWindow,
+  [height, width, channels]: readonly [number, number, number],
+  groups: number,
+  w: Node,
+): Geometry {
+  const { kernel, stride, dilation } = window;
+  const windowSize = (kernel[0] * kernel[1] * channels) / groups;
   if (firstDim(w) !== windowSize) throw new Error(`conv2d: ${firstDim(w)} weights for windows of ${windowSize}`);
   if (windowSize > WINDOWS_MAX_FLOATS)
     throw new Error(`conv2d: a window has ${windowSize} values, at most ${WINDOWS_MAX_FLOATS}`);
@@ -65,11 +92,10 @@ export function conv2d(graph: Graph, x: Node, w: Node, window: ConvolutionWindow
   const across = extentOf(window, 1, width);
   if (down.places < 1 || across.places < 1)
     throw new Error(`conv2d: the window reaches beyond an image of ${height} × ${width}`);
-  const geometry: Geometry = {
+  return {
     ...{ height, width, channels, kernel, stride, dilation },
     ...{ before: [down.before, across.before], places: [down.places, across.places], groups },
   };
-  return convolve(graph, x, w, geometry);
 }
 
 const geometryOf = (node: Node) => node.attributes.geometry as Geometry;
