@@ -37,7 +37,7 @@ function dense(name: string, units: number, activation: 'relu' | 'tanh' | 'linea
 }
 
 function convolution(name: string, filters: number): LayerDescription {
-  const window = { kernelHeight: 3, kernelWidth: 3, stride: 1, dilation: 1, padding: 'valid' } as const;
+  const window = { kernel: [3, 3], stride: [1, 1], dilation: [1, 1], padding: 'valid' } as const;
   return {
     ...{ type: 'conv2d', name, filters, ...window },
     ...{ activation: { type: 'relu' }, init: zeros, bias: true, biasInit: zeros },
@@ -77,7 +77,7 @@ export const WORKLOADS: Record<string, Workload> = {
     layers: [
       convolution('conv2d_1', 32),
       convolution('conv2d_2', 64),
-      { type: 'max_pool2d', name: 'pool', size: 2, stride: 2 },
+      { type: 'max_pool2d', name: 'pool', size: [2, 2], stride: [2, 2] },
       { type: 'flatten', name: 'flatten' },
       dense('dense_1', 128, 'relu'),
       dense('dense_2', 10, 'linear'),

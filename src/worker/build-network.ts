@@ -7,6 +7,7 @@ import type { ScheduleDescription } from '../engine/schedules.ts';
 import { matchesPattern } from '../spec/check-model.ts';
 import type { JobSpec } from '../spec/job.ts';
 import type { OutputLayer } from '../spec/layers/dense.ts';
+import { bothSides } from '../spec/layers/images.ts';
 import type { Layer } from '../spec/model.ts';
 import { MODEL_INPUT, shapeOfInputs } from '../spec/model-shapes.ts';
 import type { Preparation } from '../spec/preparation.ts';
@@ -43,10 +44,18 @@ function buildLayer(layer: Layer): LayerDescription {
       const { bias_init: biasInit, ...rest } = layer;
       return { ...rest, biasInit };
     }
-    case 'conv2d': {
-      const { bias_init: biasInit, kernel_size: size, ...rest } = layer;
-      return { ...rest, kernelHeight: size, kernelWidth: size, biasInit };
+    case 'conv1d': {
+      const { bias_init: biasInit, kernel_size: kernel, ...rest } = layer;
+      return { ...rest, kernel, biasInit };
     }
+    case 'conv2d':
+    case 'conv2d_transpose': {
+      const { bias_init: biasInit, kernel_size: kernel, stride, dilation, ...rest } = layer;
+      return { ...rest, kernel: bothSides(kernel), stride: bothSides(stride), dilation: bothSides(dilation), biasInit };
+    }
+    case 'max_pool2d':
+    case 'average_pool2d':
+      return { ...layer, size: bothSides(layer.size), stride: bothSides(layer.stride) };
     default:
       return layer;
   }

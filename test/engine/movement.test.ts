@@ -4,7 +4,7 @@ import { chooseKernels } from '../../src/engine/kernels/load.ts';
 import { spatialDropout } from '../../src/engine/ops/dropout.ts';
 import { gather, rowOrder, table } from '../../src/engine/ops/leaves.ts';
 import { pad2d, permute, upsample2d } from '../../src/engine/ops/movement.ts';
-import { maxPool2d } from '../../src/engine/ops/pooling.ts';
+import { maxPool2d, wholeImage } from '../../src/engine/ops/pooling.ts';
 import { compile } from '../../src/engine/plan/compile.ts';
 import { Team } from '../../src/engine/team/team.ts';
 
@@ -66,7 +66,7 @@ describe('operations that move values', () => {
   });
 
   it('take the largest value of a whole image', async () => {
-    expect(await apply(2, [2, 3, 2], (graph, x) => maxPool2d(graph, x, 2, 3, 1))).toEqual([11, 12, 23, 24]);
+    expect(await apply(2, [2, 3, 2], (graph, x) => maxPool2d(graph, x, wholeImage(x)))).toEqual([11, 12, 23, 24]);
   });
 });
 

@@ -33,20 +33,37 @@ const ROWS = 331;
 const BATCH = 48;
 
 /** A convolution with everything that is summed over rows, positions and images. */
-const window = { kernelHeight: 3, kernelWidth: 2, stride: 1, dilation: 1, padding: 'same' as const };
+const window = { kernel: [3, 2], stride: [1, 1], dilation: [1, 1], padding: 'same' } as const;
 const CONVOLUTIONAL: LayerDescription[] = [
   { type: 'reshape', name: 'image', shape: [6, 8, 1] },
   {
     ...{ type: 'conv2d', name: 'c1', filters: 6, ...window, activation: { type: 'relu' } },
     ...{ init: he, bias: true, biasInit: { type: 'zeros' } },
   },
-  { type: 'max_pool2d', name: 'p', size: 2, stride: 2 },
+  { type: 'max_pool2d', name: 'p', size: [2, 2], stride: [2, 2] },
   { type: 'dropout', name: 'drop', rate: 0.2 },
   {
-    ...{ type: 'conv2d', name: 'c2', filters: 9, ...window, stride: 2, activation: { type: 'tanh' } },
+    ...{ type: 'conv2d', name: 'c2', filters: 9, ...window, stride: [2, 2], activation: { type: 'tanh' } },
     ...{ init: he, bias: true, biasInit: { type: 'zeros' } },
   },
   { type: 'global_average_pool2d', name: 'g' },
+  dense('out', 7, 'linear', he),
+];
+/** In groups, one channel at a time, transposed, and over a sequence. */
+const weights = { activation: { type: 'relu' }, init: he, bias: true, biasInit: { type: 'zeros' } } as const;
+const SEPARATED: LayerDescription[] = [
+  { type: 'reshape', name: 'image', shape: [4, 3, 4] },
+  { type: 'conv2d', name: 'depthwise', filters: 4, ...window, groups: 4, ...weights },
+  { type: 'conv2d', name: 'multiplied', filters: 12, ...window, stride: [1, 2], groups: 4, ...weights },
+  { type: 'conv2d', name: 'grouped', filters: 6, ...window, groups: 3, ...weights },
+  { type: 'conv2d_transpose', name: 'transposed', filters: 5, ...window, stride: [2, 2], ...weights },
+  { type: 'reshape', name: 'sequence', shape: [32, 5] },
+  {
+    ...{ type: 'conv1d', name: 'causal', filters: 9, kernel: 3, stride: 1, dilation: 2, padding: 'causal', groups: 1 },
+    ...weights,
+  },
+  { type: 'average_pool1d', name: 'mean', size: 3, stride: 2 },
+  { type: 'global_max_pool1d', name: 'most' },
   dense('out', 7, 'linear', he),
 ];
 
@@ -114,10 +131,13 @@ describe('the same bits', () => {
     },
   );
 
-  it('for 1 to 8 threads of a convolutional network', async () => {
-    const first = await trainAndHash(1, OPTIMIZERS[0]!, 0.7, CONVOLUTIONAL, 48);
+  it.each([
+    ['a convolutional network', CONVOLUTIONAL],
+    ['convolutions in groups, transposed and over sequences', SEPARATED],
+  ])('for 1 to 8 threads of %s', async (_, layers) => {
+    const first = await trainAndHash(1, OPTIMIZERS[0]!, 0.7, layers, 48);
     for (const threads of [2, 3, 5, 8])
-      expect(await trainAndHash(threads, OPTIMIZERS[0]!, 0.7, CONVOLUTIONAL, 48)).toBe(first);
+      expect(await trainAndHash(threads, OPTIMIZERS[0]!, 0.7, layers, 48)).toBe(first);
   });
 
   it('for 1 to 5 threads where values are moved and channels dropped', async () => {

@@ -3,13 +3,13 @@ import { differentiate } from '../../src/engine/graph/differentiate.ts';
 import { elementsOf, Graph, type Node } from '../../src/engine/graph/graph.ts';
 import { chooseKernels } from '../../src/engine/kernels/load.ts';
 import { activate } from '../../src/engine/ops/activations.ts';
-import { type ConvolutionWindow, conv2d } from '../../src/engine/ops/convolution.ts';
+import { type ConvolutionWindow, conv2d, conv2dTranspose } from '../../src/engine/ops/convolution.ts';
 import { dropout } from '../../src/engine/ops/dropout.ts';
 import { add, addBias, affine, columnSum, multiply, reshape, subtract } from '../../src/engine/ops/elementwise.ts';
 import { gather, parameter, rowOrder, table } from '../../src/engine/ops/leaves.ts';
 import { type LossDescription, meanRows, rowLoss, takesLabels } from '../../src/engine/ops/losses.ts';
 import { matmul } from '../../src/engine/ops/matmul.ts';
-import { averagePool2d, maxPool2d } from '../../src/engine/ops/pooling.ts';
+import { averagePool2d, maxPool2d, type PoolingWindow } from '../../src/engine/ops/pooling.ts';
 import { OP_NAMES, opOf } from '../../src/engine/ops/registry.ts';
 import { compile } from '../../src/engine/plan/compile.ts';
 import { Team } from '../../src/engine/team/team.ts';
@@ -51,48 +51,83 @@ const lossCase = (
 });
 
 const WINDOWS: ConvolutionWindow[] = [
-  { kernelHeight: 2, kernelWidth: 3, stride: 1, dilation: 1, padding: 'valid' },
-  { kernelHeight: 3, kernelWidth: 3, stride: 1, dilation: 1, padding: 'same' },
-  { kernelHeight: 3, kernelWidth: 2, stride: 2, dilation: 1, padding: 'same' },
-  { kernelHeight: 2, kernelWidth: 2, stride: 1, dilation: 2, padding: 'valid' },
-  { kernelHeight: 1, kernelWidth: 1, stride: 2, dilation: 1, padding: 'valid' },
+  { kernel: [2, 3], stride: [1, 1], dilation: [1, 1], padding: 'valid' },
+  { kernel: [3, 3], stride: [1, 1], dilation: [1, 1], padding: 'same' },
+  { kernel: [3, 2], stride: [2, 2], dilation: [1, 1], padding: 'same' },
+  { kernel: [2, 2], stride: [1, 1], dilation: [2, 2], padding: 'valid' },
+  { kernel: [1, 1], stride: [2, 2], dilation: [1, 1], padding: 'valid' },
+  { kernel: [2, 3], stride: [2, 1], dilation: [1, 2], padding: 'same' },
+  { kernel: [2, 2], stride: [1, 2], dilation: [2, 1], padding: 'valid' },
+  { kernel: [1, 3], stride: [1, 2], dilation: [1, 2], padding: 'causal' },
 ];
-const IMAGE = [4, 5, 2];
-const FILTERS = 3;
-/** The operation `name` of what differentiating `conv2d` gives, so that its own gradient can be looked at. */
-function gradientOfConv2d(graph: Graph, x: Node, w: Node, window: ConvolutionWindow, name: string): Node {
-  const y = conv2d(graph, x, w, window);
+/** channels, filters, groups: one group, several, one for each channel, and one for each with several filters */
+const GROUPS = [
+  [2, 3, 1],
+  [4, 6, 2],
+  [3, 3, 3],
+  [2, 6, 2],
+] as const;
+/** The operation `name` of what differentiating y gives, so that its own gradient can be looked at. */
+function gradientOf(graph: Graph, y: Node, name: string): Node {
   return opOf(y).gradient!(graph, y, y).find((node) => node?.op === name)!;
 }
-const convolutionCases = WINDOWS.flatMap((window): Case[] => {
-  const weightDims = [window.kernelHeight * window.kernelWidth * IMAGE[2]!, FILTERS];
-  const { kernelHeight, kernelWidth, stride, dilation, padding } = window;
-  const label = `${kernelHeight} × ${kernelWidth}, stride ${stride}, dilation ${dilation}, ${padding}`;
-  const common = { dims: IMAGE, weightDims };
+/** every window in one group, and in one of the others */
+const convolutions = WINDOWS.flatMap((window, i) => [0, 1 + (i % 3)].map((at) => ({ window, sizes: GROUPS[at]! })));
+const convolutionCases = convolutions.flatMap(({ window, sizes: [channels, filters, groups] }): Case[] => {
+  const { kernel, stride, dilation, padding } = window;
+  const weightDims = [(kernel[0] * kernel[1] * channels) / groups, filters];
+  const sides = `${kernel.join(' × ')}, stride ${stride}, dilation ${dilation}, ${padding}`;
+  const label = `${sides}, ${channels} to ${filters} channels in groups: ${groups}`;
+  const common = { dims: [4, 5, channels], weightDims };
+  const convolve = (graph: Graph, x: Node, w: Node) => conv2d(graph, x, w, window, groups);
   return [
     {
       name: `conv2d ${label}`,
       ops: ['conv2d'],
       ...common,
-      build: (graph, x, w) => affine(graph, conv2d(graph, x, w, window), 0.5),
+      build: (graph, x, w) => affine(graph, convolve(graph, x, w), 0.5),
     },
     {
       name: `conv2dInputGrad ${label}`,
       ops: ['conv2dInputGrad'],
       ...common,
-      build: (graph, x, w) => affine(graph, gradientOfConv2d(graph, x, w, window, 'conv2dInputGrad'), 0.05),
+      build: (graph, x, w) => affine(graph, gradientOf(graph, convolve(graph, x, w), 'conv2dInputGrad'), 0.05),
     },
     {
       name: `conv2dWeightGrad ${label}`,
       ops: ['conv2dWeightGrad'],
       ...common,
       build: (graph, x, w) => {
-        const dw = affine(graph, gradientOfConv2d(graph, x, w, window, 'conv2dWeightGrad'), 0.01);
-        return affine(graph, conv2d(graph, x, dw, window), 0.2);
+        const dw = affine(graph, gradientOf(graph, convolve(graph, x, w), 'conv2dWeightGrad'), 0.01);
+        return affine(graph, convolve(graph, x, dw), 0.2);
       },
     },
   ];
 });
+
+/** (2, 3, 2) to 3 channels; the gradient of a transposed convolution is a convolution, whose own gradient is looked at above */
+const TRANSPOSED: ConvolutionWindow[] = [
+  { kernel: [2, 3], stride: [2, 1], dilation: [1, 1], padding: 'valid' },
+  { kernel: [3, 2], stride: [2, 2], dilation: [1, 2], padding: 'same' },
+];
+const transposedCases = TRANSPOSED.map((window): Case => {
+  const { kernel, stride, dilation, padding } = window;
+  return {
+    name: `conv2dTranspose ${kernel.join(' × ')}, stride ${stride}, dilation ${dilation}, ${padding}`,
+    ops: ['conv2dInputGrad'],
+    dims: [2, 3, 2],
+    weightDims: [kernel[0] * kernel[1] * 3, 2],
+    build: (graph, x, w) => conv2dTranspose(graph, x, w, window),
+  };
+});
+
+const POOLS: PoolingWindow[] = [
+  { size: [2, 2], stride: [2, 2] },
+  { size: [3, 3], stride: [1, 1] },
+  { size: [2, 2], stride: [1, 1] },
+  { size: [1, 3], stride: [2, 1] },
+  { size: [4, 5], stride: [1, 1] },
+];
 
 const CASES: Case[] = [
   ...concatenationCases,
@@ -100,17 +135,13 @@ const CASES: Case[] = [
   ...sequenceCases,
   ...normalizationCases,
   ...convolutionCases,
-  ...[
-    [2, 2, 2],
-    [3, 3, 1],
-    [2, 2, 1],
-    [4, 5, 1],
-  ].map(([height, width, stride]) => ({
-    name: `maxPool2d ${height} × ${width}, stride ${stride}`,
+  ...transposedCases,
+  ...POOLS.map((window) => ({
+    name: `maxPool2d ${window.size.join(' × ')}, stride ${window.stride}`,
     ops: ['maxPool2d'],
     dims: [4, 5, 2],
     weightDims: [2],
-    build: (graph: Graph, x: Node, w: Node) => addBias(graph, maxPool2d(graph, x, height!, width!, stride!), w),
+    build: (graph: Graph, x: Node, w: Node) => addBias(graph, maxPool2d(graph, x, window), w),
     apart: true,
   })),
   {
@@ -118,7 +149,8 @@ const CASES: Case[] = [
     ops: ['averagePool2d'],
     dims: [4, 5, 2],
     weightDims: [2],
-    build: (graph, x, w) => addBias(graph, affine(graph, averagePool2d(graph, x, 2, 3, 1), 3), w),
+    build: (graph, x, w) =>
+      addBias(graph, affine(graph, averagePool2d(graph, x, { size: [2, 3], stride: [1, 2] }), 3), w),
   },
   {
     // its own gradient is the pooling again
@@ -127,7 +159,7 @@ const CASES: Case[] = [
     dims: [4, 5, 2],
     weightDims: [2],
     build: (graph, x, w) => {
-      const y = averagePool2d(graph, x, 2, 2, 2);
+      const y = averagePool2d(graph, x, { size: [2, 2], stride: [2, 1] });
       return addBias(graph, affine(graph, opOf(y).gradient!(graph, y, y)[0]!, 9), w);
     },
   },

@@ -41,7 +41,7 @@ const zeros = { type: 'zeros' } as const;
 
 /** A 3 × 3 convolution with relu, that begins at zero. */
 function convolution(name: string, filters: number): LayerDescription {
-  const window = { kernelHeight: 3, kernelWidth: 3, stride: 1, dilation: 1, padding: 'valid' as const };
+  const window = { kernel: [3, 3], stride: [1, 1], dilation: [1, 1], padding: 'valid' } as const;
   return {
     ...{ type: 'conv2d', name, filters, ...window },
     ...{ activation: { type: 'relu' }, init: zeros, bias: true, biasInit: zeros },
@@ -85,7 +85,7 @@ const CASES: Case[] = [
     layers: [
       convolution('c1', 4),
       convolution('c2', 6),
-      { type: 'max_pool2d', name: 'pool', size: 2, stride: 2 },
+      { type: 'max_pool2d', name: 'pool', size: [2, 2], stride: [2, 2] },
       { type: 'flatten', name: 'flat' },
       dense('d1', 8, 'relu'),
       dense('d2', 5, 'linear'),

@@ -4,6 +4,7 @@ import { Graph } from '../../src/engine/graph/graph.ts';
 import { ModelBuilder } from '../../src/engine/layers/layer.ts';
 import { gather, rowOrder, table } from '../../src/engine/ops/leaves.ts';
 import type { Column } from '../../src/spec/dataset.ts';
+import { ruleOf } from '../../src/spec/layers/rules.ts';
 import { shapeOfInputs, shapesOf } from '../../src/spec/model-shapes.ts';
 import type { Preparation } from '../../src/spec/preparation.ts';
 import type { KnownDataset } from '../../src/spec/resolve-job.ts';
@@ -32,6 +33,7 @@ describe('layers over images', () => {
         stride: 1,
         dilation: 1,
         padding: 'valid',
+        groups: 1,
       },
       ...{ activation: { type: 'relu' }, init: { type: 'he_normal', gain: 1 } },
       ...{ bias: true, bias_init: { type: 'zeros' } },
@@ -57,10 +59,38 @@ describe('layers over images', () => {
       /9 × 9 reaches beyond an image of 8 × 8/,
     ],
     [
+      'a window too wide',
+      [conv({ kernel_size: [2, 5], dilation: [1, 2] }), { type: 'flatten' }],
+      '/model/layers/0/kernel_size',
+      /2 × 9 reaches beyond an image of 8 × 8/,
+    ],
+    [
       'pooling beyond the image',
       [{ type: 'max_pool2d', size: 8 }, { type: 'average_pool2d' }, { type: 'flatten' }],
       '/model/layers/1/size',
       /2 × 2 reaches beyond an image of 1 × 1/,
+    ],
+    ['groups of channels', [conv({ groups: 2 })], '/model/layers/0/groups', /1 channels cannot be .* 2 groups/],
+    [
+      'groups of filters',
+      [conv(), conv({ filters: 4, groups: 3 })],
+      '/model/layers/1/groups',
+      /4 filters cannot be shared out among 3 groups/,
+    ],
+    [
+      'a window longer than the sequence',
+      [
+        { type: 'reshape', shape: [16, 4] },
+        { type: 'conv1d', filters: 2, dilation: 8 },
+      ],
+      '/model/layers/1/kernel_size',
+      /17 reaches beyond a sequence of 16/,
+    ],
+    [
+      'a sequence that is an image',
+      [conv(), { type: 'max_pool1d' }],
+      '/model/layers/1/type',
+      /takes a sequence .* \(6, 6, 3\)/,
     ],
     ['a convolution of a vector', [dense(), conv()], '/model/layers/1/type', /takes an image .* is \(4\)/],
     ['other sizes', [{ type: 'reshape', shape: [5, 5, 2] }, conv()], '/model/layers/0/shape', /50 values.*has 64/],
@@ -75,6 +105,20 @@ describe('layers over images', () => {
       [...Array.from({ length: 4 }, () => ({ type: 'upsample2d', factor: 16 })), { type: 'global_max_pool2d' }],
       '/model/layers/3/factor',
       /\(32768, 32768, 1\) an image of \(524288, 524288, 1\)/,
+    ],
+    [
+      'a transposed convolution out of bounds',
+      [
+        ...Array.from({ length: 3 }, () => ({
+          type: 'conv2d_transpose',
+          filters: 1,
+          stride: [1, 64],
+          padding: 'same',
+        })),
+        { type: 'flatten' },
+      ],
+      '/model/layers/2/stride',
+      /\(8, 32768, 1\) an image of \(8, 2097152, 1\)/,
     ],
     [
       'dropping channels of a vector',
@@ -116,53 +160,84 @@ describe('layers over images', () => {
     const size = fc.integer({ min: 1, max: 12 });
     const small = fc.integer({ min: 1, max: 4 });
     const edge = fc.integer({ min: 0, max: 2 });
-    const layer = fc.oneof(
+    const sides = (most: number) => {
+      const side = fc.integer({ min: 1, max: most });
+      return fc.oneof(side, fc.tuple(side, side));
+    };
+    const dropout = fc.record({ type: fc.constantFrom('dropout', 'spatial_dropout') });
+    const window = { filters: small, kernel_size: sides(4), stride: sides(4), dilation: sides(2) };
+    const overImage = fc.oneof(
       fc.record({
         type: fc.constant('conv2d'),
-        filters: small,
-        kernel_size: small,
-        stride: small,
-        dilation: fc.integer({ min: 1, max: 2 }),
+        ...window,
         padding: fc.constantFrom('valid', 'same'),
+        groups: fc.constantFrom(1, 1, 2, 3),
       }),
-      fc.record({ type: fc.constantFrom('max_pool2d', 'average_pool2d'), size: small, stride: small }),
-      fc.record({ type: fc.constantFrom('dropout', 'spatial_dropout') }),
+      fc.record({ type: fc.constant('conv2d_transpose'), ...window, padding: fc.constantFrom('valid', 'same') }),
+      fc.record({ type: fc.constantFrom('max_pool2d', 'average_pool2d'), size: sides(4), stride: sides(4) }),
       fc.record({ type: fc.constant('upsample2d'), factor: fc.integer({ min: 1, max: 3 }) }),
       fc.record({ type: fc.constant('zero_padding2d'), top: edge, bottom: edge, left: edge, right: edge }),
       fc.record({ type: fc.constant('permute'), order: fc.shuffledSubarray([0, 1, 2], { minLength: 3 }) }),
+      dropout,
     );
-    const end = fc.constantFrom('flatten', 'global_max_pool2d', 'global_average_pool2d');
-    let fitting = 0;
+    const overSequence = fc.oneof(
+      fc.record({
+        type: fc.constant('conv1d'),
+        ...{ filters: small, kernel_size: small, stride: small, dilation: fc.integer({ min: 1, max: 2 }) },
+        padding: fc.constantFrom('valid', 'same', 'causal'),
+        groups: fc.constantFrom(1, 1, 2, 3),
+      }),
+      fc.record({ type: fc.constantFrom('max_pool1d', 'average_pool1d'), size: small, stride: small }),
+      dropout,
+    );
+    const between = { minLength: 1, maxLength: 4 };
+    const kind = fc.oneof(
+      fc.record({
+        isSequence: fc.constant(false),
+        layers: fc.array(overImage, between),
+        end: fc.constantFrom('flatten', 'global_max_pool2d', 'global_average_pool2d'),
+      }),
+      fc.record({
+        isSequence: fc.constant(true),
+        layers: fc.array(overSequence, between),
+        end: fc.constantFrom('flatten', 'global_average_pool1d', 'global_max_pool1d'),
+      }),
+    );
+    const fitting = { false: 0, true: 0 };
     fc.assert(
-      fc.property(
-        fc.tuple(size, size, small),
-        fc.array(layer, { minLength: 1, maxLength: 4 }),
-        end,
-        (shape, layers, type) => {
-          const { spec, mistakes } = resolve(request([...layers, { type }]), { dataset: imagesOf(...shape) });
-          const preparation = {
-            inputs: [{ column: 'pixels', type: 'image', shape, scale: 1, shift: 0 }],
-            inputWidth: shape.reduce((product, n) => product * n, 1),
-            outputWidth: 2,
-          } as unknown as Preparation;
-          if (spec === undefined) {
-            expect(mistakes.map((m) => m.code)).toEqual(['shape_mismatch']);
-            return;
-          }
-          fitting++;
-          const graph = new Graph();
-          const rows = table(graph, { name: 'x', rows: 3, dims: [preparation.inputWidth], element: 'f32' });
-          const x = gather(graph, rows, rowOrder(graph, 'order', 3));
-          const builder = new ModelBuilder(graph, { low: 0, high: 0 });
-          const built = builder.build(x, buildLayers(spec, preparation), true);
-          expect(built.shape.dims).toEqual([2]);
-          const ofInputs = shapeOfInputs(spec.model.layers, shape, preparation.inputWidth);
-          const said = shapesOf(spec.model.layers, ofInputs).at(-1)!.output;
-          expect(builder.parameters.find((p) => p.name === 'output.weight')!.shape).toEqual([...said!, 2]);
-        },
-      ),
-      { numRuns: 300, seed: 7 },
+      fc.property(fc.tuple(size, size, small), kind, (shape, { isSequence, layers, end }) => {
+        const begin = isSequence ? [{ type: 'reshape', shape: [shape[0] * shape[1], shape[2]] }] : [];
+        const all = [...begin, ...layers, { type: end }];
+        const { spec, mistakes } = resolve(request(all), { dataset: imagesOf(...shape) });
+        const preparation = {
+          inputs: [{ column: 'pixels', type: 'image', shape, scale: 1, shift: 0 }],
+          inputWidth: shape.reduce((product, n) => product * n, 1),
+          outputWidth: 2,
+        } as unknown as Preparation;
+        if (spec === undefined) {
+          expect(mistakes.map((m) => m.code)).toEqual(['shape_mismatch']);
+          return;
+        }
+        fitting[`${isSequence}`]++;
+        const graph = new Graph();
+        const rows = table(graph, { name: 'x', rows: 3, dims: [preparation.inputWidth], element: 'f32' });
+        const x = gather(graph, rows, rowOrder(graph, 'order', 3));
+        const builder = new ModelBuilder(graph, { low: 0, high: 0 });
+        const built = builder.build(x, buildLayers(spec, preparation), true);
+        expect(built.shape.dims).toEqual([2]);
+        const ofInputs = shapeOfInputs(spec.model.layers, shape, preparation.inputWidth);
+        const shapes = shapesOf(spec.model.layers, ofInputs);
+        const said = shapes.flatMap(({ layer, inputs }) =>
+          (ruleOf(layer).parameters?.(layer, inputs) ?? []).map(({ name, dims }) => [`${layer.name}.${name}`, dims]),
+        );
+        const output = [
+          ['output.weight', [...shapes.at(-1)!.output!, 2]],
+          ['output.bias', [2]],
+        ];
+        expect(builder.parameters.map((p) => [p.name, p.shape])).toEqual([...said, ...output]);
+      }),
+      { numRuns: 600, seed: 7 },
     );
-    expect(fitting).toBeGreaterThan(60);
+    expect(Math.min(...Object.values(fitting))).toBeGreaterThan(60);
   });
 });

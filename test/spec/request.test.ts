@@ -112,6 +112,17 @@ const MISTAKES: MistakeCase[] = [
     'invalid_spec',
     /< 1/,
   ],
+  ...(
+    [
+      ['a word for sides', 'wide', '', 'invalid_field', /must be a whole number or a list, not "wide"/],
+      ['no side', 0, '', 'invalid_spec', />= 1/],
+      ['a side of 0', [3, 0], '/1', 'invalid_spec', />= 1/],
+      ['three sides', [3, 3, 3], '', 'invalid_spec', /at most 2 items/],
+    ] as const
+  ).map(([name, kernel_size, at, code, detail]): MistakeCase => {
+    const layers = [{ type: 'conv2d', filters: 1, kernel_size }];
+    return [name, { target, model: { layers } }, `/model/layers/0/kernel_size${at}`, code, detail];
+  }),
   ['a list for an object', { target, model: [] }, '/model', 'invalid_field', /must be an object, not \[\]/],
   ['null for an object', { target, split: null }, '/split', 'invalid_field', /must be an object, not null/],
   ['a target that is a number', { target: 3 }, '/target', 'invalid_field', /text|object/],

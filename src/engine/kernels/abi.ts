@@ -442,8 +442,9 @@ export interface Kernels {
   // ---- convolution and pooling (images: height × width × channels, "NHWC") ------------------------------------------
   /**
    * Cross-correlation, what the field calls convolution: y (images, outHeight, outWidth, filters) =
-   * activation(Σ over ky, kx, c of x (images, oy·stride + ky·dilation − padTop, ox·stride + kx·dilation − padLeft, c) ·
+   * activation(Σ over ky, kx, c of x (images, oy·strideHeight + ky·dilationHeight − padTop, ox·strideWidth + kx·dilationWidth − padLeft, c) ·
    * w (ky, kx, c, filters) [+ bias (filters)]), zeros outside the image. flags: GemmFlag.bias. Sums as in `gemm`, with k = (ky, kx, c).
+   * With `groups`, each run of filters / groups filters sees the run of channels / groups channels at the same place, and c counts within it.
    */
   conv2d(
     flags: number,
@@ -453,13 +454,16 @@ export interface Kernels {
     channels: number,
     kernelHeight: number,
     kernelWidth: number,
-    stride: number,
-    dilation: number,
+    strideHeight: number,
+    strideWidth: number,
+    dilationHeight: number,
+    dilationWidth: number,
     padTop: number,
     padLeft: number,
     outHeight: number,
     outWidth: number,
     filters: number,
+    groups: number,
     x: Pointer,
     w: Pointer,
     y: Pointer,
@@ -478,20 +482,23 @@ export interface Kernels {
     channels: number,
     kernelHeight: number,
     kernelWidth: number,
-    stride: number,
-    dilation: number,
+    strideHeight: number,
+    strideWidth: number,
+    dilationHeight: number,
+    dilationWidth: number,
     padTop: number,
     padLeft: number,
     outHeight: number,
     outWidth: number,
     filters: number,
+    groups: number,
     dy: Pointer,
     w: Pointer,
     dx: Pointer,
     scratch: Pointer,
   ): void;
   /**
-   * Rows [firstRow, firstRow + rows) of dw (kernelHeight·kernelWidth·channels, filters), `dw` pointing at the first of them: the sum over
+   * Rows [firstRow, firstRow + rows) of dw (kernelHeight·kernelWidth·channels/groups, filters), `dw` pointing at the first of them: the sum over
    * all positions of all images of window·dy, in blocks whose length follows from the shapes alone.
    */
   conv2dWeightGrad(
@@ -501,13 +508,16 @@ export interface Kernels {
     channels: number,
     kernelHeight: number,
     kernelWidth: number,
-    stride: number,
-    dilation: number,
+    strideHeight: number,
+    strideWidth: number,
+    dilationHeight: number,
+    dilationWidth: number,
     padTop: number,
     padLeft: number,
     outHeight: number,
     outWidth: number,
     filters: number,
+    groups: number,
     x: Pointer,
     dy: Pointer,
     firstRow: number,
@@ -515,6 +525,14 @@ export interface Kernels {
     dw: Pointer,
     scratch: Pointer,
   ): void;
+  /**
+   * The same with as many groups as channels, so that filter f sees channel ⌊f / (filters / channels)⌋ alone: without a product, and without
+   * use of the scratch. Each element is Σ fma(x, w) in ascending (ky, kx).
+   */
+  depthwiseConv2d: Kernels['conv2d'];
+  depthwiseConv2dInputGrad: Kernels['conv2dInputGrad'];
+  /** Each line of an image is summed by itself first. */
+  depthwiseConv2dWeightGrad: Kernels['conv2dWeightGrad'];
   /** y = largest of each kernelHeight × kernelWidth window; windows lie wholly inside the image */
   maxPool2d(
     x: Pointer,
@@ -525,7 +543,8 @@ export interface Kernels {
     channels: number,
     kernelHeight: number,
     kernelWidth: number,
-    stride: number,
+    strideHeight: number,
+    strideWidth: number,
   ): void;
   /** dx: each window's dy goes to its first largest value, in row-major order */
   maxPool2dGrad(
@@ -538,7 +557,8 @@ export interface Kernels {
     channels: number,
     kernelHeight: number,
     kernelWidth: number,
-    stride: number,
+    strideHeight: number,
+    strideWidth: number,
   ): void;
   /** y = mean of each kernelHeight × kernelWidth window; windows lie wholly inside the image */
   averagePool2d(
@@ -550,7 +570,8 @@ export interface Kernels {
     channels: number,
     kernelHeight: number,
     kernelWidth: number,
-    stride: number,
+    strideHeight: number,
+    strideWidth: number,
   ): void;
   averagePool2dGrad(
     dy: Pointer,
@@ -561,7 +582,8 @@ export interface Kernels {
     channels: number,
     kernelHeight: number,
     kernelWidth: number,
-    stride: number,
+    strideHeight: number,
+    strideWidth: number,
   ): void;
 
   /** y (images, height·factor, width·factor, channels): each pixel of x (images, height, width, channels) factor × factor times */

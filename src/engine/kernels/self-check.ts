@@ -78,12 +78,12 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
   const hyper = place([0.01, 0.1, 0.271, 0.003, 0.02, 0.03, 1, 1]);
   const plainHyper = place([0.01, 0.1, 0.271, 0.003, 0.02, 0.03, 0, 0]);
   const partials = place(random(16, (u) => u));
-  // three images of 5 × 7 with 3 channels
-  const [images, height, width, channels, filters] = [3, 5, 7, 3, 5];
-  const pixels = place(random(images * height * width * channels, (u) => 2 * u - 1));
-  const weights = place(random(3 * 2 * channels * filters, (u) => 2 * u - 1));
-  const outputs = place(random(images * height * width * filters, (u) => 2 * u - 1));
-  const shifts = place(random(filters, (u) => u));
+  // three images of 5 × 7 with up to 13 channels, and up to 15 filters
+  const [images, height, width] = [3, 5, 7];
+  const pixels = place(random(images * height * width * 13, (u) => 2 * u - 1));
+  const weights = place(random(3 * 2 * 15, (u) => 2 * u - 1));
+  const outputs = place(random(images * height * width * 15, (u) => 2 * u - 1));
+  const shifts = place(random(15, (u) => u));
   const draw = (count: number, scale: number) => place(random(count, (u) => (2 * u - 1) * scale));
   const recurrentCases = placeRecurrentCases(draw, place);
   const normalizationCases = placeNormalizationCases(draw, place, step);
@@ -127,32 +127,45 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
   });
   const { transposeA, transposeB, accumulate, bias } = GemmFlag;
 
-  /** Every edge, odd sizes, padding, strides, and taps that lie apart. */
+  /** Every edge, odd sizes, padding, strides, taps that lie apart, groups; filters of one channel each, with one or more to a channel. */
   function convolutionCases(): KernelCase[] {
     const geometries = [
-      // kernel 3 × 2 · stride, dilation, padTop, padLeft, outHeight, outWidth
-      [1, 1, 0, 0, 3, 6],
-      [1, 1, 1, 0, 5, 7],
-      [2, 1, 1, 0, 3, 4],
-      [1, 2, 2, 1, 5, 7],
+      // kernel 3 × 2 · strides, dilations, padTop, padLeft, outHeight, outWidth
+      [1, 1, 1, 1, 0, 0, 3, 6],
+      [1, 1, 1, 1, 1, 0, 5, 7],
+      [2, 1, 1, 1, 1, 0, 3, 7],
+      [1, 2, 2, 1, 2, 0, 5, 4],
+      [1, 1, 1, 3, 2, 1, 5, 6],
     ];
+    type Convolution = 'conv2d' | 'depthwiseConv2d';
+    const convolution = (kernel: Convolution, channels: number, filters: number, groups: number): KernelCase[] => {
+      const rows = (3 * 2 * channels) / groups;
+      return geometries.flatMap((geometry): KernelCase[] => {
+        const all = [images, height, width, channels, 3, 2, ...geometry, filters, groups];
+        const tail = [outputs, shifts, Activation.tanh, 0, scratch];
+        return [
+          { kernel, args: [bias, ...all, pixels, weights, ...tail], tolerance: 1e-5 },
+          { kernel: `${kernel}InputGrad`, args: [...all, outputs, weights, pixels, scratch], tolerance: 2e-5 },
+          {
+            kernel: `${kernel}WeightGrad`,
+            args: [...all, pixels, outputs, 0, rows, weights, scratch],
+            tolerance: 2e-5,
+          },
+          { kernel: `${kernel}WeightGrad`, args: [...all, pixels, outputs, 2, 3, weights, scratch], tolerance: 2e-5 },
+        ];
+      });
+    };
+    const channels = 3;
     const image = [images, height, width, channels];
-    const perGeometry = geometries.flatMap((geometry): KernelCase[] => {
-      const all = [...image, 3, 2, ...geometry, filters];
-      const tail = [outputs, shifts, Activation.tanh, 0, scratch];
-      return [
-        { kernel: 'conv2d', args: [bias, ...all, pixels, weights, ...tail], tolerance: 1e-5 },
-        { kernel: 'conv2dInputGrad', args: [...all, outputs, weights, pixels, scratch], tolerance: 2e-5 },
-        { kernel: 'conv2dWeightGrad', args: [...all, pixels, outputs, 0, 18, weights, scratch], tolerance: 2e-5 },
-        { kernel: 'conv2dWeightGrad', args: [...all, pixels, outputs, 4, 7, weights, scratch], tolerance: 2e-5 },
-      ];
-    });
     return [
-      ...perGeometry,
-      { kernel: 'maxPool2d', args: [pixels, outputs, ...image, 3, 2, 2], tolerance: 0 },
-      { kernel: 'maxPool2dGrad', args: [pixels, weights, outputs, ...image, 3, 2, 2], tolerance: 1e-6 },
-      { kernel: 'averagePool2d', args: [pixels, outputs, ...image, 2, 3, 2], tolerance: 1e-6 },
-      { kernel: 'averagePool2dGrad', args: [weights, outputs, ...image, 2, 3, 2], tolerance: 1e-6 },
+      ...convolution('conv2d', 3, 5, 1),
+      ...convolution('conv2d', 6, 4, 2),
+      ...convolution('depthwiseConv2d', 13, 13, 13),
+      ...convolution('depthwiseConv2d', 5, 15, 5),
+      { kernel: 'maxPool2d', args: [pixels, outputs, ...image, 3, 2, 1, 2], tolerance: 0 },
+      { kernel: 'maxPool2dGrad', args: [pixels, weights, outputs, ...image, 3, 2, 1, 2], tolerance: 1e-6 },
+      { kernel: 'averagePool2d', args: [pixels, outputs, ...image, 2, 3, 2, 1], tolerance: 1e-6 },
+      { kernel: 'averagePool2dGrad', args: [weights, outputs, ...image, 2, 3, 2, 1], tolerance: 1e-6 },
       { kernel: 'upsample2d', args: [pixels, outputs, images, 2, 3, channels, 2], tolerance: 0 },
       { kernel: 'upsample2dGrad', args: [pixels, outputs, images, 2, 3, channels, 2], tolerance: 1e-6 },
       { kernel: 'mulChannels', args: [pixels, weights, outputs, images, height * width, channels], tolerance: 0 },

@@ -1,25 +1,84 @@
 import { lastDim, type Node } from '../graph/graph.ts';
+import type { Fan } from '../initializers.ts';
 import { type ActivationDescription, activate } from '../ops/activations.ts';
 import * as ops from '../ops/convolution.ts';
-import { addBias } from '../ops/elementwise.ts';
+import { addBias, reshape } from '../ops/elementwise.ts';
 import type { LayerContext } from './context.ts';
 import type { WeightsDescription } from './dense.ts';
 
-export interface Conv2dDescription extends WeightsDescription, ops.ConvolutionWindow {
-  type: 'conv2d';
+interface FiltersDescription extends WeightsDescription {
   name: string;
   filters: number;
   activation: ActivationDescription;
 }
 
-/** x (rows, height, width, channels); fans as He and Glorot count them: a unit sees a window of every channel. */
-export function conv2d({ graph, parameters }: LayerContext, x: Node, layer: Conv2dDescription): Node {
-  const { name, kernelHeight, kernelWidth, filters } = layer;
-  const shape = [kernelHeight, kernelWidth, lastDim(x), filters];
-  const taps = kernelHeight * kernelWidth;
-  const fan = { fanIn: taps * lastDim(x), fanOut: taps * filters };
-  const w = parameters.get(`${name}.weight`, [fan.fanIn, filters], layer.init, fan, shape);
-  let y = ops.conv2d(graph, x, w, layer);
-  if (layer.bias) y = addBias(graph, y, parameters.get(`${name}.bias`, [filters], layer.biasInit, fan));
-  return activate(graph, y, layer.activation);
+export interface Conv2dDescription extends FiltersDescription, ops.ConvolutionWindow {
+  type: 'conv2d';
+  /** left out: one */
+  groups?: number;
+}
+
+/** Sizes along the one side there is. */
+export interface Conv1dDescription extends FiltersDescription, Pick<ops.ConvolutionWindow, 'padding'> {
+  type: 'conv1d';
+  kernel: number;
+  stride: number;
+  dilation: number;
+  groups: number;
+}
+
+export interface Conv2dTransposeDescription extends FiltersDescription, ops.ConvolutionWindow {
+  type: 'conv2d_transpose';
+}
+
+export type ConvolutionDescription = Conv1dDescription | Conv2dDescription | Conv2dTransposeDescription;
+
+export function convolve(context: LayerContext, x: Node, layer: ConvolutionDescription): Node {
+  switch (layer.type) {
+    case 'conv1d': {
+      // (length, channels) as an image of one line
+      const window = { kernel: line(layer.kernel), stride: line(layer.stride), dilation: line(layer.dilation) };
+      const image = reshape(context.graph, x, 1, ...x.shape.dims);
+      const saved = [layer.kernel, lastDim(x) / layer.groups, layer.filters];
+      const y = conv2d(context, image, { ...layer, ...window, type: 'conv2d' }, saved);
+      return reshape(context.graph, y, ...y.shape.dims.slice(1));
+    }
+    case 'conv2d':
+      return conv2d(context, x, layer);
+    case 'conv2d_transpose':
+      return conv2dTranspose(context, x, layer);
+  }
+}
+
+const line = (size: number): ops.Sides => [1, size];
+
+/**
+ * x (rows, height, width, channels), saved as (height, width, channels / groups, filters). Fans as He and Glorot count them: a unit sees a
+ * window of every channel of its group.
+ */
+function conv2d(context: LayerContext, x: Node, layer: Conv2dDescription, saved?: readonly number[]): Node {
+  const { kernel, filters, groups = 1 } = layer;
+  const taps = kernel[0] * kernel[1];
+  const channels = lastDim(x) / groups;
+  const fan = { fanIn: taps * channels, fanOut: (taps * filters) / groups };
+  const shape = saved ?? [...kernel, channels, filters];
+  const w = context.parameters.get(`${layer.name}.weight`, [taps * channels, filters], layer.init, fan, shape);
+  return finish(context, ops.conv2d(context.graph, x, w, layer, groups), layer, fan);
+}
+
+/** Saved as (height, width, filters, channels). A unit sees as many places as windows overlap there. */
+function conv2dTranspose(context: LayerContext, x: Node, layer: Conv2dTransposeDescription): Node {
+  const { kernel, stride, filters } = layer;
+  const taps = kernel[0] * kernel[1];
+  const channels = lastDim(x);
+  const fan = { fanIn: (taps * channels) / (stride[0] * stride[1]), fanOut: taps * filters };
+  const shape = [...kernel, filters, channels];
+  const w = context.parameters.get(`${layer.name}.weight`, [taps * filters, channels], layer.init, fan, shape);
+  return finish(context, ops.conv2dTranspose(context.graph, x, w, layer), layer, fan);
+}
+
+function finish({ graph, parameters }: LayerContext, product: Node, layer: FiltersDescription, fan: Fan): Node {
+  const { name, filters, bias, biasInit, activation } = layer;
+  const y = bias ? addBias(graph, product, parameters.get(`${name}.bias`, [filters], biasInit, fan)) : product;
+  return activate(graph, y, activation);
 }

@@ -2,7 +2,7 @@ import { firstDim, type Graph, type Node } from '../graph/graph.ts';
 import type { Seed } from '../random.ts';
 import { type AttentionDescription, attention } from './attention.ts';
 import { createContext, type LayerContext, type Parameter, ParameterStore } from './context.ts';
-import { type Conv2dDescription, conv2d } from './convolution.ts';
+import { type ConvolutionDescription, convolve } from './convolution.ts';
 import { type DenseDescription, dense } from './dense.ts';
 import { type EmbeddingDescription, embedding } from './embedding.ts';
 import { type MergeDescription, merge } from './merge.ts';
@@ -15,7 +15,7 @@ import { type TransformerDescription, transformer } from './transformer.ts';
 /** Layers: names and parameters around operations. */
 export type LayerDescription = (
   | DenseDescription
-  | Conv2dDescription
+  | ConvolutionDescription
   | PoolingDescription
   | EmbeddingDescription
   | RecurrentDescription
@@ -90,8 +90,14 @@ function buildLayer(context: LayerContext, inputs: readonly Node[], layer: Layer
   switch (layer.type) {
     case 'dense':
       return dense(context, x, layer);
+    case 'conv1d':
     case 'conv2d':
-      return conv2d(context, x, layer);
+    case 'conv2d_transpose':
+      return convolve(context, x, layer);
+    case 'max_pool1d':
+    case 'average_pool1d':
+    case 'global_average_pool1d':
+    case 'global_max_pool1d':
     case 'max_pool2d':
     case 'average_pool2d':
     case 'global_max_pool2d':

@@ -1,74 +1,107 @@
 import { batched, elementsOf, firstDim, fixed, type Graph, lastDim, type Node } from '../graph/graph.ts';
-import { Activation, GemmFlag, WINDOWS_MAX_FLOATS } from '../kernels/abi.ts';
+import { Activation, GemmFlag, type KernelName, WINDOWS_MAX_FLOATS } from '../kernels/abi.ts';
 import { type Argument, at, whole } from '../plan/call.ts';
 import type { Epilogue } from './matmul.ts';
 import type { Op } from './op.ts';
 
 /**
  * Two-dimensional convolution over images (height, width, channels). The weights are a matrix (kernelHeight·kernelWidth·channels, filters),
- * the rows in the order (ky, kx, c). Three forms, closed under differentiation, as those of a matrix product are:
+ * the rows in the order (ky, kx, c). With groups, each run of filters / groups filters sees the run of channels / groups channels at the same
+ * place, and c counts within it. Three forms, closed under differentiation, as those of a matrix product are:
  *   conv2d             y  = windows(x) · w              forward; shared out by images
  *   conv2dInputGrad    dx = windowsᵀ(dy · wᵀ)           gradient to the input; shared out by images
  *   conv2dWeightGrad   dw = Σ over positions of windows(x)ᵀ · dy   gradient to the weights; shared out by rows of dw
  */
 export interface ConvolutionWindow {
-  kernelHeight: number;
-  kernelWidth: number;
-  stride: number;
+  kernel: Sides;
+  /** distance between two windows */
+  stride: Sides;
   /** distance between two taps of the kernel; 1: neighbours */
-  dilation: number;
-  /** valid: windows lie inside the image; same: zeros around it, so that the output has ⌈size / stride⌉ places */
-  padding: 'valid' | 'same';
+  dilation: Sides;
+  /**
+   * valid: windows lie inside the image; same: zeros around it, so that the output has ⌈size / stride⌉ places; causal: as many places, all
+   * zeros before the first, so that a window ends where it stands
+   */
+  padding: 'valid' | 'same' | 'causal';
 }
+
+/** [height, width] */
+export type Sides = readonly [number, number];
 
 /** All sizes of one convolution: image, window, output. */
 interface Geometry extends Omit<ConvolutionWindow, 'padding'> {
   height: number;
   width: number;
   channels: number;
-  padTop: number;
-  padLeft: number;
-  outHeight: number;
-  outWidth: number;
+  /** zeros above and to the left */
+  before: Sides;
+  /** height and width of the output */
+  places: Sides;
+  groups: number;
 }
 
 /** Places along one side of the output, and zeros before the first of the input (TensorFlow's and ONNX's SAME_UPPER: the odd one comes last). */
-export function convolutionExtent(
-  size: number,
-  kernel: number,
-  { stride, dilation, padding }: Pick<ConvolutionWindow, 'stride' | 'dilation' | 'padding'>,
-): { places: number; before: number } {
-  const reach = (kernel - 1) * dilation + 1;
-  if (padding === 'valid') return { places: Math.floor((size - reach) / stride) + 1, before: 0 };
+function extentOf(window: ConvolutionWindow, side: 0 | 1, size: number): { places: number; before: number } {
+  const stride = window.stride[side];
+  const reach = (window.kernel[side] - 1) * window.dilation[side] + 1;
+  if (window.padding === 'valid') return { places: Math.floor((size - reach) / stride) + 1, before: 0 };
   const places = Math.ceil(size / stride);
+  if (window.padding === 'causal') return { places, before: reach - 1 };
   return { places, before: Math.floor(Math.max(0, (places - 1) * stride + reach - size) / 2) };
 }
 
-/** y (rows, outHeight, outWidth, filters) = x (rows, height, width, channels) convolved with w (kernelHeight·kernelWidth·channels, filters) */
-export function conv2d(graph: Graph, x: Node, w: Node, window: ConvolutionWindow): Node {
+/** y (rows, outHeight, outWidth, filters) = x (rows, height, width, channels) convolved with w (kernelHeight·kernelWidth·channels/groups, filters) */
+export function conv2d(graph: Graph, x: Node, w: Node, window: ConvolutionWindow, groups = 1): Node {
   const [height, width, channels] = x.shape.dims as [number, number, number];
-  const { kernelHeight, kernelWidth, stride, dilation } = window;
-  const windowSize = kernelHeight * kernelWidth * channels;
+  if (channels % groups !== 0 || lastDim(w) % groups !== 0)
+    throw new Error(`conv2d: ${channels} channels and ${lastDim(w)} filters do not make ${groups} groups`);
   if (x.shape.dims.length !== 3) throw new Error(`conv2d takes (height, width, channels), not (${x.shape.dims})`);
+  return convolve(graph, x, w, layOut(window, [height, width, channels], groups, w));
+}
+
+/**
+ * y (rows, height, width, filters) = what conv2dInputGrad makes of x (rows, outHeight, outWidth, channels) and w (kernelHeight·kernelWidth·filters,
+ * channels), for a convolution that has x's size as its output: "transposed" (Zeiler et al. 2010). A side of n places becomes
+ * (n − 1)·stride + (kernel − 1)·dilation + 1 with valid padding, and n·stride with same.
+ */
+export function conv2dTranspose(graph: Graph, x: Node, w: Node, window: ConvolutionWindow): Node {
+  const { kernel, stride, dilation, padding } = window;
+  const sizeOf = (places: number, side: 0 | 1) =>
+    padding === 'valid' ? (places - 1) * stride[side] + (kernel[side] - 1) * dilation[side] + 1 : places * stride[side];
+  const [outHeight, outWidth, channels] = x.shape.dims as [number, number, number];
+  if (x.shape.dims.length !== 3) throw new Error(`conv2dTranspose takes images, not (${x.shape.dims})`);
+  if (lastDim(w) !== channels) throw new Error(`conv2dTranspose: weights for ${lastDim(w)} channels, not ${channels}`);
+  const filters = firstDim(w) / (kernel[0] * kernel[1]);
+  const image = [sizeOf(outHeight, 0), sizeOf(outWidth, 1), filters] as const;
+  return inputGradient(graph, x, w, layOut(window, image, 1, w));
+}
+
+/** Where the windows lie in an image. */
+function layOut(
+  window: ConvolutionWindow,
+  [height, width, channels]: readonly [number, number, number],
+  groups: number,
+  w: Node,
+): Geometry {
+  const { kernel, stride, dilation } = window;
+  const windowSize = (kernel[0] * kernel[1] * channels) / groups;
   if (firstDim(w) !== windowSize) throw new Error(`conv2d: ${firstDim(w)} weights for windows of ${windowSize}`);
   if (windowSize > WINDOWS_MAX_FLOATS)
     throw new Error(`conv2d: a window has ${windowSize} values, at most ${WINDOWS_MAX_FLOATS}`);
-  const down = convolutionExtent(height, kernelHeight, window);
-  const across = convolutionExtent(width, kernelWidth, window);
+  const down = extentOf(window, 0, height);
+  const across = extentOf(window, 1, width);
   if (down.places < 1 || across.places < 1)
     throw new Error(`conv2d: the window reaches beyond an image of ${height} × ${width}`);
-  const geometry: Geometry = {
-    ...{ height, width, channels, kernelHeight, kernelWidth, stride, dilation },
-    ...{ padTop: down.before, padLeft: across.before, outHeight: down.places, outWidth: across.places },
+  return {
+    ...{ height, width, channels, kernel, stride, dilation },
+    ...{ before: [down.before, across.before], places: [down.places, across.places], groups },
   };
-  return convolve(graph, x, w, geometry);
 }
 
 const geometryOf = (node: Node) => node.attributes.geometry as Geometry;
 
 function convolve(graph: Graph, x: Node, w: Node, geometry: Geometry): Node {
-  const { outHeight, outWidth } = geometry;
-  return graph.add('conv2d', [x, w], batched(outHeight, outWidth, lastDim(w)), { geometry });
+  return graph.add('conv2d', [x, w], batched(...geometry.places, lastDim(w)), { geometry });
 }
 
 function inputGradient(graph: Graph, dy: Node, w: Node, geometry: Geometry): Node {
@@ -77,17 +110,25 @@ function inputGradient(graph: Graph, dy: Node, w: Node, geometry: Geometry): Nod
 }
 
 function weightGradient(graph: Graph, x: Node, dy: Node, geometry: Geometry): Node {
-  const { kernelHeight, kernelWidth, channels } = geometry;
-  return graph.add('conv2dWeightGrad', [x, dy], fixed(kernelHeight * kernelWidth * channels, lastDim(dy)), {
-    geometry,
-  });
+  const { kernel, channels, groups } = geometry;
+  const shape = fixed((kernel[0] * kernel[1] * channels) / groups, lastDim(dy));
+  return graph.add('conv2dWeightGrad', [x, dy], shape, { geometry });
 }
 
 function sizes(g: Geometry, filters: number): Argument[] {
-  return [
-    ...[g.height, g.width, g.channels, g.kernelHeight, g.kernelWidth, g.stride, g.dilation],
-    ...[g.padTop, g.padLeft, g.outHeight, g.outWidth, filters],
-  ];
+  const window = [...g.kernel, ...g.stride, ...g.dilation, ...g.before];
+  return [g.height, g.width, g.channels, ...window, ...g.places, filters, g.groups];
+}
+
+type Form = 'conv2d' | 'conv2dInputGrad' | 'conv2dWeightGrad';
+
+/**
+ * A product of matrices for each group has too few columns to be worth it where a group is one channel with a few filters: those have kernels
+ * of their own. From 16 filters to a channel, products are as fast.
+ */
+function kernelOf(form: Form, { channels, groups }: Geometry, filters: number) {
+  const isDepthwise = groups > 1 && groups === channels && filters < 16 * channels;
+  return isDepthwise ? (form.replace('conv2d', 'depthwiseConv2d') as KernelName) : form;
 }
 
 function lowerForward(node: Node) {
@@ -105,14 +146,14 @@ function lowerForward(node: Node) {
     alpha,
     { own: 'scratch' },
   ];
-  return [{ kernel: 'conv2d' as const, args }];
+  return [{ kernel: kernelOf('conv2d', geometryOf(node), lastDim(node)), args }];
 }
 
 /** Multiply-adds of one image, twice. */
 function flops(node: Node): number {
-  const { kernelHeight, kernelWidth, channels, outHeight, outWidth } = geometryOf(node);
+  const { kernel, channels, places, groups } = geometryOf(node);
   const filters = node.op === 'conv2dInputGrad' ? lastDim(node.inputs[0]!) : lastDim(node);
-  return 2 * kernelHeight * kernelWidth * channels * filters * outHeight * outWidth;
+  return (2 * kernel[0] * kernel[1] * channels * filters * places[0] * places[1]) / groups;
 }
 
 export const convolutions: Op[] = [
@@ -140,7 +181,7 @@ export const convolutions: Op[] = [
       const [dy, w] = node.inputs as [Node, Node];
       return [
         {
-          kernel: 'conv2dInputGrad',
+          kernel: kernelOf('conv2dInputGrad', geometryOf(node), lastDim(dy)),
           args: [
             { units: 1 },
             ...sizes(geometryOf(node), lastDim(dy)),
@@ -166,7 +207,7 @@ export const convolutions: Op[] = [
       const [x, dy] = node.inputs as [Node, Node];
       return [
         {
-          kernel: 'conv2dWeightGrad',
+          kernel: kernelOf('conv2dWeightGrad', geometryOf(node), lastDim(dy)),
           args: [
             { rows: 1 },
             ...sizes(geometryOf(node), lastDim(dy)),

@@ -3,6 +3,11 @@ import { type Argument, at } from '../plan/call.ts';
 import type { Op } from './op.ts';
 
 /** Pooling over windows of images (height, width, channels), each channel by itself. Windows lie wholly inside the image. */
+export interface PoolingWindow {
+  /** [height, width], as the stride is */
+  size: readonly [number, number];
+  stride: readonly [number, number];
+}
 
 function places(size: number, window: number, stride: number): number {
   const count = Math.floor((size - window) / stride) + 1;
@@ -10,25 +15,41 @@ function places(size: number, window: number, stride: number): number {
   return count;
 }
 
-/** What is taken of each kernelHeight × kernelWidth window: (rows, height, width, channels) → (rows, ⌊(height − kernelHeight)/stride⌋ + 1, …, channels). */
-function pool(name: string) {
-  return (graph: Graph, x: Node, kernelHeight: number, kernelWidth: number, stride: number): Node => {
-    const [height, width, channels] = x.shape.dims as [number, number, number];
-    const shape = batched(places(height, kernelHeight, stride), places(width, kernelWidth, stride), channels);
-    return graph.add(name, [x], shape, { kernelHeight, kernelWidth, stride });
-  };
+/** (rows, height, width, channels) → (rows, ⌊(height − size)/stride⌋ + 1, …, channels) */
+function pool(op: string, graph: Graph, x: Node, window: PoolingWindow): Node {
+  const image = x.shape.dims as [number, number, number];
+  const [down, across] = [0, 1].map((side) => places(image[side]!, window.size[side]!, window.stride[side]!));
+  return graph.add(op, [x], batched(down!, across!, image[2]), { window, image });
 }
 
-export const maxPool2d = pool('maxPool2d');
-export const averagePool2d = pool('averagePool2d');
-
-/** (images, height, width, channels, kernelHeight, kernelWidth, stride) of windows over `image` */
-function windows(node: Node, image: Node): Argument[] {
-  const { kernelHeight, kernelWidth, stride } = node.attributes as Record<string, number>;
-  return [{ units: 1 }, ...image.shape.dims, kernelHeight!, kernelWidth!, stride!];
+/** Largest value of each window. */
+export function maxPool2d(graph: Graph, x: Node, window: PoolingWindow): Node {
+  return pool('maxPool2d', graph, x, window);
 }
 
-const buffer = (node: Node) => at(node, elementsOf(node));
+/** Mean of each window. */
+export function averagePool2d(graph: Graph, x: Node, window: PoolingWindow): Node {
+  return pool('averagePool2d', graph, x, window);
+}
+
+/** The window over the whole of an image. */
+export function wholeImage(x: Node): PoolingWindow {
+  const [height, width] = x.shape.dims as [number, number, number];
+  return { size: [height, width], stride: [1, 1] };
+}
+
+interface PoolingAttributes {
+  window: PoolingWindow;
+  /** height, width, channels of what is pooled */
+  image: readonly [number, number, number];
+}
+const attributesOf = (node: Node) => node.attributes as unknown as PoolingAttributes;
+
+function pooled(node: Node): Argument[] {
+  const { window, image } = attributesOf(node);
+  const buffers = [...node.inputs, node].map((value) => at(value, elementsOf(value)));
+  return [...buffers, { units: 1 }, ...image, ...window.size, ...window.stride];
+}
 
 export const poolings: Op[] = [
   {
@@ -36,33 +57,20 @@ export const poolings: Op[] = [
     gradient: (graph, node, dy) => [
       graph.add('maxPool2dGrad', [node.inputs[0]!, dy], node.inputs[0]!.shape, node.attributes),
     ],
-    lower(node) {
-      const x = node.inputs[0]!;
-      return [{ kernel: 'maxPool2d', args: [buffer(x), buffer(node), ...windows(node, x)] }];
-    },
+    lower: (node) => [{ kernel: 'maxPool2d', args: pooled(node) }],
   },
   {
     name: 'maxPool2dGrad',
-    lower: (node) => [
-      { kernel: 'maxPool2dGrad', args: [...node.inputs.map(buffer), buffer(node), ...windows(node, node)] },
-    ],
+    lower: (node) => [{ kernel: 'maxPool2dGrad', args: pooled(node) }],
   },
   {
     name: 'averagePool2d',
     gradient: (graph, node, dy) => [graph.add('averagePool2dGrad', [dy], node.inputs[0]!.shape, node.attributes)],
-    lower(node) {
-      const x = node.inputs[0]!;
-      return [{ kernel: 'averagePool2d', args: [buffer(x), buffer(node), ...windows(node, x)] }];
-    },
+    lower: (node) => [{ kernel: 'averagePool2d', args: pooled(node) }],
   },
   {
     name: 'averagePool2dGrad',
-    gradient(graph, node, g) {
-      const { kernelHeight, kernelWidth, stride } = node.attributes as Record<string, number>;
-      return [averagePool2d(graph, g, kernelHeight!, kernelWidth!, stride!)];
-    },
-    lower: (node) => [
-      { kernel: 'averagePool2dGrad', args: [buffer(node.inputs[0]!), buffer(node), ...windows(node, node)] },
-    ],
+    gradient: (graph, node, g) => [averagePool2d(graph, g, attributesOf(node).window)],
+    lower: (node) => [{ kernel: 'averagePool2dGrad', args: pooled(node) }],
   },
 ];

@@ -1,7 +1,16 @@
-import { conv2d } from './convolution.ts';
+import { conv1d, conv2d, conv2dTranspose } from './convolution.ts';
 import { dense } from './dense.ts';
 import { add, concatenate, multiply } from './merge.ts';
-import { averagePool2d, globalAveragePool2d, globalMaxPool2d, maxPool2d } from './pooling.ts';
+import {
+  averagePool1d,
+  averagePool2d,
+  globalAveragePool1d,
+  globalAveragePool2d,
+  globalMaxPool1d,
+  globalMaxPool2d,
+  maxPool1d,
+  maxPool2d,
+} from './pooling.ts';
 import type { LayerRule } from './rule.ts';
 import { flatten, permute, reshape, upsample2d, zeroPadding2d } from './shape.ts';
 import { activation, dropout, spatialDropout } from './simple.ts';
@@ -9,10 +18,16 @@ import { activation, dropout, spatialDropout } from './simple.ts';
 /** Every kind of layer, in the order in which they are documented. */
 export const LAYERS = [
   dense,
+  conv1d,
   conv2d,
+  conv2dTranspose,
+  maxPool1d,
   maxPool2d,
+  averagePool1d,
   averagePool2d,
+  globalMaxPool1d,
   globalMaxPool2d,
+  globalAveragePool1d,
   globalAveragePool2d,
   zeroPadding2d,
   upsample2d,

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { closed } from '../schema.ts';
 import { count, layerFields, tag } from './fields.ts';
-import { type ImageShape, notAnImage } from './images.ts';
+import { type ImageShape, notAnImage, tooLarge } from './images.ts';
 import { layerRule, misfit, show, sizeOf } from './rule.ts';
 
 /** Layers that give values other dimensions, or other places in them. */
@@ -90,9 +90,6 @@ export const zeroPadding2d = layerRule({
   },
 });
 
-/** Longest side of an image that upsampling may give. */
-const LONGEST_SIDE = 65_536;
-
 export const upsample2d = layerRule({
   schema: closed(
     {
@@ -111,12 +108,6 @@ export const upsample2d = layerRule({
     if (wrong !== null) return wrong;
     const [height, width, channels] = shape as ImageShape;
     const larger = [height * factor, width * factor, channels];
-    if (Math.max(...larger) > LONGEST_SIDE)
-      return misfit(
-        'factor',
-        `it makes ${show(shape!)} an image of ${show(larger)}`,
-        `sides of at most ${LONGEST_SIDE.toLocaleString('en-US')}`,
-      );
-    return { shape: larger };
+    return tooLarge('factor', shape as ImageShape, larger) ?? { shape: larger };
   },
 });

@@ -10,16 +10,14 @@ type PoolingName =
   | 'upsample2dGrad';
 
 export function createPooling({ f32 }: Views): Pick<Kernels, PoolingName> {
-  /** Calls visit(output element, input elements of its window in row-major order); both counted from 0. */
-  function eachWindow(
-    [images, height, width, channels]: [number, number, number, number],
-    [kernelHeight, kernelWidth, stride]: [number, number, number],
-    visit: (output: number, window: number[]) => void,
-  ): void {
+  /** Calls visit(output element, input elements of its window in row-major order); both counted from 0. Sizes in the order of the kernels' arguments. */
+  function eachWindow(sizes: number[], visit: (output: number, window: number[]) => void): void {
+    const [images, height, width, channels] = sizes as [number, number, number, number];
+    const [kernelHeight, kernelWidth, strideHeight, strideWidth] = sizes.slice(4) as [number, number, number, number];
     let output = 0;
     for (let image = 0; image < images; image++) {
-      for (let top = 0; top + kernelHeight <= height; top += stride) {
-        for (let left = 0; left + kernelWidth <= width; left += stride) {
+      for (let top = 0; top + kernelHeight <= height; top += strideHeight) {
+        for (let left = 0; left + kernelWidth <= width; left += strideWidth) {
           for (let c = 0; c < channels; c++) {
             const window = Array.from({ length: kernelHeight * kernelWidth }, (_, i) => {
               const y = top + Math.floor(i / kernelWidth);
@@ -32,6 +30,8 @@ export function createPooling({ f32 }: Views): Pick<Kernels, PoolingName> {
       }
     }
   }
+  const clear = (dx: number, [images, height, width, channels]: number[]) =>
+    f32.fill(0, at(dx), at(dx) + images! * height! * width! * channels!);
 
   /** Calls visit(pixel's value of the small image, the same of one of its factor² copies), copies in row-major order. */
   function eachCopy(
@@ -49,28 +49,28 @@ export function createPooling({ f32 }: Views): Pick<Kernels, PoolingName> {
   }
 
   return {
-    maxPool2d(x, y, images, height, width, channels, kernelHeight, kernelWidth, stride) {
-      eachWindow([images, height, width, channels], [kernelHeight, kernelWidth, stride], (output, window) => {
+    maxPool2d(x, y, ...sizes) {
+      eachWindow(sizes, (output, window) => {
         f32[at(y) + output] = Math.max(...window.map((i) => f32[at(x) + i]!));
       });
     },
-    maxPool2dGrad(x, dy, dx, images, height, width, channels, kernelHeight, kernelWidth, stride) {
-      f32.fill(0, at(dx), at(dx) + images * height * width * channels);
-      eachWindow([images, height, width, channels], [kernelHeight, kernelWidth, stride], (output, window) => {
+    maxPool2dGrad(x, dy, dx, ...sizes) {
+      clear(dx, sizes);
+      eachWindow(sizes, (output, window) => {
         const values = window.map((i) => f32[at(x) + i]!);
         const most = Math.max(...values);
         const place = window[values.findIndex((value) => Object.is(value, most) || value === most)]!;
         f32[at(dx) + place]! += f32[at(dy) + output]!;
       });
     },
-    averagePool2d(x, y, images, height, width, channels, kernelHeight, kernelWidth, stride) {
-      eachWindow([images, height, width, channels], [kernelHeight, kernelWidth, stride], (output, window) => {
+    averagePool2d(x, y, ...sizes) {
+      eachWindow(sizes, (output, window) => {
         f32[at(y) + output] = window.reduce((sum, i) => sum + f32[at(x) + i]!, 0) / window.length;
       });
     },
-    averagePool2dGrad(dy, dx, images, height, width, channels, kernelHeight, kernelWidth, stride) {
-      f32.fill(0, at(dx), at(dx) + images * height * width * channels);
-      eachWindow([images, height, width, channels], [kernelHeight, kernelWidth, stride], (output, window) => {
+    averagePool2dGrad(dy, dx, ...sizes) {
+      clear(dx, sizes);
+      eachWindow(sizes, (output, window) => {
         for (const i of window) f32[at(dx) + i]! += f32[at(dy) + output]! / window.length;
       });
     },

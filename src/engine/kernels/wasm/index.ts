@@ -19,6 +19,7 @@ export {
 } from './normalization';
 export { embed, embedGrad } from './embedding';
 export { conv2d, conv2dInputGrad, conv2dWeightGrad } from './convolution';
+export { depthwiseConv2d, depthwiseConv2dInputGrad, depthwiseConv2dWeightGrad } from './depthwise';
 export {
   averagePool2d,
   averagePool2dGrad,

@@ -13,16 +13,17 @@ export function maxPool2d(
   channels: u32,
   kernelHeight: u32,
   kernelWidth: u32,
-  stride: u32,
+  strideHeight: u32,
+  strideWidth: u32,
 ): void {
-  const outHeight = (height - kernelHeight) / stride + 1;
-  const outWidth = (width - kernelWidth) / stride + 1;
+  const outHeight = (height - kernelHeight) / strideHeight + 1;
+  const outWidth = (width - kernelWidth) / strideWidth + 1;
   const pixel = <usize>channels << 2;
   const line = pixel * width;
   for (; images > 0; images--) {
     for (let oy: u32 = 0; oy < outHeight; oy++) {
       for (let ox: u32 = 0; ox < outWidth; ox++) {
-        const corner = x + <usize>(oy * stride) * line + <usize>(ox * stride) * pixel;
+        const corner = x + <usize>(oy * strideHeight) * line + <usize>(ox * strideWidth) * pixel;
         for (let c: u32 = 0; c < channels; c += 4) {
           const part = min<u32>(4, channels - c);
           const window = corner + (<usize>c << 2);
@@ -52,17 +53,18 @@ export function maxPool2dGrad(
   channels: u32,
   kernelHeight: u32,
   kernelWidth: u32,
-  stride: u32,
+  strideHeight: u32,
+  strideWidth: u32,
 ): void {
-  const outHeight = (height - kernelHeight) / stride + 1;
-  const outWidth = (width - kernelWidth) / stride + 1;
+  const outHeight = (height - kernelHeight) / strideHeight + 1;
+  const outWidth = (width - kernelWidth) / strideWidth + 1;
   const pixel = <usize>channels << 2;
   const line = pixel * width;
   fill(dx, images * height * width * channels, 0);
   for (; images > 0; images--) {
     for (let oy: u32 = 0; oy < outHeight; oy++) {
       for (let ox: u32 = 0; ox < outWidth; ox++) {
-        const corner = <usize>(oy * stride) * line + <usize>(ox * stride) * pixel;
+        const corner = <usize>(oy * strideHeight) * line + <usize>(ox * strideWidth) * pixel;
         for (let c: u32 = 0; c < channels; c += 4) {
           const part = min<u32>(4, channels - c);
           const window = corner + (<usize>c << 2);
@@ -111,17 +113,18 @@ export function averagePool2d(
   channels: u32,
   kernelHeight: u32,
   kernelWidth: u32,
-  stride: u32,
+  strideHeight: u32,
+  strideWidth: u32,
 ): void {
-  const outHeight = (height - kernelHeight) / stride + 1;
-  const outWidth = (width - kernelWidth) / stride + 1;
+  const outHeight = (height - kernelHeight) / strideHeight + 1;
+  const outWidth = (width - kernelWidth) / strideWidth + 1;
   const pixel = <usize>channels << 2;
   const line = pixel * width;
   const share = f32x4.splat(<f32>1 / <f32>(kernelHeight * kernelWidth));
   for (; images > 0; images--) {
     for (let oy: u32 = 0; oy < outHeight; oy++) {
       for (let ox: u32 = 0; ox < outWidth; ox++) {
-        const corner = x + <usize>(oy * stride) * line + <usize>(ox * stride) * pixel;
+        const corner = x + <usize>(oy * strideHeight) * line + <usize>(ox * strideWidth) * pixel;
         for (let c: u32 = 0; c < channels; c += 4) {
           const part = min<u32>(4, channels - c);
           let sum = f32x4.splat(0);
@@ -150,10 +153,11 @@ export function averagePool2dGrad(
   channels: u32,
   kernelHeight: u32,
   kernelWidth: u32,
-  stride: u32,
+  strideHeight: u32,
+  strideWidth: u32,
 ): void {
-  const outHeight = (height - kernelHeight) / stride + 1;
-  const outWidth = (width - kernelWidth) / stride + 1;
+  const outHeight = (height - kernelHeight) / strideHeight + 1;
+  const outWidth = (width - kernelWidth) / strideWidth + 1;
   const pixel = <usize>channels << 2;
   const line = pixel * width;
   const share = f32x4.splat(<f32>1 / <f32>(kernelHeight * kernelWidth));
@@ -161,7 +165,7 @@ export function averagePool2dGrad(
   for (; images > 0; images--) {
     for (let oy: u32 = 0; oy < outHeight; oy++) {
       for (let ox: u32 = 0; ox < outWidth; ox++) {
-        const corner = dx + <usize>(oy * stride) * line + <usize>(ox * stride) * pixel;
+        const corner = dx + <usize>(oy * strideHeight) * line + <usize>(ox * strideWidth) * pixel;
         for (let c: u32 = 0; c < channels; c += 4) {
           const part = min<u32>(4, channels - c);
           const gradient = f32x4.mul(loadPart(dy + (<usize>c << 2), part), share);
