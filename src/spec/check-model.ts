@@ -1,7 +1,7 @@
 import type { Add } from './draft.ts';
 import type { JobSpec } from './job.ts';
 import type { Initializer } from './layers/initializer.ts';
-import { type ParameterRule, show, sizeOf } from './layers/rule.ts';
+import { type ParameterRule, type Size, show, sizeOf } from './layers/rule.ts';
 import { ruleOf } from './layers/rules.ts';
 import { weightAndBias } from './layers/weights.ts';
 import { pointerTo } from './mistake.ts';
@@ -85,7 +85,11 @@ export function checkModel(spec: JobSpec, { inputWidth, image, outputWidth }: Wi
         'shape_mismatch',
       );
     }
-    take('output', weightAndBias(model.output, [shape?.at(-1) ?? null, outputWidth], outputWidth), '/model/output');
+    const width = shape?.at(-1) ?? null;
+    const own = weightAndBias(model.output, [width, outputWidth], outputWidth);
+    const isTied = model.output.tied_to !== null;
+    if (isTied) checkTied(model, width, outputWidth, add);
+    take('output', isTied ? own.filter(({ name }) => name !== 'weight') : own, '/model/output');
   }
   // weights, a copy of the best, gradients (and their sum), an average, and the optimizer's slots
   const { optimizer, accumulate_steps: accumulateSteps, ema } = spec.training;
@@ -101,6 +105,25 @@ export function checkModel(spec: JobSpec, { inputWidth, image, outputWidth }: Wi
   }
   checkFreeze(spec, parameters, add);
   checkGroups(spec.training, parameters, add);
+}
+
+/** The output's weights may be an embedding's table: (width of the output, width of what comes in). */
+function checkTied({ layers, output }: JobSpec['model'], width: Size, outputWidth: number, add: Add): void {
+  const name = output!.tied_to!;
+  const embeddings = layers.filter((layer) => layer.type === 'embedding');
+  const found = embeddings.find((layer) => layer.name === name);
+  const pointer = '/model/output/tied_to';
+  if (found === undefined) {
+    const names = embeddings.map((layer) => layer.name);
+    add(pointer, `there is no embedding layer "${name}"`, names.length === 0 ? 'null' : `one of: ${listWords(names)}`);
+  } else if (found.vocabulary !== outputWidth || (width !== null && found.units !== width)) {
+    add(
+      pointer,
+      `the table of "${name}" is (${found.vocabulary}, ${found.units}); the output takes ${width ?? '?'} values and gives ${outputWidth}`,
+      `an embedding of vocabulary ${outputWidth} and units ${width ?? '?'}`,
+      'shape_mismatch',
+    );
+  }
 }
 
 /** Names and edges: every layer takes the outputs of earlier ones, and every output is taken. */

@@ -7,7 +7,7 @@ import { checkKind, checkPreparation, inherit, type KnownCheckpoint } from './fi
 import { JobSpec } from './job.ts';
 import { DenseLayer } from './layers/dense.ts';
 import { ruleOf } from './layers/rules.ts';
-import { type Mistake, MOST_MISTAKES } from './mistake.ts';
+import { type Mistake, MOST_MISTAKES, pointerTo } from './mistake.ts';
 import type { Layer } from './model.ts';
 import { MODEL_INPUT } from './model-shapes.ts';
 import type { ExpandedRequest } from './request.ts';
@@ -69,7 +69,7 @@ export function resolveJob(
   spec.name ??= cutName(`${dataset.name}: ${spec.target.columns.join(', ')}`);
   resolveTraining(spec, isCategory, counts, dataset.rows, add);
   checkLoss(spec.training.loss.type, target.classes, add);
-  resolveModel(spec);
+  resolveModel(spec, add);
 
   const classes = target.classes === null ? null : knownClasses(target.classes, from);
   const outputWidth =
@@ -108,7 +108,7 @@ function checkSplit({ split }: Draft, add: Add): void {
 }
 
 /** The layers where none are given, their names and edges, and what follows from their other fields. */
-function resolveModel({ model }: Draft): void {
+function resolveModel({ model }: Draft, add: Add): void {
   const hidden = () =>
     fillDefaults(DenseLayer, {
       type: 'dense',
@@ -129,9 +129,18 @@ function resolveModel({ model }: Draft): void {
     layer.inputs ??= [before];
     before = layer.name;
     ruleOf(layer).complete?.(layer);
+    if (layer.type === 'embedding' && layer.vocabulary === undefined) {
+      add(
+        pointerTo('/model/layers', layers.indexOf(layer), 'vocabulary'),
+        'the inputs do not tell how many different indices there are',
+        'the number of rows of the table',
+      );
+      layer.vocabulary = 1;
+    }
   }
   if (model.output === undefined) model.output = { bias: true, bias_init: { type: 'zeros' } };
   if (model.output === null) return;
   model.output.inputs ??= [before];
+  model.output.tied_to ??= null;
   model.output.init ??= { type: 'xavier_uniform', gain: 1 };
 }

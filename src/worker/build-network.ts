@@ -34,8 +34,8 @@ function buildInputs({ model }: JobSpec, { inputs, inputWidth }: Preparation): L
   return shape.length === 1 ? [] : [{ type: 'reshape', name: 'input.image', shape, inputs: [MODEL_INPUT] }];
 }
 
-function buildOutput({ bias_init: biasInit, ...rest }: OutputLayer, units: number): LayerDescription {
-  return { type: 'dense', name: 'output', units, activation: { type: 'linear' }, ...rest, biasInit };
+function buildOutput({ bias_init: biasInit, tied_to: tiedTo, ...rest }: OutputLayer, units: number): LayerDescription {
+  return { type: 'dense', name: 'output', units, activation: { type: 'linear' }, ...rest, biasInit, tiedTo };
 }
 
 function buildLayer(layer: Layer): LayerDescription {
@@ -56,6 +56,21 @@ function buildLayer(layer: Layer): LayerDescription {
     case 'max_pool2d':
     case 'average_pool2d':
       return { ...layer, size: bothSides(layer.size), stride: bothSides(layer.stride) };
+    case 'rnn':
+    case 'lstm':
+    case 'gru': {
+      const { bias_init: biasInit, recurrent_init: recurrentInit, ...rest } = layer;
+      return { ...rest, biasInit, recurrentInit };
+    }
+    case 'attention': {
+      const { key_heads: keyHeads, ...rest } = layer;
+      return { ...rest, keyHeads };
+    }
+    case 'transformer_encoder':
+    case 'transformer_decoder': {
+      const { key_heads: keyHeads, norm_position: normPosition, ...rest } = layer;
+      return { ...rest, keyHeads, normPosition };
+    }
     default:
       return layer;
   }

@@ -43,6 +43,7 @@ export function describeJob(dataset: string, change: Partial<JobSpec> = {}): Job
       layers: [],
       output: {
         inputs: ['input'],
+        tied_to: null,
         init: { type: 'xavier_uniform', gain: 1 },
         bias: true,
         bias_init: { type: 'zeros' },

@@ -1,5 +1,5 @@
 import type { Static } from 'typebox';
-import { closed } from '../schema.ts';
+import { closed, nullable } from '../schema.ts';
 import { count, layerFields, tag } from './fields.ts';
 import { layerRule, misfit, show } from './rule.ts';
 import { activationField, defaultInitializer, weightAndBias, weightFields } from './weights.ts';
@@ -38,7 +38,14 @@ export const dense = layerRule({
 
 /** Output layer: a dense layer whose width follows from the target, and which gives logits or values. */
 export const OutputLayer = closed(
-  { inputs: layerFields.inputs, ...weightFields },
+  {
+    inputs: layerFields.inputs,
+    tied_to: nullable(layerFields.name, {
+      default: null,
+      description: 'An embedding layer whose table, transposed, is the weights (Press & Wolf 2017).',
+    }),
+    ...weightFields,
+  },
   { title: 'OutputLayer', description: 'The last dense layer; its width follows from the target.' },
 );
 export type OutputLayer = Static<typeof OutputLayer>;

@@ -1,6 +1,9 @@
+import { attention, transformerDecoder, transformerEncoder } from './attention.ts';
 import { conv1d, conv2d, conv2dTranspose } from './convolution.ts';
 import { dense } from './dense.ts';
+import { embedding, positionEmbedding } from './embedding.ts';
 import { add, concatenate, multiply } from './merge.ts';
+import { batchNorm, groupNorm, layerNorm, rmsNorm } from './normalization.ts';
 import {
   averagePool1d,
   averagePool2d,
@@ -11,9 +14,10 @@ import {
   maxPool1d,
   maxPool2d,
 } from './pooling.ts';
+import { gru, lstm, rnn } from './recurrent.ts';
 import type { LayerRule } from './rule.ts';
 import { flatten, permute, reshape, upsample2d, zeroPadding2d } from './shape.ts';
-import { activation, dropout, spatialDropout } from './simple.ts';
+import { activation, dropout, spatialDropout, stochasticDepth } from './simple.ts';
 
 /** Every kind of layer, in the order in which they are documented. */
 export const LAYERS = [
@@ -29,11 +33,24 @@ export const LAYERS = [
   globalMaxPool2d,
   globalAveragePool1d,
   globalAveragePool2d,
+  embedding,
+  positionEmbedding,
+  rnn,
+  lstm,
+  gru,
+  attention,
+  transformerEncoder,
+  transformerDecoder,
+  layerNorm,
+  rmsNorm,
+  groupNorm,
+  batchNorm,
   zeroPadding2d,
   upsample2d,
   activation,
   dropout,
   spatialDropout,
+  stochasticDepth,
   flatten,
   reshape,
   permute,

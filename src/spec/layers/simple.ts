@@ -49,3 +49,15 @@ export const spatialDropout = layerRule({
     return { shape: shape ?? null };
   },
 });
+
+export const stochasticDepth = layerRule({
+  schema: closed(
+    { type: tag('stochastic_depth'), ...layerFields, rate: rate('share of rows that lose the branch while training') },
+    {
+      title: 'StochasticDepthLayer',
+      description: 'At the end of a residual branch: a row loses the whole branch (Huang et al. 2016).',
+    },
+  ),
+  overAnything: true,
+  shapeAfter: (_layer, [shape]) => ({ shape: shape ?? null }),
+});
