@@ -108,6 +108,7 @@ describe('defaults', () => {
       init: { type: 'xavier_uniform', gain: 1 },
       bias: true,
       bias_init: { type: 'zeros' },
+      tied_to: null,
     });
     const init = (activation: unknown) => {
       const [layer] = specOf({ target: 'species', model: { layers: [dense({ activation })] } }).model.layers;
