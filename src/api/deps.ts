@@ -15,7 +15,7 @@ export interface ApiDeps {
   /** messages waiting in the queue */
   queueDepth(): Promise<number>;
   logger: Logger;
-  config: Pick<Config, 'maxUploadBytes'>;
+  config: Pick<Config, 'maxUploadBytes' | 'tenantRunningJobs'>;
   version: string;
 }
 

@@ -51,7 +51,7 @@ async function openApi(
   const watcher = open(watchJobs(databaseUrl, { logger }));
   const queue = open(await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger }));
   open(startRelay({ db, queue, logger }));
-  open(startReconciler({ db, queue, logger }));
+  open(startReconciler({ db, queue, logger, tenantLimit: config.tenantRunningJobs }));
   const predictor = open(startPredictor(storage.describe(), logger));
   const queueDepth = () => queue.depth();
   const app = open(await buildApp({ db, storage, watcher, predictor, queueDepth, logger, config, version }));

@@ -45,6 +45,7 @@ export function resolveJob(
   checkKind(spec, from, add);
   if (from !== null) inherit(spec, from, add);
   checkSplit(spec, add);
+  checkStart(spec, add);
   if (dataset.rows === 0) add('/dataset', 'the dataset has no rows');
   if (spec.target === undefined) {
     // a checkpoint that is not there would have told it
@@ -105,6 +106,19 @@ function checkSplit({ split }: Draft, add: Add): void {
   }
   if (split.stratify === true && !split.shuffle)
     add('/split/stratify', 'rows in the order of the dataset cannot be stratified', 'false, or split.shuffle true');
+}
+
+const FARTHEST_START_MS = 366 * 86_400_000;
+
+/** In UTC, as JavaScript writes it, so that a resolved spec resolves to itself. */
+function checkStart(spec: Draft, add: Add): void {
+  if (spec.start_at === null) return;
+  const at = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i.test(spec.start_at)
+    ? Date.parse(spec.start_at)
+    : Number.NaN;
+  if (Number.isNaN(at)) add('/start_at', 'is not a time', 'RFC 3339, like 2030-01-31T06:00:00Z');
+  else if (at > Date.now() + FARTHEST_START_MS) add('/start_at', 'is more than a year ahead', 'a time within a year');
+  else spec.start_at = new Date(Math.max(at, 0)).toISOString();
 }
 
 /** The layers where none are given, their names and edges, and what follows from their other fields. */

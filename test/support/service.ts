@@ -40,7 +40,7 @@ export async function startService(
     predictor: { predict: options.predict ?? (async ({ rows }) => rows.map(() => ({ y: 1 }))), close: async () => {} },
     queueDepth: async () => 0,
     logger: pino({ level: 'silent' }),
-    config: { maxUploadBytes: options.maxUploadBytes ?? 2 ** 30 },
+    config: { maxUploadBytes: options.maxUploadBytes ?? 2 ** 30, tenantRunningJobs: undefined },
     version: 'test',
     ...options.parts,
   };
