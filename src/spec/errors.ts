@@ -45,6 +45,7 @@ export const ERRORS = {
   invalid_jsonl: { status: 422, title: 'The JSON lines cannot be read' },
   invalid_idx: { status: 422, title: 'The IDX files cannot be read' },
   invalid_labels: { status: 422, title: 'The labels do not fit the images' },
+  invalid_text: { status: 422, title: 'The text cannot be read' },
   invalid_encoding: { status: 422, title: 'The text is not UTF-8' },
   headers_too_large: { status: 431, title: 'The headers are too large' },
   internal: { status: 500, title: 'Something went wrong here' },
