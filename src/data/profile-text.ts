@@ -1,9 +1,5 @@
-import { type Column, MOST_CHARACTERS, type TextProfile } from '../spec/dataset.ts';
-import type { DatasetProfile } from './profile-dataset.ts';
+import { type Column, MOST_CHARACTERS, type Profile, TEXT_COLUMN, type TextProfile } from '../spec/dataset.ts';
 import { readText } from './read-text.ts';
-
-/** The only column of a corpus. */
-export const TEXT_COLUMN = 'text';
 
 const PREVIEW_LINES = 20;
 const PREVIEW_TEXT = 256;
@@ -13,7 +9,9 @@ const CODE_POINTS = 0x110000;
  * Reads a corpus from end to end, once: its characters, how often each occurs and where it does first, its lines. Memory is 18 MB whatever the
  * size. Throws DatasetError.
  */
-export async function profileText(source: AsyncIterable<Uint8Array>): Promise<DatasetProfile> {
+export async function profileText(
+  source: AsyncIterable<Uint8Array>,
+): Promise<{ profile: Profile; preview: { text: string }[] }> {
   const counts = new Float64Array(CODE_POINTS);
   const firsts = new Float64Array(CODE_POINTS);
   let characters = 0;

@@ -35,6 +35,11 @@ export interface RowsDescription {
   features:
     | { dims: readonly number[]; element: 'f32' }
     | { dims: readonly number[]; element: 'u8'; scale: number; shift: number };
+  /**
+   * Elements of features, and of labels, from the beginning of one row to that of the next; left out: rows follow each other. 1: rows are windows
+   * over a sequence, one from each of its elements on.
+   */
+  stride?: number;
   /** labels: one class index a row, or one for each of its `positions` (i32); values: `width` numbers a row (f32) */
   target: { kind: 'labels'; positions?: number } | { kind: 'values'; width: number };
   /** whether each row has a weight of its own, its factor in the loss */
@@ -165,10 +170,12 @@ export class Trainer {
     if (classWeights !== null) this.tensor('classWeights').set(classWeights);
     const samples = rows.weighted === true ? this.weights : null;
     const ignored = ignoredLabel(loss);
+    const positions = rows.target.kind === 'labels' ? (rows.target.positions ?? 1) : 1;
     const answers: RowWeightsDescription = {
       samples: null,
       labels: rows.target.kind === 'labels' ? this.labels : null,
-      positions: rows.target.kind === 'labels' ? (rows.target.positions ?? 1) : 1,
+      positions,
+      stride: rows.stride ?? positions,
       classWeights: null,
       ignored,
     };
@@ -372,6 +379,11 @@ export class Trainer {
   }
 }
 
+/** A sequence is as large as many rows. */
+function rowsToEvaluate({ target }: RowsDescription, batchRows: number): number {
+  return target.kind === 'labels' && target.positions !== undefined ? batchRows : EVALUATION_ROWS;
+}
+
 function positionsOf({ positions }: { positions?: number }): number[] {
   return positions === undefined ? [] : [positions];
 }
@@ -380,10 +392,11 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
   const { rows, layers, loss, optimizer, parameterGroups = [], accumulateSteps = 1, clipNorm, clipValue } = description;
   const { averaging = null } = description;
   const { dims, ...encoding } = rows.features;
-  const features = table(graph, { name: 'features', rows: rows.count, dims, ...encoding });
+  const overlap = rows.stride === undefined ? {} : { stride: rows.stride };
+  const features = table(graph, { name: 'features', rows: rows.count, dims, ...encoding, ...overlap });
   const targetTable =
     rows.target.kind === 'labels'
-      ? table(graph, { name: 'target', rows: rows.count, dims: positionsOf(rows.target), element: 'i32' })
+      ? table(graph, { name: 'target', rows: rows.count, dims: positionsOf(rows.target), element: 'i32', ...overlap })
       : table(graph, { name: 'target', rows: rows.count, dims: [rows.target.width], element: 'f32' });
   const trainOrder = rowOrder(graph, 'trainOrder', rows.trainOrder);
   const evaluationOrder = rowOrder(graph, 'evaluationOrder', Math.max(1, rows.evaluationOrder));
@@ -429,7 +442,7 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
   if (rows.target.kind === 'labels') evaluated.correct = correct(graph, outputs, evaluationTarget, ignoredLabel(loss));
   const evaluate: ProgramSource = {
     outputs: evaluated,
-    maxRows: Math.max(1, Math.min(EVALUATION_ROWS, rows.evaluationOrder)),
+    maxRows: Math.max(1, Math.min(rowsToEvaluate(rows, maxRows), rows.evaluationOrder)),
   };
   const common = {
     evaluate,

@@ -12,6 +12,9 @@ export type DatasetFormat = (typeof DATASET_FORMATS)[number];
  */
 export const COLUMN_TYPES = ['number', 'category', 'boolean', 'text', 'image'] as const;
 
+/** The only column of a corpus. */
+export const TEXT_COLUMN = 'text';
+
 /** More distinct characters than these are counted, and not listed. */
 export const MOST_CHARACTERS = 20_000;
 

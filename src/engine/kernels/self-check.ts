@@ -274,8 +274,10 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
     { kernel: 'correct', args: [x, labels, y, rows, 1, cols, NO_LABEL], tolerance: 0 },
     { kernel: 'correct', args: [x, labels, y, 1, rows, cols, 0], tolerance: 0 },
 
-    { kernel: 'gatherRows', args: [x, order, y, 1, rows, cols, step], tolerance: 0 },
-    { kernel: 'gatherRowsU8', args: [bytes, order, y, 1, rows, cols, 1 / 255, -0.5, step], tolerance: 1e-6 },
+    ...[cols, 1].flatMap((stride): KernelCase[] => [
+      { kernel: 'gatherRows', args: [x, order, y, 1, rows, cols, stride, step], tolerance: 0 },
+      { kernel: 'gatherRowsU8', args: [bytes, order, y, 1, rows, cols, stride, 1 / 255, -0.5, step], tolerance: 1e-6 },
+    ]),
     { kernel: 'fillInverseWeight', args: [y, n, step], tolerance: 0 },
     { kernel: 'meanRows', args: [x, y, step], tolerance: 0 },
 
