@@ -123,6 +123,18 @@ export class Trainer {
   readonly #orders: { train: Uint32Array; evaluate: Uint32Array };
   #batchWeight = 0;
   readonly outputWidth: number;
+  /** of the update that is being made: what `#writeBlocks` writes when every thread has left the last one */
+  readonly #batch = { rows: 0, first: 0, step: 0, inverseWeight: Number.NaN };
+  #part = 0;
+  #learningRate = Number.NaN;
+  #update = 0;
+  readonly #writeBlocks = () => {
+    this.#common[HyperBlock.isAccumulated] = this.#part === 0 ? 0 : 1;
+    for (let i = 0; i < this.#hyper.length; i++) {
+      const { n, block } = this.#hyper[i]!;
+      this.#writeHyper!(block, n, this.#learningRate, this.#update);
+    }
+  };
 
   constructor(description: TrainerDescription, options: TrainerOptions) {
     const seed = seedOf(description.seed);
@@ -258,17 +270,23 @@ export class Trainer {
       return search.step(this.#createObjective(trained, first, rows, step, inverseWeight), learningRate, step);
     }
     if (step === 0) this.#beginAverage();
+    // one batch object and one callback for all steps: a step allocates nothing
+    const { batchRows, accumulateSteps = 1 } = this.#description;
+    const batch = this.#batch;
+    batch.inverseWeight = inverseWeight;
+    this.#learningRate = learningRate;
+    this.#update = step + 1;
     let loss = 0;
-    const wasFinite = this.#forEachPart(first, rows, step, inverseWeight, (batch, part, isLast) => {
-      const program = isLast ? 'train' : 'accumulate';
-      const wasFinite = this.team.run(program, batch, () => {
-        this.#common[HyperBlock.isAccumulated] = part === 0 ? 0 : 1;
-        for (const { n, block } of this.#hyper) this.#writeHyper!(block, n, learningRate, step + 1);
-      });
-      loss += this.#loss![program][0]!;
-      return wasFinite;
-    });
-    return wasFinite ? loss : Number.NaN;
+    for (let done = 0, part = 0; done < rows; done += batchRows, part++) {
+      const isLast = done + batchRows >= rows;
+      batch.rows = isLast ? rows - done : batchRows;
+      batch.first = first + done;
+      batch.step = step * accumulateSteps + part;
+      this.#part = part;
+      if (!this.team.run(isLast ? 'train' : 'accumulate', batch, this.#writeBlocks)) return Number.NaN;
+      loss += isLast ? this.#loss!.train[0]! : this.#loss!.accumulate[0]!;
+    }
+    return loss;
   }
 
   /** The parts, of batchRows at most, that rows are gone through in; until `visit` says no. */
@@ -277,14 +295,14 @@ export class Trainer {
     rows: number,
     step: number,
     inverseWeight: number,
-    visit: (batch: Batch, part: number, isLast: boolean) => boolean,
+    visit: (batch: Batch, part: number) => boolean,
   ): boolean {
     const { batchRows, accumulateSteps = 1 } = this.#description;
     for (let part = 0; part * batchRows < rows; part++) {
       const done = part * batchRows;
       const rowsOfPart = Math.min(batchRows, rows - done);
       const batch = { rows: rowsOfPart, first: first + done, step: step * accumulateSteps + part, inverseWeight };
-      if (!visit(batch, part, done + rowsOfPart === rows)) return false;
+      if (!visit(batch, part)) return false;
     }
     return true;
   }
