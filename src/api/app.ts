@@ -21,6 +21,8 @@ import { addJobRoutes } from './routes/jobs.ts';
 import { addMetricRoutes } from './routes/metrics.ts';
 import { addPredictionRoutes } from './routes/predictions.ts';
 import { addSystemRoutes } from './routes/system.ts';
+import { addWebhookDeliveryRoutes } from './routes/webhook-deliveries.ts';
+import { addWebhookRoutes } from './routes/webhooks.ts';
 
 const HEARTBEAT_MS = 15_000;
 
@@ -84,6 +86,8 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     addEventRoutes(routes, deps);
     addCheckpointRoutes(routes, deps);
     addPredictionRoutes(routes, deps);
+    addWebhookRoutes(routes, deps, cursors);
+    addWebhookDeliveryRoutes(routes, deps, cursors);
     addSystemRoutes(routes, deps);
   });
   return app;

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/client.ts';
 import type { JobWatcher } from '../db/watch.ts';
+import type { OutboundGuard } from '../outbound/guard.ts';
 import type { Predictor } from '../spec/prediction.ts';
 import type { Storage } from '../storage/storage.ts';
 
@@ -12,6 +13,8 @@ export interface ApiDeps {
   storage: Storage;
   watcher: JobWatcher;
   predictor: Predictor;
+  /** which addresses clients may have called */
+  outboundGuard: OutboundGuard;
   /** messages waiting in the queue */
   queueDepth(): Promise<number>;
   logger: Logger;

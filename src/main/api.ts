@@ -9,7 +9,10 @@ import { openQueue } from '../jobs/queue.ts';
 import { startReconciler } from '../jobs/reconcile-jobs.ts';
 import { startRelay } from '../jobs/relay-outbox.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
+import { OutboundGuard } from '../outbound/guard.ts';
+import { openOutbound } from '../outbound/request.ts';
 import { openDiskStorage } from '../storage/disk.ts';
+import { startDeliverer } from '../webhooks/deliverer.ts';
 import { startPredictor } from '../worker/start-predictor.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
@@ -52,9 +55,14 @@ async function openApi(
   const queue = open(await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger }));
   open(startRelay({ db, queue, logger }));
   open(startReconciler({ db, queue, logger, tenantLimit: config.tenantRunningJobs }));
+  const outboundGuard = new OutboundGuard(config.outbound);
+  const outbound = open(openOutbound(outboundGuard));
+  open(startDeliverer({ db, outbound, logger, userAgent: `Trainyard/${version}` }));
   const predictor = open(startPredictor(storage.describe(), logger));
   const queueDepth = () => queue.depth();
-  const app = open(await buildApp({ db, storage, watcher, predictor, queueDepth, logger, config, version }));
+  const app = open(
+    await buildApp({ db, storage, watcher, predictor, outboundGuard, queueDepth, logger, config, version }),
+  );
   await app.listen({ host: config.host, port: config.port });
   const { port } = app.server.address() as AddressInfo;
   return `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
