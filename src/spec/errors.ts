@@ -49,6 +49,7 @@ export const ERRORS = {
   invalid_jsonl: { status: 422, title: 'The JSON lines cannot be read' },
   invalid_idx: { status: 422, title: 'The IDX files cannot be read' },
   invalid_labels: { status: 422, title: 'The labels do not fit the images' },
+  invalid_text: { status: 422, title: 'The text cannot be read' },
   invalid_encoding: { status: 422, title: 'The text is not UTF-8' },
   webhook_url_forbidden: { status: 422, title: 'The URL of a webhook may not be called' },
   headers_too_large: { status: 431, title: 'The headers are too large' },
