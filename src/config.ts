@@ -26,6 +26,8 @@ export interface Config {
   maxUploadBytes: number;
   /** which addresses that clients give may be called */
   outbound: { allowHttp: boolean; allowRanges: string[] };
+  /** undefined: anybody may read /metrics */
+  metricsToken: string | undefined;
   /** memory a job may take on a worker, bytes */
   maxJobMemoryBytes: number;
 }
@@ -104,6 +106,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Readon
     tenantRunningJobs: integer('TENANT_RUNNING_JOBS', undefined, 1, 100_000),
     maxUploadBytes: integer('MAX_UPLOAD_BYTES', 16 * 2 ** 30, 1, Number.MAX_SAFE_INTEGER),
     outbound: { allowHttp: flag('OUTBOUND_ALLOW_HTTP'), allowRanges: ranges('OUTBOUND_ALLOW_RANGES') },
+    metricsToken: given('METRICS_TOKEN'),
     maxJobMemoryBytes: integer('MAX_JOB_MEMORY_BYTES', 4 * 2 ** 30 - 65_536, 2 ** 20, 4 * 2 ** 30 - 65_536),
   };
   if (mistakes.length > 0)

@@ -217,6 +217,14 @@ export const tenantTurns = pgTable('tenant_turns', {
   claimedAt: at('claimed_at').notNull(),
 });
 
+export interface WorkerFigures {
+  memory_bytes: number;
+  /** user and system, since the process started */
+  cpu_s: number;
+  /** since the report before */
+  event_loop_delay_max_s: number;
+}
+
 export const workers = pgTable('workers', {
   id: text('id').primaryKey(),
   host: text('host').notNull(),
@@ -224,6 +232,8 @@ export const workers = pgTable('workers', {
   kernels: text('kernels').notNull(),
   threads: integer('threads').notNull(),
   jobId: text('job_id'),
+  /** of its process, with the heartbeat; null until the first */
+  figures: jsonb('figures').$type<WorkerFigures>(),
   startedAt: at('started_at').notNull().defaultNow(),
   seenAt: at('seen_at').notNull().defaultNow(),
 });

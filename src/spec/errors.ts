@@ -23,6 +23,7 @@ export const ERRORS = {
   invalid_id: { status: 400, title: 'The id has not the right form' },
   invalid_event_id: { status: 400, title: 'The event id is not a whole number' },
   bad_request: { status: 400, title: 'The request cannot be read' },
+  unauthorized: { status: 401, title: 'A key is missing, or is not the right one' },
   dataset_not_found: { status: 404, title: 'There is no such dataset' },
   job_not_found: { status: 404, title: 'There is no such job' },
   checkpoint_not_found: { status: 404, title: 'There is no such checkpoint' },
