@@ -31,6 +31,8 @@ export interface TargetsDescription {
   heads: readonly HeadDescription[];
   /** whether each row has a factor of its own in the loss */
   weighted: boolean;
+  /** elements from one row's labels to the next's, where they overlap */
+  stride?: number | undefined;
 }
 
 export interface Losses {
@@ -50,13 +52,15 @@ export class Targets {
   readonly #sampleWeights: Node | null;
 
   constructor(graph: Graph, description: TargetsDescription) {
-    const { rows, target, loss, heads, weighted } = description;
+    const { rows, target, loss, heads, weighted, stride } = description;
     this.#graph = graph;
     this.#description = description;
     const vector = (name: string, count: number) => table(graph, { name, rows: count, dims: [], element: 'f32' });
     this.#tables = [target, ...heads.map((head) => head.target)].map((one: TargetDescription, i) => {
       const dims = one.kind === 'values' ? [one.width] : one.positions === undefined ? [] : [one.positions];
-      return table(graph, { name: targetName(i), rows, dims, element: one.kind === 'labels' ? 'i32' : 'f32' });
+      if (one.kind === 'values') return table(graph, { name: targetName(i), rows, dims, element: 'f32' });
+      const overlap = stride === undefined ? {} : { stride };
+      return table(graph, { name: targetName(i), rows, dims, element: 'i32', ...overlap });
     });
     for (const head of heads) {
       if (classWeightsOf(head.loss) !== null || ignoredLabel(head.loss) !== ignoredLabel({ type: 'mse' }))
