@@ -59,7 +59,7 @@ export class Targets {
     this.#tables = [target, ...heads.map((head) => head.target)].map((one: TargetDescription, i) => {
       const dims = one.kind === 'values' ? [one.width] : one.positions === undefined ? [] : [one.positions];
       if (one.kind === 'values') return table(graph, { name: targetName(i), rows, dims, element: 'f32' });
-      const overlap = stride === undefined ? {} : { stride };
+      const overlap = i > 0 || stride === undefined ? {} : { stride };
       return table(graph, { name: targetName(i), rows, dims, element: 'i32', ...overlap });
     });
     for (const head of heads) {
