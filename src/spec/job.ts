@@ -1,7 +1,9 @@
 import { type Static, Type } from 'typebox';
+import { OutputLayer } from './layers/dense.ts';
+import { NAME } from './layers/fields.ts';
 import { Model } from './model.ts';
 import { closed, derived, nullable, words } from './schema.ts';
-import { Training } from './training.ts';
+import { Loss, Training } from './training.ts';
 import { WATCHED } from './watched.ts';
 
 /** A job: what a client asks for, and what it sees while the job lives. */
@@ -57,11 +59,24 @@ export type Split = Static<typeof Split>;
 export const NORMALIZATIONS = ['standard', 'minmax', 'none'] as const;
 export type Normalization = (typeof NORMALIZATIONS)[number];
 
+export const ENCODINGS = ['values', 'one_hot', 'index'] as const;
+
 export const Input = closed(
   {
     column,
     type: words(['number', 'category', 'boolean', 'image'], derived('the column’s type in the dataset')),
     normalize: words(NORMALIZATIONS, derived('standard for numbers, minmax for images, none otherwise')),
+    encoding: words(ENCODINGS, {
+      ...derived('one_hot for a category, values otherwise'),
+      description: 'index: a category is one whole number, for an embedding; 0 is what is missing or unseen',
+    }),
+    into: Type.String({
+      pattern: NAME,
+      maxLength: 64,
+      default: 'input',
+      description:
+        'the model input that the column is part of, by the name under which layers take it; columns of one input stand side by side',
+    }),
   },
   {
     title: 'Input',
@@ -83,6 +98,34 @@ export const Target = closed(
   { title: 'Target', description: 'What is predicted: a column name, {"column": …}, or several number columns.' },
 );
 export type Target = Static<typeof Target>;
+
+export const MoreTarget = closed(
+  {
+    name: Type.String({
+      pattern: NAME,
+      maxLength: 64,
+      ...derived('the column where that is a name, else target_2, target_3, …'),
+      description: 'its output layer is output_<name>; its metrics are <name>.loss, <name>.accuracy, …',
+    }),
+    ...Target.properties,
+    loss: Type.Unsafe<Loss>({ ...Loss, ...derived('cross_entropy for a category, mse for numbers') }),
+    weight: Type.Number({
+      exclusiveMinimum: 0,
+      maximum: 1e6,
+      default: 1,
+      description: 'factor of its loss in the sum; that of `target` has 1',
+    }),
+    output: Type.Unsafe<OutputLayer>({
+      anyOf: [OutputLayer],
+      ...derived('a dense layer after what `target` is told from'),
+    }),
+  },
+  {
+    title: 'MoreTarget',
+    description: 'Another target of the same network, with an output layer and a loss of its own.',
+  },
+);
+export type MoreTarget = Static<typeof MoreTarget>;
 
 export const CheckpointPolicy = closed(
   {
@@ -136,6 +179,12 @@ export const JobSpec = closed(
       ...derived('every column but the target that is a number, category, boolean or image'),
     }),
     target: Type.Unsafe<Target>({ ...Target, ...derived('for fine_tune, the checkpoint’s; a train job must say it') }),
+    more_targets: Type.Array(MoreTarget, {
+      maxItems: 64,
+      default: [],
+      description:
+        'What is predicted besides `target`: the loss is the weighted sum. Rows that lack any target are left out.',
+    }),
     model: Type.Unsafe<Model>({ ...Model, default: {} }),
     training: Type.Unsafe<Training>({ ...Training, default: {} }),
     checkpoints: Type.Unsafe<CheckpointPolicy>({ ...CheckpointPolicy, default: {} }),

@@ -1,6 +1,6 @@
 import { Ajv } from 'ajv';
 import { describeErrors } from './describe-errors.ts';
-import { expand, expandTarget, isObject } from './expand-request.ts';
+import { expand, expandTargets, isObject } from './expand-request.ts';
 import { JobSpec } from './job.ts';
 import { type Mistake, MOST_MISTAKES } from './mistake.ts';
 import { requestForm } from './request-form.ts';
@@ -29,7 +29,7 @@ export type Validation =
 /** Writes shorthands out, and says everything that is wrong with the form. */
 export function validateJobRequest(body: unknown): Validation {
   const renamed = new Map<string, string>();
-  const expanded = expand(JobSpec, expandTarget(body, renamed), '', renamed);
+  const expanded = expand(JobSpec, expandTargets(body, renamed), '', renamed);
   const toSent = (pointer: string) => {
     for (let end = pointer.length; end > 0; end = pointer.lastIndexOf('/', end - 1)) {
       const sent = renamed.get(pointer.slice(0, end));

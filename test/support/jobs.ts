@@ -35,8 +35,9 @@ export function describeJob(dataset: string, change: Partial<JobSpec> = {}): Job
     name: 'a job',
     dataset,
     split: { validation: 0.1, test: 0.1, shuffle: true, stratify: false, seed: 0 },
-    inputs: [{ column: 'x', type: 'number', normalize: 'standard' }],
+    inputs: [{ column: 'x', type: 'number', normalize: 'standard', encoding: 'values', into: 'input' }],
     target: { columns: ['y'], type: 'number', normalize: 'standard' },
+    more_targets: [],
     model: {
       from: null,
       freeze: [],
