@@ -56,8 +56,13 @@ export const datasets = pgTable(
     preview: jsonb('preview').$type<Record<string, unknown>[]>().notNull(),
     createdAt: at('created_at').notNull().defaultNow(),
     deletedAt: at('deleted_at'),
+    /** null with deleted_at: there may be files left */
+    filesRemovedAt: at('files_removed_at'),
   },
-  (t) => [index('datasets_tenant_created').on(t.tenant, t.createdAt, t.id)],
+  (t) => [
+    index('datasets_tenant_created').on(t.tenant, t.createdAt, t.id),
+    index('datasets_deleted').on(t.deletedAt).where(sql`deleted_at is not null and files_removed_at is null`),
+  ],
 );
 
 export interface Transition {
@@ -114,6 +119,7 @@ export const jobs = pgTable(
     index('jobs_queued').on(t.priority.desc(), t.queuedAt, t.id).where(sql`status = 'queued'`),
     index('jobs_leased').on(t.leaseUntil).where(sql`status in ('running', 'cancelling')`),
     index('jobs_metadata').using('gin', t.metadata),
+    index('jobs_finished').on(t.finishedAt, t.id).where(sql`finished_at is not null`),
     index('jobs_dataset').on(t.datasetId, t.createdAt),
   ],
 );
