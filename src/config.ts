@@ -20,6 +20,8 @@ export interface Config {
   threads: number | undefined;
   logLevel: (typeof LOG_LEVELS)[number];
   leaseSeconds: number;
+  /** jobs that one tenant may have running at once; undefined: any number */
+  tenantRunningJobs: number | undefined;
   /** largest dataset upload, bytes */
   maxUploadBytes: number;
   /** which addresses that clients give may be called */
@@ -103,6 +105,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Readon
     threads: integer('THREADS', undefined, 1, 64),
     logLevel: logLevel as Config['logLevel'],
     leaseSeconds: integer('LEASE_SECONDS', 30, 2, 3600),
+    tenantRunningJobs: integer('TENANT_RUNNING_JOBS', undefined, 1, 100_000),
     maxUploadBytes: integer('MAX_UPLOAD_BYTES', 16 * 2 ** 30, 1, Number.MAX_SAFE_INTEGER),
     outbound: { allowHttp: flag('OUTBOUND_ALLOW_HTTP'), allowRanges: ranges('OUTBOUND_ALLOW_RANGES') },
     retentionDays: {

@@ -56,7 +56,7 @@ async function openApi(
   const watcher = open(watchJobs(databaseUrl, { logger }));
   const queue = open(await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger }));
   open(startRelay({ db, queue, logger }));
-  open(startReconciler({ db, queue, logger }));
+  open(startReconciler({ db, queue, logger, tenantLimit: config.tenantRunningJobs }));
   open(startRetention({ db, storage, logger, days: config.retentionDays }));
   const outboundGuard = new OutboundGuard(config.outbound);
   const outbound = open(openOutbound(outboundGuard));

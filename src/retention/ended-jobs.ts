@@ -1,3 +1,4 @@
+import { findUnusedFiles } from '../db/checkpoints.ts';
 import type { Database } from '../db/client.ts';
 import { FINAL_STATUSES } from '../spec/job.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -98,6 +99,11 @@ async function removeCheckpoints(db: Database, storage: Storage, jobId: string):
      returning storage_key as key`,
     [jobId, FINAL_STATUSES],
   );
-  for (const { key } of rows) await storage.remove(key);
+  // jobs that were made from others may share their files
+  const unused = await findUnusedFiles(
+    db.orm,
+    rows.map(({ key }) => key),
+  );
+  for (const key of unused) await storage.remove(key);
   return rows.length;
 }
