@@ -6,6 +6,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import { typeid } from 'typeid-js';
 import { encodeNonFinite } from '../db/json-number.ts';
 import { getOrCreateSecret } from '../db/secrets.ts';
+import { addAuth } from './auth.ts';
 import { answerClientError } from './connection-errors.ts';
 import { Cursors } from './cursor.ts';
 import type { ApiDeps } from './deps.ts';
@@ -13,6 +14,7 @@ import { addJsonParser, JSON_BODY_BYTES } from './json-body.ts';
 import { addOpenApi } from './openapi.ts';
 import { sendError, setProblemHandlers } from './problem.ts';
 import { addRequestChecks } from './request-checks.ts';
+import { addApiKeyRoutes } from './routes/api-keys.ts';
 import { addCheckpointRoutes } from './routes/checkpoints.ts';
 import { addDatasetRoutes } from './routes/datasets.ts';
 import { addEventRoutes } from './routes/events.ts';
@@ -70,6 +72,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   addJsonParser(app);
   await app.register(helmet, { contentSecurityPolicy: false });
   addRequestChecks(app);
+  const keys = addAuth(app, deps);
   await app.register(underPressure, { maxEventLoopDelay: 2000, pressureHandler: undefined });
   await app.register(sse, { heartbeatInterval: HEARTBEAT_MS });
   await addOpenApi(app, deps.version);
@@ -82,6 +85,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     addEventRoutes(routes, deps);
     addCheckpointRoutes(routes, deps);
     addPredictionRoutes(routes, deps);
+    addApiKeyRoutes(routes, deps, cursors, keys);
     addSystemRoutes(routes, deps);
   });
   return app;

@@ -4,6 +4,7 @@ import { buildApp } from '../api/app.ts';
 import type { Config } from '../config.ts';
 import { openDatabase } from '../db/client.ts';
 import { migrateDatabase } from '../db/migrate.ts';
+import { openTenantDatabases } from '../db/tenants.ts';
 import { watchJobs } from '../db/watch.ts';
 import { openQueue } from '../jobs/queue.ts';
 import { startReconciler } from '../jobs/reconcile-jobs.ts';
@@ -47,6 +48,7 @@ async function openApi(
 ): Promise<string> {
   const open = <T extends { close(): unknown }>(part: T): T => opened.adopt(part, async (p) => void (await p.close()));
   const db = open(openDatabase(databaseUrl, { logger }));
+  const tenants = open(openTenantDatabases(databaseUrl, { logger }));
   const storage = openDiskStorage(config.storageDir);
   const watcher = open(watchJobs(databaseUrl, { logger }));
   const queue = open(await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger }));
@@ -54,7 +56,7 @@ async function openApi(
   open(startReconciler({ db, queue, logger }));
   const predictor = open(startPredictor(storage.describe(), logger));
   const queueDepth = () => queue.depth();
-  const app = open(await buildApp({ db, storage, watcher, predictor, queueDepth, logger, config, version }));
+  const app = open(await buildApp({ db, tenants, storage, watcher, predictor, queueDepth, logger, config, version }));
   await app.listen({ host: config.host, port: config.port });
   const { port } = app.server.address() as AddressInfo;
   return `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;

@@ -70,9 +70,12 @@ describe('OpenAPI', () => {
         .map(([method, path]) => `${method} ${path}`)
         .sort(),
     ).toEqual([
+      'delete /v1/api-keys/{id}',
       'delete /v1/datasets/{id}',
       'get /healthz',
       'get /readyz',
+      'get /v1/api-keys',
+      'get /v1/api-keys/{id}',
       'get /v1/datasets',
       'get /v1/datasets/{id}',
       'get /v1/datasets/{id}/preview',
@@ -85,6 +88,7 @@ describe('OpenAPI', () => {
       'get /v1/jobs/{id}/events',
       'get /v1/jobs/{id}/metrics',
       'get /v1/system',
+      'post /v1/api-keys',
       'post /v1/datasets',
       'post /v1/jobs',
       'post /v1/jobs/{id}/cancel',
