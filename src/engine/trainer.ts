@@ -35,6 +35,11 @@ export interface RowsDescription {
   features:
     | { dims: readonly number[]; element: 'f32' }
     | { dims: readonly number[]; element: 'u8'; scale: number; shift: number };
+  /**
+   * Elements of features, and of labels, from the beginning of one row to that of the next; left out: rows follow each other. 1: rows are windows
+   * over a sequence, one from each of its elements on.
+   */
+  stride?: number;
   /** labels: one class index a row, or one for each of its `positions` (i32); values: `width` numbers a row (f32) */
   target: { kind: 'labels'; positions?: number } | { kind: 'values'; width: number };
   /** whether each row has a weight of its own, its factor in the loss */
@@ -118,6 +123,18 @@ export class Trainer {
   readonly #orders: { train: Uint32Array; evaluate: Uint32Array };
   #batchWeight = 0;
   readonly outputWidth: number;
+  /** of the update that is being made: what `#writeBlocks` writes when every thread has left the last one */
+  readonly #batch = { rows: 0, first: 0, step: 0, inverseWeight: Number.NaN };
+  #part = 0;
+  #learningRate = Number.NaN;
+  #update = 0;
+  readonly #writeBlocks = () => {
+    this.#common[HyperBlock.isAccumulated] = this.#part === 0 ? 0 : 1;
+    for (let i = 0; i < this.#hyper.length; i++) {
+      const { n, block } = this.#hyper[i]!;
+      this.#writeHyper!(block, n, this.#learningRate, this.#update);
+    }
+  };
 
   constructor(description: TrainerDescription, options: TrainerOptions) {
     const seed = seedOf(description.seed);
@@ -165,10 +182,12 @@ export class Trainer {
     if (classWeights !== null) this.tensor('classWeights').set(classWeights);
     const samples = rows.weighted === true ? this.weights : null;
     const ignored = ignoredLabel(loss);
+    const positions = rows.target.kind === 'labels' ? (rows.target.positions ?? 1) : 1;
     const answers: RowWeightsDescription = {
       samples: null,
       labels: rows.target.kind === 'labels' ? this.labels : null,
-      positions: rows.target.kind === 'labels' ? (rows.target.positions ?? 1) : 1,
+      positions,
+      stride: rows.stride ?? positions,
       classWeights: null,
       ignored,
     };
@@ -251,17 +270,23 @@ export class Trainer {
       return search.step(this.#createObjective(trained, first, rows, step, inverseWeight), learningRate, step);
     }
     if (step === 0) this.#beginAverage();
+    // one batch object and one callback for all steps: a step allocates nothing
+    const { batchRows, accumulateSteps = 1 } = this.#description;
+    const batch = this.#batch;
+    batch.inverseWeight = inverseWeight;
+    this.#learningRate = learningRate;
+    this.#update = step + 1;
     let loss = 0;
-    const wasFinite = this.#forEachPart(first, rows, step, inverseWeight, (batch, part, isLast) => {
-      const program = isLast ? 'train' : 'accumulate';
-      const wasFinite = this.team.run(program, batch, () => {
-        this.#common[HyperBlock.isAccumulated] = part === 0 ? 0 : 1;
-        for (const { n, block } of this.#hyper) this.#writeHyper!(block, n, learningRate, step + 1);
-      });
-      loss += this.#loss![program][0]!;
-      return wasFinite;
-    });
-    return wasFinite ? loss : Number.NaN;
+    for (let done = 0, part = 0; done < rows; done += batchRows, part++) {
+      const isLast = done + batchRows >= rows;
+      batch.rows = isLast ? rows - done : batchRows;
+      batch.first = first + done;
+      batch.step = step * accumulateSteps + part;
+      this.#part = part;
+      if (!this.team.run(isLast ? 'train' : 'accumulate', batch, this.#writeBlocks)) return Number.NaN;
+      loss += isLast ? this.#loss!.train[0]! : this.#loss!.accumulate[0]!;
+    }
+    return loss;
   }
 
   /** The parts, of batchRows at most, that rows are gone through in; until `visit` says no. */
@@ -270,14 +295,14 @@ export class Trainer {
     rows: number,
     step: number,
     inverseWeight: number,
-    visit: (batch: Batch, part: number, isLast: boolean) => boolean,
+    visit: (batch: Batch, part: number) => boolean,
   ): boolean {
     const { batchRows, accumulateSteps = 1 } = this.#description;
     for (let part = 0; part * batchRows < rows; part++) {
       const done = part * batchRows;
       const rowsOfPart = Math.min(batchRows, rows - done);
       const batch = { rows: rowsOfPart, first: first + done, step: step * accumulateSteps + part, inverseWeight };
-      if (!visit(batch, part, done + rowsOfPart === rows)) return false;
+      if (!visit(batch, part)) return false;
     }
     return true;
   }
@@ -372,6 +397,11 @@ export class Trainer {
   }
 }
 
+/** A sequence is as large as many rows. */
+function rowsToEvaluate({ target }: RowsDescription, batchRows: number): number {
+  return target.kind === 'labels' && target.positions !== undefined ? batchRows : EVALUATION_ROWS;
+}
+
 function positionsOf({ positions }: { positions?: number }): number[] {
   return positions === undefined ? [] : [positions];
 }
@@ -380,10 +410,11 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
   const { rows, layers, loss, optimizer, parameterGroups = [], accumulateSteps = 1, clipNorm, clipValue } = description;
   const { averaging = null } = description;
   const { dims, ...encoding } = rows.features;
-  const features = table(graph, { name: 'features', rows: rows.count, dims, ...encoding });
+  const overlap = rows.stride === undefined ? {} : { stride: rows.stride };
+  const features = table(graph, { name: 'features', rows: rows.count, dims, ...encoding, ...overlap });
   const targetTable =
     rows.target.kind === 'labels'
-      ? table(graph, { name: 'target', rows: rows.count, dims: positionsOf(rows.target), element: 'i32' })
+      ? table(graph, { name: 'target', rows: rows.count, dims: positionsOf(rows.target), element: 'i32', ...overlap })
       : table(graph, { name: 'target', rows: rows.count, dims: [rows.target.width], element: 'f32' });
   const trainOrder = rowOrder(graph, 'trainOrder', rows.trainOrder);
   const evaluationOrder = rowOrder(graph, 'evaluationOrder', Math.max(1, rows.evaluationOrder));
@@ -429,7 +460,7 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
   if (rows.target.kind === 'labels') evaluated.correct = correct(graph, outputs, evaluationTarget, ignoredLabel(loss));
   const evaluate: ProgramSource = {
     outputs: evaluated,
-    maxRows: Math.max(1, Math.min(EVALUATION_ROWS, rows.evaluationOrder)),
+    maxRows: Math.max(1, Math.min(rowsToEvaluate(rows, maxRows), rows.evaluationOrder)),
   };
   const common = {
     evaluate,

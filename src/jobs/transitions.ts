@@ -5,6 +5,7 @@ import { encodeNonFinite } from '../db/json-number.ts';
 import { jobEvents, jobs, outbox } from '../db/schema.ts';
 import { JOBS_CHANNEL } from '../db/watch.ts';
 import type { EventType, JobStatus } from '../spec/job.ts';
+import { announceEvent } from './announce-event.ts';
 
 /**
  * The life of a job: from each status to those that may follow. Final is final.
@@ -55,6 +56,16 @@ export const changeTime = sql`statement_timestamp()`;
 
 const ring = { rung: sql`pg_notify(${JOBS_CHANNEL}, ${jobs.id})` };
 
+/** What webhooks are told of a job; the spec, which can be long, stays where it is. */
+const ANNOUNCED = {
+  id: jobs.id,
+  tenant: jobs.tenant,
+  name: jobs.name,
+  kind: jobs.kind,
+  status: jobs.status,
+  datasetId: jobs.datasetId,
+};
+
 /** An entry for the list of transitions, in the form of RFC 3339 that JavaScript writes. */
 export function describeTransition(status: JobStatus, reason: string | null): SQL {
   return sql`jsonb_build_array(jsonb_build_object(
@@ -72,7 +83,7 @@ export async function lockJob(tx: Transaction, where: SQL | undefined): Promise<
 /**
  * The one way a status changes.
  * In: a locked job, the new status, why, and what else changes with it. Out: the job afterwards.
- * Writes: the job with its list of transitions, `event`, a notification. Errors: IllegalTransitionError.
+ * Writes: the job with its list of transitions, `event` and its webhook deliveries, a notification. Errors: IllegalTransitionError.
  */
 export async function changeStatus(
   tx: Transaction,
@@ -94,20 +105,16 @@ export async function changeStatus(
     .returning({ ...getTableColumns(jobs), ...ring });
   const { rung: _, ...changed } = row!;
   const { type, data } = change.event;
-  await tx.insert(jobEvents).values({
-    jobId: job.id,
-    sequence: changed.eventSequence,
-    type,
-    at: changed.updatedAt,
-    data: encodeNonFinite(data),
-  });
+  const added = { type, sequence: changed.eventSequence, at: changed.updatedAt, data: encodeNonFinite(data) };
+  await tx.insert(jobEvents).values({ jobId: job.id, ...added });
+  await announceEvent(tx, changed, added);
   return changed;
 }
 
 /**
  * Adds events that change no status.
  * In: the id of a locked job, events in order. An event whose `onceKey` is there already is left out and takes no sequence number.
- * Writes: the events, with the next sequence numbers and no gap; a notification, if there were any.
+ * Writes: the events, with the next sequence numbers and no gap, and their webhook deliveries; a notification, if there were any.
  */
 export async function addEvents(tx: Transaction, jobId: string, events: readonly EventToAdd[]): Promise<void> {
   const fresh = await leaveOutKnown(tx, jobId, events);
@@ -116,18 +123,18 @@ export async function addEvents(tx: Transaction, jobId: string, events: readonly
     .update(jobs)
     .set({ eventSequence: sql`${jobs.eventSequence} + ${fresh.length}`, updatedAt: changeTime })
     .where(eq(jobs.id, jobId))
-    .returning({ last: jobs.eventSequence, at: jobs.updatedAt, ...ring });
+    .returning({ ...ANNOUNCED, last: jobs.eventSequence, at: jobs.updatedAt, ...ring });
   const { last, at } = job!;
-  await tx.insert(jobEvents).values(
-    fresh.map(({ type, data, onceKey }, i) => ({
-      jobId,
-      sequence: last - fresh.length + 1 + i,
-      type,
-      onceKey: onceKey ?? null,
-      at,
-      data: encodeNonFinite(data),
-    })),
-  );
+  const added = fresh.map(({ type, data, onceKey }, i) => ({
+    jobId,
+    sequence: last - fresh.length + 1 + i,
+    type,
+    onceKey: onceKey ?? null,
+    at,
+    data: encodeNonFinite(data),
+  }));
+  await tx.insert(jobEvents).values(added);
+  for (const event of added) await announceEvent(tx, job!, event);
 }
 
 async function leaveOutKnown(tx: Transaction, jobId: string, events: readonly EventToAdd[]): Promise<EventToAdd[]> {

@@ -9,6 +9,7 @@ import { openQueue } from '../jobs/queue.ts';
 import { startReconciler } from '../jobs/reconcile-jobs.ts';
 import { startRelay } from '../jobs/relay-outbox.ts';
 import { createLogger } from '../observability/logger.ts';
+import { watchProcess } from '../observability/process-figures.ts';
 import { openDiskStorage } from '../storage/disk.ts';
 import { runJob } from '../worker/run-job.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
@@ -38,8 +39,9 @@ await registerWorker(db, {
   kernels: compiled.build,
   threads: config.threads ?? maxThreads,
 });
+const figures = watchProcess();
 const touch = setInterval(() => {
-  touchWorker(db, workerId, runningJob).catch((err: unknown) =>
+  touchWorker(db, workerId, runningJob, figures.read()).catch((err: unknown) =>
     logger.warn({ err }, 'the worker could not say that it lives'),
   );
 }, 5000);

@@ -36,6 +36,8 @@ test('four processes that start at once make one schema, and a later start chang
     'outbox',
     'secrets',
     'tenant_limits',
+    'webhook_deliveries',
+    'webhooks',
     'workers',
   ]);
   const applied = await query('select hash from drizzle.__drizzle_migrations');

@@ -7,6 +7,8 @@ import { migrateDatabase } from '../../src/db/migrate.ts';
 import { API_ROLE, ApiRoleError } from '../../src/db/roles.ts';
 import { jobs } from '../../src/db/schema.ts';
 import { openTenantDatabases, type TenantDatabases } from '../../src/db/tenants.ts';
+import { insertDeliveries } from '../../src/db/webhook-deliveries.ts';
+import { insertWebhook } from '../../src/db/webhooks.ts';
 import { cancelJob } from '../../src/jobs/cancel-job.ts';
 import { createJob } from '../../src/jobs/create-job.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
@@ -14,7 +16,17 @@ import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../s
 import { addClaimed, addDataset, describeCheckpoint, describeJob, TENANT } from '../support/jobs.ts';
 
 /** Of every table: what it is to tenants. A new one must be put here, and those of tenants need a policy. */
-const OF_TENANTS = ['api_keys', 'checkpoints', 'datasets', 'idempotency_keys', 'job_events', 'job_metrics', 'jobs'];
+const OF_TENANTS = [
+  'api_keys',
+  'checkpoints',
+  'datasets',
+  'idempotency_keys',
+  'job_events',
+  'job_metrics',
+  'jobs',
+  'webhook_deliveries',
+  'webhooks',
+];
 const OF_THE_SERVICE = ['outbox', 'secrets', 'tenant_limits', 'workers'];
 
 let database: TestDatabase;
@@ -26,9 +38,24 @@ beforeAll(async () => {
   tenants = openTenantDatabases(database.url, { maxConnections: 1 });
   const claim = await addClaimed(database.db);
   jobId = claim.job.id;
-  const point = { name: 'loss', split: 'training' as const, step: 1, epoch: 1, value: 1 };
+  const point = { name: 'loss', split: 'train' as const, step: 1, epoch: 1, value: 1 };
   await recordCheckpoints(database.db, claim, [describeCheckpoint(1, 'latest')], [point]);
   await createApiKey(database.db.orm, { tenant: TENANT, name: 'a key', scopes: ['jobs:read'], expiresAt: null });
+  await insertWebhook(
+    database.db,
+    {
+      id: 'whk_a',
+      tenant: TENANT,
+      url: 'https://a.example',
+      description: '',
+      events: ['job.succeeded'],
+      secret: 'whsec_a',
+    },
+    10,
+  );
+  await insertDeliveries(database.db.orm, [
+    { id: 'whd_a', tenant: TENANT, webhookId: 'whk_a', event: 'job.succeeded', jobId, payload: '{}' },
+  ]);
   await database.db.pool.query(
     "insert into idempotency_keys (tenant, key, attempt, lease_until) values ($1, 'a', 'b', now())",
     [TENANT],

@@ -13,6 +13,8 @@ export interface NetworkOptions {
   /** dims of one row of the features */
   input: number[];
   rows: number;
+  /** rows in an order; all unless said */
+  orderRows?: number;
   batchRows: number;
   accumulateSteps?: number;
   x: ArrayLike<number>;
@@ -53,8 +55,8 @@ export function createTrainer(compiled: CompiledKernels, threads: number, option
             ? { kind: 'labels', ...(options.positions === undefined ? {} : { positions: options.positions }) }
             : { kind: 'values', width: options.values.width },
         weighted: options.weights !== undefined,
-        trainOrder: options.rows,
-        evaluationOrder: options.rows,
+        trainOrder: options.orderRows ?? options.rows,
+        evaluationOrder: options.orderRows ?? options.rows,
       },
       layers: options.layers,
       loss: options.loss,

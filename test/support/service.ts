@@ -8,6 +8,8 @@ import type { ApiDeps } from '../../src/api/deps.ts';
 import { openDatabase } from '../../src/db/client.ts';
 import { openTenantDatabases } from '../../src/db/tenants.ts';
 import { watchJobs } from '../../src/db/watch.ts';
+import { createApiMetrics } from '../../src/observability/api-metrics.ts';
+import { OutboundGuard } from '../../src/outbound/guard.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 
@@ -43,9 +45,17 @@ export async function startService(
     storage: openDiskStorage(folder),
     watcher,
     predictor: { predict: options.predict ?? (async ({ rows }) => rows.map(() => ({ y: 1 }))), close: async () => {} },
+    outboundGuard: new OutboundGuard({ allowHttp: false, allowRanges: [] }),
     queueDepth: async () => 0,
     logger: pino({ level: 'silent' }),
-    config: { auth: options.auth ?? 'open', maxUploadBytes: options.maxUploadBytes ?? 2 ** 30 },
+    metrics: createApiMetrics(),
+    config: {
+      auth: options.auth ?? 'open',
+      maxUploadBytes: options.maxUploadBytes ?? 2 ** 30,
+      metricsToken: undefined,
+    },
+    // the test computes on the same thread
+    maxEventLoopDelayMs: 0,
     version: 'test',
     ...options.parts,
   };

@@ -84,7 +84,8 @@ export function addEventRoutes(app: Api, deps: ApiDeps): void {
       if (FINAL_STATUSES.includes(job.status) && (await listEvents(db, job.id, last, 1)).length === 0)
         return reply.code(204).send();
       reply.hijack();
-      await streamEvents(source, last, reply, over);
+      deps.metrics.openStreams.inc();
+      await streamEvents(source, last, reply, over).finally(() => deps.metrics.openStreams.dec());
     },
   );
 }

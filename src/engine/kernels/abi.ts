@@ -801,7 +801,7 @@ export interface Kernels {
   ): void;
 
   // ---- batches --------------------------------------------------------------------------------------------------
-  /** y (rows,cols) = table[order[step.first + firstRow + r]] ; table f32 (·,cols), order u32 */
+  /** y (rows,cols) = cols values from table[order[step.first + firstRow + r] · stride] on ; table f32, order u32 */
   gatherRows(
     table: Pointer,
     order: Pointer,
@@ -809,6 +809,7 @@ export interface Kernels {
     firstRow: number,
     rows: number,
     cols: number,
+    stride: number,
     step: Pointer,
   ): void;
   /** the same from bytes: y = scale·u8 + shift */
@@ -819,6 +820,7 @@ export interface Kernels {
     firstRow: number,
     rows: number,
     cols: number,
+    stride: number,
     scale: number,
     shift: number,
     step: Pointer,

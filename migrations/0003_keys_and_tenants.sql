@@ -36,6 +36,8 @@ ALTER TABLE "datasets" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 ALTER TABLE "job_events" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 ALTER TABLE "job_metrics" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 ALTER TABLE "jobs" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
+ALTER TABLE "webhook_deliveries" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
+ALTER TABLE "webhooks" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE UNIQUE INDEX "api_keys_hash" ON "api_keys" USING btree ("hash");--> statement-breakpoint
 CREATE INDEX "api_keys_tenant_created" ON "api_keys" USING btree ("tenant","created_at","id");--> statement-breakpoint
 CREATE INDEX "idempotency_keys_created" ON "idempotency_keys" USING btree ("created_at");--> statement-breakpoint
@@ -44,5 +46,7 @@ CREATE POLICY "own_rows" ON "datasets" AS PERMISSIVE FOR ALL TO public USING (te
 CREATE POLICY "rows_of_own_jobs" ON "job_events" AS PERMISSIVE FOR ALL TO public USING (exists (select from jobs where jobs.id = job_events.job_id));--> statement-breakpoint
 CREATE POLICY "rows_of_own_jobs" ON "job_metrics" AS PERMISSIVE FOR ALL TO public USING (exists (select from jobs where jobs.id = job_metrics.job_id));--> statement-breakpoint
 CREATE POLICY "own_rows" ON "jobs" AS PERMISSIVE FOR ALL TO public USING (tenant = (select current_setting('trainyard.tenant', true)));--> statement-breakpoint
+CREATE POLICY "own_rows" ON "webhook_deliveries" AS PERMISSIVE FOR ALL TO public USING (tenant = (select current_setting('trainyard.tenant', true)));--> statement-breakpoint
+CREATE POLICY "own_rows" ON "webhooks" AS PERMISSIVE FOR ALL TO public USING (tenant = (select current_setting('trainyard.tenant', true)));--> statement-breakpoint
 CREATE POLICY "own_rows" ON "api_keys" AS PERMISSIVE FOR ALL TO public USING (tenant = (select current_setting('trainyard.tenant', true)));--> statement-breakpoint
 CREATE POLICY "own_rows" ON "idempotency_keys" AS PERMISSIVE FOR ALL TO public USING (tenant = (select current_setting('trainyard.tenant', true)));
