@@ -9,9 +9,9 @@ import { jobs } from '../../src/db/schema.ts';
 import { openTenantDatabases, type TenantDatabases } from '../../src/db/tenants.ts';
 import { insertDeliveries } from '../../src/db/webhook-deliveries.ts';
 import { insertWebhook } from '../../src/db/webhooks.ts';
-import { cancelJob } from '../../src/jobs/cancel-job.ts';
 import { createJob } from '../../src/jobs/create-job.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
+import { cancelJob } from '../../src/jobs/request-change.ts';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { addClaimed, addDataset, describeCheckpoint, describeJob, TENANT } from '../support/jobs.ts';
 
@@ -27,7 +27,7 @@ const OF_TENANTS = [
   'webhook_deliveries',
   'webhooks',
 ];
-const OF_THE_SERVICE = ['outbox', 'secrets', 'tenant_limits', 'workers'];
+const OF_THE_SERVICE = ['outbox', 'secrets', 'tenant_limits', 'tenant_turns', 'workers'];
 
 let database: TestDatabase;
 let tenants: TenantDatabases;

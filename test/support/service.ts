@@ -53,6 +53,7 @@ export async function startService(
       auth: options.auth ?? 'open',
       maxUploadBytes: options.maxUploadBytes ?? 2 ** 30,
       metricsToken: undefined,
+      tenantRunningJobs: undefined,
     },
     // the test computes on the same thread
     maxEventLoopDelayMs: 0,
