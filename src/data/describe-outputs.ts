@@ -4,7 +4,9 @@ import type { Preparation } from '../spec/preparation.ts';
 /**
  * Makes answers of a network's outputs, (rows, outputWidth):
  * - category: `{"species": "Adelie", "probabilities": {"Adelie": 0.98, …}}`, by softmax, or sigmoid where one logit tells two classes apart;
- * - numbers: `{"price": 12.3}` in the target's own units.
+ *   `scores` in place of `probabilities` where outputs are no logits;
+ * - numbers: `{"price": 12.3}` in the target's own units;
+ * - embeddings: `{"embedding": [0.1, …]}`.
  * What is not finite is a string ("NaN"), as everywhere in JSON; a category whose logits are NaN is null.
  */
 export function describeOutputs(outputs: Float32Array, preparation: Preparation): Prediction[] {
@@ -13,10 +15,17 @@ export function describeOutputs(outputs: Float32Array, preparation: Preparation)
     throw new RangeError(`${outputs.length} outputs are no rows of ${outputWidth}`);
   return Array.from({ length: outputs.length / outputWidth }, (_, row) => {
     const y = outputs.subarray(row * outputWidth, (row + 1) * outputWidth);
+    if (link === 'embedding') return { embedding: Array.from(y, toJson) };
     if (target.type === 'number') {
-      const answer = (value: number, i: number) =>
-        link === 'sigmoid' ? sigmoid(value) : restore(value, target.columns[i]!);
-      return Object.fromEntries(target.columns.map(({ column }, i) => [column, toJson(answer(y[i]!, i))]));
+      const values = readNumbers(y, preparation);
+      return Object.fromEntries(target.columns.map(({ column }, i) => [column, toJson(values[i]!)]));
+    }
+    if (link === 'scores') {
+      const best = findLargest(y);
+      return {
+        [target.column]: best === -1 ? null : target.classes[best]!,
+        scores: Object.fromEntries(target.classes.map((name, i) => [name, toJson(y[i]!)])),
+      };
     }
     const probabilities = readProbabilities(y, preparation);
     const best = findLargest(probabilities);
@@ -33,6 +42,19 @@ function readProbabilities(logits: Float32Array, { link }: Pick<Preparation, 'li
     const second = sigmoid(logits[0]!);
     return [sigmoid(-logits[0]!), second];
   }
+  return softmax(logits);
+}
+
+/** Number columns from one row of outputs, in their own units and in f64. */
+export function readNumbers(y: Float32Array, { target, link }: Pick<Preparation, 'target' | 'link'>): number[] {
+  if (target.type !== 'number') throw new RangeError('the target is no number');
+  if (link === 'softmax') return softmax(y);
+  if (link === 'sigmoid') return Array.from(y, sigmoid);
+  if (link === 'exp') return Array.from(y, Math.exp);
+  return target.columns.map((column, i) => restore(y[i]!, column));
+}
+
+function softmax(logits: Float32Array): number[] {
   // Shifted by the largest, so that no exponential overflows.
   const largest = logits.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
   const exponentials = Array.from(logits, (value) => (value === largest ? 1 : Math.exp(value - largest)));

@@ -9,7 +9,15 @@ import { type LayerDescription, ModelBuilder } from './layers/layer.ts';
 import { clipByNorm, clipByValue } from './ops/clipping.ts';
 import { multiply } from './ops/elementwise.ts';
 import { gather, parameter, rowOrder, table } from './ops/leaves.ts';
-import { classWeightsOf, correct, ignoredLabel, type LossDescription, meanRows, rowLoss } from './ops/losses.ts';
+import {
+  classWeightsOf,
+  correct,
+  ignoredLabel,
+  type LossDescription,
+  meanRows,
+  rowLoss,
+  scoresClasses,
+} from './ops/losses.ts';
 import { accumulate, addAccumulated } from './optimizers/accumulation.ts';
 import { type AveragingDescription, averageWeights, createTrainedWeights } from './optimizers/averaging.ts';
 import { COMMON_BLOCK, hyperBlockOf, type ParameterGroup } from './optimizers/groups.ts';
@@ -426,7 +434,7 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
     rowLosses: weightedLoss(outputs, evaluationTarget, evaluationOrder),
     outputs,
   };
-  if (rows.target.kind === 'labels') evaluated.correct = correct(graph, outputs, evaluationTarget, ignoredLabel(loss));
+  if (scoresClasses(loss)) evaluated.correct = correct(graph, outputs, evaluationTarget, ignoredLabel(loss));
   const evaluate: ProgramSource = {
     outputs: evaluated,
     maxRows: Math.max(1, Math.min(EVALUATION_ROWS, rows.evaluationOrder)),

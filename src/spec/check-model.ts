@@ -1,3 +1,4 @@
+import { checkSearch } from './check-search.ts';
 import type { Add } from './draft.ts';
 import type { JobSpec } from './job.ts';
 import type { Initializer } from './layers/initializer.ts';
@@ -36,6 +37,13 @@ function countSlots(optimizer: Optimizer): number {
     case 'adam':
     case 'adamw':
       return optimizer.amsgrad ? 3 : 2;
+    // vectors that are kept, and those of one step
+    case 'lbfgs':
+      return 2 * optimizer.history + 3;
+    case 'hessian_free':
+      return 5;
+    case 'random_search':
+      return 2;
   }
 }
 
@@ -105,6 +113,7 @@ export function checkModel(spec: JobSpec, { inputWidth, image, outputWidth }: Wi
   }
   checkFreeze(spec, parameters, add);
   checkGroups(spec.training, parameters, add);
+  checkSearch(spec, add);
 }
 
 /** The output's weights may be an embedding's table: (width of the output, width of what comes in). */

@@ -62,7 +62,10 @@ export const Target = closed(
       ['number', 'category'],
       derived('category for category, boolean and text columns of few values; number for numbers'),
     ),
-    normalize: words(NORMALIZATIONS, derived('standard for numbers, none for a category')),
+    normalize: words(
+      NORMALIZATIONS,
+      derived('standard for numbers, none for a category, and for losses that take numbers as they are'),
+    ),
   },
   { title: 'Target', description: 'What is predicted: a column name, {"column": …}, or several number columns.' },
 );

@@ -1,3 +1,4 @@
+import { normalizationFor } from './check-loss.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import type { Input, Target } from './job.ts';
@@ -38,7 +39,7 @@ export function resolveTarget(
   spec: Draft,
   finder: ColumnFinder,
   add: Add,
-): { resolved: Target; classes: string[] | null } | null {
+): { resolved: Target; classes: string[] | null; columns: Column[] } | null {
   const {
     columns,
     type: given,
@@ -57,7 +58,8 @@ export function resolveTarget(
           'a number column, or target.type "category"',
         );
     });
-    return { resolved: { columns, type, normalize: normalize ?? 'standard' }, classes: null };
+    const scaled = normalizationFor(spec.training.loss?.type, normalize, add);
+    return { resolved: { columns, type, normalize: scaled }, classes: null, columns: known };
   }
   if (known.length > 1) {
     add('/target/columns', 'a category target is one column', 'one column, or number columns');
@@ -77,7 +79,7 @@ export function resolveTarget(
       'a column with at least 2 classes',
     );
   }
-  return { resolved: { columns, type, normalize: 'none' }, classes: seen };
+  return { resolved: { columns, type, normalize: 'none' }, classes: seen, columns: known };
 }
 
 /** Why a column has no classes, and what would do. */

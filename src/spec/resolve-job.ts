@@ -1,3 +1,4 @@
+import { checkLoss } from './check-loss.ts';
 import { checkModel } from './check-model.ts';
 import { countSplit } from './count-split.ts';
 import type { Column } from './dataset.ts';
@@ -7,12 +8,13 @@ import { checkKind, checkPreparation, inherit, type KnownCheckpoint } from './fi
 import { JobSpec } from './job.ts';
 import { DenseLayer } from './layers/dense.ts';
 import { ruleOf } from './layers/rules.ts';
+import { outputWidthOf } from './loss.ts';
 import { type Mistake, MOST_MISTAKES, pointerTo } from './mistake.ts';
 import type { Layer } from './model.ts';
 import { MODEL_INPUT } from './model-shapes.ts';
 import type { ExpandedRequest } from './request.ts';
 import { ColumnFinder, resolveInputs, resolveTarget, widthOf } from './resolve-columns.ts';
-import { checkLoss, resolveTraining } from './resolve-training.ts';
+import { resolveTraining } from './resolve-training.ts';
 
 /** What resolving needs to know of the dataset. */
 export interface KnownDataset {
@@ -68,16 +70,12 @@ export function resolveJob(
   const counts = countSplit(dataset.rows, split);
   spec.name ??= cutName(`${dataset.name}: ${spec.target.columns.join(', ')}`);
   resolveTraining(spec, isCategory, counts, dataset.rows, add);
-  checkLoss(spec.training.loss.type, target.classes, add);
   resolveModel(spec, add);
 
   const classes = target.classes === null ? null : knownClasses(target.classes, from);
-  const outputWidth =
-    classes === null
-      ? spec.target.columns.length
-      : spec.training.loss.type === 'binary_cross_entropy'
-        ? 1
-        : classes.length;
+  const { loss, batch_size: batchSize } = spec.training;
+  checkLoss(loss, { classes, columns: target.columns }, batchSize, add);
+  const outputWidth = outputWidthOf(loss, classes === null ? { columns: spec.target.columns.length } : { classes });
   const inputWidth = from?.preparation.inputWidth ?? widthOf(inputs, dataset.columns);
   const image = inputs.length === 1 ? (dataset.columns.find((c) => c.name === inputs[0]!.column)?.shape ?? null) : null;
   checkModel(spec as JobSpec, { inputWidth, image, outputWidth }, add);

@@ -1,15 +1,17 @@
 import type { LayerDescription } from '../engine/layers/layer.ts';
-import type { LossDescription } from '../engine/ops/losses.ts';
 import type { ParameterGroup } from '../engine/optimizers/groups.ts';
 import type { OptimizerDescription } from '../engine/optimizers/optimizer.ts';
+import type { SearchDescription } from '../engine/optimizers/search/search.ts';
 import type { PlateauDescription } from '../engine/plateau.ts';
 import type { ScheduleDescription } from '../engine/schedules.ts';
 import { matchesPattern } from '../spec/check-model.ts';
+import { isSearch, type SearchOptimizer } from '../spec/check-search.ts';
 import type { JobSpec } from '../spec/job.ts';
 import type { OutputLayer } from '../spec/layers/dense.ts';
 import { bothSides } from '../spec/layers/images.ts';
 import type { Layer } from '../spec/model.ts';
 import { MODEL_INPUT, shapeOfInputs } from '../spec/model-shapes.ts';
+import type { Optimizer } from '../spec/optimizer.ts';
 import type { Preparation } from '../spec/preparation.ts';
 
 /** Says a resolved spec in the engine's words. */
@@ -76,12 +78,25 @@ function buildLayer(layer: Layer): LayerDescription {
   }
 }
 
-export function buildLoss(spec: JobSpec): LossDescription {
-  return spec.training.loss;
+export function buildOptimizer({ training }: JobSpec): OptimizerDescription | SearchDescription {
+  const { optimizer } = training;
+  return isSearch(optimizer) ? buildSearch(optimizer) : buildUpdate(optimizer);
 }
 
-export function buildOptimizer(spec: JobSpec): OptimizerDescription {
-  const { optimizer } = spec.training;
+function buildSearch(optimizer: SearchOptimizer): SearchDescription {
+  switch (optimizer.type) {
+    case 'lbfgs':
+      return { type: 'lbfgs', history: optimizer.history, maxIterations: optimizer.max_iterations };
+    case 'hessian_free': {
+      const { damping, max_iterations: maxIterations, warm_start: warmStart } = optimizer;
+      return { type: 'hessian_free', damping, maxIterations, warmStart };
+    }
+    case 'random_search':
+      return { type: 'random_search' };
+  }
+}
+
+function buildUpdate(optimizer: Exclude<Optimizer, SearchOptimizer>): OptimizerDescription {
   const weightDecay = optimizer.weight_decay;
   switch (optimizer.type) {
     case 'sgd':

@@ -1,5 +1,5 @@
+import { readNumbers } from '../data/describe-outputs.ts';
 import type { Trainer } from '../engine/trainer.ts';
-import type { JobSpec } from '../spec/job.ts';
 import type { LoadedRows } from './load-rows.ts';
 
 /**
@@ -9,16 +9,15 @@ import type { LoadedRows } from './load-rows.ts';
 export function evaluateSplit(
   trainer: Trainer,
   rows: LoadedRows,
-  spec: JobSpec,
   split: 'validation' | 'test',
 ): Record<string, number> {
   const first = split === 'validation' ? 0 : rows.validation.length;
   const count = rows[split].length;
-  const { target } = rows.preparation;
+  const { target, link } = rows.preparation;
   const width = trainer.outputWidth;
   const order = trainer.evaluationOrder;
 
-  if (spec.training.loss.type === 'cross_entropy') {
+  if (target.type === 'category' && link !== 'sigmoid') {
     const { loss, accuracy } = trainer.evaluate(first, count);
     return accuracy === null ? { loss } : { loss, accuracy };
   }
@@ -35,8 +34,10 @@ export function evaluateSplit(
   const { loss } = trainer.evaluate(first, count, (outputs, firstOfPart, part) => {
     for (let r = 0; r < part; r++) {
       const row = order[firstOfPart + r]! * width;
+      const numbers = readNumbers(outputs.subarray(r * width, (r + 1) * width), rows.preparation);
       for (let c = 0; c < width; c++) {
-        const error = (outputs[r * width + c]! - expected[row + c]!) / target.columns[c]!.scale;
+        const { scale, shift } = target.columns[c]!;
+        const error = numbers[c]! - (expected[row + c]! - shift) / scale;
         absolute += Math.abs(error);
         squared += error * error;
       }

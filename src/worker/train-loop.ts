@@ -93,6 +93,8 @@ export class TrainLoop {
     if (state.step === this.#lastCheckpointStep) return;
     state.trainedSeconds = this.#trainedSeconds();
     this.#trainer.settle();
+    const { searchScalars } = this.#trainer;
+    if (Object.keys(searchScalars).length > 0) state.search = { ...searchScalars };
     for (const checkpoint of await this.#writer.write(state)) this.#reporter.addCheckpoint(checkpoint);
     this.#lastCheckpointStep = state.step;
     this.#lastCheckpointMs = performance.now();
@@ -156,7 +158,7 @@ export class TrainLoop {
     const figures: Record<string, number> = { 'train.epoch_loss': state.lossSum / state.rowSum };
     this.#trainer.settle();
     if (this.#rows.validation.length > 0) {
-      const scores = evaluateSplit(this.#trainer, this.#rows, this.#spec, 'validation');
+      const scores = evaluateSplit(this.#trainer, this.#rows, 'validation');
       for (const [name, value] of Object.entries(scores)) figures[`validation.${name}`] = value;
     }
     state.epoch += 1;
