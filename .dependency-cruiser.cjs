@@ -23,11 +23,13 @@ module.exports = {
     only('db', 'db/', ['spec/']),
     only('data', 'data/', ['storage/', 'spec/']),
     only('checkpoints', 'checkpoints/', ['storage/', 'spec/', 'engine/']),
+    only('outbound', 'outbound/', [], 'Whoever calls addresses that clients gave goes through it.'),
+    only('webhooks', 'webhooks/', ['db/', 'outbound/', 'spec/', 'observability/']),
     only('jobs', 'jobs/', ['db/', 'spec/', 'observability/']),
     only(
       'api',
       'api/',
-      ['jobs/', 'data/', 'checkpoints/', 'db/', 'storage/', 'spec/', 'observability/', 'config'],
+      ['jobs/', 'data/', 'checkpoints/', 'db/', 'storage/', 'outbound/', 'spec/', 'observability/', 'config'],
       'The API never computes.',
     ),
     only('worker', 'worker/', [

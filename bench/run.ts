@@ -17,6 +17,6 @@ if (values.workload !== undefined) {
   const { benchGemm } = await import('./kernels.ts');
   await benchGemm();
 } else {
-  console.error('usage: npm run bench -- gemm | --workload W1|W2|W3|W6 [--threads 1] [--seconds 2]');
+  console.error('usage: npm run bench -- gemm | --workload W1|W2|W3|W4|W5|W6 [--threads 1] [--seconds 2]');
   process.exitCode = 2;
 }

@@ -108,6 +108,39 @@ export const WORKLOADS: Record<string, Workload> = {
     checkStep: 5,
     begin: (name) => ({ scale: name === 'tokens.weight' ? 1 : 1 / 16 }),
   },
+  W5: {
+    name: 'W5',
+    input: [64],
+    outputs: 65,
+    tokens: 64,
+    layers: [
+      { type: 'embedding', name: 'tokens', vocabulary: 65, units: 128, init: zeros, padding: false },
+      { type: 'position_embedding', name: 'positions', kind: 'learned', init: zeros },
+      ...[0, 1, 2, 3].map(
+        (i): LayerDescription => ({
+          ...{ type: 'transformer_decoder', name: `block_${i}`, heads: 4, keyHeads: 4, units: 512, rotary: false },
+          ...{
+            activation: { type: 'gelu', approximate: 'tanh' },
+            gated: false,
+            norm: 'layer_norm',
+            normPosition: 'pre',
+          },
+          ...{ epsilon: 1e-5, dropout: 0, init: zeros, bias: true },
+        }),
+      ),
+      { type: 'layer_norm', name: 'norm', epsilon: 1e-5 },
+      { ...dense('output', 65, 'linear'), bias: false, tiedTo: 'tokens' } as LayerDescription,
+    ],
+    batch: 12,
+    loss: { type: 'cross_entropy' },
+    optimizer: { type: 'adamw', beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, amsgrad: false },
+    learningRate: 1e-3,
+    checkStep: 5,
+    begin: (name) => {
+      if (/norm\d?\.scale$/.test(name)) return { scale: 0.1, offset: 1 };
+      return { scale: name.endsWith('.bias') ? 0.05 : 0.0346 };
+    },
+  },
   W6: {
     name: 'W6',
     ...perceptron([1024, 4096, 4096, 1000], 'relu'),

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 
 /** The environment, read and validated once at start; every field is listed in the README. */
@@ -19,8 +20,14 @@ export interface Config {
   threads: number | undefined;
   logLevel: (typeof LOG_LEVELS)[number];
   leaseSeconds: number;
+  /** jobs that one tenant may have running at once; undefined: any number */
+  tenantRunningJobs: number | undefined;
   /** largest dataset upload, bytes */
   maxUploadBytes: number;
+  /** which addresses that clients give may be called */
+  outbound: { allowHttp: boolean; allowRanges: string[] };
+  /** undefined: anybody may read /metrics */
+  metricsToken: string | undefined;
   /** memory a job may take on a worker, bytes */
   maxJobMemoryBytes: number;
 }
@@ -45,6 +52,19 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Readon
     if (/^\d+$/.test(text) && value >= minimum && value <= maximum) return value;
     mistakes.push(`${name} must be a whole number from ${minimum} to ${maximum}, not "${text}"`);
     return fallback;
+  };
+  const flag = (name: string): boolean => {
+    const text = given(name);
+    if (text !== undefined && text !== 'true' && text !== 'false')
+      mistakes.push(`${name} must be true or false, not "${text}"`);
+    return text === 'true';
+  };
+  const ranges = (name: string): string[] => {
+    const list = (given(name) ?? '').split(',').flatMap((part) => part.trim() || []);
+    for (const range of list) {
+      if (!isRange(range)) mistakes.push(`${name} must be ranges like 10.0.0.0/8,fd00::/8; "${range}" is none`);
+    }
+    return list;
   };
   const url = (name: string, protocols: string[]) => {
     const text = given(name);
@@ -83,10 +103,22 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Readon
     threads: integer('THREADS', undefined, 1, 64),
     logLevel: logLevel as Config['logLevel'],
     leaseSeconds: integer('LEASE_SECONDS', 30, 2, 3600),
+    tenantRunningJobs: integer('TENANT_RUNNING_JOBS', undefined, 1, 100_000),
     maxUploadBytes: integer('MAX_UPLOAD_BYTES', 16 * 2 ** 30, 1, Number.MAX_SAFE_INTEGER),
+    outbound: { allowHttp: flag('OUTBOUND_ALLOW_HTTP'), allowRanges: ranges('OUTBOUND_ALLOW_RANGES') },
+    metricsToken: given('METRICS_TOKEN'),
     maxJobMemoryBytes: integer('MAX_JOB_MEMORY_BYTES', 4 * 2 ** 30 - 65_536, 2 ** 20, 4 * 2 ** 30 - 65_536),
   };
   if (mistakes.length > 0)
     throw new ConfigError(`The environment is wrong:\n${mistakes.map((m) => `  - ${m}`).join('\n')}`);
   return Object.freeze(config);
+}
+
+/** Whether it is an address and a length of its prefix. */
+function isRange(text: string): boolean {
+  const [address, prefix, ...more] = text.split('/');
+  const version = isIP(address!);
+  return (
+    version !== 0 && more.length === 0 && /^\d{1,3}$/.test(prefix ?? '') && Number(prefix) <= (version === 4 ? 32 : 128)
+  );
 }

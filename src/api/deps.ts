@@ -3,6 +3,8 @@ import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/client.ts';
 import type { JobWatcher } from '../db/watch.ts';
+import type { ApiMetrics } from '../observability/api-metrics.ts';
+import type { OutboundGuard } from '../outbound/guard.ts';
 import type { Predictor } from '../spec/prediction.ts';
 import type { Storage } from '../storage/storage.ts';
 
@@ -12,10 +14,15 @@ export interface ApiDeps {
   storage: Storage;
   watcher: JobWatcher;
   predictor: Predictor;
+  /** which addresses clients may have called */
+  outboundGuard: OutboundGuard;
   /** messages waiting in the queue */
   queueDepth(): Promise<number>;
   logger: Logger;
-  config: Pick<Config, 'maxUploadBytes'>;
+  metrics: ApiMetrics;
+  config: Pick<Config, 'maxUploadBytes' | 'metricsToken' | 'tenantRunningJobs'>;
+  /** a thread that is later than this on average refuses work (503) until it has caught up; 0: never. 2 s unless told */
+  maxEventLoopDelayMs?: number;
   version: string;
 }
 

@@ -19,7 +19,7 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
         ].join('\n\n'),
         license: { name: 'MIT', identifier: 'MIT' },
       },
-      tags: ['datasets', 'jobs', 'checkpoints', 'predictions', 'system'].map((name) => ({ name })),
+      tags: ['datasets', 'jobs', 'checkpoints', 'predictions', 'webhooks', 'system'].map((name) => ({ name })),
     },
     transformObject: (document) =>
       'openapiObject' in document ? nameSchemas(document.openapiObject as Json) : document.swaggerObject,

@@ -2,8 +2,12 @@ import type { CheckpointRow } from '../db/checkpoints.ts';
 import type { DatasetRow } from '../db/datasets.ts';
 import type { JobEventRow } from '../db/job-events.ts';
 import type { JobRow } from '../db/jobs.ts';
+import type { Waiting } from '../db/turns.ts';
+import type { DeliveryRow } from '../db/webhook-deliveries.ts';
+import type { WebhookRow } from '../db/webhooks.ts';
 import type { Dataset } from '../spec/dataset.ts';
 import type { Checkpoint, Job, JobEvent } from '../spec/job.ts';
+import type { Webhook, WebhookDelivery } from '../spec/webhook.ts';
 
 /** Rows of the database as clients see them. */
 
@@ -22,7 +26,7 @@ export function presentDataset(row: DatasetRow): Dataset {
   };
 }
 
-export function presentJob(row: JobRow, queuePosition: number | null): Job {
+export function presentJob(row: JobRow, waiting: Waiting | null): Job {
   const { id, kind, name, status, phase, transitions, conditions, progress, error, runtime, spec } = row;
   return {
     id,
@@ -32,7 +36,9 @@ export function presentJob(row: JobRow, queuePosition: number | null): Job {
     phase,
     stop_reason: row.stopReason,
     attempt: row.runEpoch,
-    queue_position: queuePosition,
+    queue_position: waiting?.position ?? null,
+    queue_reason: waiting === null ? null : { code: waiting.reason, detail: waiting.detail },
+    origin: row.origin,
     transitions,
     conditions,
     progress,
@@ -63,5 +69,40 @@ export function presentCheckpoint(row: CheckpointRow): Checkpoint {
     is_best: row.isBest,
     is_latest: row.isLatest,
     created_at: row.createdAt.toISOString(),
+  };
+}
+
+export function presentWebhook(row: WebhookRow): Webhook {
+  const { id, url, description, events, disabledReason, oldSecretUntil } = row;
+  return {
+    id,
+    url,
+    description,
+    events,
+    enabled: disabledReason === null,
+    disabled_reason: disabledReason,
+    failing_since: row.failingSince?.toISOString() ?? null,
+    old_secret_until: oldSecretUntil !== null && oldSecretUntil > new Date() ? oldSecretUntil.toISOString() : null,
+    created_at: row.createdAt.toISOString(),
+    updated_at: row.updatedAt.toISOString(),
+  };
+}
+
+export function presentDelivery(row: DeliveryRow): WebhookDelivery {
+  const { id, event, status, attempts, tries } = row;
+  return {
+    id,
+    webhook_id: row.webhookId,
+    event,
+    job_id: row.jobId,
+    status,
+    attempts,
+    next_attempt_at: status === 'pending' ? row.nextAttemptAt.toISOString() : null,
+    tries,
+    response_status: tries.at(-1)?.response_status ?? null,
+    response_body: row.responseBody,
+    payload: JSON.parse(row.payload) as Record<string, unknown>,
+    created_at: row.createdAt.toISOString(),
+    finished_at: row.finishedAt?.toISOString() ?? null,
   };
 }

@@ -1,14 +1,14 @@
 import type { Column } from '../spec/dataset.ts';
 import type { Input, Normalization, Target } from '../spec/job.ts';
 import { type Loss, takesRaw } from '../spec/loss.ts';
-import type { Preparation, PreparedInput, PreparedTarget } from '../spec/preparation.ts';
+import type { Preparation, PreparedInput, PreparedOutput, PreparedTarget } from '../spec/preparation.ts';
 import { getForm, type Table, UnusableColumnError } from './table.ts';
 
 /**
  * Fits the preparation of inputs and target to the training rows alone, so that nothing is learnt from held-out rows. Only the classes of a
  * category target come from the whole profile (`columns`): no label may be unknown.
  * What the outputs mean follows from the loss: binary_cross_entropy has one logit for two classes, or one for each number column, which is not
- * scaled then; `dimensions` is the width of embeddings.
+ * scaled then; `dimensions` is the width of the first target's embedding.
  * Throws UnusableColumnError.
  */
 export function fitPreparation(
@@ -17,13 +17,29 @@ export function fitPreparation(
   target: Target,
   trainRows: Uint32Array,
   columns: readonly Column[],
-  options: { loss?: Loss['type']; dimensions?: number } = {},
+  options: { loss?: Loss['type']; dimensions?: number; more?: readonly (Target & { loss: Pick<Loss, 'type'> })[] } = {},
 ): Preparation {
-  const link = options.loss === undefined ? undefined : LINKS[options.loss];
-  const isRaw = options.loss !== undefined && takesRaw(options.loss);
-  const isBinary = options.loss === 'binary_cross_entropy';
   const preparedInputs = inputs.map((input) => fitInput(table, input, trainRows));
-  const preparedTarget = fitTarget(table, target, trainRows, columns, isRaw);
+  const { more = [] } = options;
+  return {
+    inputs: preparedInputs,
+    inputWidth: preparedInputs.reduce((sum, input) => sum + widthOf(input), 0),
+    ...fitOutput(table, target, trainRows, columns, options.loss),
+    ...(options.dimensions !== undefined && { outputWidth: options.dimensions }),
+    ...(more.length > 0 && { more: more.map((one) => fitOutput(table, one, trainRows, columns, one.loss.type)) }),
+  };
+}
+
+function fitOutput(
+  table: Table,
+  target: Target,
+  trainRows: Uint32Array,
+  columns: readonly Column[],
+  loss: Loss['type'] | undefined,
+): PreparedOutput {
+  const link = loss === undefined ? undefined : LINKS[loss];
+  const isBinary = loss === 'binary_cross_entropy';
+  const preparedTarget = fitTarget(table, target, trainRows, columns, loss !== undefined && takesRaw(loss));
   if (isBinary && preparedTarget.type === 'category' && preparedTarget.classes.length !== 2) {
     const count = preparedTarget.classes.length;
     throw new UnusableColumnError(
@@ -32,17 +48,14 @@ export function fitPreparation(
     );
   }
   return {
-    inputs: preparedInputs,
     target: preparedTarget,
     ...(link !== undefined && { link }),
-    inputWidth: preparedInputs.reduce((sum, input) => sum + widthOf(input), 0),
     outputWidth:
-      options.dimensions ??
-      (preparedTarget.type === 'number' ? preparedTarget.columns.length : isBinary ? 1 : preparedTarget.classes.length),
+      preparedTarget.type === 'number' ? preparedTarget.columns.length : isBinary ? 1 : preparedTarget.classes.length,
   };
 }
 
-const LINKS: { [L in Loss['type']]?: NonNullable<Preparation['link']> } = {
+const LINKS: { [L in Loss['type']]?: NonNullable<PreparedOutput['link']> } = {
   binary_cross_entropy: 'sigmoid',
   poisson: 'exp',
   kl_divergence: 'softmax',
@@ -55,7 +68,7 @@ const LINKS: { [L in Loss['type']]?: NonNullable<Preparation['link']> } = {
 export function widthOf(input: PreparedInput): number {
   switch (input.type) {
     case 'category':
-      return input.classes.length;
+      return input.encoding === 'index' ? 1 : input.classes.length;
     case 'image':
       return input.shape.reduce((product, size) => product * size, 1);
     default:
@@ -63,7 +76,7 @@ export function widthOf(input: PreparedInput): number {
   }
 }
 
-function fitInput(table: Table, { column, type, normalize }: Input, rows: Uint32Array): PreparedInput {
+function fitInput(table: Table, { column, type, normalize, encoding }: Input, rows: Uint32Array): PreparedInput {
   switch (type) {
     case 'number': {
       const statistics = summarize(getForm(table, column, 'numbers'), rows);
@@ -77,7 +90,8 @@ function fitInput(table: Table, { column, type, normalize }: Input, rows: Uint32
       const { codes, classes } = getForm(table, column, 'category');
       const isSeen = new Uint8Array(classes.length);
       for (const row of rows) if (codes[row]! >= 0) isSeen[codes[row]!] = 1;
-      return { column, type, classes: classes.filter((_, code) => isSeen[code] === 1) };
+      const seen = classes.filter((_, code) => isSeen[code] === 1);
+      return { column, type, classes: seen, ...(encoding === 'index' && { encoding }) };
     }
     case 'image': {
       const { bytes, shape } = getForm(table, column, 'image');

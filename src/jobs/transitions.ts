@@ -5,19 +5,25 @@ import { encodeNonFinite } from '../db/json-number.ts';
 import { jobEvents, jobs, outbox } from '../db/schema.ts';
 import { JOBS_CHANNEL } from '../db/watch.ts';
 import type { EventType, JobStatus } from '../spec/job.ts';
+import { announceEvent } from './announce-event.ts';
 
 /**
  * The life of a job: from each status to those that may follow. Final is final.
  *
+ * - validating → queued: the spec makes sense and the dataset is held against deletion, in the transaction that makes the job.
  * - running → running: another worker takes the job up after the lease has run out.
  * - running → queued: a worker that stops hands the job back, or the reconciler takes it from one that is gone.
- * - cancelling → succeeded: the last step was done before the request was heard. The result is whole, and is not thrown away.
+ * - pausing → running: it was resumed before its worker had let go.
+ * - pausing or cancelling → succeeded: the last step was done before the request was heard. The result is whole, and is not thrown away.
  * - cancelling → failed is not there: who asked for an end gets `cancelled`, whatever broke on the way to it.
  * - cancelling → queued or running are not there: nothing may run again that was asked to stop.
  */
 export const TRANSITIONS: Readonly<Record<JobStatus, readonly JobStatus[]>> = {
-  queued: ['running', 'cancelled'],
-  running: ['running', 'queued', 'cancelling', 'succeeded', 'failed', 'cancelled'],
+  validating: ['queued', 'failed', 'cancelled'],
+  queued: ['running', 'paused', 'cancelled'],
+  running: ['running', 'queued', 'pausing', 'cancelling', 'succeeded', 'failed', 'cancelled'],
+  pausing: ['running', 'paused', 'cancelling', 'succeeded', 'failed'],
+  paused: ['queued', 'cancelled'],
   cancelling: ['succeeded', 'cancelled'],
   succeeded: [],
   failed: [],
@@ -26,8 +32,8 @@ export const TRANSITIONS: Readonly<Record<JobStatus, readonly JobStatus[]>> = {
 
 export class IllegalTransitionError extends Error {
   readonly from: JobStatus;
-  readonly to: JobStatus;
-  constructor(from: JobStatus, to: JobStatus) {
+  readonly to: JobStatus | 'deleted';
+  constructor(from: JobStatus, to: JobStatus | 'deleted') {
     super(`a job that is ${from} cannot become ${to}`);
     this.from = from;
     this.to = to;
@@ -55,6 +61,16 @@ export const changeTime = sql`statement_timestamp()`;
 
 const ring = { rung: sql`pg_notify(${JOBS_CHANNEL}, ${jobs.id})` };
 
+/** What webhooks are told of a job; the spec, which can be long, stays where it is. */
+const ANNOUNCED = {
+  id: jobs.id,
+  tenant: jobs.tenant,
+  name: jobs.name,
+  kind: jobs.kind,
+  status: jobs.status,
+  datasetId: jobs.datasetId,
+};
+
 /** An entry for the list of transitions, in the form of RFC 3339 that JavaScript writes. */
 export function describeTransition(status: JobStatus, reason: string | null): SQL {
   return sql`jsonb_build_array(jsonb_build_object(
@@ -72,7 +88,7 @@ export async function lockJob(tx: Transaction, where: SQL | undefined): Promise<
 /**
  * The one way a status changes.
  * In: a locked job, the new status, why, and what else changes with it. Out: the job afterwards.
- * Writes: the job with its list of transitions, `event`, a notification. Errors: IllegalTransitionError.
+ * Writes: the job with its list of transitions, `event` and its webhook deliveries, a notification. Errors: IllegalTransitionError.
  */
 export async function changeStatus(
   tx: Transaction,
@@ -94,20 +110,16 @@ export async function changeStatus(
     .returning({ ...getTableColumns(jobs), ...ring });
   const { rung: _, ...changed } = row!;
   const { type, data } = change.event;
-  await tx.insert(jobEvents).values({
-    jobId: job.id,
-    sequence: changed.eventSequence,
-    type,
-    at: changed.updatedAt,
-    data: encodeNonFinite(data),
-  });
+  const added = { type, sequence: changed.eventSequence, at: changed.updatedAt, data: encodeNonFinite(data) };
+  await tx.insert(jobEvents).values({ jobId: job.id, ...added });
+  await announceEvent(tx, changed, added);
   return changed;
 }
 
 /**
  * Adds events that change no status.
  * In: the id of a locked job, events in order. An event whose `onceKey` is there already is left out and takes no sequence number.
- * Writes: the events, with the next sequence numbers and no gap; a notification, if there were any.
+ * Writes: the events, with the next sequence numbers and no gap, and their webhook deliveries; a notification, if there were any.
  */
 export async function addEvents(tx: Transaction, jobId: string, events: readonly EventToAdd[]): Promise<void> {
   const fresh = await leaveOutKnown(tx, jobId, events);
@@ -116,18 +128,18 @@ export async function addEvents(tx: Transaction, jobId: string, events: readonly
     .update(jobs)
     .set({ eventSequence: sql`${jobs.eventSequence} + ${fresh.length}`, updatedAt: changeTime })
     .where(eq(jobs.id, jobId))
-    .returning({ last: jobs.eventSequence, at: jobs.updatedAt, ...ring });
+    .returning({ ...ANNOUNCED, last: jobs.eventSequence, at: jobs.updatedAt, ...ring });
   const { last, at } = job!;
-  await tx.insert(jobEvents).values(
-    fresh.map(({ type, data, onceKey }, i) => ({
-      jobId,
-      sequence: last - fresh.length + 1 + i,
-      type,
-      onceKey: onceKey ?? null,
-      at,
-      data: encodeNonFinite(data),
-    })),
-  );
+  const added = fresh.map(({ type, data, onceKey }, i) => ({
+    jobId,
+    sequence: last - fresh.length + 1 + i,
+    type,
+    onceKey: onceKey ?? null,
+    at,
+    data: encodeNonFinite(data),
+  }));
+  await tx.insert(jobEvents).values(added);
+  for (const event of added) await announceEvent(tx, job!, event);
 }
 
 async function leaveOutKnown(tx: Transaction, jobId: string, events: readonly EventToAdd[]): Promise<EventToAdd[]> {
@@ -150,21 +162,23 @@ async function leaveOutKnown(tx: Transaction, jobId: string, events: readonly Ev
  * Asks the relay to ring the queue for a locked job.
  * Writes: the next dispatch number, which no message has had; an outbox row; a notification to the relays.
  */
-export async function dispatch(tx: Transaction, job: Pick<JobRow, 'id' | 'priority'>): Promise<void> {
+export async function dispatch(tx: Transaction, job: Pick<JobRow, 'id' | 'priority' | 'startAt'>): Promise<void> {
   const [row] = await tx
     .update(jobs)
     .set({ dispatchNumber: sql`${jobs.dispatchNumber} + 1` })
     .where(eq(jobs.id, job.id))
     .returning({ dispatchNumber: jobs.dispatchNumber });
-  await insertDispatch(tx, { jobId: job.id, dispatchNumber: row!.dispatchNumber, priority: job.priority });
+  const { id: jobId, priority, startAt } = job;
+  await insertDispatch(tx, { jobId, dispatchNumber: row!.dispatchNumber, priority, startAt });
 }
 
+/** `startAt`: the message is sent then, not before. */
 export async function insertDispatch(
   tx: Transaction,
-  message: { jobId: string; dispatchNumber: number; priority: number },
+  { startAt, ...message }: { jobId: string; dispatchNumber: number; priority: number; startAt: Date | null },
 ): Promise<void> {
   await tx
     .insert(outbox)
-    .values(message)
+    .values({ ...message, ...(startAt !== null && { notBefore: startAt }) })
     .returning({ rung: sql`pg_notify(${OUTBOX_CHANNEL}, '')` });
 }

@@ -25,6 +25,11 @@ export function buildLoss(loss: Loss, { preparation, classCounts }: LoadedRows):
   return describeLoss(loss, { classWeights, ignoreIndex });
 }
 
+/** Of a further target, whose classes all count alike. */
+export function buildHeadLoss(loss: Loss): LossDescription {
+  return describeLoss(loss, { classWeights: null, ignoreIndex: null });
+}
+
 /** rows / (classes · rows of the class), as scikit-learn's; 1 for a class without rows */
 function balance(counts: readonly number[], ignored: number | null): number[] {
   const counted = counts.filter((_, i) => i !== ignored);

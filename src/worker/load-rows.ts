@@ -9,6 +9,7 @@ import type { RowsDescription, Trainer } from '../engine/trainer.ts';
 import { isOfPairs, targetOf } from '../spec/loss.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { Storage } from '../storage/storage.ts';
+import { moreTargetsOf } from './build-network.ts';
 import type { TrainerData } from './messages.ts';
 
 /** The dataset's rows, split and prepared, ready to be written into a trainer's memory. */
@@ -29,18 +30,21 @@ export interface LoadedRows {
 export async function loadRows(data: TrainerData, storage: Storage): Promise<LoadedRows> {
   const { spec, dataset } = data;
   const { inputs, target } = spec;
-  const table = await loadTable({ ...dataset, storage, inputs, target });
-  const { usable, labels } = selectRows(table, target);
+  const more = moreTargetsOf(spec);
+  const table = await loadTable({ ...dataset, storage, inputs, target, more });
+  const { usable, labels } = selectRows(table, target, more);
   const { train, validation, test } = splitRows({
     rows: usable,
     ...(labels !== undefined && { labels }),
     split: spec.split,
   });
   const { loss } = spec.training;
-  if (targetOf(loss.type) === 'shares') checkShares(table, target, usable);
+  for (const one of [{ ...target, loss }, ...more])
+    if (targetOf(one.loss.type) === 'shares') checkShares(table, one, usable);
   const fitted = () =>
     fitPreparation(table, inputs, target, train, dataset.columns, {
       loss: loss.type,
+      more,
       ...(isOfPairs(loss) && { dimensions: loss.dimensions }),
     });
   const preparation = data.preparation ?? fitted();
@@ -65,11 +69,13 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
     },
     write(trainer) {
       const { features } = trainer;
-      writePrepared(
-        table,
-        preparation,
-        plan.target.kind === 'labels' ? { features, labels: trainer.labels } : { features, values: trainer.values },
-      );
+      writePrepared(table, preparation, {
+        features,
+        ...(plan.target.kind === 'labels' ? { labels: trainer.labels } : { values: trainer.values }),
+        more: plan.more.map(({ kind }, i) =>
+          kind === 'labels' ? { labels: trainer.headLabels(i) } : { values: trainer.headValues(i) },
+        ),
+      });
       trainer.evaluationOrder.set(validation);
       trainer.evaluationOrder.set(test, validation.length);
     },

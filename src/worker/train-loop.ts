@@ -158,7 +158,7 @@ export class TrainLoop {
     const figures: Record<string, number> = { 'train.epoch_loss': state.lossSum / state.rowSum };
     this.#trainer.settle();
     if (this.#rows.validation.length > 0) {
-      const scores = evaluateSplit(this.#trainer, this.#rows, 'validation');
+      const scores = evaluateSplit(this.#trainer, this.#rows, this.#spec, 'validation');
       for (const [name, value] of Object.entries(scores)) figures[`validation.${name}`] = value;
     }
     state.epoch += 1;
@@ -167,7 +167,12 @@ export class TrainLoop {
     state.rowSum = 0;
     Object.assign(state.metrics, figures);
     for (const [name, value] of Object.entries(figures)) {
-      const [split, metric] = name.split('.') as ['train' | 'validation', string];
+      // `validation.loss`, and `validation.species.loss` of one target among several
+      const [, split, metric] = /^(train|validation)\.(.+)$/.exec(name) as unknown as [
+        string,
+        'train' | 'validation',
+        string,
+      ];
       this.#reporter.addPoint({ name: metric, split, step: state.step, epoch: state.epoch, value });
     }
     this.#reporter.addEvent({

@@ -7,7 +7,7 @@ import { matchesPattern } from '../spec/check-model.ts';
 import { openStorage } from '../storage/describe.ts';
 import type { Storage } from '../storage/storage.ts';
 import { buildLoss } from './build-loss.ts';
-import { buildLayers, buildOptimizer, buildParameterGroups } from './build-network.ts';
+import { buildHeads, buildLayers, buildOptimizer, buildParameterGroups } from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
 import { evaluateSplit } from './evaluate-split.ts';
 import { type LoadedRows, loadRows } from './load-rows.ts';
@@ -36,6 +36,7 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       rows: rows.description,
       layers: buildLayers(spec, rows.preparation),
       loss: buildLoss(spec.training.loss, rows),
+      heads: buildHeads(spec, rows.preparation),
       optimizer: buildOptimizer(spec),
       parameterGroups: buildParameterGroups(spec),
       clipNorm: spec.training.clip_norm,
@@ -144,7 +145,7 @@ function conclude(
     metrics[`best.${data.spec.checkpoints.best}`] = state.best.value;
   }
   if (rows.test.length > 0) {
-    for (const [name, value] of Object.entries(evaluateSplit(trainer, rows, 'test'))) {
+    for (const [name, value] of Object.entries(evaluateSplit(trainer, rows, data.spec, 'test'))) {
       metrics[`test.${name}`] = value;
       reporter.addPoint({ name, split: 'test', step: state.step, epoch: state.epoch, value });
     }

@@ -71,7 +71,9 @@ describe('OpenAPI', () => {
         .sort(),
     ).toEqual([
       'delete /v1/datasets/{id}',
+      'delete /v1/webhooks/{id}',
       'get /healthz',
+      'get /metrics',
       'get /readyz',
       'get /v1/datasets',
       'get /v1/datasets/{id}',
@@ -85,10 +87,19 @@ describe('OpenAPI', () => {
       'get /v1/jobs/{id}/events',
       'get /v1/jobs/{id}/metrics',
       'get /v1/system',
+      'get /v1/webhooks',
+      'get /v1/webhooks/{id}',
+      'get /v1/webhooks/{id}/deliveries',
+      'get /v1/webhooks/{id}/deliveries/{delivery}',
+      'patch /v1/webhooks/{id}',
       'post /v1/datasets',
       'post /v1/jobs',
       'post /v1/jobs/{id}/cancel',
       'post /v1/jobs/{id}/predict',
+      'post /v1/webhooks',
+      'post /v1/webhooks/{id}/deliveries/{delivery}/replay',
+      'post /v1/webhooks/{id}/rotate-secret',
+      'post /v1/webhooks/{id}/test',
     ]);
     for (const [method, path, operation] of operations()) {
       const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
@@ -96,7 +107,7 @@ describe('OpenAPI', () => {
       expect(declared.sort(), path).toEqual(named.sort());
       expect(operation.summary, path).toMatch(/\S/);
       expect(operation.responses.default).toEqual({ $ref: '#/components/responses/Problem' });
-      const hasBody = method === 'post' && !path.endsWith('/cancel');
+      const hasBody = method === 'patch' || (method === 'post' && !/\/(cancel|test|replay)$/.test(path));
       expect(operation.requestBody !== undefined, `${method} ${path}`).toBe(hasBody);
     }
     const typesOf = (method: string, path: string, status: string) =>

@@ -55,6 +55,7 @@ async function run(compiled: CompiledKernels, { loss: given, x, target }: Golden
     samples: null,
     labels: labels ? team.integers('target') : null,
     positions: 1,
+    stride: 1,
     classWeights,
     ignored: ignoredLabel(loss),
   };

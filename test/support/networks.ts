@@ -4,15 +4,19 @@ import type { LayerDescription } from '../../src/engine/layers/layer.ts';
 import type { LossDescription } from '../../src/engine/ops/losses.ts';
 import type { OptimizerDescription } from '../../src/engine/optimizers/optimizer.ts';
 import type { SearchDescription } from '../../src/engine/optimizers/search/search.ts';
+import type { HeadDescription } from '../../src/engine/targets.ts';
 import { Trainer } from '../../src/engine/trainer.ts';
 
 export interface NetworkOptions {
   layers: LayerDescription[];
   loss: LossDescription;
+  heads?: HeadDescription[];
   optimizer: OptimizerDescription | SearchDescription;
   /** dims of one row of the features */
   input: number[];
   rows: number;
+  /** rows in an order; all unless said */
+  orderRows?: number;
   batchRows: number;
   accumulateSteps?: number;
   x: ArrayLike<number>;
@@ -53,11 +57,12 @@ export function createTrainer(compiled: CompiledKernels, threads: number, option
             ? { kind: 'labels', ...(options.positions === undefined ? {} : { positions: options.positions }) }
             : { kind: 'values', width: options.values.width },
         weighted: options.weights !== undefined,
-        trainOrder: options.rows,
-        evaluationOrder: options.rows,
+        trainOrder: options.orderRows ?? options.rows,
+        evaluationOrder: options.orderRows ?? options.rows,
       },
       layers: options.layers,
       loss: options.loss,
+      ...(options.heads === undefined ? {} : { heads: options.heads }),
       optimizer: options.optimizer,
       clipNorm: options.clipNorm ?? null,
       clipValue: options.clipValue ?? null,

@@ -7,6 +7,8 @@ import { buildApp } from '../../src/api/app.ts';
 import type { ApiDeps } from '../../src/api/deps.ts';
 import { openDatabase } from '../../src/db/client.ts';
 import { watchJobs } from '../../src/db/watch.ts';
+import { createApiMetrics } from '../../src/observability/api-metrics.ts';
+import { OutboundGuard } from '../../src/outbound/guard.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 
@@ -38,9 +40,17 @@ export async function startService(
     storage: openDiskStorage(folder),
     watcher,
     predictor: { predict: options.predict ?? (async ({ rows }) => rows.map(() => ({ y: 1 }))), close: async () => {} },
+    outboundGuard: new OutboundGuard({ allowHttp: false, allowRanges: [] }),
     queueDepth: async () => 0,
     logger: pino({ level: 'silent' }),
-    config: { maxUploadBytes: options.maxUploadBytes ?? 2 ** 30 },
+    metrics: createApiMetrics(),
+    config: {
+      maxUploadBytes: options.maxUploadBytes ?? 2 ** 30,
+      metricsToken: undefined,
+      tenantRunningJobs: undefined,
+    },
+    // the test computes on the same thread
+    maxEventLoopDelayMs: 0,
     version: 'test',
     ...options.parts,
   };

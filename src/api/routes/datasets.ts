@@ -25,12 +25,13 @@ const UploadBody = {
     'text/csv': { schema: bytes('RFC 4180, UTF-8, with a header line') },
     'application/x-ndjson': { schema: bytes('one flat JSON object a line') },
     'application/jsonl': { schema: bytes('the same') },
+    'text/plain': { schema: bytes('a corpus to learn the language of, UTF-8') },
     'multipart/form-data': {
       schema: {
         type: 'object',
         properties: {
           name: { type: 'string', minLength: 1, maxLength: LONGEST_NAME },
-          file: bytes('CSV, or JSON lines by its type or its ending (.jsonl, .ndjson)'),
+          file: bytes('CSV, or JSON lines (.jsonl, .ndjson) or text (.txt) by its type or its ending'),
           images: bytes('IDX, with labels'),
           labels: bytes('IDX, with images'),
         },
@@ -62,7 +63,7 @@ function addUploadRoute(app: Api, deps: ApiDeps): void {
         tags: ['datasets'],
         summary: 'Upload a dataset',
         description:
-          'The body is streamed to storage, hashed while it passes, and read from end to end: CSV (`text/csv`, with a header), JSON lines (`application/x-ndjson`), or a pair of IDX files as multipart fields `images` and `labels`. Nothing is kept when it cannot be read.',
+          'The body is streamed to storage, hashed while it passes, and read from end to end: CSV (`text/csv`, with a header), JSON lines (`application/x-ndjson`), a corpus of text (`text/plain`), or a pair of IDX files as multipart fields `images` and `labels`. Nothing is kept when it cannot be read.',
         consumes: UPLOAD_TYPES,
         querystring: UploadQuery,
         body: UploadBody,

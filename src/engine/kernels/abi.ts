@@ -76,13 +76,13 @@ export const RecurrentFlag = {
 /** As the `ignored` label of a kernel: no label is ignored. */
 export const NO_LABEL = -(2 ** 31);
 
-/** Byte size of the scratch one thread must hand to `gemm`, which packs in the first 769 KiB of it, and to convolutions. */
-export const GEMM_SCRATCH_BYTES = 1024 * 1024;
+/** Byte size of the scratch one thread must hand to `gemm`, which packs in the first 773 KiB of it, and to convolutions. */
+export const GEMM_SCRATCH_BYTES = 1027 * 1024;
 /**
  * Where in the scratch a convolution lays out windows as rows of a matrix, and how many floats fit there: as many positions as fit,
  * at least one (so a window has at most this many values).
  */
-export const WINDOWS_OFFSET_BYTES = 770 * 1024;
+export const WINDOWS_OFFSET_BYTES = 773 * 1024;
 export const WINDOWS_MAX_FLOATS = (GEMM_SCRATCH_BYTES - WINDOWS_OFFSET_BYTES) / 4;
 
 /**
@@ -951,7 +951,7 @@ export interface Kernels {
   ): void;
 
   // ---- batches --------------------------------------------------------------------------------------------------
-  /** y (rows,cols) = table[order[step.first + firstRow + r]] ; table f32 (·,cols), order u32 */
+  /** y (rows,cols) = cols values from table[order[step.first + firstRow + r] · stride] on ; table f32, order u32 */
   gatherRows(
     table: Pointer,
     order: Pointer,
@@ -959,6 +959,7 @@ export interface Kernels {
     firstRow: number,
     rows: number,
     cols: number,
+    stride: number,
     step: Pointer,
   ): void;
   /** the same from bytes: y = scale·u8 + shift */
@@ -969,6 +970,7 @@ export interface Kernels {
     firstRow: number,
     rows: number,
     cols: number,
+    stride: number,
     scale: number,
     shift: number,
     step: Pointer,

@@ -23,6 +23,8 @@ export interface CaseSizes {
   k: number;
   /** floats by which every pointer is moved off its 64-byte alignment */
   offset: number;
+  /** where in memory the image lies, a multiple of 64; 0 unless said */
+  base?: number;
 }
 
 /** The initial content of the memory that a list of cases runs on. */
@@ -45,12 +47,12 @@ export function createNoise(seed: number): () => number {
 }
 
 /** Every kernel once or more, at the given sizes, on random input. */
-export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): Stage {
+export function createStage({ n, rows, cols, k, offset, base = 0 }: CaseSizes, seed = 1): Stage {
   const noise = createNoise(seed);
   const area = rows * cols;
   const most = Math.max(n, area);
   const blocks: { at: number; values: ArrayLike<number>; type: 'f32' | 'u32' | 'u8' }[] = [];
-  let end = 64;
+  let end = base + 64;
   function place(values: ArrayLike<number>, type: 'f32' | 'u32' | 'u8' = 'f32'): number {
     const at = end + offset * 4;
     blocks.push({ at, values, type });
@@ -314,8 +316,10 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
     { kernel: 'correct', args: [x, labels, y, rows, 1, cols, NO_LABEL], tolerance: 0 },
     { kernel: 'correct', args: [x, labels, y, 1, rows, cols, 0], tolerance: 0 },
 
-    { kernel: 'gatherRows', args: [x, order, y, 1, rows, cols, step], tolerance: 0 },
-    { kernel: 'gatherRowsU8', args: [bytes, order, y, 1, rows, cols, 1 / 255, -0.5, step], tolerance: 1e-6 },
+    ...[cols, 1].flatMap((stride): KernelCase[] => [
+      { kernel: 'gatherRows', args: [x, order, y, 1, rows, cols, stride, step], tolerance: 0 },
+      { kernel: 'gatherRowsU8', args: [bytes, order, y, 1, rows, cols, stride, 1 / 255, -0.5, step], tolerance: 1e-6 },
+    ]),
     { kernel: 'fillInverseWeight', args: [y, n, step], tolerance: 0 },
     { kernel: 'meanRows', args: [x, y, step], tolerance: 0 },
 
@@ -354,8 +358,9 @@ export function createStage({ n, rows, cols, k, offset }: CaseSizes, seed = 1): 
     { kernel: 'randomNormal', args: [y, n, 3, 0.5, 2, 21, 22, 23, 24, 25], tolerance: 2e-5 },
   ];
 
-  const image = new Uint8Array(end);
-  for (const { at, values, type } of blocks) {
+  const image = new Uint8Array(end - base);
+  for (const { at: address, values, type } of blocks) {
+    const at = address - base;
     if (type === 'u8') image.set(values, at);
     else if (type === 'f32') new Float32Array(image.buffer, at, values.length).set(values);
     else new Uint32Array(image.buffer, at, values.length).set(values);

@@ -90,8 +90,12 @@ export class Team {
     control[order + Order.stepHigh] = batch.step / 2 ** 32;
     this.#controlFloats[order + Order.inverseWeight] = batch.inverseWeight ?? 1 / batch.rows;
     this.#meet(Command.run);
-    beforeUpdate?.();
-    return this.#guarded(() => this.#runner.run(this.plan.programs[name]!, batch));
+    try {
+      beforeUpdate?.();
+      return this.#runner.run(this.plan.programs[name]!, batch);
+    } catch (error) {
+      throw this.#fail(error);
+    }
   }
 
   /** Returns when every thread has finished what it was doing: now the memory may be read and changed. */
@@ -141,17 +145,18 @@ export class Team {
   #meet(command: number): void {
     this.#control[orderAt(this.#orders) + Order.command] = command;
     this.#orders += 1;
-    this.#guarded(() => this.#barrier());
+    try {
+      this.#barrier();
+    } catch (error) {
+      throw this.#fail(error);
+    }
   }
 
-  #guarded<T>(work: () => T): T {
-    try {
-      return work();
-    } catch (error) {
-      Atomics.store(this.#control, Word.failed, 1);
-      Atomics.notify(this.#control, Word.phase);
-      throw error instanceof TeamFailedError ? new TeamFailedError(this.#memberErrors() ?? error.message) : error;
-    }
+  /** Tells the others not to wait any longer; the error to throw. */
+  #fail(error: unknown): unknown {
+    Atomics.store(this.#control, Word.failed, 1);
+    Atomics.notify(this.#control, Word.phase);
+    return error instanceof TeamFailedError ? new TeamFailedError(this.#memberErrors() ?? error.message) : error;
   }
 
   /** The stacks that members sent before they ended; read synchronously, since this thread may never return to its event loop. */
