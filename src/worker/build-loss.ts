@@ -1,6 +1,6 @@
 import type { LossDescription } from '../engine/ops/losses.ts';
 import type { Loss } from '../spec/loss.ts';
-import type { LoadedRows } from './load-rows.ts';
+import type { Preparation } from '../spec/preparation.ts';
 
 /** Says a resolved loss in the engine's words. */
 
@@ -10,7 +10,11 @@ interface OfClasses {
   ignoreIndex: number | null;
 }
 
-export function buildLoss(loss: Loss, { preparation, classCounts }: LoadedRows): LossDescription {
+export function buildLoss(
+  loss: Loss,
+  rows: { preparation: Preparation; classCounts: readonly number[] | null },
+): LossDescription {
+  const { preparation, classCounts } = rows;
   const { target } = preparation;
   if (target.type !== 'category' || (loss.type !== 'cross_entropy' && loss.type !== 'hinge'))
     return describeLoss(loss, { classWeights: null, ignoreIndex: null });
