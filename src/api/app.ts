@@ -16,6 +16,7 @@ import { addOpenApi } from './openapi.ts';
 import { sendError, setProblemHandlers } from './problem.ts';
 import { addRequestChecks } from './request-checks.ts';
 import { addRequestMetrics } from './request-metrics.ts';
+import { addRequestSpans } from './request-spans.ts';
 import { addApiKeyRoutes } from './routes/api-keys.ts';
 import { addCheckpointRoutes } from './routes/checkpoints.ts';
 import { addDatasetRoutes } from './routes/datasets.ts';
@@ -81,6 +82,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   addRequestChecks(app);
   const keys = addAuth(app, deps);
   addRequestMetrics(app, deps.metrics);
+  addRequestSpans(app);
   await app.register(underPressure, {
     maxEventLoopDelay: deps.maxEventLoopDelayMs ?? MAX_EVENT_LOOP_DELAY_MS,
     pressureHandler: refuseUnderPressure,
