@@ -18,6 +18,7 @@ export function describeOutputs(outputs: Float32Array, preparation: Preparation)
         link === 'sigmoid' ? sigmoid(value) : restore(value, target.columns[i]!);
       return Object.fromEntries(target.columns.map(({ column }, i) => [column, toJson(answer(y[i]!, i))]));
     }
+    if (target.type === 'next_token') throw new Error('a text is answered token by token');
     const probabilities = readProbabilities(y, preparation);
     const best = findLargest(probabilities);
     return {

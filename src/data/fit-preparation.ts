@@ -33,9 +33,13 @@ export function fitPreparation(
     target: preparedTarget,
     ...(isBinary && { link: 'sigmoid' as const }),
     inputWidth: preparedInputs.reduce((sum, input) => sum + widthOf(input), 0),
-    outputWidth:
-      preparedTarget.type === 'number' ? preparedTarget.columns.length : isBinary ? 1 : preparedTarget.classes.length,
+    outputWidth: widthOfTarget(preparedTarget, isBinary),
   };
+}
+
+function widthOfTarget(target: PreparedTarget, isBinary: boolean): number {
+  if (target.type === 'number') return target.columns.length;
+  return isBinary || target.type !== 'category' ? 1 : target.classes.length;
 }
 
 /** Numbers an input takes in the prepared vector. */
@@ -72,6 +76,8 @@ function fitInput(table: Table, { column, type, normalize }: Input, rows: Uint32
       if (normalize === 'minmax') return { column, type, shape, scale: 1 / 255, shift: 0 };
       return { column, type, shape, ...fitScale(summarizeBytes(bytes, shape, rows), normalize) };
     }
+    case 'text':
+      throw new UnusableColumnError(column, 'is text, and not a number, category, boolean or image');
   }
 }
 

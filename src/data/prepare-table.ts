@@ -118,6 +118,7 @@ function writeTarget(table: Table, { target }: Preparation, plan: PreparedPlan['
     }
     return;
   }
+  if (target.type !== 'number') throw new Error(`${target.type} is no target of a table`);
   target.columns.forEach(({ column, scale, shift }, offset) => {
     const numbers = getForm(table, column, 'numbers');
     for (let row = 0, at = offset; row < rows; row++, at += width) {

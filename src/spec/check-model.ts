@@ -1,3 +1,4 @@
+import { checkSequenceEnd } from './check-text-model.ts';
 import type { Add } from './draft.ts';
 import type { JobSpec } from './job.ts';
 import type { Initializer } from './layers/initializer.ts';
@@ -45,10 +46,12 @@ interface Widths {
   /** height, width, channels, where the only input is an image */
   image: readonly number[] | null;
   outputWidth: number;
+  /** positions at each of which a target is told; absent: one for the row */
+  context?: number;
 }
 
 /** Whether a model whose layers are filled in fits its inputs, its target and a memory. */
-export function checkModel(spec: JobSpec, { inputWidth, image, outputWidth }: Widths, add: Add): void {
+export function checkModel(spec: JobSpec, { inputWidth, image, outputWidth, context }: Widths, add: Add): void {
   const { model } = spec;
   checkGraph(model, add);
   const parameters: string[] = [];
@@ -76,7 +79,9 @@ export function checkModel(spec: JobSpec, { inputWidth, image, outputWidth }: Wi
   else {
     const before = model.output.inputs[0];
     const shape = before === MODEL_INPUT ? [inputWidth] : (shapes.find((s) => s.layer.name === before)?.output ?? null);
-    if (shape !== null && shape.length > 1 && wrong < 0) {
+    if (context !== undefined) {
+      if (wrong < 0) checkSequenceEnd(model, shape, context, add);
+    } else if (shape !== null && shape.length > 1 && wrong < 0) {
       const at = model.layers.findIndex((layer) => layer.name === before);
       add(
         `${pointerTo('/model/layers', at)}/type`,

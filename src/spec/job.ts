@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { Model } from './model.ts';
 import { closed, derived, nullable, words } from './schema.ts';
+import { Tokenizer } from './tokenizer.ts';
 import { Training } from './training.ts';
 import { WATCHED } from './watched.ts';
 
@@ -29,7 +30,7 @@ export const Split = closed(
     shuffle: Type.Boolean({
       default: true,
       description:
-        'false: in the order of the dataset, the last rows are for test and those before them for validation',
+        'false: in the order of the dataset, the last rows are for test and those before them for validation; always so for a corpus',
     }),
     stratify: Type.Boolean(derived('true for a category target that is shuffled')),
     seed: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 }),
@@ -44,13 +45,32 @@ export type Normalization = (typeof NORMALIZATIONS)[number];
 export const Input = closed(
   {
     column,
-    type: words(['number', 'category', 'boolean', 'image'], derived('the column’s type in the dataset')),
+    type: words(['number', 'category', 'boolean', 'image', 'text'], derived('the column’s type in the dataset')),
     normalize: words(NORMALIZATIONS, derived('standard for numbers, minmax for images, none otherwise')),
+    tokenizer: Type.Optional(Type.Unsafe<Tokenizer>({ ...Tokenizer, ...derived('character, for a text') })),
+    context: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 32_512,
+        ...derived('64 for a text, less where it is very short'),
+        description: 'of a text: tokens in a window, which is as far back as a network sees',
+      }),
+    ),
+    stride: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1e9,
+        ...derived('context: an epoch tells every token once'),
+        description:
+          'of a text: tokens from one training window to the next; where the first begins is drawn anew each epoch',
+      }),
+    ),
   },
   {
     title: 'Input',
     shorthand: 'column',
-    description: 'Numbers are scaled, categories become one-hot; fitted on the training split alone.',
+    description:
+      'Numbers are scaled, categories become one-hot, a text becomes tokens; fitted on the training split alone.',
   },
 );
 export type Input = Static<typeof Input>;
@@ -59,8 +79,10 @@ export const Target = closed(
   {
     columns: Type.Array(column, { minItems: 1, maxItems: 1000, uniqueItems: true }),
     type: words(
-      ['number', 'category'],
-      derived('category for category, boolean and text columns of few values; number for numbers'),
+      ['number', 'category', 'next_token'],
+      derived(
+        'category for category, boolean and text columns of few values; number for numbers; next_token for a corpus',
+      ),
     ),
     normalize: words(NORMALIZATIONS, derived('standard for numbers, none for a category')),
   },
@@ -110,7 +132,10 @@ export const JobSpec = closed(
       maxItems: 10_000,
       ...derived('every column but the target that is a number, category, boolean or image'),
     }),
-    target: Type.Unsafe<Target>({ ...Target, ...derived('for fine_tune, the checkpoint’s; a train job must say it') }),
+    target: Type.Unsafe<Target>({
+      ...Target,
+      ...derived('for fine_tune, the checkpoint’s; for a corpus, its next token; any other train job must say it'),
+    }),
     model: Type.Unsafe<Model>({ ...Model, default: {} }),
     training: Type.Unsafe<Training>({ ...Training, default: {} }),
     checkpoints: Type.Unsafe<CheckpointPolicy>({ ...CheckpointPolicy, default: {} }),

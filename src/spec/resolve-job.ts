@@ -1,4 +1,5 @@
 import { checkModel } from './check-model.ts';
+import { checkCausality } from './check-text-model.ts';
 import { countSplit } from './count-split.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
@@ -12,6 +13,7 @@ import type { Layer } from './model.ts';
 import { MODEL_INPUT } from './model-shapes.ts';
 import type { ExpandedRequest } from './request.ts';
 import { ColumnFinder, resolveInputs, resolveTarget, widthOf } from './resolve-columns.ts';
+import { findCorpus, resolveText } from './resolve-text.ts';
 import { checkLoss, resolveTraining } from './resolve-training.ts';
 
 /** What resolving needs to know of the dataset. */
@@ -46,6 +48,18 @@ export function resolveJob(
   if (from !== null) inherit(spec, from, add);
   checkSplit(spec, add);
   if (dataset.rows === 0) add('/dataset', 'the dataset has no rows');
+  const corpus = findCorpus(dataset.columns);
+  if (corpus !== null) {
+    const text = resolveText(spec, given, corpus, from, add);
+    if (text === null) return refused();
+    spec.name ??= cutName(`${dataset.name}: next token`);
+    resolveTraining(spec, true, text.windows, text.windows.train, add);
+    resolveModel(spec, add);
+    checkCausality(spec.model, add);
+    const { context, vocabulary } = text;
+    checkModel(spec as JobSpec, { inputWidth: context, image: null, outputWidth: vocabulary, context }, add);
+    return mistakes.length > 0 ? refused() : { ok: true, spec: spec as JobSpec };
+  }
   if (spec.target === undefined) {
     // a checkpoint that is not there would have told it
     if (spec.model.from === null)

@@ -2,6 +2,7 @@ import type { Add, Draft } from './draft.ts';
 
 /** Fewer training rows than this get smaller batches. */
 const LARGE_ROWS = 20_000;
+const DEFAULT_EPOCHS = 50;
 
 /** Fills in what follows from the target and the split, and says what does not fit them. `counts`: rows of each part. */
 export function resolveTraining(
@@ -13,6 +14,10 @@ export function resolveTraining(
 ): void {
   const { training, checkpoints } = spec;
   const hasValidation = counts.validation > 0;
+  if (training.epochs === undefined) training.epochs = training.max_steps === null ? DEFAULT_EPOCHS : null;
+  if (training.epochs === null && training.max_steps === null)
+    add('/training/epochs', 'nothing says when training ends', 'a number, or training.max_steps');
+  training.clip_norm ??= null;
   training.batch_size ??= Math.max(1, Math.min(counts.train, counts.train >= LARGE_ROWS ? 128 : 32));
   training.loss ??= isCategory ? { type: 'cross_entropy' } : { type: 'mse' };
   if (training.early_stopping === undefined)

@@ -4,7 +4,7 @@ import type { LoadedRows } from './load-rows.ts';
 
 /**
  * Scores of a held-out split: loss in the units that are trained on; accuracy for a category; mae and rmse in the target's own units, as the mean
- * over rows and columns.
+ * over rows and columns; for a corpus perplexity (e^loss) and bits per character.
  */
 export function evaluateSplit(
   trainer: Trainer,
@@ -20,8 +20,12 @@ export function evaluateSplit(
 
   if (spec.training.loss.type === 'cross_entropy') {
     const { loss, accuracy } = trainer.evaluate(first, count);
-    return accuracy === null ? { loss } : { loss, accuracy };
+    const scores: Record<string, number> = accuracy === null ? { loss } : { loss, accuracy };
+    if (target.type !== 'next_token') return scores;
+    const tokensPerCharacter = rows.tokensPerCharacter?.[split] ?? 1;
+    return { ...scores, perplexity: Math.exp(loss), bits_per_character: (loss / Math.LN2) * tokensPerCharacter };
   }
+  if (target.type === 'next_token') throw new Error(`${spec.training.loss.type} tells no token`);
   const expected = trainer.values;
   if (target.type === 'category') {
     let right = 0;

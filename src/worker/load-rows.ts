@@ -6,6 +6,7 @@ import { splitRows } from '../data/split-rows.ts';
 import type { RowsDescription, Trainer } from '../engine/trainer.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { Storage } from '../storage/storage.ts';
+import { loadWindows } from './load-windows.ts';
 import type { TrainerData } from './messages.ts';
 
 /** The dataset's rows, split and prepared, ready to be written into a trainer's memory. */
@@ -13,10 +14,13 @@ export interface LoadedRows {
   preparation: Preparation;
   description: RowsDescription;
   train: Uint32Array;
+  /** windows over a corpus: each epoch, training takes all rows one of so many places later */
+  phases?: number;
   validation: Uint32Array;
   test: Uint32Array;
   /** rows left out because their target is missing */
   dropped: number;
+  tokensPerCharacter?: { validation: number; test: number };
   write(trainer: Trainer): void;
 }
 
@@ -24,6 +28,7 @@ export interface LoadedRows {
 export async function loadRows(data: TrainerData, storage: Storage): Promise<LoadedRows> {
   const { spec, dataset } = data;
   const { inputs, target } = spec;
+  if (target.type === 'next_token') return loadWindows(data, storage);
   const table = await loadTable({ ...dataset, storage, inputs, target });
   const { usable, labels } = selectRows(table, target);
   const { train, validation, test } = splitRows({
