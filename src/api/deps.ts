@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/client.ts';
 import type { JobWatcher } from '../db/watch.ts';
+import type { ApiMetrics } from '../observability/api-metrics.ts';
 import type { OutboundGuard } from '../outbound/guard.ts';
 import type { Predictor } from '../spec/prediction.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -18,7 +19,10 @@ export interface ApiDeps {
   /** messages waiting in the queue */
   queueDepth(): Promise<number>;
   logger: Logger;
-  config: Pick<Config, 'maxUploadBytes'>;
+  metrics: ApiMetrics;
+  config: Pick<Config, 'maxUploadBytes' | 'metricsToken' | 'tenantRunningJobs'>;
+  /** a thread that is later than this on average refuses work (503) until it has caught up; 0: never. 2 s unless told */
+  maxEventLoopDelayMs?: number;
   version: string;
 }
 

@@ -1,35 +1,51 @@
 import type { Prediction } from '../spec/prediction.ts';
-import type { Preparation } from '../spec/preparation.ts';
+import { outputsOf, type Preparation, type PreparedOutput } from '../spec/preparation.ts';
 
 /**
- * Makes answers of a network's outputs, (rows, outputWidth):
+ * Makes answers of a network's outputs, (rows, width of all targets):
  * - category: `{"species": "Adelie", "probabilities": {"Adelie": 0.98, …}}`, by softmax, or sigmoid where one logit tells two classes apart;
  * - numbers: `{"price": 12.3}` in the target's own units.
+ * With several targets there is a value for each, and `probabilities` are by column: `{"species": {"Adelie": 0.98, …}, "sex": {…}}`.
  * What is not finite is a string ("NaN"), as everywhere in JSON; a category whose logits are NaN is null.
  */
 export function describeOutputs(outputs: Float32Array, preparation: Preparation): Prediction[] {
-  const { target, outputWidth, link } = preparation;
-  if (outputs.length % outputWidth !== 0)
-    throw new RangeError(`${outputs.length} outputs are no rows of ${outputWidth}`);
-  return Array.from({ length: outputs.length / outputWidth }, (_, row) => {
-    const y = outputs.subarray(row * outputWidth, (row + 1) * outputWidth);
-    if (target.type === 'number') {
-      const answer = (value: number, i: number) =>
-        link === 'sigmoid' ? sigmoid(value) : restore(value, target.columns[i]!);
-      return Object.fromEntries(target.columns.map(({ column }, i) => [column, toJson(answer(y[i]!, i))]));
-    }
-    if (target.type === 'next_token') throw new Error('a text is answered token by token');
-    const probabilities = readProbabilities(y, preparation);
-    const best = findLargest(probabilities);
+  const all = outputsOf(preparation);
+  const width = all.reduce((sum, { output }) => sum + output.outputWidth, 0);
+  if (outputs.length % width !== 0) throw new RangeError(`${outputs.length} outputs are no rows of ${width}`);
+  return Array.from({ length: outputs.length / width }, (_, row) => {
+    const answers = all.map(({ output, first }) => {
+      const at = row * width + first;
+      return describeOutput(outputs.subarray(at, at + output.outputWidth), output);
+    });
+    if (answers.length === 1) return answers[0]!;
+    const probabilities = all.flatMap(({ output: { target } }, i) =>
+      target.type === 'category' ? [[target.column, answers[i]!.probabilities]] : [],
+    );
     return {
-      [target.column]: best === -1 ? null : target.classes[best]!,
-      probabilities: Object.fromEntries(target.classes.map((name, i) => [name, toJson(probabilities[i]!)])),
+      ...Object.assign({}, ...answers),
+      ...(probabilities.length > 0 && { probabilities: Object.fromEntries(probabilities) }),
     };
   });
 }
 
+function describeOutput(y: Float32Array, output: PreparedOutput): Prediction {
+  const { target, link } = output;
+  if (target.type === 'number') {
+    const answer = (value: number, i: number) =>
+      link === 'sigmoid' ? sigmoid(value) : restore(value, target.columns[i]!);
+    return Object.fromEntries(target.columns.map(({ column }, i) => [column, toJson(answer(y[i]!, i))]));
+  }
+  if (target.type === 'next_token') throw new Error('a text is answered token by token');
+  const probabilities = readProbabilities(y, output);
+  const best = findLargest(probabilities);
+  return {
+    [target.column]: best === -1 ? null : target.classes[best]!,
+    probabilities: Object.fromEntries(target.classes.map((name, i) => [name, toJson(probabilities[i]!)])),
+  };
+}
+
 /** Probabilities of the classes from one row of logits, in f64. */
-function readProbabilities(logits: Float32Array, { link }: Pick<Preparation, 'link'>): number[] {
+function readProbabilities(logits: Float32Array, { link }: Pick<PreparedOutput, 'link'>): number[] {
   if (link === 'sigmoid') {
     const second = sigmoid(logits[0]!);
     return [sigmoid(-logits[0]!), second];

@@ -1,6 +1,6 @@
 import type { Column } from '../spec/dataset.ts';
 import type { Input, Normalization, Target } from '../spec/job.ts';
-import type { Preparation, PreparedInput, PreparedTarget } from '../spec/preparation.ts';
+import type { Preparation, PreparedInput, PreparedOutput, PreparedTarget } from '../spec/preparation.ts';
 import type { Loss } from '../spec/training.ts';
 import { getForm, type Table, UnusableColumnError } from './table.ts';
 
@@ -16,10 +16,26 @@ export function fitPreparation(
   target: Target,
   trainRows: Uint32Array,
   columns: readonly Column[],
-  options: { loss?: Loss['type'] } = {},
+  options: { loss?: Loss['type']; more?: readonly (Target & { loss: Pick<Loss, 'type'> })[] } = {},
 ): Preparation {
-  const isBinary = options.loss === 'binary_cross_entropy';
   const preparedInputs = inputs.map((input) => fitInput(table, input, trainRows));
+  const { more = [] } = options;
+  return {
+    inputs: preparedInputs,
+    inputWidth: preparedInputs.reduce((sum, input) => sum + widthOf(input), 0),
+    ...fitOutput(table, target, trainRows, columns, options.loss),
+    ...(more.length > 0 && { more: more.map((one) => fitOutput(table, one, trainRows, columns, one.loss.type)) }),
+  };
+}
+
+function fitOutput(
+  table: Table,
+  target: Target,
+  trainRows: Uint32Array,
+  columns: readonly Column[],
+  loss: Loss['type'] | undefined,
+): PreparedOutput {
+  const isBinary = loss === 'binary_cross_entropy';
   const preparedTarget = fitTarget(table, target, trainRows, columns, isBinary);
   if (isBinary && preparedTarget.type === 'category' && preparedTarget.classes.length !== 2) {
     const count = preparedTarget.classes.length;
@@ -29,10 +45,8 @@ export function fitPreparation(
     );
   }
   return {
-    inputs: preparedInputs,
     target: preparedTarget,
     ...(isBinary && { link: 'sigmoid' as const }),
-    inputWidth: preparedInputs.reduce((sum, input) => sum + widthOf(input), 0),
     outputWidth: widthOfTarget(preparedTarget, isBinary),
   };
 }
@@ -46,7 +60,7 @@ function widthOfTarget(target: PreparedTarget, isBinary: boolean): number {
 export function widthOf(input: PreparedInput): number {
   switch (input.type) {
     case 'category':
-      return input.classes.length;
+      return input.encoding === 'index' ? 1 : input.classes.length;
     case 'image':
       return input.shape.reduce((product, size) => product * size, 1);
     default:
@@ -54,7 +68,7 @@ export function widthOf(input: PreparedInput): number {
   }
 }
 
-function fitInput(table: Table, { column, type, normalize }: Input, rows: Uint32Array): PreparedInput {
+function fitInput(table: Table, { column, type, normalize, encoding }: Input, rows: Uint32Array): PreparedInput {
   switch (type) {
     case 'number': {
       const statistics = summarize(getForm(table, column, 'numbers'), rows);
@@ -68,7 +82,8 @@ function fitInput(table: Table, { column, type, normalize }: Input, rows: Uint32
       const { codes, classes } = getForm(table, column, 'category');
       const isSeen = new Uint8Array(classes.length);
       for (const row of rows) if (codes[row]! >= 0) isSeen[codes[row]!] = 1;
-      return { column, type, classes: classes.filter((_, code) => isSeen[code] === 1) };
+      const seen = classes.filter((_, code) => isSeen[code] === 1);
+      return { column, type, classes: seen, ...(encoding === 'index' && { encoding }) };
     }
     case 'image': {
       const { bytes, shape } = getForm(table, column, 'image');

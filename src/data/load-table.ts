@@ -17,6 +17,8 @@ export interface LoadTableRequest {
   storage: Storage;
   inputs: readonly Input[];
   target: Target;
+  /** further targets */
+  more?: readonly Target[] | undefined;
   /** rows of the profile; where they are not given, room grows as rows come */
   rows?: number;
 }
@@ -28,7 +30,7 @@ export interface LoadTableRequest {
 export async function loadTable(request: LoadTableRequest): Promise<Table> {
   const { format, columns, storage } = request;
   const files = orderFiles(format, request.files);
-  const forms = listForms(request.inputs, request.target);
+  const forms = listForms(request.inputs, [request.target, ...(request.more ?? [])]);
   const found = [...forms].map(([name, wanted]) => {
     const column = columns.find((candidate) => candidate.name === name);
     if (column === undefined) throw new UnusableColumnError(name, 'is not in the dataset');
@@ -54,7 +56,7 @@ export async function loadTable(request: LoadTableRequest): Promise<Table> {
 }
 
 /** Forms in which each column is needed. */
-function listForms(inputs: readonly Input[], target: Target): Map<string, ColumnForm[]> {
+function listForms(inputs: readonly Input[], targets: readonly Target[]): Map<string, ColumnForm[]> {
   const forms = new Map<string, ColumnForm[]>();
   const add = (name: string, form: ColumnForm | 'text' | 'next_token') => {
     if (form === 'text' || form === 'next_token') throw new UnusableColumnError(name, 'is not a corpus');
@@ -62,7 +64,7 @@ function listForms(inputs: readonly Input[], target: Target): Map<string, Column
     if (!wanted.includes(form)) forms.set(name, [...wanted, form]);
   };
   for (const { column, type } of inputs) add(column, type);
-  for (const column of target.columns) add(column, target.type);
+  for (const { columns, type } of targets) for (const column of columns) add(column, type);
   return forms;
 }
 

@@ -8,6 +8,7 @@ import { watchJobs } from '../db/watch.ts';
 import { openQueue } from '../jobs/queue.ts';
 import { startReconciler } from '../jobs/reconcile-jobs.ts';
 import { startRelay } from '../jobs/relay-outbox.ts';
+import { createApiMetrics } from '../observability/api-metrics.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
 import { OutboundGuard } from '../outbound/guard.ts';
 import { openOutbound } from '../outbound/request.ts';
@@ -54,14 +55,26 @@ async function openApi(
   const watcher = open(watchJobs(databaseUrl, { logger }));
   const queue = open(await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger }));
   open(startRelay({ db, queue, logger }));
-  open(startReconciler({ db, queue, logger }));
+  open(startReconciler({ db, queue, logger, tenantLimit: config.tenantRunningJobs }));
   const outboundGuard = new OutboundGuard(config.outbound);
   const outbound = open(openOutbound(outboundGuard));
-  open(startDeliverer({ db, outbound, logger, userAgent: `Trainyard/${version}` }));
+  const metrics = createApiMetrics();
+  open(
+    startDeliverer({
+      db,
+      outbound,
+      logger,
+      userAgent: `Trainyard/${version}`,
+      onTry({ status, error, durationMs }) {
+        metrics.webhookTries.inc({ outcome: error === null ? 'taken' : status === null ? 'unreachable' : 'refused' });
+        metrics.webhookTrySeconds.observe(durationMs / 1000);
+      },
+    }),
+  );
   const predictor = open(startPredictor(storage.describe(), logger));
   const queueDepth = () => queue.depth();
   const app = open(
-    await buildApp({ db, storage, watcher, predictor, outboundGuard, queueDepth, logger, config, version }),
+    await buildApp({ db, storage, watcher, predictor, outboundGuard, queueDepth, metrics, logger, config, version }),
   );
   await app.listen({ host: config.host, port: config.port });
   const { port } = app.server.address() as AddressInfo;

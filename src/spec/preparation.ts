@@ -7,8 +7,8 @@ import type { FittedTokenizer } from './tokenizer.ts';
 export type PreparedInput =
   /** value·scale + shift; a missing value becomes `missing` (already scaled) */
   | { column: string; type: 'number'; scale: number; shift: number; missing: number }
-  /** one-hot over `classes`; missing and unseen values are all zeros */
-  | { column: string; type: 'category'; classes: string[] }
+  /** one-hot over `classes`, where missing and unseen values are all zeros; or with `encoding` 1 + its place among them, and 0 for those */
+  | { column: string; type: 'category'; classes: string[]; encoding?: 'index' }
   /** 0 or 1; missing is 0.5 */
   | { column: string; type: 'boolean' }
   /** every byte: value·scale + shift */
@@ -22,13 +22,29 @@ export type PreparedTarget =
   /** at every position the token after it */
   | { type: 'next_token'; column: string };
 
-export interface Preparation {
-  inputs: PreparedInput[];
+/** What an output layer's values mean. */
+export interface PreparedOutput {
   target: PreparedTarget;
   /** sigmoid: outputs are logits of the probability of the second class (width 1), or of each number column; absent: softmax for a category, and numbers as they are */
   link?: 'sigmoid';
-  /** width of the prepared input vector */
-  inputWidth: number;
   /** width of the output layer */
   outputWidth: number;
+}
+
+export interface Preparation extends PreparedOutput {
+  inputs: PreparedInput[];
+  /** width of the prepared input vector */
+  inputWidth: number;
+  /** of the further targets, in their order, whose outputs stand behind those of `target`; absent: none */
+  more?: PreparedOutput[];
+}
+
+/** All outputs side by side, and where each begins. */
+export function outputsOf(preparation: Preparation): { output: PreparedOutput; first: number }[] {
+  let first = 0;
+  return [preparation, ...(preparation.more ?? [])].map((output) => {
+    const placed = { output, first };
+    first += output.outputWidth;
+    return placed;
+  });
 }

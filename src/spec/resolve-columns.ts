@@ -2,6 +2,7 @@ import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import type { Input, Target } from './job.ts';
 import { MOST_MISTAKES, pointerTo } from './mistake.ts';
+import { groupByInput, MODEL_INPUT } from './model-shapes.ts';
 import { didYouMean, listWords } from './suggest.ts';
 
 /** Which columns of the dataset are the target and the inputs, and how they are taken. */
@@ -33,18 +34,20 @@ export class ColumnFinder {
   }
 }
 
+interface GivenTarget {
+  columns: string[];
+  type?: Target['type'];
+  normalize?: Target['normalize'];
+}
+
 /** `classes`: of a category, in order; null for numbers. */
 export function resolveTarget(
-  spec: Draft,
+  { columns, type: given, normalize }: GivenTarget,
+  at: string,
   finder: ColumnFinder,
   add: Add,
 ): { resolved: Target; classes: string[] | null } | null {
-  const {
-    columns,
-    type: given,
-    normalize,
-  } = spec.target as { columns: string[]; type?: Target['type']; normalize?: Target['normalize'] };
-  const found = columns.map((name, i) => finder.find(name, `/target/columns/${i}`));
+  const found = columns.map((name, i) => finder.find(name, `${at}/columns/${i}`));
   if (found.some((column) => column === null)) return null;
   const known = found as Column[];
   const type = given ?? (known.every((column) => column.type === 'number') ? 'number' : 'category');
@@ -52,7 +55,7 @@ export function resolveTarget(
     known.forEach((column, i) => {
       if (column.type !== 'number')
         add(
-          `/target/columns/${i}`,
+          `${at}/columns/${i}`,
           `"${column.name}" is ${column.type}, not a number`,
           'a number column, or target.type "category"',
         );
@@ -60,19 +63,19 @@ export function resolveTarget(
     return { resolved: { columns, type, normalize: normalize ?? 'standard' }, classes: null };
   }
   if (known.length > 1) {
-    add('/target/columns', 'a category target is one column', 'one column, or number columns');
+    add(`${at}/columns`, 'a category target is one column', 'one column, or number columns');
     return null;
   }
   const [column] = known as [Column];
-  if (normalize !== undefined && normalize !== 'none') add('/target/normalize', 'a category is not normalized', 'none');
+  if (normalize !== undefined && normalize !== 'none') add(`${at}/normalize`, 'a category is not normalized', 'none');
   const seen = column.classes?.map(({ value }) => value) ?? null;
   if (seen === null) {
-    add('/target/columns', ...describeUncountable(column));
+    add(`${at}/columns`, ...describeUncountable(column));
     return null;
   }
   if (seen.length < 2) {
     add(
-      '/target/columns',
+      `${at}/columns`,
       `"${column.name}" has only one class (${listWords(seen)}): there is nothing to learn`,
       'a column with at least 2 classes',
     );
@@ -100,8 +103,8 @@ const USABLE: readonly Column['type'][] = ['number', 'category', 'boolean', 'ima
 
 /** null where a column is missing, so that nothing more can be said of the whole. */
 export function resolveInputs(spec: Draft, finder: ColumnFinder, add: Add): Input[] | null {
-  const targets = new Set<string>(spec.target.columns);
-  const given: { column: string; type?: InputType; normalize?: Input['normalize'] }[] =
+  const targets = new Set<string>([spec.target, ...spec.more_targets].flatMap(({ columns }) => columns));
+  const given: (Pick<Input, 'column'> & Partial<Input>)[] =
     spec.inputs ??
     finder.columns
       .filter(({ name, type }) => USABLE.includes(type) && !targets.has(name))
@@ -130,9 +133,18 @@ export function resolveInputs(spec: Draft, finder: ColumnFinder, add: Add): Inpu
     if (normalize !== 'none' && (type === 'category' || type === 'boolean')) {
       add(pointerTo('/inputs', i, 'normalize'), `a ${type} is not normalized`, 'none');
     }
-    return { column: input.column, type, normalize };
+    const encoding = input.encoding ?? (type === 'category' ? 'one_hot' : 'values');
+    if ((encoding === 'values') === (type === 'category'))
+      add(
+        pointerTo('/inputs', i, 'encoding'),
+        `a ${type} is not taken as ${encoding}`,
+        type === 'category' ? 'one_hot or index' : 'values',
+      );
+    return { column: input.column, type, normalize, encoding, into: input.into ?? MODEL_INPUT };
   });
-  return whole ? inputs : null;
+  if (!whole) return null;
+  // the columns of one model input stand side by side
+  return [...groupByInput(inputs).values()].flat();
 }
 
 function checkInputType(column: Column, type: InputType, pointer: string, add: Add): void {
@@ -149,7 +161,7 @@ export function widthOf(inputs: readonly Input[], columns: readonly Column[]): n
   const shapes = new Map(columns.map(({ name, shape }) => [name, shape]));
   let width = 0;
   for (const input of inputs) {
-    if (input.type === 'category') return null;
+    if (input.encoding === 'one_hot') return null;
     width += input.type === 'image' ? (shapes.get(input.column) ?? []).reduce((product, n) => product * n, 1) : 1;
   }
   return width;

@@ -83,6 +83,10 @@ function resolveTarget(spec: Draft, add: Add): void {
   if (type !== undefined && type !== 'next_token')
     add('/target/type', `a corpus has no ${type} to predict`, 'next_token');
   if (normalize !== undefined && normalize !== 'none') add('/target/normalize', 'tokens are not normalized', 'none');
+  if (spec.more_targets.length > 0) {
+    add('/more_targets', 'a corpus tells its next token alone', 'none');
+    spec.more_targets = [];
+  }
   spec.target = { columns: [TEXT_COLUMN], type: 'next_token', normalize: 'none' };
 }
 
@@ -110,6 +114,8 @@ function resolveInput(spec: Draft, text: TextProfile, add: Add): Required<Input>
     add('/inputs/0/type', `a corpus cannot be taken as ${input!.type}`, 'text');
   if (input!.normalize !== undefined && input!.normalize !== 'none')
     add('/inputs/0/normalize', 'tokens are not normalized', 'none');
+  if (input!.encoding !== undefined && input!.encoding !== 'index')
+    add('/inputs/0/encoding', `a text is not taken as ${input!.encoding}`, 'index');
   const tokenizer = input!.tokenizer ?? { type: 'character' };
   const tokens = countTokens(tokenizer, text);
   if (tokens === null) {
@@ -125,6 +131,7 @@ function resolveInput(spec: Draft, text: TextProfile, add: Add): Required<Input>
     ...(fillDefaults(Input, input) as Input),
     type: 'text' as const,
     normalize: 'none' as const,
+    encoding: 'index' as const,
     tokenizer,
     context,
     stride: input!.stride ?? context,

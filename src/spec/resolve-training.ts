@@ -54,16 +54,16 @@ export function resolveTraining(
   }
 }
 
-export function checkLoss(loss: string, classes: string[] | null, add: Add): void {
+export function checkLoss(loss: string, classes: string[] | null, add: Add, pointer = '/training/loss'): void {
   if (loss === 'cross_entropy' && classes === null)
-    add('/training/loss', 'cross_entropy is for a category target', 'mse, mae or huber');
+    add(pointer, 'cross_entropy is for a category target', 'mse, mae or huber');
   if (loss === 'binary_cross_entropy' && classes?.length !== 2) {
     add(
-      '/training/loss',
+      pointer,
       `binary_cross_entropy tells two classes apart; ${classes === null ? 'the target is a number' : `there are ${classes.length}`}`,
       classes === null ? 'mse, mae or huber' : 'cross_entropy',
     );
   }
   if (['mse', 'mae', 'huber'].includes(loss) && classes !== null)
-    add('/training/loss', `${loss} is for numbers`, 'cross_entropy');
+    add(pointer, `${loss} is for numbers`, 'cross_entropy');
 }

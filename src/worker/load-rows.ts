@@ -6,6 +6,7 @@ import { splitRows } from '../data/split-rows.ts';
 import type { RowsDescription, Trainer } from '../engine/trainer.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { Storage } from '../storage/storage.ts';
+import { moreTargetsOf } from './build-network.ts';
 import { loadWindows } from './load-windows.ts';
 import type { TrainerData } from './messages.ts';
 
@@ -29,14 +30,16 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
   const { spec, dataset } = data;
   const { inputs, target } = spec;
   if (target.type === 'next_token') return loadWindows(data, storage);
-  const table = await loadTable({ ...dataset, storage, inputs, target });
-  const { usable, labels } = selectRows(table, target);
+  const more = moreTargetsOf(spec);
+  const table = await loadTable({ ...dataset, storage, inputs, target, more });
+  const { usable, labels } = selectRows(table, target, more);
   const { train, validation, test } = splitRows({
     rows: usable,
     ...(labels !== undefined && { labels }),
     split: spec.split,
   });
-  const fitted = () => fitPreparation(table, inputs, target, train, dataset.columns, { loss: spec.training.loss.type });
+  const loss = spec.training.loss.type;
+  const fitted = () => fitPreparation(table, inputs, target, train, dataset.columns, { loss, more });
   const preparation = data.preparation ?? fitted();
   const plan = planPrepared(preparation);
 
@@ -58,11 +61,13 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
     },
     write(trainer) {
       const { features } = trainer;
-      writePrepared(
-        table,
-        preparation,
-        plan.target.kind === 'labels' ? { features, labels: trainer.labels } : { features, values: trainer.values },
-      );
+      writePrepared(table, preparation, {
+        features,
+        ...(plan.target.kind === 'labels' ? { labels: trainer.labels } : { values: trainer.values }),
+        more: plan.more.map(({ kind }, i) =>
+          kind === 'labels' ? { labels: trainer.headLabels(i) } : { values: trainer.headValues(i) },
+        ),
+      });
       trainer.evaluationOrder.set(validation);
       trainer.evaluationOrder.set(test, validation.length);
     },

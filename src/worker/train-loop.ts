@@ -172,7 +172,12 @@ export class TrainLoop {
     state.rowSum = 0;
     Object.assign(state.metrics, figures);
     for (const [name, value] of Object.entries(figures)) {
-      const [split, metric] = name.split('.') as ['train' | 'validation', string];
+      // `validation.loss`, and `validation.species.loss` of one target among several
+      const [, split, metric] = /^(train|validation)\.(.+)$/.exec(name) as unknown as [
+        string,
+        'train' | 'validation',
+        string,
+      ];
       this.#reporter.addPoint({ name: metric, split, step: state.step, epoch: state.epoch, value });
     }
     this.#reporter.addEvent({

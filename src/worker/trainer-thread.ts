@@ -6,7 +6,7 @@ import { Trainer } from '../engine/trainer.ts';
 import { matchesPattern } from '../spec/check-model.ts';
 import { openStorage } from '../storage/describe.ts';
 import type { Storage } from '../storage/storage.ts';
-import { buildLayers, buildLoss, buildOptimizer, buildParameterGroups } from './build-network.ts';
+import { buildHeads, buildLayers, buildLoss, buildOptimizer, buildParameterGroups } from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
 import { evaluateSplit } from './evaluate-split.ts';
 import { type LoadedRows, loadRows } from './load-rows.ts';
@@ -35,6 +35,7 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       rows: rows.description,
       layers: buildLayers(spec, rows.preparation),
       loss: buildLoss(spec),
+      heads: buildHeads(spec, rows.preparation),
       optimizer: buildOptimizer(spec),
       parameterGroups: buildParameterGroups(spec),
       clipNorm: spec.training.clip_norm,

@@ -73,6 +73,7 @@ describe('OpenAPI', () => {
       'delete /v1/datasets/{id}',
       'delete /v1/webhooks/{id}',
       'get /healthz',
+      'get /metrics',
       'get /readyz',
       'get /v1/datasets',
       'get /v1/datasets/{id}',

@@ -33,6 +33,7 @@ test('four processes that start at once make one schema, and a later start chang
     'jobs',
     'outbox',
     'secrets',
+    'tenant_turns',
     'webhook_deliveries',
     'webhooks',
     'workers',

@@ -7,6 +7,7 @@ import { buildApp } from '../../src/api/app.ts';
 import type { ApiDeps } from '../../src/api/deps.ts';
 import { openDatabase } from '../../src/db/client.ts';
 import { watchJobs } from '../../src/db/watch.ts';
+import { createApiMetrics } from '../../src/observability/api-metrics.ts';
 import { OutboundGuard } from '../../src/outbound/guard.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
@@ -42,7 +43,14 @@ export async function startService(
     outboundGuard: new OutboundGuard({ allowHttp: false, allowRanges: [] }),
     queueDepth: async () => 0,
     logger: pino({ level: 'silent' }),
-    config: { maxUploadBytes: options.maxUploadBytes ?? 2 ** 30 },
+    metrics: createApiMetrics(),
+    config: {
+      maxUploadBytes: options.maxUploadBytes ?? 2 ** 30,
+      metricsToken: undefined,
+      tenantRunningJobs: undefined,
+    },
+    // the test computes on the same thread
+    maxEventLoopDelayMs: 0,
     version: 'test',
     ...options.parts,
   };

@@ -81,7 +81,8 @@ export function addEventRoutes(app: Api, deps: ApiDeps): void {
       if (FINAL_STATUSES.includes(job.status) && (await listEvents(deps.db, job.id, last, 1)).length === 0)
         return reply.code(204).send();
       reply.hijack();
-      await streamEvents(deps, job.id, last, reply, over);
+      deps.metrics.openStreams.inc();
+      await streamEvents(deps, job.id, last, reply, over).finally(() => deps.metrics.openStreams.dec());
     },
   );
 }

@@ -11,7 +11,7 @@ import { sigmoid4, tanh4 } from './math';
 
 /** Where backward passes keep what they carry from step to step: after gemm's part of the scratch, in floats. */
 // @ts-ignore: decorator
-@inline const CARRY: usize = 788480;
+@inline const CARRY: usize = 791552;
 // @ts-ignore: decorator
 @inline const CARRY_FLOATS: u32 = 65024;
 
