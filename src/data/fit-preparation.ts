@@ -63,6 +63,8 @@ export function widthOf(input: PreparedInput): number {
       return input.encoding === 'index' ? 1 : input.classes.length;
     case 'image':
       return input.shape.reduce((product, size) => product * size, 1);
+    case 'text':
+      return input.context;
     default:
       return 1;
   }

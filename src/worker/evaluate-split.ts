@@ -2,7 +2,7 @@ import type { Trainer } from '../engine/trainer.ts';
 import type { JobSpec } from '../spec/job.ts';
 import { outputsOf, type PreparedOutput, type PreparedTarget } from '../spec/preparation.ts';
 import { moreTargetsOf } from './build-network.ts';
-import type { LoadedRows } from './load-rows.ts';
+import type { LoadedRows } from './loaded-rows.ts';
 
 /**
  * Scores of a held-out split: loss in the units that are trained on; accuracy for a category; mae and rmse in the target's own units, as the mean

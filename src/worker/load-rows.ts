@@ -3,27 +3,11 @@ import { loadTable } from '../data/load-table.ts';
 import { planPrepared, writePrepared } from '../data/prepare-table.ts';
 import { selectRows } from '../data/select-rows.ts';
 import { splitRows } from '../data/split-rows.ts';
-import type { RowsDescription, Trainer } from '../engine/trainer.ts';
-import type { Preparation } from '../spec/preparation.ts';
 import type { Storage } from '../storage/storage.ts';
 import { moreTargetsOf } from './build-network.ts';
 import { loadWindows } from './load-windows.ts';
+import type { LoadedRows } from './loaded-rows.ts';
 import type { TrainerData } from './messages.ts';
-
-/** The dataset's rows, split and prepared, ready to be written into a trainer's memory. */
-export interface LoadedRows {
-  preparation: Preparation;
-  description: RowsDescription;
-  train: Uint32Array;
-  /** windows over a corpus: each epoch, training takes all rows one of so many places later */
-  phases?: number;
-  validation: Uint32Array;
-  test: Uint32Array;
-  /** rows left out because their target is missing */
-  dropped: number;
-  tokensPerCharacter?: { validation: number; test: number };
-  write(trainer: Trainer): void;
-}
 
 /** Reads the columns the job needs, splits the rows, and fits the preparation to the training split unless one was fitted before. */
 export async function loadRows(data: TrainerData, storage: Storage): Promise<LoadedRows> {

@@ -4,7 +4,7 @@ import { findCorpus } from '../spec/resolve-text.ts';
 import { countTokens, type FittedTokenizer, fitTokenizer, sizeOfVocabulary } from '../spec/tokenizer.ts';
 import { countEvaluationWindows, countTrainWindows, splitTokens } from '../spec/windows.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { LoadedRows } from './load-rows.ts';
+import type { LoadedRows } from './loaded-rows.ts';
 import type { TrainerData } from './messages.ts';
 
 /**

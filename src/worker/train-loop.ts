@@ -6,7 +6,7 @@ import type { JobSpec, Progress, StopReason } from '../spec/job.ts';
 import { buildPlateau, buildSchedule } from './build-network.ts';
 import type { CheckpointWriter } from './checkpoint-writer.ts';
 import { evaluateSplit } from './evaluate-split.ts';
-import type { LoadedRows } from './load-rows.ts';
+import type { LoadedRows } from './loaded-rows.ts';
 import { StopRequest } from './messages.ts';
 import type { Reporter } from './reporter.ts';
 import { isBetter, type ResumeState } from './resume-state.ts';
