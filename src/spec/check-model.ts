@@ -1,3 +1,4 @@
+import { checkSearch } from './check-search.ts';
 import { checkSequenceEnd } from './check-text-model.ts';
 import type { Add } from './draft.ts';
 import type { JobSpec } from './job.ts';
@@ -38,6 +39,13 @@ function countSlots(optimizer: Optimizer): number {
     case 'adam':
     case 'adamw':
       return optimizer.amsgrad ? 3 : 2;
+    // vectors that are kept, and those of one step
+    case 'lbfgs':
+      return 2 * optimizer.history + 3;
+    case 'hessian_free':
+      return 5;
+    case 'random_search':
+      return 2;
   }
 }
 
@@ -131,6 +139,7 @@ export function checkModel(spec: JobSpec, { inputs: modelInputs, outputWidths, c
   }
   checkFreeze(spec, parameters, add);
   checkGroups(spec.training, parameters, add);
+  checkSearch(spec, add);
 }
 
 function addNotAVector(shapes: readonly LayerShapes[], name: string, shape: string, pointer: string, add: Add): void {

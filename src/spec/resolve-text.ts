@@ -41,9 +41,7 @@ export function resolveText(
   const input = resolveInput(spec, text, add);
   if (input === null) return null;
   const { training } = spec;
-  training.loss ??= { type: 'cross_entropy' };
-  if (training.loss.type !== 'cross_entropy')
-    add('/training/loss', `${training.loss.type} is not for a text: the next token is one of many`, 'cross_entropy');
+  checkLoss(training.loss, add);
   // recurrent networks over long windows meet gradients that are far too large now and then
   if (given.training?.clip_norm === undefined) training.clip_norm = 1;
   if (given.training?.epochs === undefined && training.max_steps === null) training.epochs = DEFAULT_EPOCHS;
@@ -70,6 +68,14 @@ export function resolveText(
   spec.model.layers ??= LSTM_MODEL.map((layer) => structuredClone(layer));
   for (const layer of spec.model.layers) if (layer.type === 'embedding') layer.vocabulary ??= vocabulary;
   return { context, vocabulary, windows };
+}
+
+function checkLoss(loss: Draft, add: Add): void {
+  if (loss === undefined) return;
+  if (loss.type !== 'cross_entropy')
+    add('/training/loss', `${loss.type} is not for a text: the next token is one of many`, 'cross_entropy');
+  for (const field of ['class_weights', 'ignore_class'])
+    if (loss[field] != null) add(`/training/loss/${field}`, 'tokens have no names to be weighed by', 'null');
 }
 
 function resolveTarget(spec: Draft, add: Add): void {

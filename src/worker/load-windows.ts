@@ -37,6 +37,7 @@ export async function loadWindows(
     phases: training.phases,
     validation,
     test,
+    classCounts: null,
     dropped: 0,
     tokensPerCharacter: {
       validation: tokensPerCharacter(tokens.subarray(parts.train, testStart), known),

@@ -10,6 +10,8 @@ export interface LoadedRows {
   phases?: number;
   validation: Uint32Array;
   test: Uint32Array;
+  /** of a category: training rows of each of the preparation's classes */
+  classCounts: number[] | null;
   /** rows left out because their target is missing */
   dropped: number;
   tokensPerCharacter?: { validation: number; test: number };
