@@ -18,6 +18,7 @@ import { addRequestMetrics } from './request-metrics.ts';
 import { addCheckpointRoutes } from './routes/checkpoints.ts';
 import { addDatasetRoutes } from './routes/datasets.ts';
 import { addEventRoutes } from './routes/events.ts';
+import { addJobActions } from './routes/job-actions.ts';
 import { addJobRoutes } from './routes/jobs.ts';
 import { addMetricRoutes } from './routes/metrics.ts';
 import { addPredictionRoutes } from './routes/predictions.ts';
@@ -88,6 +89,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   await app.register(async (routes) => {
     await addDatasetRoutes(routes, deps, cursors);
     addJobRoutes(routes, deps, cursors);
+    addJobActions(routes, deps);
     addMetricRoutes(routes, deps);
     addEventRoutes(routes, deps);
     addCheckpointRoutes(routes, deps);

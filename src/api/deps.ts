@@ -20,7 +20,7 @@ export interface ApiDeps {
   queueDepth(): Promise<number>;
   logger: Logger;
   metrics: ApiMetrics;
-  config: Pick<Config, 'maxUploadBytes' | 'metricsToken'>;
+  config: Pick<Config, 'maxUploadBytes' | 'metricsToken' | 'tenantRunningJobs'>;
   /** a thread that is later than this on average refuses work (503) until it has caught up; 0: never. 2 s unless told */
   maxEventLoopDelayMs?: number;
   version: string;

@@ -2,6 +2,7 @@ import type { CheckpointRow } from '../db/checkpoints.ts';
 import type { DatasetRow } from '../db/datasets.ts';
 import type { JobEventRow } from '../db/job-events.ts';
 import type { JobRow } from '../db/jobs.ts';
+import type { Waiting } from '../db/turns.ts';
 import type { DeliveryRow } from '../db/webhook-deliveries.ts';
 import type { WebhookRow } from '../db/webhooks.ts';
 import type { Dataset } from '../spec/dataset.ts';
@@ -25,7 +26,7 @@ export function presentDataset(row: DatasetRow): Dataset {
   };
 }
 
-export function presentJob(row: JobRow, queuePosition: number | null): Job {
+export function presentJob(row: JobRow, waiting: Waiting | null): Job {
   const { id, kind, name, status, phase, transitions, conditions, progress, error, runtime, spec } = row;
   return {
     id,
@@ -35,7 +36,9 @@ export function presentJob(row: JobRow, queuePosition: number | null): Job {
     phase,
     stop_reason: row.stopReason,
     attempt: row.runEpoch,
-    queue_position: queuePosition,
+    queue_position: waiting?.position ?? null,
+    queue_reason: waiting === null ? null : { code: waiting.reason, detail: waiting.detail },
+    origin: row.origin,
     transitions,
     conditions,
     progress,

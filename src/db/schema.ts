@@ -35,6 +35,7 @@ import type { DeliveredEvent, DeliveryStatus, DeliveryTry, DisabledReason, Webho
  * - run epoch: grows by one with every claim; every write of an attempt carries it, and changes nothing once it is stale (the fence).
  * - lease: until when the claiming worker may be believed alive; renewed by its heartbeat, by the database's clock.
  * - dispatch number: grows with every message put on the queue for the job, so that no message id is used twice.
+ * - turn: which tenant's job is taken up next.
  * - outbox: what must be told to the queue, written in the transaction that makes it true.
  */
 
@@ -56,14 +57,25 @@ export const datasets = pgTable(
     preview: jsonb('preview').$type<Record<string, unknown>[]>().notNull(),
     createdAt: at('created_at').notNull().defaultNow(),
     deletedAt: at('deleted_at'),
+    /** null with deleted_at: there may be files left */
+    filesRemovedAt: at('files_removed_at'),
   },
-  (t) => [index('datasets_tenant_created').on(t.tenant, t.createdAt, t.id)],
+  (t) => [
+    index('datasets_tenant_created').on(t.tenant, t.createdAt, t.id),
+    index('datasets_deleted').on(t.deletedAt).where(sql`deleted_at is not null and files_removed_at is null`),
+  ],
 );
 
 export interface Transition {
   status: JobStatus;
   at: string;
   reason: string | null;
+}
+
+/** The job that this one was made from. */
+export interface JobOrigin {
+  job_id: string;
+  by: 'retry' | 'clone';
 }
 
 export interface Condition {
@@ -103,6 +115,11 @@ export const jobs = pgTable(
     dispatchNumber: integer('dispatch_number').notNull().default(0),
     eventSequence: bigint('event_sequence', { mode: 'number' }).notNull().default(0),
     cancelRequestedAt: at('cancel_requested_at'),
+    /** not before; null: at once */
+    startAt: at('start_at'),
+    /** seconds of training over all attempts, as far as they were reported */
+    trainedSeconds: doublePrecision('trained_seconds').notNull().default(0),
+    origin: jsonb('origin').$type<JobOrigin>(),
     createdAt: at('created_at').notNull().defaultNow(),
     queuedAt: at('queued_at').notNull().defaultNow(),
     startedAt: at('started_at'),
@@ -111,9 +128,12 @@ export const jobs = pgTable(
   },
   (t) => [
     index('jobs_tenant_created').on(t.tenant, t.createdAt, t.id),
-    index('jobs_queued').on(t.priority.desc(), t.queuedAt, t.id).where(sql`status = 'queued'`),
-    index('jobs_leased').on(t.leaseUntil).where(sql`status in ('running', 'cancelling')`),
+    index('jobs_turns').on(t.tenant, t.priority.desc().nullsFirst(), t.queuedAt, t.id).where(sql`status = 'queued'`),
+    index('jobs_held').on(t.leaseUntil).where(sql`status in ('running', 'pausing', 'cancelling')`),
+    index('jobs_tenant_held').on(t.tenant).where(sql`status in ('running', 'pausing', 'cancelling')`),
+    index('jobs_begun_from').on(sql`(spec->'model'->>'from')`).where(sql`spec->'model'->>'from' is not null`),
     index('jobs_metadata').using('gin', t.metadata),
+    index('jobs_finished').on(t.finishedAt, t.id).where(sql`finished_at is not null`),
     index('jobs_dataset').on(t.datasetId, t.createdAt),
   ],
 );
@@ -168,11 +188,13 @@ export const checkpoints = pgTable(
     isLatest: boolean('is_latest').notNull(),
     /** it was recorded as the latest, so it holds all a resume needs; the others are weights alone */
     resumable: boolean('resumable').notNull(),
+    /** step of the best weights when this one was written: a resume from it needs them as well */
+    bestStep: bigint('best_step', { mode: 'number' }),
     /** fitted preparation of inputs and target: enough to predict from raw rows */
     preparation: jsonb('preparation').$type<Preparation>().notNull(),
     createdAt: at('created_at').notNull().defaultNow(),
   },
-  (t) => [index('checkpoints_job').on(t.jobId, t.step)],
+  (t) => [index('checkpoints_job').on(t.jobId, t.step), index('checkpoints_file').on(t.storageKey)],
 );
 
 export const outbox = pgTable(
@@ -183,15 +205,23 @@ export const outbox = pgTable(
     dispatchNumber: integer('dispatch_number').notNull(),
     priority: integer('priority').notNull().default(0),
     createdAt: at('created_at').notNull().defaultNow(),
+    /** a delayed start: the queue is rung then */
+    notBefore: at('not_before').notNull().defaultNow(),
     attempts: integer('attempts').notNull().default(0),
     sentAt: at('sent_at'),
   },
   (t) => [
-    index('outbox_unsent').on(t.id).where(sql`sent_at is null`),
+    index('outbox_due').on(t.notBefore, t.id).where(sql`sent_at is null`),
     index('outbox_sent').on(t.sentAt).where(sql`sent_at is not null`),
     uniqueIndex('outbox_message').on(t.jobId, t.dispatchNumber),
   ],
 );
+
+/** When a job of the tenant was last taken up: of tenants with equally many running jobs, the one who waits longest is next. */
+export const tenantTurns = pgTable('tenant_turns', {
+  tenant: text('tenant').primaryKey(),
+  claimedAt: at('claimed_at').notNull(),
+});
 
 export interface WorkerFigures {
   memory_bytes: number;

@@ -4,7 +4,7 @@ import { openDatabase } from '../db/client.ts';
 import { migrateDatabase } from '../db/migrate.ts';
 import { registerWorker, touchWorker } from '../db/workers.ts';
 import { chooseKernels } from '../engine/kernels/load.ts';
-import { claimJob } from '../jobs/claim-job.ts';
+import { claimNextJob } from '../jobs/claim-job.ts';
 import { openQueue } from '../jobs/queue.ts';
 import { startReconciler } from '../jobs/reconcile-jobs.ts';
 import { startRelay } from '../jobs/relay-outbox.ts';
@@ -28,7 +28,8 @@ logger.info({ kernels: compiled.build, checks }, 'kernels checked');
 const db = openDatabase(databaseUrl, { logger });
 const queue = await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger });
 const relay = startRelay({ db, queue, logger });
-const reconciler = startReconciler({ db, queue, logger });
+const { tenantRunningJobs: tenantLimit } = config;
+const reconciler = startReconciler({ db, queue, logger, tenantLimit });
 const workerId = typeid('wrk').toString();
 const maxThreads = availableParallelism();
 let runningJob: string | null = null;
@@ -59,15 +60,17 @@ const context = {
   logger,
 };
 const consumer = queue.consume(
-  async (jobId) => {
-    if (draining.signal.aborted) return;
-    const claim = await claimJob(db, { jobId, workerId, leaseSeconds: config.leaseSeconds });
-    if (claim === null) return;
-    runningJob = jobId;
-    try {
-      await runJob(context, claim, draining.signal);
-    } finally {
-      runningJob = null;
+  async () => {
+    // a message says that there is something to do; what, the turns say. Then again, for a job that its tenant's limit has held back.
+    while (!draining.signal.aborted) {
+      const claim = await claimNextJob(db, { workerId, leaseSeconds: config.leaseSeconds, tenantLimit });
+      if (claim === null) return;
+      runningJob = claim.job.id;
+      try {
+        await runJob(context, claim, draining.signal);
+      } finally {
+        runningJob = null;
+      }
     }
   },
   { concurrency: 1 },

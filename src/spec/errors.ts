@@ -35,6 +35,7 @@ export const ERRORS = {
   illegal_transition: { status: 409, title: 'The job cannot do that now' },
   too_many_webhooks: { status: 409, title: 'There are as many webhooks as there can be' },
   dataset_in_use: { status: 409, title: 'A job still needs the dataset' },
+  job_in_use: { status: 409, title: 'Another job still needs the job' },
   checkpoint_not_ready: { status: 409, title: 'The job has no checkpoint yet' },
   too_large: { status: 413, title: 'The body is too large' },
   id_too_long: { status: 414, title: 'A part of the address is too long' },

@@ -1,9 +1,10 @@
 import { type Static, Type } from 'typebox';
 import { OutputLayer } from './layers/dense.ts';
 import { NAME } from './layers/fields.ts';
+import { Loss } from './loss.ts';
 import { Model } from './model.ts';
 import { closed, derived, nullable, words } from './schema.ts';
-import { Loss, Training } from './training.ts';
+import { Training } from './training.ts';
 import { WATCHED } from './watched.ts';
 
 /** A job: what a client asks for, and what it sees while the job lives. */
@@ -11,9 +12,25 @@ import { WATCHED } from './watched.ts';
 export const JOB_KINDS = ['train', 'fine_tune'] as const;
 export type JobKind = (typeof JOB_KINDS)[number];
 
-export const JOB_STATUSES = ['queued', 'running', 'cancelling', 'succeeded', 'failed', 'cancelled'] as const;
+export const JOB_STATUSES = [
+  'validating',
+  'queued',
+  'running',
+  'pausing',
+  'paused',
+  'cancelling',
+  'succeeded',
+  'failed',
+  'cancelled',
+] as const;
 export type JobStatus = (typeof JOB_STATUSES)[number];
 export const FINAL_STATUSES: readonly JobStatus[] = ['succeeded', 'failed', 'cancelled'];
+/** A worker holds the job, by a lease. */
+export const HELD_STATUSES: readonly JobStatus[] = ['running', 'pausing', 'cancelling'];
+
+/** Why a queued job does not run yet. */
+export const QUEUE_REASONS = ['delayed_start', 'tenant_limit', 'other_jobs', 'no_worker', 'next'] as const;
+export type QueueReason = (typeof QUEUE_REASONS)[number];
 
 export const JOB_PHASES = ['loading', 'training', 'evaluating', 'saving'] as const;
 export type JobPhase = (typeof JOB_PHASES)[number];
@@ -77,7 +94,10 @@ export const Target = closed(
       ['number', 'category'],
       derived('category for category, boolean and text columns of few values; number for numbers'),
     ),
-    normalize: words(NORMALIZATIONS, derived('standard for numbers, none for a category')),
+    normalize: words(
+      NORMALIZATIONS,
+      derived('standard for numbers, none for a category, and for losses that take numbers as they are'),
+    ),
   },
   { title: 'Target', description: 'What is predicted: a column name, {"column": …}, or several number columns.' },
 );
@@ -136,8 +156,17 @@ export const Resources = closed(
       default: 'auto',
       description: 'Threads of the engine; the result is the same for any number.',
     }),
-    max_duration_s: nullable(Type.Integer({ minimum: 1, maximum: 30 * 86_400 }), { default: null }),
-    priority: Type.Integer({ minimum: -100, maximum: 100, default: 0, description: 'larger runs earlier' }),
+    max_duration_s: nullable(Type.Integer({ minimum: 1, maximum: 30 * 86_400 }), {
+      default: null,
+      description:
+        'Seconds of training, over all attempts. After them the job ends well, with what is best so far, and stop_reason max_duration.',
+    }),
+    priority: Type.Integer({
+      minimum: -100,
+      maximum: 100,
+      default: 0,
+      description: 'larger runs earlier, among the jobs of one tenant',
+    }),
   },
   { title: 'Resources' },
 );
@@ -164,6 +193,10 @@ export const JobSpec = closed(
     training: Type.Unsafe<Training>({ ...Training, default: {} }),
     checkpoints: Type.Unsafe<CheckpointPolicy>({ ...CheckpointPolicy, default: {} }),
     resources: Type.Unsafe<Static<typeof Resources>>({ ...Resources, default: {} }),
+    start_at: nullable(Type.String({ format: 'date-time', maxLength: 40 }), {
+      default: null,
+      description: 'The job waits until then (RFC 3339, at most a year ahead); null: it may start at once.',
+    }),
     metadata: Type.Record(Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$' }), Type.String({ maxLength: 512 }), {
       default: {},
       maxProperties: 32,
@@ -235,7 +268,15 @@ export const Job = closed(
     phase: nullable(words(JOB_PHASES)),
     stop_reason: nullable(words(STOP_REASONS)),
     attempt: Type.Integer({ minimum: 0, description: 'how many times a worker has taken the job up' }),
-    queue_position: nullable(Type.Integer({ minimum: 1 }), { description: 'while queued: 1 is next' }),
+    queue_position: nullable(Type.Integer({ minimum: 1 }), {
+      description: 'while queued: 1 is next, with tenants taking turns',
+    }),
+    queue_reason: nullable(closed({ code: words(QUEUE_REASONS), detail: Type.String() }), {
+      description: 'while queued: what the job waits for',
+    }),
+    origin: nullable(closed({ job_id: Type.String(), by: words(['retry', 'clone']) }), {
+      description: 'the job that this one was made from',
+    }),
     transitions: Type.Array(
       closed({
         status: words(JOB_STATUSES),
@@ -268,6 +309,8 @@ export const EVENT_TYPES = [
   'job.metrics',
   'job.checkpoint',
   'job.message',
+  'job.pausing',
+  'job.paused',
   'job.cancelling',
   'job.cancelled',
   'job.succeeded',

@@ -5,7 +5,9 @@ import { JobSpec } from './job.ts';
 import { type Mistake, MOST_MISTAKES } from './mistake.ts';
 import { requestForm } from './request-form.ts';
 
-const ajv = new Ajv({ allErrors: true, discriminator: true, strict: false, verbose: true });
+// whether it is a time is for the resolver to say
+const formats = { 'date-time': true as const };
+const ajv = new Ajv({ allErrors: true, discriminator: true, strict: false, verbose: true, formats });
 const validate = ajv.compile(requestForm(JobSpec, false));
 
 /** A request whose form is right: shorthands written out, nothing filled in yet. */

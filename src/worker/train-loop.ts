@@ -93,6 +93,8 @@ export class TrainLoop {
     if (state.step === this.#lastCheckpointStep) return;
     state.trainedSeconds = this.#trainedSeconds();
     this.#trainer.settle();
+    const { searchScalars } = this.#trainer;
+    if (Object.keys(searchScalars).length > 0) state.search = { ...searchScalars };
     for (const checkpoint of await this.#writer.write(state)) this.#reporter.addCheckpoint(checkpoint);
     this.#lastCheckpointStep = state.step;
     this.#lastCheckpointMs = performance.now();

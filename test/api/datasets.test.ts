@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { cancelJob } from '../../src/jobs/cancel-job.ts';
+import { cancelJob } from '../../src/jobs/request-change.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
 import { type Answer, call } from '../support/client.ts';
 import { addDataset, addJob, TENANT } from '../support/jobs.ts';

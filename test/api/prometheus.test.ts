@@ -11,7 +11,9 @@ import { waitFor } from '../support/wait-for.ts';
 
 let service: Service;
 beforeAll(async () => {
-  service = await startService({ parts: { config: { maxUploadBytes: 1, metricsToken: 'secret' } } });
+  service = await startService({
+    parts: { config: { maxUploadBytes: 1, tenantRunningJobs: undefined, metricsToken: 'secret' } },
+  });
 });
 afterAll(() => service.close());
 

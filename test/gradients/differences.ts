@@ -6,6 +6,7 @@ import { type LossDescription, meanRows, rowLoss, takesLabels } from '../../src/
 import { compile, type ProgramSource } from '../../src/engine/plan/compile.ts';
 import { Team } from '../../src/engine/team/team.ts';
 import type { Case } from './case.ts';
+import { targetsOf } from './losses.ts';
 
 /** Loss and gradients of small networks, many of them in one plan, so that one team runs them all. */
 
@@ -64,11 +65,7 @@ function buildCase(graph: Graph, order: Node, one: Case, i: number): Built {
       if (labels) {
         const chosen = team.integers(named('target'));
         for (let n = 0; n < chosen.length; n++) chosen[n] = [0, 3, 5, 1, 3, 2, 2][n % 7]!;
-      } else {
-        const values = spread(ROWS * elementsOf(y), loss.type === 'binary_cross_entropy' ? 0.4 : 2.4);
-        const binary = loss.type === 'binary_cross_entropy';
-        team.floats(named('target')).set(values.map((v) => (binary ? (v > 0 ? 1 : 0) : v + 0.37)));
-      }
+      } else team.floats(named('target')).set(targetsOf(loss, spread(ROWS * elementsOf(y), 2.4), elementsOf(y)));
     },
   };
 }

@@ -15,6 +15,7 @@ import { averagePool2d, maxPool2d } from '../../src/engine/ops/pooling.ts';
 import { recurrent } from '../../src/engine/ops/recurrent.ts';
 import { opOf } from '../../src/engine/ops/registry.ts';
 import type { Case } from './case.ts';
+import { lossCases, secondCases } from './losses.ts';
 
 /** Operations inside small networks of any shape. One case stands for every operation in its `ops`. */
 export interface Family {
@@ -28,7 +29,7 @@ const product = (dims: readonly number[]) => dims.reduce((all, n) => all * n, 1)
 const dimsOf = (most: number) => fc.array(size(most), { minLength: 1, maxLength: 3 });
 
 function family<S>(ops: string[], shapes: fc.Arbitrary<S>, make: (shape: S) => Omit<Case, 'name' | 'ops'>): Family {
-  return { ops, shapes: shapes.map((shape) => ({ name: `${ops[0]} ${JSON.stringify(shape)}`, ops, ...make(shape) })) };
+  return { ops, shapes: shapes.map((shape) => ({ ...make(shape), name: `${ops[0]} ${JSON.stringify(shape)}`, ops })) };
 }
 
 /** x with a bias of its own, so that there is a parameter, through `apply`. */
@@ -203,7 +204,7 @@ export const FAMILIES: Family[] = [
   unary('reshape', (graph, x) => reshape(graph, reshape(graph, x, product(x.shape.dims)), ...x.shape.dims)),
   unary('maskRows', (graph, x) => dropRows(graph, x, 0.4, seed, 3)),
   unary('maskChannels', (graph, x) => spatialDropout(graph, x, 0.4, seed, 3)),
-  family(['add', 'subtract', 'multiply', 'addBias', 'meanRows', 'squaredError'], dimsOf(9), (dims) => ({
+  family(['add', 'subtract', 'multiply', 'addBias', 'meanRows'], dimsOf(9), (dims) => ({
     ...{ dims, weightDims: [dims.at(-1)!] },
     build: (graph, x, w) => {
       const y = addBias(graph, x, w);
@@ -333,18 +334,14 @@ export const FAMILIES: Family[] = [
       },
     };
   }),
-  ...(['mae', 'binary_cross_entropy'] as const).map((type) =>
-    family([type === 'mae' ? 'absoluteError' : 'sigmoidCrossEntropy'], dimsOf(9), (dims) => ({
-      ...{ dims, weightDims: [dims.at(-1)!], loss: { type } },
-      build: (graph, x, w) => addBias(graph, x, affine(graph, w, 0.05)),
+  // with weights of six classes, or labels up to the sixth
+  ...lossCases.map((one) =>
+    family(one.ops, one.classWeights === undefined ? fc.integer({ min: 6, max: 12 }) : fc.constant(6), (width) => ({
+      ...one,
+      ...{ dims: [...one.dims.slice(0, -1), width], weightDims: [width] },
     })),
   ),
-  family(['huberError'], dimsOf(9), (dims) => ({
-    ...{ dims, weightDims: [dims.at(-1)!], loss: { type: 'huber', delta: 0.6 } },
-    build: (graph, x, w) => addBias(graph, x, affine(graph, w, 0.05)),
-  })),
-  family(['softmaxCrossEntropy'], fc.tuple(size(4), fc.integer({ min: 6, max: 20 })), ([steps, classes]) => ({
-    ...{ dims: [steps, classes], weightDims: [classes], loss: { type: 'cross_entropy', labelSmoothing: 0.1 } },
-    build: (graph, x, w) => addBias(graph, x, w),
-  })),
+  ...secondCases.map((one) =>
+    family(one.ops, fc.integer({ min: 2, max: 9 }), (width) => ({ ...one, dims: [width], weightDims: [width] })),
+  ),
 ];

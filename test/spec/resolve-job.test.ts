@@ -32,6 +32,7 @@ describe('defaults', () => {
       },
       checkpoints: { every: 'epoch', min_interval_s: 2, keep_last: 2, best: 'validation.loss' },
       resources: { threads: 'auto', max_duration_s: null, priority: 0 },
+      start_at: null,
       metadata: {},
     });
     // every column but the target that is a number, category, boolean or image; by the column's type

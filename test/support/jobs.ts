@@ -66,6 +66,7 @@ export function describeJob(dataset: string, change: Partial<JobSpec> = {}): Job
     },
     checkpoints: { every: 'epoch', min_interval_s: 2, keep_last: 2, best: 'validation.loss' },
     resources: { threads: 'auto', max_duration_s: null, priority: 0 },
+    start_at: null,
     metadata: {},
     ...change,
   };
@@ -113,6 +114,7 @@ export function describeCheckpoint(step: number, kind: 'latest' | 'best'): Check
     sha256: 'cd',
     isBest: kind === 'best',
     isLatest: kind === 'latest',
+    bestStep: null,
     preparation: PREPARATION,
   };
 }

@@ -44,7 +44,11 @@ export async function startService(
     queueDepth: async () => 0,
     logger: pino({ level: 'silent' }),
     metrics: createApiMetrics(),
-    config: { maxUploadBytes: options.maxUploadBytes ?? 2 ** 30, metricsToken: undefined },
+    config: {
+      maxUploadBytes: options.maxUploadBytes ?? 2 ** 30,
+      metricsToken: undefined,
+      tenantRunningJobs: undefined,
+    },
     // the test computes on the same thread
     maxEventLoopDelayMs: 0,
     version: 'test',

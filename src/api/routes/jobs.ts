@@ -2,8 +2,8 @@ import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { getCheckpointById } from '../../db/checkpoints.ts';
 import { DatasetNotFoundError, getDataset } from '../../db/datasets.ts';
-import { getJob, type JobRow, listJobs, queuePosition } from '../../db/jobs.ts';
-import { cancelJob } from '../../jobs/cancel-job.ts';
+import { getJob, type JobRow, listJobs } from '../../db/jobs.ts';
+import { describeWaiting } from '../../db/turns.ts';
 import { createJob } from '../../jobs/create-job.ts';
 import { ApiError } from '../../spec/errors.ts';
 import { JOB_KINDS, JOB_STATUSES, Job, type JobKind, type JobSpec, type JobStatus } from '../../spec/job.ts';
@@ -48,10 +48,19 @@ export async function findJob({ db }: ApiDeps, request: FastifyRequest): Promise
   return row;
 }
 
+/** A job as its client sees it, with its place in the queue. */
+export async function presentWaiting({ db, config }: ApiDeps, row: JobRow): Promise<Job> {
+  return presentJob(row, await describeWaiting(db, row, config.tenantRunningJobs));
+}
+
+/** The dataset of a spec was deleted. */
+export function refuseGone(datasetId: string): ApiError {
+  return refuse([noSuchDataset(datasetId)]);
+}
+
 export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
   const { db } = deps;
-  const present = async (row: JobRow) =>
-    presentJob(row, row.status === 'queued' ? await queuePosition(db, row.id) : null);
+  const present = (row: JobRow) => presentWaiting(deps, row);
 
   app.post(
     '/v1/jobs',
@@ -69,7 +78,7 @@ export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
       const spec = await readSpec(deps, request.body);
       const row = await createJob(db, { tenant: TENANT, spec }).catch((error: unknown) => {
         // it was there when the spec was looked at
-        throw error instanceof DatasetNotFoundError ? refuse([noSuchDataset(spec.dataset)]) : error;
+        throw error instanceof DatasetNotFoundError ? refuseGone(spec.dataset) : error;
       });
       return reply
         .code(201)
@@ -124,30 +133,10 @@ export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
     { schema: { tags: ['jobs'], summary: 'A job', params: IdParams, response: { 200: Job } } },
     async (request) => present(await findJob(deps, request)),
   );
-
-  app.post(
-    '/v1/jobs/:id/cancel',
-    {
-      schema: {
-        tags: ['jobs'],
-        summary: 'Cancel a job',
-        description:
-          'A queued job is cancelled at once (200); a running one stops within a step and keeps its checkpoint (202).',
-        params: IdParams,
-        response: { 200: Job, 202: Job },
-      },
-    },
-    async (request, reply) => {
-      const id = checkId('job', (request.params as { id: string }).id);
-      const row = await cancelJob(db, TENANT, id);
-      if (row === null) throw new ApiError('job_not_found', `There is no job ${id}.`);
-      return reply.code(row.status === 'cancelled' ? 200 : 202).send(await present(row));
-    },
-  );
 }
 
 /** The resolved spec of a request; throws all that is wrong with its form, and with what of it can be read. */
-async function readSpec(deps: ApiDeps, body: unknown): Promise<JobSpec> {
+export async function readSpec(deps: ApiDeps, body: unknown): Promise<JobSpec> {
   const validation = validateJobRequest(body);
   const request = validation.ok ? validation.request : validation.rest;
   const resolution = request === null ? null : await resolve(deps, request);
