@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Graph } from '../../src/engine/graph/graph.ts';
 import { chooseKernels } from '../../src/engine/kernels/load.ts';
+import type { LossDescription } from '../../src/engine/ops/losses.ts';
 import { OP_NAMES, opOf } from '../../src/engine/ops/registry.ts';
 import { Differences, EPSILON, TENSORS } from './differences.ts';
 import { FAMILIES } from './random-shapes.ts';
@@ -22,6 +23,21 @@ function createNoise(seed: number): () => number {
   };
 }
 
+const KINKED = ['mae', 'quantile', 'hinge', 'contrastive', 'triplet'];
+
+/** A step may lead over the kink of such a loss: then the gradient is the slope on one of its sides, and so between the two that are seen. */
+function isBetweenSlopes(
+  analytic: number,
+  above: number,
+  here: number,
+  below: number,
+  loss: LossDescription | undefined,
+): boolean {
+  if (loss === undefined || !KINKED.includes(loss.type)) return false;
+  const slopes = [(above - here) / EPSILON, (here - below) / EPSILON];
+  return analytic >= Math.min(...slopes) - 1e-4 && analytic <= Math.max(...slopes) + 1e-4;
+}
+
 describe('gradients in networks of random shapes', () => {
   const { compiled } = chooseKernels();
 
@@ -32,7 +48,7 @@ describe('gradients in networks of random shapes', () => {
       const differences = new Differences(compiled, cases, 1);
       const noise = createNoise(i + 1);
       let moved = 0;
-      for (const [n, { name }] of cases.entries()) {
+      for (const [n, { name, loss }] of cases.entries()) {
         const gradients = differences.gradients(n);
         for (const tensor of TENSORS) {
           const gradient = gradients[tensor];
@@ -47,13 +63,15 @@ describe('gradients in networks of random shapes', () => {
               values.set(held.map((v, e) => v + sign * EPSILON * direction[e]!));
               return differences.loss(n);
             };
-            const numeric = (at(1) - at(-1)) / (2 * EPSILON);
+            const [above, below] = [at(1), at(-1)];
+            const numeric = (above - below) / (2 * EPSILON);
             values.set(held);
             const analytic = gradient.reduce((sum, g, e) => sum + g * direction[e]!, 0);
+            if (Math.abs(numeric) > 1e-3) moved += 1;
+            if (isBetweenSlopes(analytic, above, differences.loss(n), below, loss)) continue;
             expect(Math.abs(analytic - numeric), `${name}, ${tensor}: ${analytic} against ${numeric}`).toBeLessThan(
               2e-3 * Math.max(1, Math.abs(numeric)),
             );
-            if (Math.abs(numeric) > 1e-3) moved += 1;
           }
         }
       }
