@@ -28,9 +28,10 @@ export async function readFigures(db: Database): Promise<Figures> {
           / greatest(1, (spec -> 'training' ->> 'batch_size')::float8)) as steps_per_second,
         max(extract(epoch from now() - greatest(started_at, (
           select max(checkpoints.created_at) from checkpoints where checkpoints.job_id = jobs.id)))) as checkpoint_lag
-      from jobs where status in ('running', 'cancelling')
+      from jobs where status in ('running', 'pausing', 'cancelling')
     ), unsent as (
-      select count(*) as n, min(created_at) as oldest from outbox where sent_at is null
+      select count(*) as n, min(not_before) as oldest from outbox
+      where sent_at is null and not_before <= clock_timestamp()
     ), pending as (
       select count(*) as n, min(next_attempt_at) as due from webhook_deliveries where status = 'pending'
     )

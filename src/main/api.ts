@@ -28,6 +28,9 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
   version: string;
 };
 
+/** A client hears within some two seconds that the database is away, and in ten that it has stopped answering. */
+const ANSWER_SOON = { connectTimeoutMs: 2_000, statementTimeoutMs: 9_000, patienceMs: 1_000 };
+
 /** Migrates, wires the API together and listens. What was opened is closed again when something fails. */
 export async function startApi(config: Config, databaseUrl: string, logger: Logger): Promise<RunningApi> {
   await migrateDatabase(databaseUrl);
@@ -50,7 +53,7 @@ async function openApi(
   opened: AsyncDisposableStack,
 ): Promise<string> {
   const open = <T extends { close(): unknown }>(part: T): T => opened.adopt(part, async (p) => void (await p.close()));
-  const db = open(openDatabase(databaseUrl, { logger }));
+  const db = open(openDatabase(databaseUrl, { logger, ...ANSWER_SOON }));
   const storage = openDiskStorage(config.storageDir);
   const watcher = open(watchJobs(databaseUrl, { logger }));
   const queue = open(await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger }));
