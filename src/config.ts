@@ -26,6 +26,8 @@ export interface Config {
   maxUploadBytes: number;
   /** which addresses that clients give may be called */
   outbound: { allowHttp: boolean; allowRanges: string[] };
+  /** days that parts of ended jobs, and webhook deliveries, are kept; 0: for ever */
+  retentionDays: { metrics: number; events: number; checkpoints: number; deliveries: number };
   /** undefined: anybody may read /metrics */
   metricsToken: string | undefined;
   /** memory a job may take on a worker, bytes */
@@ -106,6 +108,12 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Readon
     tenantRunningJobs: integer('TENANT_RUNNING_JOBS', undefined, 1, 100_000),
     maxUploadBytes: integer('MAX_UPLOAD_BYTES', 16 * 2 ** 30, 1, Number.MAX_SAFE_INTEGER),
     outbound: { allowHttp: flag('OUTBOUND_ALLOW_HTTP'), allowRanges: ranges('OUTBOUND_ALLOW_RANGES') },
+    retentionDays: {
+      metrics: integer('RETAIN_METRICS_DAYS', 180, 0, 36_500),
+      events: integer('RETAIN_EVENTS_DAYS', 180, 0, 36_500),
+      checkpoints: integer('RETAIN_CHECKPOINTS_DAYS', 30, 0, 36_500),
+      deliveries: integer('RETAIN_DELIVERIES_DAYS', 30, 0, 36_500),
+    },
     metricsToken: given('METRICS_TOKEN'),
     maxJobMemoryBytes: integer('MAX_JOB_MEMORY_BYTES', 4 * 2 ** 30 - 65_536, 2 ** 20, 4 * 2 ** 30 - 65_536),
   };

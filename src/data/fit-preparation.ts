@@ -1,13 +1,14 @@
 import type { Column } from '../spec/dataset.ts';
 import type { Input, Normalization, Target } from '../spec/job.ts';
+import { type Loss, takesRaw } from '../spec/loss.ts';
 import type { Preparation, PreparedInput, PreparedOutput, PreparedTarget } from '../spec/preparation.ts';
-import type { Loss } from '../spec/training.ts';
 import { getForm, type Table, UnusableColumnError } from './table.ts';
 
 /**
  * Fits the preparation of inputs and target to the training rows alone, so that nothing is learnt from held-out rows. Only the classes of a
  * category target come from the whole profile (`columns`): no label may be unknown.
- * With the loss binary_cross_entropy there is one logit for two classes, or one for each number column, which is not scaled then.
+ * What the outputs mean follows from the loss: binary_cross_entropy has one logit for two classes, or one for each number column, which is not
+ * scaled then; `dimensions` is the width of the first target's embedding.
  * Throws UnusableColumnError.
  */
 export function fitPreparation(
@@ -16,7 +17,7 @@ export function fitPreparation(
   target: Target,
   trainRows: Uint32Array,
   columns: readonly Column[],
-  options: { loss?: Loss['type']; more?: readonly (Target & { loss: Pick<Loss, 'type'> })[] } = {},
+  options: { loss?: Loss['type']; dimensions?: number; more?: readonly (Target & { loss: Pick<Loss, 'type'> })[] } = {},
 ): Preparation {
   const preparedInputs = inputs.map((input) => fitInput(table, input, trainRows));
   const { more = [] } = options;
@@ -24,6 +25,7 @@ export function fitPreparation(
     inputs: preparedInputs,
     inputWidth: preparedInputs.reduce((sum, input) => sum + widthOf(input), 0),
     ...fitOutput(table, target, trainRows, columns, options.loss),
+    ...(options.dimensions !== undefined && { outputWidth: options.dimensions }),
     ...(more.length > 0 && { more: more.map((one) => fitOutput(table, one, trainRows, columns, one.loss.type)) }),
   };
 }
@@ -35,8 +37,9 @@ function fitOutput(
   columns: readonly Column[],
   loss: Loss['type'] | undefined,
 ): PreparedOutput {
+  const link = loss === undefined ? undefined : LINKS[loss];
   const isBinary = loss === 'binary_cross_entropy';
-  const preparedTarget = fitTarget(table, target, trainRows, columns, isBinary);
+  const preparedTarget = fitTarget(table, target, trainRows, columns, loss !== undefined && takesRaw(loss));
   if (isBinary && preparedTarget.type === 'category' && preparedTarget.classes.length !== 2) {
     const count = preparedTarget.classes.length;
     throw new UnusableColumnError(
@@ -46,11 +49,20 @@ function fitOutput(
   }
   return {
     target: preparedTarget,
-    ...(isBinary && { link: 'sigmoid' as const }),
+    ...(link !== undefined && { link }),
     outputWidth:
       preparedTarget.type === 'number' ? preparedTarget.columns.length : isBinary ? 1 : preparedTarget.classes.length,
   };
 }
+
+const LINKS: { [L in Loss['type']]?: NonNullable<PreparedOutput['link']> } = {
+  binary_cross_entropy: 'sigmoid',
+  poisson: 'exp',
+  kl_divergence: 'softmax',
+  hinge: 'scores',
+  contrastive: 'embedding',
+  triplet: 'embedding',
+};
 
 /** Numbers an input takes in the prepared vector. */
 export function widthOf(input: PreparedInput): number {
@@ -95,7 +107,7 @@ function fitTarget(
   target: Target,
   rows: Uint32Array,
   columns: readonly Column[],
-  isBinary: boolean,
+  isRaw: boolean,
 ): PreparedTarget {
   if (target.type === 'category') {
     const name = target.columns[0]!;
@@ -107,7 +119,7 @@ function fitTarget(
     type: 'number',
     columns: target.columns.map((column) => {
       const statistics = summarize(getForm(table, column, 'numbers'), rows);
-      return { column, ...fitScale(statistics, isBinary ? 'none' : target.normalize) };
+      return { column, ...fitScale(statistics, isRaw ? 'none' : target.normalize) };
     }),
   };
 }

@@ -4,7 +4,7 @@ import type { Database } from './client.ts';
 export interface Figures {
   queuedJobs: number;
   oldestQueuedSeconds: number;
-  /** running and cancelling */
+  /** running, pausing and cancelling */
   runningJobs: number;
   /** optimizer steps a second of all running jobs together, by their last reports */
   stepsPerSecond: number;
@@ -21,7 +21,8 @@ export interface Figures {
 export async function readFigures(db: Database): Promise<Figures> {
   const { rows } = await db.pool.query<{ [K in keyof Figures]: number | string }>(`
     with queued as (
-      select count(*) as n, min(queued_at) as oldest from jobs where status = 'queued'
+      select count(*) as n, min(queued_at) filter (where start_at is null or start_at <= now()) as oldest
+      from jobs where status = 'queued'
     ), running as (
       select count(*) as n,
         sum((progress ->> 'samples_per_s')::float8
@@ -30,8 +31,7 @@ export async function readFigures(db: Database): Promise<Figures> {
           select max(checkpoints.created_at) from checkpoints where checkpoints.job_id = jobs.id)))) as checkpoint_lag
       from jobs where status in ('running', 'pausing', 'cancelling')
     ), unsent as (
-      select count(*) as n, min(not_before) as oldest from outbox
-      where sent_at is null and not_before <= clock_timestamp()
+      select count(*) as n, min(not_before) as oldest from outbox where sent_at is null and not_before <= now()
     ), pending as (
       select count(*) as n, min(next_attempt_at) as due from webhook_deliveries where status = 'pending'
     )

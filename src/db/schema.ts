@@ -57,8 +57,13 @@ export const datasets = pgTable(
     preview: jsonb('preview').$type<Record<string, unknown>[]>().notNull(),
     createdAt: at('created_at').notNull().defaultNow(),
     deletedAt: at('deleted_at'),
+    /** null with deleted_at: there may be files left */
+    filesRemovedAt: at('files_removed_at'),
   },
-  (t) => [index('datasets_tenant_created').on(t.tenant, t.createdAt, t.id)],
+  (t) => [
+    index('datasets_tenant_created').on(t.tenant, t.createdAt, t.id),
+    index('datasets_deleted').on(t.deletedAt).where(sql`deleted_at is not null and files_removed_at is null`),
+  ],
 );
 
 export interface Transition {
@@ -128,6 +133,7 @@ export const jobs = pgTable(
     index('jobs_tenant_held').on(t.tenant).where(sql`status in ('running', 'pausing', 'cancelling')`),
     index('jobs_begun_from').on(sql`(spec->'model'->>'from')`).where(sql`spec->'model'->>'from' is not null`),
     index('jobs_metadata').using('gin', t.metadata),
+    index('jobs_finished').on(t.finishedAt, t.id).where(sql`finished_at is not null`),
     index('jobs_dataset').on(t.datasetId, t.createdAt),
   ],
 );

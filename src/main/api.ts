@@ -12,6 +12,7 @@ import { createApiMetrics } from '../observability/api-metrics.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
 import { OutboundGuard } from '../outbound/guard.ts';
 import { openOutbound } from '../outbound/request.ts';
+import { startRetention } from '../retention/retention.ts';
 import { openDiskStorage } from '../storage/disk.ts';
 import { startDeliverer } from '../webhooks/deliverer.ts';
 import { startPredictor } from '../worker/start-predictor.ts';
@@ -59,6 +60,7 @@ async function openApi(
   const queue = open(await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger }));
   open(startRelay({ db, queue, logger }));
   open(startReconciler({ db, queue, logger, tenantLimit: config.tenantRunningJobs }));
+  open(startRetention({ db, storage, logger, days: config.retentionDays }));
   const outboundGuard = new OutboundGuard(config.outbound);
   const outbound = open(openOutbound(outboundGuard));
   const metrics = createApiMetrics();

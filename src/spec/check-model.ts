@@ -1,3 +1,4 @@
+import { checkSearch } from './check-search.ts';
 import type { Add } from './draft.ts';
 import type { JobSpec } from './job.ts';
 import type { OutputLayer } from './layers/dense.ts';
@@ -37,6 +38,13 @@ function countSlots(optimizer: Optimizer): number {
     case 'adam':
     case 'adamw':
       return optimizer.amsgrad ? 3 : 2;
+    // vectors that are kept, and those of one step
+    case 'lbfgs':
+      return 2 * optimizer.history + 3;
+    case 'hessian_free':
+      return 5;
+    case 'random_search':
+      return 2;
   }
 }
 
@@ -126,6 +134,7 @@ export function checkModel(spec: JobSpec, { inputs: modelInputs, outputWidths }:
   }
   checkFreeze(spec, parameters, add);
   checkGroups(spec.training, parameters, add);
+  checkSearch(spec, add);
 }
 
 function addNotAVector(shapes: readonly LayerShapes[], name: string, shape: string, pointer: string, add: Add): void {

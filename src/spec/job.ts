@@ -1,9 +1,10 @@
 import { type Static, Type } from 'typebox';
 import { OutputLayer } from './layers/dense.ts';
 import { NAME } from './layers/fields.ts';
+import { Loss } from './loss.ts';
 import { Model } from './model.ts';
 import { closed, derived, nullable, words } from './schema.ts';
-import { Loss, Training } from './training.ts';
+import { Training } from './training.ts';
 import { WATCHED } from './watched.ts';
 
 /** A job: what a client asks for, and what it sees while the job lives. */
@@ -93,7 +94,10 @@ export const Target = closed(
       ['number', 'category'],
       derived('category for category, boolean and text columns of few values; number for numbers'),
     ),
-    normalize: words(NORMALIZATIONS, derived('standard for numbers, none for a category')),
+    normalize: words(
+      NORMALIZATIONS,
+      derived('standard for numbers, none for a category, and for losses that take numbers as they are'),
+    ),
   },
   { title: 'Target', description: 'What is predicted: a column name, {"column": …}, or several number columns.' },
 );

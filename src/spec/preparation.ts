@@ -19,8 +19,12 @@ export type PreparedTarget =
 /** What an output layer's values mean. */
 export interface PreparedOutput {
   target: PreparedTarget;
-  /** sigmoid: outputs are logits of the probability of the second class (width 1), or of each number column; absent: softmax for a category, and numbers as they are */
-  link?: 'sigmoid';
+  /**
+   * What outputs mean. sigmoid: logits, of the second class (width 1) or of each number column; exp: logarithms of number columns; softmax: logits of
+   * number columns that are shares; scores: of classes, which are no logits; embedding: neither class nor column. Absent: softmax for a category,
+   * and numbers as they are.
+   */
+  link?: 'sigmoid' | 'exp' | 'softmax' | 'scores' | 'embedding';
   /** width of the output layer */
   outputWidth: number;
 }

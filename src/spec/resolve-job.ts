@@ -1,3 +1,4 @@
+import { checkHeadLoss, checkLoss } from './check-loss.ts';
 import { checkModel } from './check-model.ts';
 import { countSplit } from './count-split.ts';
 import type { Column } from './dataset.ts';
@@ -7,6 +8,7 @@ import { checkKind, checkPreparation, inherit, type KnownCheckpoint } from './fi
 import { type Input, JobSpec, type Target } from './job.ts';
 import { DenseLayer } from './layers/dense.ts';
 import { ruleOf } from './layers/rules.ts';
+import { type Loss, outputWidthOf } from './loss.ts';
 import { type Mistake, MOST_MISTAKES, pointerTo } from './mistake.ts';
 import type { Layer } from './model.ts';
 import { groupByInput, mainInput } from './model-shapes.ts';
@@ -15,8 +17,7 @@ import type { ExpandedRequest } from './request.ts';
 import { ColumnFinder, resolveInputs, resolveTarget } from './resolve-columns.ts';
 import { checkEmbeddings, countIndices, listModelInputs } from './resolve-inputs.ts';
 import { resolveMoreTargets } from './resolve-more-targets.ts';
-import { checkLoss, resolveTraining } from './resolve-training.ts';
-import type { Loss } from './training.ts';
+import { resolveTraining } from './resolve-training.ts';
 
 /** What resolving needs to know of the dataset. */
 export interface KnownDataset {
@@ -58,7 +59,7 @@ export function resolveJob(
     return refused();
   }
   const finder = new ColumnFinder(dataset.columns, add);
-  const target = resolveTarget(spec.target, '/target', finder, add);
+  const target = resolveTarget(spec.target, spec.training.loss?.type, '/target', finder, add);
   const more = resolveMoreTargets(spec, finder, add);
   const inputs = resolveInputs(spec, finder, add);
   if (target === null || inputs === null || more === null) return refused();
@@ -74,12 +75,13 @@ export function resolveJob(
   const counts = countSplit(dataset.rows, split);
   spec.name ??= cutName(`${dataset.name}: ${spec.target.columns.join(', ')}`);
   resolveTraining(spec, isCategory, counts, dataset.rows, add);
-  checkLoss(spec.training.loss.type, target.classes, add);
   resolveModel(spec, dataset.columns, add);
 
   const { model, more_targets: others } = spec as JobSpec;
+  const known = { ...target, classes: knownClasses(target.classes, from?.preparation.target) };
+  checkLoss(spec.training.loss, known, spec.training.batch_size, add);
   others.forEach(({ loss }, i) => {
-    checkLoss(loss.type, more[i]!.classes, add, pointerTo('/more_targets', i, 'loss'));
+    checkHeadLoss(loss, more[i]!, pointerTo('/more_targets', i, 'loss'), add);
   });
   const outputWidths = [
     widthOfOutput(spec.target, target.classes, spec.training.loss, from?.preparation.target),
@@ -94,10 +96,13 @@ export function resolveJob(
 }
 
 /** A checkpoint goes on with the classes it was trained with (`known`), of which the dataset may lack some. */
+function knownClasses(classes: string[] | null, known?: PreparedTarget): string[] | null {
+  return classes !== null && known?.type === 'category' ? known.classes : classes;
+}
+
 function widthOfOutput({ columns }: Target, classes: string[] | null, loss: Loss, known?: PreparedTarget): number {
-  if (classes === null) return columns.length;
-  if (loss.type === 'binary_cross_entropy') return 1;
-  return (known?.type === 'category' ? known.classes : classes).length;
+  const all = knownClasses(classes, known);
+  return outputWidthOf(loss, all === null ? { columns: columns.length } : { classes: all });
 }
 
 /** By characters, as the limit counts: half of one could not be stored. */

@@ -1,3 +1,4 @@
+import { readNumbers } from '../data/describe-outputs.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import type { JobSpec } from '../spec/job.ts';
 import { outputsOf, type PreparedOutput } from '../spec/preparation.ts';
@@ -62,7 +63,8 @@ function firstName({ target: { columns } }: JobSpec): string {
 }
 
 /** Gathers the errors of numbers, or of yes and no, row by row. `column`: the output's first among all. */
-function scoreValues({ target, outputWidth: width }: PreparedOutput, column: number, expected: Float32Array) {
+function scoreValues(output: PreparedOutput, column: number, expected: Float32Array) {
+  const { target, outputWidth: width } = output;
   let right = 0;
   let absolute = 0;
   let squared = 0;
@@ -72,8 +74,10 @@ function scoreValues({ target, outputWidth: width }: PreparedOutput, column: num
         if (outputs[at + column]! > 0 === expected[row]! > 0.5) right += 1;
         return;
       }
+      const numbers = readNumbers(outputs.subarray(at + column, at + column + width), output);
       for (let c = 0; c < width; c++) {
-        const error = (outputs[at + column + c]! - expected[row * width + c]!) / target.columns[c]!.scale;
+        const { scale, shift } = target.columns[c]!;
+        const error = numbers[c]! - (expected[row * width + c]! - shift) / scale;
         absolute += Math.abs(error);
         squared += error * error;
       }

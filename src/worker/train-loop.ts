@@ -108,6 +108,8 @@ export class TrainLoop {
     if (state.step === this.#lastCheckpointStep) return true;
     state.trainedSeconds = this.#trainedSeconds();
     this.#trainer.settle();
+    const { searchScalars } = this.#trainer;
+    if (Object.keys(searchScalars).length > 0) state.search = { ...searchScalars };
     this.#lastCheckpointMs = performance.now();
     try {
       for (const checkpoint of await this.#writer.write(state)) this.#reporter.addCheckpoint(checkpoint);

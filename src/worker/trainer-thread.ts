@@ -7,7 +7,8 @@ import { Trainer } from '../engine/trainer.ts';
 import { matchesPattern } from '../spec/check-model.ts';
 import { openStorage } from '../storage/describe.ts';
 import { BlobNotFoundError, type Storage } from '../storage/storage.ts';
-import { buildHeads, buildLayers, buildLoss, buildOptimizer, buildParameterGroups } from './build-network.ts';
+import { buildLoss } from './build-loss.ts';
+import { buildHeads, buildLayers, buildOptimizer, buildParameterGroups } from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
 import { evaluateSplit } from './evaluate-split.ts';
 import { type LoadedRows, loadRows } from './load-rows.ts';
@@ -35,7 +36,7 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
     {
       rows: rows.description,
       layers: buildLayers(spec, rows.preparation),
-      loss: buildLoss(spec),
+      loss: buildLoss(spec.training.loss, rows),
       heads: buildHeads(spec, rows.preparation),
       optimizer: buildOptimizer(spec),
       parameterGroups: buildParameterGroups(spec),
@@ -136,7 +137,9 @@ async function restore(
       const { id, step } = place.latest;
       reporter.post({ type: 'fallback', fallback: { damaged, from: { id, step, bestId: place.best?.id ?? null } } });
     }
-    return latest.resume as unknown as ResumeState;
+    const state = latest.resume as unknown as ResumeState;
+    Object.assign(trainer.searchScalars, state.search);
+    return state;
   }
   reporter.post({ type: 'fallback', fallback: { damaged, from: null } });
   return null;
