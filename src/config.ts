@@ -28,6 +28,8 @@ export interface Config {
   outbound: { allowHttp: boolean; allowRanges: string[] };
   /** days that parts of ended jobs, and webhook deliveries, are kept; 0: for ever */
   retentionDays: { metrics: number; events: number; checkpoints: number; deliveries: number };
+  /** where traces go, by OTLP over HTTP; undefined: nothing is traced */
+  otlpEndpoint: string | undefined;
   /** undefined: anybody may read /metrics */
   metricsToken: string | undefined;
   /** memory a job may take on a worker, bytes */
@@ -114,6 +116,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Readon
       checkpoints: integer('RETAIN_CHECKPOINTS_DAYS', 30, 0, 36_500),
       deliveries: integer('RETAIN_DELIVERIES_DAYS', 30, 0, 36_500),
     },
+    otlpEndpoint: url('OTEL_EXPORTER_OTLP_ENDPOINT', ['http:', 'https:']),
     metricsToken: given('METRICS_TOKEN'),
     maxJobMemoryBytes: integer('MAX_JOB_MEMORY_BYTES', 4 * 2 ** 30 - 65_536, 2 ** 20, 4 * 2 ** 30 - 65_536),
   };

@@ -15,6 +15,7 @@ import { addOpenApi } from './openapi.ts';
 import { sendError, setProblemHandlers } from './problem.ts';
 import { addRequestChecks } from './request-checks.ts';
 import { addRequestMetrics } from './request-metrics.ts';
+import { addRequestSpans } from './request-spans.ts';
 import { addCheckpointRoutes } from './routes/checkpoints.ts';
 import { addDatasetRoutes } from './routes/datasets.ts';
 import { addEventRoutes } from './routes/events.ts';
@@ -78,6 +79,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   await app.register(helmet, { contentSecurityPolicy: false });
   addRequestChecks(app);
   addRequestMetrics(app, deps.metrics);
+  addRequestSpans(app);
   await app.register(underPressure, {
     maxEventLoopDelay: deps.maxEventLoopDelayMs ?? MAX_EVENT_LOOP_DELAY_MS,
     pressureHandler: refuseUnderPressure,

@@ -120,6 +120,8 @@ export const jobs = pgTable(
     /** seconds of training over all attempts, as far as they were reported */
     trainedSeconds: doublePrecision('trained_seconds').notNull().default(0),
     origin: jsonb('origin').$type<JobOrigin>(),
+    /** of the request that posted it, where requests are traced (W3C Trace Context) */
+    traceparent: text('traceparent'),
     createdAt: at('created_at').notNull().defaultNow(),
     queuedAt: at('queued_at').notNull().defaultNow(),
     startedAt: at('started_at'),
