@@ -33,8 +33,8 @@ export type Transaction = Parameters<Parameters<Database['orm']['transaction']>[
 /** A transaction, or the client itself where one statement is all. */
 export type Executor = Database['orm'] | Transaction;
 
-/** Opens a pool; connects when first used. A connection lost while idle is logged and replaced. */
-export function openDatabase(url: string, options: DatabaseOptions = {}): Database {
+/** A pool that connects when first used. A connection lost while idle is logged and replaced. */
+export function createPool(url: string, options: DatabaseOptions): pg.Pool {
   const {
     logger,
     maxConnections = 10,
@@ -53,6 +53,12 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
     application_name: 'trainyard',
   });
   pool.on('error', (err) => logger?.warn({ err }, 'a database connection was lost while idle'));
+  return pool;
+}
+
+/** The database with the rights of the URL's user: beyond tenants. What is done for a tenant goes through `openTenantDatabases`. */
+export function openDatabase(url: string, options: DatabaseOptions = {}): Database {
+  const pool = createPool(url, options);
   let closing: Promise<void> | undefined;
   return {
     url,

@@ -1,6 +1,6 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { DamagedCheckpointError, loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
-import { DamagedDatasetError } from '../data/load-table.ts';
+import { DamagedDatasetError } from '../data/open-verified.ts';
 import { UnusableColumnError } from '../data/table.ts';
 import { PlanTooLargeError } from '../engine/plan/layout.ts';
 import { Trainer } from '../engine/trainer.ts';
@@ -11,7 +11,8 @@ import { buildLoss } from './build-loss.ts';
 import { buildHeads, buildLayers, buildOptimizer, buildParameterGroups } from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
 import { evaluateSplit } from './evaluate-split.ts';
-import { type LoadedRows, loadRows } from './load-rows.ts';
+import { loadRows } from './load-rows.ts';
+import type { LoadedRows } from './loaded-rows.ts';
 import { type CheckpointPlace, type Fallback, type Outcome, StopRequest, type TrainerData } from './messages.ts';
 import { Reporter } from './reporter.ts';
 import { firstState, type ResumeState } from './resume-state.ts';
