@@ -98,7 +98,9 @@ async function leadOnce(db: Database, work: () => Promise<void>): Promise<void> 
 /** Milliseconds until the next lease runs out unless it is renewed; null: nothing is held. */
 async function findNextExpiry(db: Database): Promise<number | null> {
   const [row] = await db.orm
-    .select({ ms: sql<number | null>`(extract(epoch from min(${jobs.leaseUntil}) - clock_timestamp()) * 1000)::float8` })
+    .select({
+      ms: sql<number | null>`(extract(epoch from min(${jobs.leaseUntil}) - clock_timestamp()) * 1000)::float8`,
+    })
     .from(jobs)
     .where(inArray(jobs.status, [...HELD_STATUSES]));
   return row?.ms ?? null;
