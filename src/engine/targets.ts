@@ -2,7 +2,7 @@ import { elementsOf, type Graph, type Node } from './graph/graph.ts';
 import { columns } from './ops/concatenate.ts';
 import { add, affine, multiply } from './ops/elementwise.ts';
 import { gather, table } from './ops/leaves.ts';
-import { classWeightsOf, correct, ignoredLabel, type LossDescription, rowLoss } from './ops/losses.ts';
+import { classWeightsOf, correct, ignoredLabel, type LossDescription, rowLoss, scoresClasses } from './ops/losses.ts';
 
 /** What a network is trained to tell: one target, or several, whose values stand side by side in its output. */
 
@@ -74,7 +74,7 @@ export class Targets {
   /** `outputs` (rows, …, width of all targets) of rows in `order` */
   losses(outputs: Node, order: Node): Losses {
     const graph = this.#graph;
-    const { target, loss, heads } = this.#description;
+    const { loss, heads } = this.#description;
     const weights = this.#sampleWeights === null ? null : gather(graph, this.#sampleWeights, order);
     const weighted = (losses: Node) => (weights === null ? losses : multiply(graph, losses, weights));
     const ofHeads = heads.reduce((sum, { width }) => sum + width, 0);
@@ -83,7 +83,7 @@ export class Targets {
     const expected = gather(graph, this.#tables[0]!, order);
     const main = {
       losses: weighted(rowLoss(graph, own, expected, loss, this.#classWeights)),
-      correct: target.kind === 'labels' ? correct(graph, own, expected, ignoredLabel(loss)) : null,
+      correct: scoresClasses(loss) ? correct(graph, own, expected, ignoredLabel(loss)) : null,
     };
     const each = heads.map((head, i) => {
       const part = columns(graph, outputs, first, head.width);
@@ -91,7 +91,7 @@ export class Targets {
       const labels = gather(graph, this.#tables[i + 1]!, order);
       return {
         losses: weighted(rowLoss(graph, part, labels, head.loss)),
-        correct: head.target.kind === 'labels' ? correct(graph, part, labels) : null,
+        correct: scoresClasses(head.loss) ? correct(graph, part, labels) : null,
       };
     });
     const sum = each.reduce((all, one, i) => {

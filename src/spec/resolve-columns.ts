@@ -1,6 +1,8 @@
+import { normalizationFor } from './check-loss.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import type { Input, Target } from './job.ts';
+import type { Loss } from './loss.ts';
 import { MOST_MISTAKES, pointerTo } from './mistake.ts';
 import { groupByInput, MODEL_INPUT } from './model-shapes.ts';
 import { didYouMean, listWords } from './suggest.ts';
@@ -41,12 +43,19 @@ interface GivenTarget {
 }
 
 /** `classes`: of a category, in order; null for numbers. */
+export interface ResolvedTarget {
+  resolved: Target;
+  classes: string[] | null;
+  columns: Column[];
+}
+
 export function resolveTarget(
   { columns, type: given, normalize }: GivenTarget,
+  loss: Loss['type'] | undefined,
   at: string,
   finder: ColumnFinder,
   add: Add,
-): { resolved: Target; classes: string[] | null } | null {
+): ResolvedTarget | null {
   const found = columns.map((name, i) => finder.find(name, `${at}/columns/${i}`));
   if (found.some((column) => column === null)) return null;
   const known = found as Column[];
@@ -60,7 +69,8 @@ export function resolveTarget(
           'a number column, or target.type "category"',
         );
     });
-    return { resolved: { columns, type, normalize: normalize ?? 'standard' }, classes: null };
+    const scaled = normalizationFor(loss, normalize, `${at}/normalize`, add);
+    return { resolved: { columns, type, normalize: scaled }, classes: null, columns: known };
   }
   if (known.length > 1) {
     add(`${at}/columns`, 'a category target is one column', 'one column, or number columns');
@@ -80,7 +90,7 @@ export function resolveTarget(
       'a column with at least 2 classes',
     );
   }
-  return { resolved: { columns, type, normalize: 'none' }, classes: seen };
+  return { resolved: { columns, type, normalize: 'none' }, classes: seen, columns: known };
 }
 
 /** Why a column has no classes, and what would do. */

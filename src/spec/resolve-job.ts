@@ -1,4 +1,6 @@
+import { checkHeadLoss, checkLoss } from './check-loss.ts';
 import { checkModel } from './check-model.ts';
+import { checkCausality } from './check-text-model.ts';
 import { countSplit } from './count-split.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
@@ -7,6 +9,7 @@ import { checkKind, checkPreparation, inherit, type KnownCheckpoint } from './fi
 import { type Input, JobSpec, type Target } from './job.ts';
 import { DenseLayer } from './layers/dense.ts';
 import { ruleOf } from './layers/rules.ts';
+import { type Loss, outputWidthOf } from './loss.ts';
 import { type Mistake, MOST_MISTAKES, pointerTo } from './mistake.ts';
 import type { Layer } from './model.ts';
 import { groupByInput, mainInput } from './model-shapes.ts';
@@ -15,8 +18,8 @@ import type { ExpandedRequest } from './request.ts';
 import { ColumnFinder, resolveInputs, resolveTarget } from './resolve-columns.ts';
 import { checkEmbeddings, countIndices, listModelInputs } from './resolve-inputs.ts';
 import { resolveMoreTargets } from './resolve-more-targets.ts';
-import { checkLoss, resolveTraining } from './resolve-training.ts';
-import type { Loss } from './training.ts';
+import { findCorpus, resolveText } from './resolve-text.ts';
+import { resolveTraining } from './resolve-training.ts';
 
 /** What resolving needs to know of the dataset. */
 export interface KnownDataset {
@@ -51,6 +54,19 @@ export function resolveJob(
   checkSplit(spec, add);
   checkStart(spec, add);
   if (dataset.rows === 0) add('/dataset', 'the dataset has no rows');
+  const corpus = findCorpus(dataset.columns);
+  if (corpus !== null) {
+    const text = resolveText(spec, given, corpus, from, add);
+    if (text === null) return refused();
+    spec.name ??= cutName(`${dataset.name}: next token`);
+    resolveTraining(spec, true, text.windows, text.windows.train, add);
+    resolveModel(spec, dataset.columns, add);
+    checkCausality(spec.model, add);
+    const { context, vocabulary } = text;
+    const inputs = [{ name: spec.inputs[0].into, width: context, image: null }];
+    checkModel(spec as JobSpec, { inputs, outputWidths: [vocabulary], context }, add);
+    return mistakes.length > 0 ? refused() : { ok: true, spec: spec as JobSpec };
+  }
   if (spec.target === undefined) {
     // a checkpoint that is not there would have told it
     if (spec.model.from === null)
@@ -58,7 +74,7 @@ export function resolveJob(
     return refused();
   }
   const finder = new ColumnFinder(dataset.columns, add);
-  const target = resolveTarget(spec.target, '/target', finder, add);
+  const target = resolveTarget(spec.target, spec.training.loss?.type, '/target', finder, add);
   const more = resolveMoreTargets(spec, finder, add);
   const inputs = resolveInputs(spec, finder, add);
   if (target === null || inputs === null || more === null) return refused();
@@ -74,12 +90,13 @@ export function resolveJob(
   const counts = countSplit(dataset.rows, split);
   spec.name ??= cutName(`${dataset.name}: ${spec.target.columns.join(', ')}`);
   resolveTraining(spec, isCategory, counts, dataset.rows, add);
-  checkLoss(spec.training.loss.type, target.classes, add);
   resolveModel(spec, dataset.columns, add);
 
   const { model, more_targets: others } = spec as JobSpec;
+  const known = { ...target, classes: knownClasses(target.classes, from?.preparation.target) };
+  checkLoss(spec.training.loss, known, spec.training.batch_size, add);
   others.forEach(({ loss }, i) => {
-    checkLoss(loss.type, more[i]!.classes, add, pointerTo('/more_targets', i, 'loss'));
+    checkHeadLoss(loss, more[i]!, pointerTo('/more_targets', i, 'loss'), add);
   });
   const outputWidths = [
     widthOfOutput(spec.target, target.classes, spec.training.loss, from?.preparation.target),
@@ -94,10 +111,13 @@ export function resolveJob(
 }
 
 /** A checkpoint goes on with the classes it was trained with (`known`), of which the dataset may lack some. */
+function knownClasses(classes: string[] | null, known?: PreparedTarget): string[] | null {
+  return classes !== null && known?.type === 'category' ? known.classes : classes;
+}
+
 function widthOfOutput({ columns }: Target, classes: string[] | null, loss: Loss, known?: PreparedTarget): number {
-  if (classes === null) return columns.length;
-  if (loss.type === 'binary_cross_entropy') return 1;
-  return (known?.type === 'category' ? known.classes : classes).length;
+  const all = knownClasses(classes, known);
+  return outputWidthOf(loss, all === null ? { columns: columns.length } : { classes: all });
 }
 
 /** By characters, as the limit counts: half of one could not be stored. */

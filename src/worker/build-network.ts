@@ -1,19 +1,22 @@
 import { widthOf } from '../data/fit-preparation.ts';
 import { planPrepared } from '../data/prepare-table.ts';
 import type { LayerDescription } from '../engine/layers/layer.ts';
-import type { LossDescription } from '../engine/ops/losses.ts';
 import type { ParameterGroup } from '../engine/optimizers/groups.ts';
 import type { OptimizerDescription } from '../engine/optimizers/optimizer.ts';
+import type { SearchDescription } from '../engine/optimizers/search/search.ts';
 import type { PlateauDescription } from '../engine/plateau.ts';
 import type { ScheduleDescription } from '../engine/schedules.ts';
 import type { HeadDescription } from '../engine/targets.ts';
 import { matchesPattern, outputName } from '../spec/check-model.ts';
+import { isSearch, type SearchOptimizer } from '../spec/check-search.ts';
 import type { JobSpec, MoreTarget } from '../spec/job.ts';
 import type { OutputLayer } from '../spec/layers/dense.ts';
 import { bothSides } from '../spec/layers/images.ts';
 import type { Layer } from '../spec/model.ts';
 import { groupByInput, MODEL_INPUT, shapeOfInput } from '../spec/model-shapes.ts';
+import type { Optimizer } from '../spec/optimizer.ts';
 import type { Preparation } from '../spec/preparation.ts';
+import { buildHeadLoss } from './build-loss.ts';
 
 /** Says a resolved spec in the engine's words. */
 
@@ -120,19 +123,32 @@ function buildLayer(layer: Layer): LayerDescription {
   }
 }
 
-export function buildLoss(spec: JobSpec): LossDescription {
-  return spec.training.loss;
-}
-
 export function buildHeads(spec: JobSpec, preparation: Preparation): HeadDescription[] {
   const { more } = planPrepared(preparation);
   return moreTargetsOf(spec).map(({ loss, weight }, i) => ({
-    ...{ target: more[i]!, width: preparation.more![i]!.outputWidth, loss, weight },
+    ...{ target: more[i]!, width: preparation.more![i]!.outputWidth, loss: buildHeadLoss(loss), weight },
   }));
 }
 
-export function buildOptimizer(spec: JobSpec): OptimizerDescription {
-  const { optimizer } = spec.training;
+export function buildOptimizer({ training }: JobSpec): OptimizerDescription | SearchDescription {
+  const { optimizer } = training;
+  return isSearch(optimizer) ? buildSearch(optimizer) : buildUpdate(optimizer);
+}
+
+function buildSearch(optimizer: SearchOptimizer): SearchDescription {
+  switch (optimizer.type) {
+    case 'lbfgs':
+      return { type: 'lbfgs', history: optimizer.history, maxIterations: optimizer.max_iterations };
+    case 'hessian_free': {
+      const { damping, max_iterations: maxIterations, warm_start: warmStart } = optimizer;
+      return { type: 'hessian_free', damping, maxIterations, warmStart };
+    }
+    case 'random_search':
+      return { type: 'random_search' };
+  }
+}
+
+function buildUpdate(optimizer: Exclude<Optimizer, SearchOptimizer>): OptimizerDescription {
   const weightDecay = optimizer.weight_decay;
   switch (optimizer.type) {
     case 'sgd':

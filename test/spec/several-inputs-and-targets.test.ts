@@ -128,7 +128,7 @@ describe('several targets', () => {
         columns: ['sex'],
         type: 'category',
         normalize: 'none',
-        loss: { type: 'cross_entropy' },
+        loss: { type: 'cross_entropy', label_smoothing: 0, class_weights: null, ignore_class: null, focal_gamma: 0 },
         weight: 1,
       },
     ]);
