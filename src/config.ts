@@ -4,8 +4,8 @@ import { resolve } from 'node:path';
 /** The environment, read and validated once at start; every field is listed in the README. */
 export interface Config {
   host: string;
-  /** open: no key is asked for; only on loopback unless the environment says `AUTH=open` */
-  auth: 'open';
+  /** open: no key is asked for; the default on loopback, and elsewhere only where the environment says `AUTH=open` */
+  auth: 'open' | 'keys';
   port: number;
   /** absolute */
   dataDir: string;
@@ -87,16 +87,12 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Readon
 
   const loopback = ['127.0.0.1', '::1', 'localhost'].includes(host);
   const auth = given('AUTH');
-  if (auth !== undefined && auth !== 'open') mistakes.push(`AUTH must be open, not "${auth}"`);
-  if (!loopback && auth === undefined) {
-    mistakes.push(
-      `HOST=${host} can be reached from other machines and no key is asked for; say AUTH=open if something in front guards it`,
-    );
-  }
+  if (auth !== undefined && auth !== 'open' && auth !== 'keys')
+    mistakes.push(`AUTH must be open or keys, not "${auth}"`);
 
   const config: Config = {
     host,
-    auth: 'open',
+    auth: (auth as Config['auth'] | undefined) ?? (loopback ? 'open' : 'keys'),
     port: integer('PORT', 3000, 0, 65_535),
     dataDir,
     databaseUrl: url('DATABASE_URL', ['postgres:', 'postgresql:']),

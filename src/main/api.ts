@@ -3,6 +3,7 @@ import { buildApp } from '../api/app.ts';
 import type { Config } from '../config.ts';
 import { openDatabase } from '../db/client.ts';
 import { migrateDatabase } from '../db/migrate.ts';
+import { openTenantDatabases } from '../db/tenants.ts';
 import { watchJobs } from '../db/watch.ts';
 import { openQueue } from '../jobs/queue.ts';
 import { startReconciler } from '../jobs/reconcile-jobs.ts';
@@ -28,6 +29,9 @@ export interface RunningApi {
 
 const version = readVersion();
 
+/** A client hears within some two seconds that the database is away, and in ten that it has stopped answering. */
+const ANSWER_SOON = { connectTimeoutMs: 2_000, statementTimeoutMs: 9_000, patienceMs: 1_000 };
+
 /** Migrates, wires the API together and listens. What was opened is closed again when something fails. */
 export async function startApi(config: Config, databaseUrl: string, logger: Logger): Promise<RunningApi> {
   await migrateDatabase(databaseUrl);
@@ -51,7 +55,8 @@ async function openApi(
 ): Promise<string> {
   const open = <T extends { close(): unknown }>(part: T): T => opened.adopt(part, async (p) => void (await p.close()));
   if (config.otlpEndpoint !== undefined) open(await startTracing(config.otlpEndpoint, 'api', version));
-  const db = open(openDatabase(databaseUrl, { logger }));
+  const db = open(openDatabase(databaseUrl, { logger, ...ANSWER_SOON }));
+  const tenants = open(openTenantDatabases(databaseUrl, { logger, ...ANSWER_SOON }));
   const storage = openDiskStorage(config.storageDir);
   const watcher = open(watchJobs(databaseUrl, { logger }));
   const queue = open(await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger }));
@@ -76,7 +81,19 @@ async function openApi(
   const predictor = open(startPredictor(storage.describe(), logger));
   const queueDepth = () => queue.depth();
   const app = open(
-    await buildApp({ db, storage, watcher, predictor, outboundGuard, queueDepth, metrics, logger, config, version }),
+    await buildApp({
+      db,
+      tenants,
+      storage,
+      watcher,
+      predictor,
+      outboundGuard,
+      queueDepth,
+      metrics,
+      logger,
+      config,
+      version,
+    }),
   );
   await app.listen({ host: config.host, port: config.port });
   const { port } = app.server.address() as AddressInfo;
