@@ -96,3 +96,7 @@ export async function benchGemm(): Promise<void> {
 }
 
 if (import.meta.main) await benchGemm();
+export async function ask(): Promise<void> {}
+export function render(_: Record<string, unknown>): string {
+  return '';
+}

@@ -11,6 +11,7 @@ import { startRelay } from '../jobs/relay-outbox.ts';
 import { createLogger } from '../observability/logger.ts';
 import { openDiskStorage } from '../storage/disk.ts';
 import { runJob } from '../worker/run-job.ts';
+import { TrainerThreads } from '../worker/trainer-threads.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
 import { onStopSignal } from './stop-signal.ts';
@@ -45,10 +46,13 @@ const touch = setInterval(() => {
 }, 5000);
 
 const draining = new AbortController();
+const trainers = new TrainerThreads();
+trainers.prepare();
 const context = {
   db,
   storage: openDiskStorage(config.storageDir),
   compiled,
+  trainers,
   workerId,
   threads: config.threads,
   maxThreads,
@@ -66,6 +70,7 @@ const consumer = queue.consume(
       await runJob(context, claim, draining.signal);
     } finally {
       runningJob = null;
+      trainers.prepare();
     }
   },
   { concurrency: 1 },
@@ -76,6 +81,7 @@ onStopSignal(logger, async () => {
   // first the flag, so that the running job writes its checkpoint and lets go; then the queue, which waits for it
   draining.abort();
   await consumer.close();
+  await trainers.close();
   clearInterval(touch);
   await Promise.all([relay.close(), reconciler.close()]);
   await queue.close();

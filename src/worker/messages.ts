@@ -73,5 +73,7 @@ export type Outcome =
 
 export type TrainerMessage =
   | { type: 'started'; threads: number; parameters: number; memoryBytes: number }
+  /** the first step of this attempt is done */
+  | { type: 'stepped' }
   | { type: 'report'; report: Report }
   | { type: 'outcome'; outcome: Outcome };

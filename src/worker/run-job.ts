@@ -1,6 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import { getCheckpoint, getCheckpointById } from '../db/checkpoints.ts';
 import type { Database } from '../db/client.ts';
@@ -23,11 +22,13 @@ import {
   type TrainerData,
   type TrainerMessage,
 } from './messages.ts';
+import type { TrainerThreads } from './trainer-threads.ts';
 
 export interface WorkerContext {
   db: Database;
   storage: Storage;
   compiled: CompiledKernels;
+  trainers: TrainerThreads;
   workerId: string;
   /** engine threads when a spec says auto; undefined: chosen from the work in a step */
   threads: number | undefined;
@@ -122,6 +123,9 @@ class Attempt {
   readonly #drain: AbortSignal;
   readonly #control = new Int32Array(new SharedArrayBuffer(ControlWord.count * 4));
   readonly #delay = monitorEventLoopDelay({ resolution: 5 });
+  /** when the job was claimed, or its last thread had died */
+  readonly #begunMs = performance.now();
+  #firstStepMs: number | null = null;
   #checkpointStep = 0;
   #phase: JobPhase = 'loading';
   #progress: Progress | null = null;
@@ -136,10 +140,7 @@ class Attempt {
 
   async run(): Promise<AttemptEnd> {
     const data = await this.#prepare();
-    const thread = new Worker(new URL('./trainer-thread.ts', import.meta.url), {
-      workerData: data,
-      name: 'trainer',
-    });
+    const thread = this.#context.trainers.start(data);
     const stop = (request: number) => {
       Atomics.compareExchange(this.#control, ControlWord.stop, StopRequest.none, request);
     };
@@ -188,6 +189,7 @@ class Attempt {
     thread.on('message', (message: TrainerMessage) => {
       if (message.type === 'report') enqueue(() => this.#record(message.report));
       else if (message.type === 'started') this.#noteStart(message);
+      else if (message.type === 'stepped') this.#noteFirstStep();
       else outcome = message.outcome;
     });
     const threadError = await new Promise<Error | null>((resolve) => {
@@ -260,7 +262,13 @@ class Attempt {
       parameters: message.parameters,
       memory_bytes: message.memoryBytes,
       event_loop_delay_max_ms: null,
+      first_step_ms: null,
     };
+  }
+
+  #noteFirstStep(): void {
+    this.#firstStepMs = performance.now() - this.#begunMs;
+    this.#context.trainers.prepare();
   }
 
   async #record(report: Report): Promise<void> {
@@ -285,6 +293,7 @@ class Attempt {
 
   #state(): { phase: JobPhase; progress?: Progress; runtime?: Runtime } {
     if (this.#runtime !== null) {
+      this.#runtime.first_step_ms = this.#firstStepMs === null ? null : Math.round(this.#firstStepMs);
       // the histogram counts nanoseconds, and its own sampling interval with them
       const delayMs = Math.max(0, this.#delay.max / 1e6 - 5);
       this.#runtime.event_loop_delay_max_ms = Number.isFinite(delayMs) ? Math.round(delayMs * 10) / 10 : null;
