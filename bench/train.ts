@@ -13,7 +13,7 @@ export interface TrainFigures {
   steps_per_s: number;
   peak_rss_mb: number;
   loss_step0: number;
-  loss_check: number;
+  loss_check: number | null;
 }
 
 /** A trainer with a workload's weights and batches, in the batches' order. */

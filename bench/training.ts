@@ -47,9 +47,11 @@ export async function runOurs(options: {
 }
 
 function compareLosses(figures: TrainFigures, ours: TrainFigures): string | null {
-  const far = (['loss_step0', 'loss_check'] as const).find(
-    (name) => !(Math.abs(figures[name] - ours[name]) <= SAME_LOSS * Math.abs(ours[name])),
-  );
+  const far = (['loss_step0', 'loss_check'] as const).find((name) => {
+    const [theirs, own] = [figures[name], ours[name]];
+    // a peer too slow to come to the check step in its warm-up tells none
+    return theirs !== null && own !== null && !(Math.abs(theirs - own) <= SAME_LOSS * Math.abs(own));
+  });
   return far === undefined ? null : `${far} ${figures[far]}, ours ${ours[far]}`;
 }
 
