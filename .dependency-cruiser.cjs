@@ -25,6 +25,7 @@ module.exports = {
     only('checkpoints', 'checkpoints/', ['storage/', 'spec/', 'engine/']),
     only('outbound', 'outbound/', [], 'Whoever calls addresses that clients gave goes through it.'),
     only('webhooks', 'webhooks/', ['db/', 'outbound/', 'spec/', 'observability/']),
+    only('retention', 'retention/', ['db/', 'storage/', 'spec/', 'observability/']),
     only('jobs', 'jobs/', ['db/', 'spec/', 'observability/']),
     only(
       'api',

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { buildApp } from '../src/api/app.ts';
 import type { ApiDeps } from '../src/api/deps.ts';
+import { createApiMetrics } from '../src/observability/api-metrics.ts';
 
 /**
  * `npm run openapi` writes openapi/openapi.json from the routes' schemas; with `--check` it only compares, and fails on a difference.
@@ -20,6 +21,7 @@ const secret = {
 const deps = {
   db: secret,
   logger: pino({ level: 'silent' }),
+  metrics: createApiMetrics(),
   config: { maxUploadBytes: 1 },
   version: '1',
 } as unknown as ApiDeps;

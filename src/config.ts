@@ -4,8 +4,8 @@ import { resolve } from 'node:path';
 /** The environment, read and validated once at start; every field is listed in the README. */
 export interface Config {
   host: string;
-  /** open: no key is asked for; only on loopback unless the environment says `AUTH=open` */
-  auth: 'open';
+  /** open: no key is asked for; the default on loopback, and elsewhere only where the environment says `AUTH=open` */
+  auth: 'open' | 'keys';
   port: number;
   /** absolute */
   dataDir: string;
@@ -20,10 +20,18 @@ export interface Config {
   threads: number | undefined;
   logLevel: (typeof LOG_LEVELS)[number];
   leaseSeconds: number;
+  /** jobs that one tenant may have running at once; undefined: any number */
+  tenantRunningJobs: number | undefined;
   /** largest dataset upload, bytes */
   maxUploadBytes: number;
   /** which addresses that clients give may be called */
   outbound: { allowHttp: boolean; allowRanges: string[] };
+  /** days that parts of ended jobs, and webhook deliveries, are kept; 0: for ever */
+  retentionDays: { metrics: number; events: number; checkpoints: number; deliveries: number };
+  /** where traces go, by OTLP over HTTP; undefined: nothing is traced */
+  otlpEndpoint: string | undefined;
+  /** undefined: anybody may read /metrics */
+  metricsToken: string | undefined;
   /** memory a job may take on a worker, bytes */
   maxJobMemoryBytes: number;
 }
@@ -79,16 +87,12 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Readon
 
   const loopback = ['127.0.0.1', '::1', 'localhost'].includes(host);
   const auth = given('AUTH');
-  if (auth !== undefined && auth !== 'open') mistakes.push(`AUTH must be open, not "${auth}"`);
-  if (!loopback && auth === undefined) {
-    mistakes.push(
-      `HOST=${host} can be reached from other machines and no key is asked for; say AUTH=open if something in front guards it`,
-    );
-  }
+  if (auth !== undefined && auth !== 'open' && auth !== 'keys')
+    mistakes.push(`AUTH must be open or keys, not "${auth}"`);
 
   const config: Config = {
     host,
-    auth: 'open',
+    auth: (auth as Config['auth'] | undefined) ?? (loopback ? 'open' : 'keys'),
     port: integer('PORT', 3000, 0, 65_535),
     dataDir,
     databaseUrl: url('DATABASE_URL', ['postgres:', 'postgresql:']),
@@ -99,8 +103,17 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Readon
     threads: integer('THREADS', undefined, 1, 64),
     logLevel: logLevel as Config['logLevel'],
     leaseSeconds: integer('LEASE_SECONDS', 30, 2, 3600),
+    tenantRunningJobs: integer('TENANT_RUNNING_JOBS', undefined, 1, 100_000),
     maxUploadBytes: integer('MAX_UPLOAD_BYTES', 16 * 2 ** 30, 1, Number.MAX_SAFE_INTEGER),
     outbound: { allowHttp: flag('OUTBOUND_ALLOW_HTTP'), allowRanges: ranges('OUTBOUND_ALLOW_RANGES') },
+    retentionDays: {
+      metrics: integer('RETAIN_METRICS_DAYS', 180, 0, 36_500),
+      events: integer('RETAIN_EVENTS_DAYS', 180, 0, 36_500),
+      checkpoints: integer('RETAIN_CHECKPOINTS_DAYS', 30, 0, 36_500),
+      deliveries: integer('RETAIN_DELIVERIES_DAYS', 30, 0, 36_500),
+    },
+    otlpEndpoint: url('OTEL_EXPORTER_OTLP_ENDPOINT', ['http:', 'https:']),
+    metricsToken: given('METRICS_TOKEN'),
     maxJobMemoryBytes: integer('MAX_JOB_MEMORY_BYTES', 4 * 2 ** 30 - 65_536, 2 ** 20, 4 * 2 ** 30 - 65_536),
   };
   if (mistakes.length > 0)

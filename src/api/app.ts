@@ -2,10 +2,12 @@ import helmet from '@fastify/helmet';
 import { fastifySSE as sse } from '@fastify/sse';
 import underPressure from '@fastify/under-pressure';
 import { Ajv } from 'ajv';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
 import { typeid } from 'typeid-js';
 import { encodeNonFinite } from '../db/json-number.ts';
 import { getOrCreateSecret } from '../db/secrets.ts';
+import { ApiError } from '../spec/errors.ts';
+import { addAuth } from './auth.ts';
 import { answerClientError } from './connection-errors.ts';
 import { Cursors } from './cursor.ts';
 import type { ApiDeps } from './deps.ts';
@@ -13,17 +15,23 @@ import { addJsonParser, JSON_BODY_BYTES } from './json-body.ts';
 import { addOpenApi } from './openapi.ts';
 import { sendError, setProblemHandlers } from './problem.ts';
 import { addRequestChecks } from './request-checks.ts';
+import { addRequestMetrics } from './request-metrics.ts';
+import { addRequestSpans } from './request-spans.ts';
+import { addApiKeyRoutes } from './routes/api-keys.ts';
 import { addCheckpointRoutes } from './routes/checkpoints.ts';
 import { addDatasetRoutes } from './routes/datasets.ts';
 import { addEventRoutes } from './routes/events.ts';
+import { addJobActions } from './routes/job-actions.ts';
 import { addJobRoutes } from './routes/jobs.ts';
 import { addMetricRoutes } from './routes/metrics.ts';
 import { addPredictionRoutes } from './routes/predictions.ts';
+import { addPrometheusRoute } from './routes/prometheus.ts';
 import { addSystemRoutes } from './routes/system.ts';
 import { addWebhookDeliveryRoutes } from './routes/webhook-deliveries.ts';
 import { addWebhookRoutes } from './routes/webhooks.ts';
 
 const HEARTBEAT_MS = 15_000;
+const MAX_EVENT_LOOP_DELAY_MS = 2000;
 
 /** Builds the API; the caller listens. */
 export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
@@ -72,7 +80,13 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   addJsonParser(app);
   await app.register(helmet, { contentSecurityPolicy: false });
   addRequestChecks(app);
-  await app.register(underPressure, { maxEventLoopDelay: 2000, pressureHandler: undefined });
+  const keys = addAuth(app, deps);
+  addRequestMetrics(app, deps.metrics);
+  addRequestSpans(app);
+  await app.register(underPressure, {
+    maxEventLoopDelay: deps.maxEventLoopDelayMs ?? MAX_EVENT_LOOP_DELAY_MS,
+    pressureHandler: refuseUnderPressure,
+  });
   await app.register(sse, { heartbeatInterval: HEARTBEAT_MS });
   await addOpenApi(app, deps.version);
 
@@ -80,15 +94,26 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   await app.register(async (routes) => {
     await addDatasetRoutes(routes, deps, cursors);
     addJobRoutes(routes, deps, cursors);
+    addJobActions(routes, deps);
     addMetricRoutes(routes, deps);
     addEventRoutes(routes, deps);
     addCheckpointRoutes(routes, deps);
     addPredictionRoutes(routes, deps);
+    addApiKeyRoutes(routes, deps, cursors, keys);
     addWebhookRoutes(routes, deps, cursors);
     addWebhookDeliveryRoutes(routes, deps, cursors);
     addSystemRoutes(routes, deps);
+    addPrometheusRoute(routes, deps);
   });
   return app;
+}
+
+/** Whoever asks how the service is gets an answer: a process that is busy must not be taken for one that is dead. */
+function refuseUnderPressure(request: FastifyRequest): void {
+  if (['/healthz', '/readyz', '/metrics'].includes(request.routeOptions.url ?? '')) return;
+  throw new ApiError('unavailable', 'The service has more to do than it can just now. Please try again.', {
+    headers: { 'retry-after': '2' },
+  });
 }
 
 /** The client's own id, if it is a modest one; else a new one. */

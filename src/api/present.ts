@@ -1,9 +1,12 @@
+import type { ApiKeyRow } from '../db/api-keys.ts';
 import type { CheckpointRow } from '../db/checkpoints.ts';
 import type { DatasetRow } from '../db/datasets.ts';
 import type { JobEventRow } from '../db/job-events.ts';
 import type { JobRow } from '../db/jobs.ts';
+import type { Waiting } from '../db/turns.ts';
 import type { DeliveryRow } from '../db/webhook-deliveries.ts';
 import type { WebhookRow } from '../db/webhooks.ts';
+import type { ApiKey } from '../spec/api-key.ts';
 import type { Dataset } from '../spec/dataset.ts';
 import type { Checkpoint, Job, JobEvent } from '../spec/job.ts';
 import type { Webhook, WebhookDelivery } from '../spec/webhook.ts';
@@ -25,7 +28,21 @@ export function presentDataset(row: DatasetRow): Dataset {
   };
 }
 
-export function presentJob(row: JobRow, queuePosition: number | null): Job {
+export function presentApiKey(row: ApiKeyRow): ApiKey {
+  const { id, name, hint, scopes } = row;
+  return {
+    id,
+    name,
+    hint,
+    scopes,
+    created_at: row.createdAt.toISOString(),
+    expires_at: row.expiresAt?.toISOString() ?? null,
+    revoked_at: row.revokedAt?.toISOString() ?? null,
+    last_used_at: row.lastUsedAt?.toISOString() ?? null,
+  };
+}
+
+export function presentJob(row: JobRow, waiting: Waiting | null): Job {
   const { id, kind, name, status, phase, transitions, conditions, progress, error, runtime, spec } = row;
   return {
     id,
@@ -35,7 +52,9 @@ export function presentJob(row: JobRow, queuePosition: number | null): Job {
     phase,
     stop_reason: row.stopReason,
     attempt: row.runEpoch,
-    queue_position: queuePosition,
+    queue_position: waiting?.position ?? null,
+    queue_reason: waiting === null ? null : { code: waiting.reason, detail: waiting.detail },
+    origin: row.origin,
     transitions,
     conditions,
     progress,

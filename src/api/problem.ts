@@ -2,6 +2,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { DatasetError } from '../data/dataset-error.ts';
 import { DatasetTooLargeError } from '../data/ingest-dataset.ts';
 import { DatasetInUseError, DatasetNotFoundError } from '../db/datasets.ts';
+import { JobInUseError } from '../jobs/delete-job.ts';
 import { IllegalTransitionError } from '../jobs/transitions.ts';
 import { ApiError, ERRORS, type ErrorCode, type Problem, type ProblemError } from '../spec/errors.ts';
 import { PredictorBusyError, RowsError } from '../spec/prediction.ts';
@@ -73,6 +74,7 @@ function toApiError(
   if (error instanceof DatasetTooLargeError) return new ApiError('too_large', error.message);
   if (error instanceof DatasetNotFoundError) return new ApiError('dataset_not_found', error.message);
   if (error instanceof DatasetInUseError) return new ApiError('dataset_in_use', error.message);
+  if (error instanceof JobInUseError) return new ApiError('job_in_use', `${error.message}.`);
   if (error instanceof IllegalTransitionError) return new ApiError('illegal_transition', `${error.message}.`);
   if (error instanceof RowsError) return new ApiError('invalid_rows', error.message, { errors: error.mistakes });
   if (error instanceof PredictorBusyError)

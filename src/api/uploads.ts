@@ -22,7 +22,14 @@ export const UPLOAD_FORMATS: Record<string, DatasetFormat> = {
   'text/csv': 'csv',
   'application/x-ndjson': 'jsonl',
   'application/jsonl': 'jsonl',
+  'text/plain': 'text',
 };
+/** Browsers call many files text/plain: there the ending says more. */
+const UPLOAD_ENDINGS: { ending: RegExp; format: DatasetFormat }[] = [
+  { ending: /\.(jsonl|ndjson)$/i, format: 'jsonl' },
+  { ending: /\.csv$/i, format: 'csv' },
+  { ending: /\.txt$/i, format: 'text' },
+];
 export const UPLOAD_TYPES = [...Object.keys(UPLOAD_FORMATS), 'multipart/form-data'];
 export const LONGEST_NAME = 200;
 
@@ -125,7 +132,7 @@ async function receiveParts(
       const { role, format: partFormat } = readFilePart(part.fieldname, part.mimetype, part.filename);
       if (role === null)
         throw refuse(
-          `The file "${part.fieldname.slice(0, 100)}" is not known here; send images and labels (IDX), or file (CSV or JSON lines).`,
+          `The file "${part.fieldname.slice(0, 100)}" is not known here; send images and labels (IDX), or file (CSV, JSON lines or text).`,
         );
       if (files.some((file) => file.role === role)) throw refuse(`"${part.fieldname}" stands here twice.`);
       if (format !== undefined && format !== partFormat) throw refuse('Send images and labels, or one file.');
@@ -134,7 +141,7 @@ async function receiveParts(
       files.push(await storeDatasetFile({ id, role, source: part.file, storage, maxBytes: left, signal }));
     }
     if (format === undefined)
-      throw refuse('There is no file; send images and labels (IDX), or file (CSV or JSON lines).');
+      throw refuse('There is no file; send images and labels (IDX), or file (CSV, JSON lines or text).');
     if (format === 'idx' && files.length < 2)
       throw refuse(`"${files[0]!.role === 'images' ? 'labels' : 'images'}" is missing.`);
     const ordered = orderFiles(format, files);
@@ -178,8 +185,9 @@ function readFilePart(
   filename: string | undefined,
 ): { role: DatasetFile['role'] | null; format: DatasetFormat } {
   if (field === 'images' || field === 'labels') return { role: field, format: 'idx' };
-  const format = UPLOAD_FORMATS[type] ?? (/\.(jsonl|ndjson)$/i.test(filename ?? '') ? 'jsonl' : 'csv');
-  return { role: field === 'file' ? 'data' : null, format };
+  const format = type === 'text/plain' ? undefined : UPLOAD_FORMATS[type];
+  const byEnding = UPLOAD_ENDINGS.find(({ ending }) => ending.test(filename ?? ''))?.format;
+  return { role: field === 'file' ? 'data' : null, format: format ?? byEnding ?? UPLOAD_FORMATS[type] ?? 'csv' };
 }
 
 function sumBytes(files: readonly DatasetFile[]): number {

@@ -6,6 +6,7 @@ export const DATASET_ERROR_CODES = [
   'invalid_jsonl',
   'invalid_idx',
   'invalid_labels',
+  'invalid_text',
 ] as const;
 export type DatasetErrorCode = (typeof DATASET_ERROR_CODES)[number];
 

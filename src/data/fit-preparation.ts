@@ -1,13 +1,14 @@
 import type { Column } from '../spec/dataset.ts';
 import type { Input, Normalization, Target } from '../spec/job.ts';
-import type { Preparation, PreparedInput, PreparedTarget } from '../spec/preparation.ts';
-import type { Loss } from '../spec/training.ts';
+import { type Loss, takesRaw } from '../spec/loss.ts';
+import type { Preparation, PreparedInput, PreparedOutput, PreparedTarget } from '../spec/preparation.ts';
 import { getForm, type Table, UnusableColumnError } from './table.ts';
 
 /**
  * Fits the preparation of inputs and target to the training rows alone, so that nothing is learnt from held-out rows. Only the classes of a
  * category target come from the whole profile (`columns`): no label may be unknown.
- * With the loss binary_cross_entropy there is one logit for two classes, or one for each number column, which is not scaled then.
+ * What the outputs mean follows from the loss: binary_cross_entropy has one logit for two classes, or one for each number column, which is not
+ * scaled then; `dimensions` is the width of the first target's embedding.
  * Throws UnusableColumnError.
  */
 export function fitPreparation(
@@ -16,11 +17,29 @@ export function fitPreparation(
   target: Target,
   trainRows: Uint32Array,
   columns: readonly Column[],
-  options: { loss?: Loss['type'] } = {},
+  options: { loss?: Loss['type']; dimensions?: number; more?: readonly (Target & { loss: Pick<Loss, 'type'> })[] } = {},
 ): Preparation {
-  const isBinary = options.loss === 'binary_cross_entropy';
   const preparedInputs = inputs.map((input) => fitInput(table, input, trainRows));
-  const preparedTarget = fitTarget(table, target, trainRows, columns, isBinary);
+  const { more = [] } = options;
+  return {
+    inputs: preparedInputs,
+    inputWidth: preparedInputs.reduce((sum, input) => sum + widthOf(input), 0),
+    ...fitOutput(table, target, trainRows, columns, options.loss),
+    ...(options.dimensions !== undefined && { outputWidth: options.dimensions }),
+    ...(more.length > 0 && { more: more.map((one) => fitOutput(table, one, trainRows, columns, one.loss.type)) }),
+  };
+}
+
+function fitOutput(
+  table: Table,
+  target: Target,
+  trainRows: Uint32Array,
+  columns: readonly Column[],
+  loss: Loss['type'] | undefined,
+): PreparedOutput {
+  const link = loss === undefined ? undefined : LINKS[loss];
+  const isBinary = loss === 'binary_cross_entropy';
+  const preparedTarget = fitTarget(table, target, trainRows, columns, loss !== undefined && takesRaw(loss));
   if (isBinary && preparedTarget.type === 'category' && preparedTarget.classes.length !== 2) {
     const count = preparedTarget.classes.length;
     throw new UnusableColumnError(
@@ -29,28 +48,41 @@ export function fitPreparation(
     );
   }
   return {
-    inputs: preparedInputs,
     target: preparedTarget,
-    ...(isBinary && { link: 'sigmoid' as const }),
-    inputWidth: preparedInputs.reduce((sum, input) => sum + widthOf(input), 0),
-    outputWidth:
-      preparedTarget.type === 'number' ? preparedTarget.columns.length : isBinary ? 1 : preparedTarget.classes.length,
+    ...(link !== undefined && { link }),
+    outputWidth: widthOfTarget(preparedTarget, isBinary),
   };
 }
+
+function widthOfTarget(target: PreparedTarget, isBinary: boolean): number {
+  if (target.type === 'number') return target.columns.length;
+  return isBinary || target.type !== 'category' ? 1 : target.classes.length;
+}
+
+const LINKS: { [L in Loss['type']]?: NonNullable<PreparedOutput['link']> } = {
+  binary_cross_entropy: 'sigmoid',
+  poisson: 'exp',
+  kl_divergence: 'softmax',
+  hinge: 'scores',
+  contrastive: 'embedding',
+  triplet: 'embedding',
+};
 
 /** Numbers an input takes in the prepared vector. */
 export function widthOf(input: PreparedInput): number {
   switch (input.type) {
     case 'category':
-      return input.classes.length;
+      return input.encoding === 'index' ? 1 : input.classes.length;
     case 'image':
       return input.shape.reduce((product, size) => product * size, 1);
+    case 'text':
+      return input.context;
     default:
       return 1;
   }
 }
 
-function fitInput(table: Table, { column, type, normalize }: Input, rows: Uint32Array): PreparedInput {
+function fitInput(table: Table, { column, type, normalize, encoding }: Input, rows: Uint32Array): PreparedInput {
   switch (type) {
     case 'number': {
       const statistics = summarize(getForm(table, column, 'numbers'), rows);
@@ -64,7 +96,8 @@ function fitInput(table: Table, { column, type, normalize }: Input, rows: Uint32
       const { codes, classes } = getForm(table, column, 'category');
       const isSeen = new Uint8Array(classes.length);
       for (const row of rows) if (codes[row]! >= 0) isSeen[codes[row]!] = 1;
-      return { column, type, classes: classes.filter((_, code) => isSeen[code] === 1) };
+      const seen = classes.filter((_, code) => isSeen[code] === 1);
+      return { column, type, classes: seen, ...(encoding === 'index' && { encoding }) };
     }
     case 'image': {
       const { bytes, shape } = getForm(table, column, 'image');
@@ -72,6 +105,8 @@ function fitInput(table: Table, { column, type, normalize }: Input, rows: Uint32
       if (normalize === 'minmax') return { column, type, shape, scale: 1 / 255, shift: 0 };
       return { column, type, shape, ...fitScale(summarizeBytes(bytes, shape, rows), normalize) };
     }
+    case 'text':
+      throw new UnusableColumnError(column, 'is text, and not a number, category, boolean or image');
   }
 }
 
@@ -80,7 +115,7 @@ function fitTarget(
   target: Target,
   rows: Uint32Array,
   columns: readonly Column[],
-  isBinary: boolean,
+  isRaw: boolean,
 ): PreparedTarget {
   if (target.type === 'category') {
     const name = target.columns[0]!;
@@ -92,7 +127,7 @@ function fitTarget(
     type: 'number',
     columns: target.columns.map((column) => {
       const statistics = summarize(getForm(table, column, 'numbers'), rows);
-      return { column, ...fitScale(statistics, isBinary ? 'none' : target.normalize) };
+      return { column, ...fitScale(statistics, isRaw ? 'none' : target.normalize) };
     }),
   };
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { addAbortSignal, Readable } from 'node:stream';
 import type { DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import type { Storage } from '../storage/storage.ts';
-import { fail } from './dataset-error.ts';
+import { type DatasetErrorCode, fail } from './dataset-error.ts';
 import type { DatasetProfile } from './profile-dataset.ts';
 import { profileStoredFiles } from './profile-stored.ts';
 
@@ -11,6 +11,14 @@ export const FILE_ROLES: Record<DatasetFormat, readonly DatasetFile['role'][]> =
   csv: ['data'],
   jsonl: ['data'],
   idx: ['images', 'labels'],
+  text: ['data'],
+};
+
+const WRONG_FILES: Record<DatasetFormat, DatasetErrorCode> = {
+  csv: 'invalid_csv',
+  jsonl: 'invalid_jsonl',
+  idx: 'invalid_idx',
+  text: 'invalid_text',
 };
 
 export class DatasetTooLargeError extends Error {
@@ -96,9 +104,13 @@ export function orderFiles(format: DatasetFormat, files: readonly DatasetFile[])
   const roles = FILE_ROLES[format];
   const found = roles.map((role) => files.find((file) => file.role === role));
   if (files.length !== roles.length || found.includes(undefined)) {
-    const code = format === 'idx' ? 'invalid_idx' : format === 'csv' ? 'invalid_csv' : 'invalid_jsonl';
     const given = files.map((file) => file.role).join(' and ') || 'none';
-    fail(code, { line: null }, `the files given are ${given}`, `${format} has ${roles.join(' and ')}, each once`);
+    fail(
+      WRONG_FILES[format],
+      { line: null },
+      `the files given are ${given}`,
+      `${format} has ${roles.join(' and ')}, each once`,
+    );
   }
   return found as DatasetFile[];
 }

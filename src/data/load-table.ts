@@ -1,23 +1,13 @@
-import { createHash } from 'node:crypto';
 import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import type { Input, Target } from '../spec/job.ts';
 import type { Storage } from '../storage/storage.ts';
 import { orderFiles } from './ingest-dataset.ts';
 import { type ColumnLoader, openLoader } from './load-column.ts';
+import { openVerified } from './open-verified.ts';
 import { readCsv } from './read-csv.ts';
 import { readIdx } from './read-idx.ts';
 import { readJsonl } from './read-jsonl.ts';
 import { type ColumnForm, type Table, type TableColumn, UnusableColumnError } from './table.ts';
-
-/** The stored bytes are not those that were uploaded. */
-export class DamagedDatasetError extends Error {
-  readonly code = 'dataset_damaged';
-  readonly key: string;
-  constructor(key: string) {
-    super(`the dataset's file at ${key} is not what was uploaded: its sha256 differs`);
-    this.key = key;
-  }
-}
 
 export interface LoadTableRequest {
   format: DatasetFormat;
@@ -27,6 +17,8 @@ export interface LoadTableRequest {
   storage: Storage;
   inputs: readonly Input[];
   target: Target;
+  /** further targets */
+  more?: readonly Target[] | undefined;
   /** rows of the profile; where they are not given, room grows as rows come */
   rows?: number;
 }
@@ -38,7 +30,7 @@ export interface LoadTableRequest {
 export async function loadTable(request: LoadTableRequest): Promise<Table> {
   const { format, columns, storage } = request;
   const files = orderFiles(format, request.files);
-  const forms = listForms(request.inputs, request.target);
+  const forms = listForms(request.inputs, [request.target, ...(request.more ?? [])]);
   const found = [...forms].map(([name, wanted]) => {
     const column = columns.find((candidate) => candidate.name === name);
     if (column === undefined) throw new UnusableColumnError(name, 'is not in the dataset');
@@ -64,14 +56,15 @@ export async function loadTable(request: LoadTableRequest): Promise<Table> {
 }
 
 /** Forms in which each column is needed. */
-function listForms(inputs: readonly Input[], target: Target): Map<string, ColumnForm[]> {
+function listForms(inputs: readonly Input[], targets: readonly Target[]): Map<string, ColumnForm[]> {
   const forms = new Map<string, ColumnForm[]>();
-  const add = (name: string, form: ColumnForm) => {
+  const add = (name: string, form: ColumnForm | 'text' | 'next_token') => {
+    if (form === 'text' || form === 'next_token') throw new UnusableColumnError(name, 'is not a corpus');
     const wanted = forms.get(name) ?? [];
     if (!wanted.includes(form)) forms.set(name, [...wanted, form]);
   };
   for (const { column, type } of inputs) add(column, type);
-  for (const column of target.columns) add(column, target.type);
+  for (const { columns, type } of targets) for (const column of columns) add(column, type);
   return forms;
 }
 
@@ -157,13 +150,4 @@ async function loadBytes(file: DatasetFile, role: 'images' | 'labels', storage: 
     },
   });
   return { rows, shape, elements };
-}
-
-async function* openVerified(file: DatasetFile, storage: Storage): AsyncGenerator<Uint8Array> {
-  const hash = createHash('sha256');
-  for await (const piece of (await storage.read(file.key)) as AsyncIterable<Uint8Array>) {
-    hash.update(piece);
-    yield piece;
-  }
-  if (hash.digest('hex') !== file.sha256) throw new DamagedDatasetError(file.key);
 }

@@ -1,6 +1,6 @@
 import { closest } from 'fastest-levenshtein';
 import { type RowMistake, RowsError } from '../spec/prediction.ts';
-import type { Preparation, PreparedInput } from '../spec/preparation.ts';
+import { outputsOf, type Preparation, type PreparedInput } from '../spec/preparation.ts';
 import { widthOf } from './fit-preparation.ts';
 
 /** More than these are not collected: the answer must stay readable. */
@@ -12,10 +12,13 @@ const MOST_MISTAKES = 1000;
  * Throws RowsError with all mistakes: unknown_column, invalid_type, not_finite, wrong_length, out_of_range.
  */
 export function prepareRows(rows: readonly Record<string, unknown>[], preparation: Preparation): Float32Array {
-  const { inputs, target, inputWidth } = preparation;
+  const { inputs, inputWidth } = preparation;
   const names = inputs.map(({ column }) => column);
   const known = new Set(names);
-  for (const { column } of target.type === 'number' ? target.columns : [target]) known.add(column);
+  for (const { output } of outputsOf(preparation)) {
+    const { target } = output;
+    for (const { column } of target.type === 'number' ? target.columns : [target]) known.add(column);
+  }
   const codes = new Map(
     inputs.flatMap((input) =>
       input.type === 'category' ? [[input.column, new Map(input.classes.map((name, place) => [name, place]))]] : [],
@@ -91,11 +94,14 @@ function writeValue(
         return ['not_finite', `${JSON.stringify(input.column)} is not finite`, 'a class'];
       }
       const place = codes!.get(String(value));
-      if (place !== undefined) y[place] = 1;
+      if (input.encoding === 'index') y[0] = place === undefined ? 0 : 1 + place;
+      else if (place !== undefined) y[place] = 1;
       return null;
     }
     case 'image':
       return writeImage(input, value, y);
+    case 'text':
+      throw new Error('texts are prepared token by token');
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Preparation, PreparedInput } from '../spec/preparation.ts';
+import type { Preparation, PreparedInput, PreparedOutput, PreparedTarget } from '../spec/preparation.ts';
 import { widthOf } from './fit-preparation.ts';
 import { getForm, type Table, UnusableColumnError } from './table.ts';
 
@@ -6,28 +6,41 @@ import { getForm, type Table, UnusableColumnError } from './table.ts';
 export interface PreparedPlan {
   features: /** raw bytes; what reads them computes byte·scale + shift. `shape`: height, width, channels */
   { kind: 'u8'; width: number; scale: number; shift: number; shape: number[] } | { kind: 'f32'; width: number };
-  target: { kind: 'labels' } | { kind: 'values'; width: number };
+  target: TargetPlan;
+  /** of the further targets */
+  more: TargetPlan[];
 }
+
+export type TargetPlan = { kind: 'labels' } | { kind: 'values'; width: number };
 
 /** Images alone stay bytes, a quarter of the memory; everything else becomes f32. */
 export function planPrepared(preparation: Preparation): PreparedPlan {
-  const { inputs, target, inputWidth, outputWidth, link } = preparation;
+  const { inputs, inputWidth, more = [] } = preparation;
   const [only] = inputs;
   const features: PreparedPlan['features'] =
     inputs.length === 1 && only!.type === 'image'
       ? { kind: 'u8', width: inputWidth, scale: only!.scale, shift: only!.shift, shape: only!.shape }
       : { kind: 'f32', width: inputWidth };
-  const isLabels = target.type === 'category' && link !== 'sigmoid';
-  return { features, target: isLabels ? { kind: 'labels' } : { kind: 'values', width: outputWidth } };
+  return { features, target: planTarget(preparation), more: more.map(planTarget) };
 }
 
-export interface PreparedArrays {
-  /** (rows, inputWidth): bytes where the plan says u8 */
-  features: Uint8Array | Float32Array;
+function planTarget({ target, outputWidth, link }: PreparedOutput): TargetPlan {
+  const isLabels = target.type === 'category' && link !== 'sigmoid';
+  return isLabels ? { kind: 'labels' } : { kind: 'values', width: outputWidth };
+}
+
+export interface TargetArrays {
   /** (rows) */
   labels?: Int32Array;
   /** (rows, outputWidth) */
   values?: Float32Array;
+}
+
+export interface PreparedArrays extends TargetArrays {
+  /** (rows, inputWidth): bytes where the plan says u8 */
+  features: Uint8Array | Float32Array;
+  /** of the further targets */
+  more?: readonly TargetArrays[];
 }
 
 /**
@@ -47,7 +60,10 @@ export function writePrepared(table: Table, preparation: Preparation, into: Prep
       offset += widthOf(input);
     }
   }
-  writeTarget(table, preparation, plan.target, into);
+  writeTarget(table, preparation.target, plan.target, into);
+  preparation.more?.forEach(({ target }, i) => {
+    writeTarget(table, target, plan.more[i]!, into.more?.[i] ?? {});
+  });
 }
 
 /** Fills columns `offset`… of y (rows, width). */
@@ -77,6 +93,11 @@ function writeInput(
     case 'category': {
       const { codes, classes } = getForm(table, input.column, 'category');
       const places = matchClasses(classes, input.classes);
+      if (input.encoding === 'index') {
+        for (let row = 0, at = offset; row < rows; row++, at += width)
+          y[at] = codes[row] === -1 ? 0 : 1 + places[codes[row]!]!;
+        return;
+      }
       const count = input.classes.length;
       for (let row = 0, at = offset; row < rows; row++, at += width) {
         y.fill(0, at, at + count);
@@ -96,7 +117,7 @@ function writeInput(
   }
 }
 
-function writeTarget(table: Table, { target }: Preparation, plan: PreparedPlan['target'], into: PreparedArrays): void {
+function writeTarget(table: Table, target: PreparedTarget, plan: TargetPlan, into: TargetArrays): void {
   const { rows } = table;
   const y = plan.kind === 'labels' ? into.labels : into.values;
   if (y === undefined) throw new RangeError(`the target goes into ${plan.kind}, which are not given`);
@@ -118,6 +139,7 @@ function writeTarget(table: Table, { target }: Preparation, plan: PreparedPlan['
     }
     return;
   }
+  if (target.type !== 'number') throw new Error(`${target.type} is no target of a table`);
   target.columns.forEach(({ column, scale, shift }, offset) => {
     const numbers = getForm(table, column, 'numbers');
     for (let row = 0, at = offset; row < rows; row++, at += width) {

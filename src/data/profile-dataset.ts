@@ -2,6 +2,7 @@ import type { Column, DatasetFile, DatasetFormat, Profile } from '../spec/datase
 import { isMissing, parseBoolean } from './cell.ts';
 import { fail } from './dataset-error.ts';
 import { ColumnProfile, DistinctBudget } from './profile-column.ts';
+import { profileText } from './profile-text.ts';
 import { readCsv } from './read-csv.ts';
 import { readIdx } from './read-idx.ts';
 import { type JsonValue, readJsonl } from './read-jsonl.ts';
@@ -33,6 +34,8 @@ export async function profileDataset(
       return profileJsonl(open('data'));
     case 'idx':
       return profileIdx(open('images'), open('labels'));
+    case 'text':
+      return profileText(open('data'));
   }
 }
 

@@ -106,7 +106,7 @@ function findRecordEnds(piece: Buffer, quotes: boolean, startsInside: boolean) {
 }
 
 /** Joins the first pieces until there are 4 bytes, so that marks at the start are seen whole; leaves out empty ones. */
-async function* joinStart(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+export async function* joinStart(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   let start: Buffer | null = Buffer.alloc(0);
   for await (const piece of source) {
     const bytes = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
@@ -123,7 +123,7 @@ async function* joinStart(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buf
 }
 
 /** Takes a byte order mark of UTF-8 away; refuses what is known not to be text by its first bytes. */
-function checkStart(bytes: Buffer): Buffer {
+export function checkStart(bytes: Buffer): Buffer {
   const [a, b, c] = bytes;
   if (a === 0xef && b === 0xbb && c === 0xbf) return bytes.subarray(3);
   const refuse = (detail: string, expected: string) =>
@@ -157,7 +157,7 @@ function checkText(bytes: Buffer, line: number): void {
 }
 
 /** Position of the first byte that no valid text goes on with, by halving. */
-function findInvalidUtf8(bytes: Buffer): number {
+export function findInvalidUtf8(bytes: Buffer): number {
   let valid = 0;
   let wrong = bytes.length;
   // A prefix may end inside a character, so it counts as valid when cutting up to 3 bytes more makes it so.

@@ -1,4 +1,4 @@
-import { and, desc, eq } from 'drizzle-orm';
+import { and, desc, eq, inArray } from 'drizzle-orm';
 import type { Database, Executor } from './client.ts';
 import { checkpoints } from './schema.ts';
 
@@ -44,4 +44,18 @@ export async function getCheckpointById(db: Database, tenant: string, id: string
     .from(checkpoints)
     .where(and(eq(checkpoints.id, id), eq(checkpoints.tenant, tenant)));
   return row ?? null;
+}
+
+/**
+ * Of files whose rows were deleted, those that no other row needs: a job that was tried again shares them. Ask with a statement of its own after the
+ * delete, in the same transaction.
+ */
+export async function findUnusedFiles(executor: Executor, storageKeys: readonly string[]): Promise<string[]> {
+  if (storageKeys.length === 0) return [];
+  const used = await executor
+    .select({ key: checkpoints.storageKey })
+    .from(checkpoints)
+    .where(inArray(checkpoints.storageKey, [...storageKeys]));
+  const keys = new Set(used.map(({ key }) => key));
+  return storageKeys.filter((key) => !keys.has(key));
 }

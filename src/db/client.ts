@@ -34,8 +34,8 @@ export type Executor = Database['orm'] | Transaction;
 /** The client waits this much longer than the server's own limit, for a server that has stopped answering at all. */
 const QUERY_TIMEOUT_MARGIN_MS = 5_000;
 
-/** Opens a pool; connects when first used. A connection lost while idle is logged and replaced. */
-export function openDatabase(url: string, options: DatabaseOptions = {}): Database {
+/** A pool that connects when first used. A connection lost while idle is logged and replaced. */
+export function createPool(url: string, options: DatabaseOptions): pg.Pool {
   const { logger, maxConnections = 10, connectTimeoutMs = 5_000, statementTimeoutMs = 30_000 } = options;
   const pool = new pg.Pool({
     connectionString: url,
@@ -48,6 +48,12 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
     application_name: 'trainyard',
   });
   pool.on('error', (err) => logger?.warn({ err }, 'a database connection was lost while idle'));
+  return pool;
+}
+
+/** The database with the rights of the URL's user: beyond tenants. What is done for a tenant goes through `openTenantDatabases`. */
+export function openDatabase(url: string, options: DatabaseOptions = {}): Database {
+  const pool = createPool(url, options);
   let closing: Promise<void> | undefined;
   return {
     url,

@@ -52,17 +52,3 @@ export function listJobs(db: Database, tenant: string, filter: JobFilter): Promi
     .orderBy(desc(jobs.createdAt), desc(jobs.id))
     .limit(limit);
 }
-
-/** Place in the queue, 1 is next: the larger priority first, then who has waited longest. null unless the job is queued. */
-export async function queuePosition(db: Database, jobId: string): Promise<number | null> {
-  const { rows } = await db.pool.query<{ position: number }>(
-    `select (
-       select count(*)::int from jobs ahead
-       where ahead.status = 'queued'
-         and (-ahead.priority, ahead.queued_at, ahead.id) <= (-job.priority, job.queued_at, job.id)
-     ) as position
-     from jobs job where job.id = $1 and job.status = 'queued'`,
-    [jobId],
-  );
-  return rows[0]?.position ?? null;
-}

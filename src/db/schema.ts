@@ -8,12 +8,14 @@ import {
   index,
   integer,
   jsonb,
+  pgPolicy,
   pgTable,
   primaryKey,
   text,
   timestamp,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
+import type { Scope } from '../spec/api-key.ts';
 import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import type {
   EventType,
@@ -35,11 +37,20 @@ import type { DeliveredEvent, DeliveryStatus, DeliveryTry, DisabledReason, Webho
  * - run epoch: grows by one with every claim; every write of an attempt carries it, and changes nothing once it is stale (the fence).
  * - lease: until when the claiming worker may be believed alive; renewed by its heartbeat, by the database's clock.
  * - dispatch number: grows with every message put on the queue for the job, so that no message id is used twice.
+ * - turn: which tenant's job is taken up next.
  * - outbox: what must be told to the queue, written in the transaction that makes it true.
  */
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 });
 const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
+
+/** Rows of the tenant that the connection acts for; nobody acts for none. Policies bind the API's role, not the tables' owner (see tenants.ts). */
+const ownRows = () => pgPolicy('own_rows', { using: sql`tenant = (select current_setting('trainyard.tenant', true))` });
+/** Rows of a job that can be seen. */
+const rowsOfOwnJobs = (table: string) =>
+  pgPolicy('rows_of_own_jobs', {
+    using: sql.raw(`exists (select from jobs where jobs.id = ${table}.job_id)`),
+  });
 
 export const datasets = pgTable(
   'datasets',
@@ -56,14 +67,26 @@ export const datasets = pgTable(
     preview: jsonb('preview').$type<Record<string, unknown>[]>().notNull(),
     createdAt: at('created_at').notNull().defaultNow(),
     deletedAt: at('deleted_at'),
+    /** null with deleted_at: there may be files left */
+    filesRemovedAt: at('files_removed_at'),
   },
-  (t) => [index('datasets_tenant_created').on(t.tenant, t.createdAt, t.id)],
+  (t) => [
+    index('datasets_tenant_created').on(t.tenant, t.createdAt, t.id),
+    index('datasets_deleted').on(t.deletedAt).where(sql`deleted_at is not null and files_removed_at is null`),
+    ownRows(),
+  ],
 );
 
 export interface Transition {
   status: JobStatus;
   at: string;
   reason: string | null;
+}
+
+/** The job that this one was made from. */
+export interface JobOrigin {
+  job_id: string;
+  by: 'retry' | 'clone';
 }
 
 export interface Condition {
@@ -103,6 +126,13 @@ export const jobs = pgTable(
     dispatchNumber: integer('dispatch_number').notNull().default(0),
     eventSequence: bigint('event_sequence', { mode: 'number' }).notNull().default(0),
     cancelRequestedAt: at('cancel_requested_at'),
+    /** not before; null: at once */
+    startAt: at('start_at'),
+    /** seconds of training over all attempts, as far as they were reported */
+    trainedSeconds: doublePrecision('trained_seconds').notNull().default(0),
+    origin: jsonb('origin').$type<JobOrigin>(),
+    /** of the request that posted it, where requests are traced (W3C Trace Context) */
+    traceparent: text('traceparent'),
     createdAt: at('created_at').notNull().defaultNow(),
     queuedAt: at('queued_at').notNull().defaultNow(),
     startedAt: at('started_at'),
@@ -111,10 +141,14 @@ export const jobs = pgTable(
   },
   (t) => [
     index('jobs_tenant_created').on(t.tenant, t.createdAt, t.id),
-    index('jobs_queued').on(t.priority.desc(), t.queuedAt, t.id).where(sql`status = 'queued'`),
-    index('jobs_leased').on(t.leaseUntil).where(sql`status in ('running', 'cancelling')`),
+    index('jobs_turns').on(t.tenant, t.priority.desc().nullsFirst(), t.queuedAt, t.id).where(sql`status = 'queued'`),
+    index('jobs_held').on(t.leaseUntil).where(sql`status in ('running', 'pausing', 'cancelling')`),
+    index('jobs_tenant_held').on(t.tenant).where(sql`status in ('running', 'pausing', 'cancelling')`),
+    index('jobs_begun_from').on(sql`(spec->'model'->>'from')`).where(sql`spec->'model'->>'from' is not null`),
     index('jobs_metadata').using('gin', t.metadata),
+    index('jobs_finished').on(t.finishedAt, t.id).where(sql`finished_at is not null`),
     index('jobs_dataset').on(t.datasetId, t.createdAt),
+    ownRows(),
   ],
 );
 
@@ -131,7 +165,11 @@ export const jobEvents = pgTable(
     at: at('at').notNull().defaultNow(),
     data: jsonb('data').$type<Record<string, unknown>>().notNull(),
   },
-  (t) => [primaryKey({ columns: [t.jobId, t.sequence] }), uniqueIndex('job_events_once').on(t.jobId, t.onceKey)],
+  (t) => [
+    primaryKey({ columns: [t.jobId, t.sequence] }),
+    uniqueIndex('job_events_once').on(t.jobId, t.onceKey),
+    rowsOfOwnJobs('job_events'),
+  ],
 );
 
 export const jobMetrics = pgTable(
@@ -146,7 +184,7 @@ export const jobMetrics = pgTable(
     epoch: integer('epoch').notNull(),
     value: doublePrecision('value').notNull(),
   },
-  (t) => [primaryKey({ columns: [t.jobId, t.name, t.split, t.step] })],
+  (t) => [primaryKey({ columns: [t.jobId, t.name, t.split, t.step] }), rowsOfOwnJobs('job_metrics')],
 );
 
 export const checkpoints = pgTable(
@@ -168,11 +206,13 @@ export const checkpoints = pgTable(
     isLatest: boolean('is_latest').notNull(),
     /** it was recorded as the latest, so it holds all a resume needs; the others are weights alone */
     resumable: boolean('resumable').notNull(),
+    /** step of the best weights when this one was written: a resume from it needs them as well */
+    bestStep: bigint('best_step', { mode: 'number' }),
     /** fitted preparation of inputs and target: enough to predict from raw rows */
     preparation: jsonb('preparation').$type<Preparation>().notNull(),
     createdAt: at('created_at').notNull().defaultNow(),
   },
-  (t) => [index('checkpoints_job').on(t.jobId, t.step)],
+  (t) => [index('checkpoints_job').on(t.jobId, t.step), index('checkpoints_file').on(t.storageKey), ownRows()],
 );
 
 export const outbox = pgTable(
@@ -183,15 +223,89 @@ export const outbox = pgTable(
     dispatchNumber: integer('dispatch_number').notNull(),
     priority: integer('priority').notNull().default(0),
     createdAt: at('created_at').notNull().defaultNow(),
+    /** a delayed start: the queue is rung then */
+    notBefore: at('not_before').notNull().defaultNow(),
     attempts: integer('attempts').notNull().default(0),
     sentAt: at('sent_at'),
   },
   (t) => [
-    index('outbox_unsent').on(t.id).where(sql`sent_at is null`),
+    index('outbox_due').on(t.notBefore, t.id).where(sql`sent_at is null`),
     index('outbox_sent').on(t.sentAt).where(sql`sent_at is not null`),
     uniqueIndex('outbox_message').on(t.jobId, t.dispatchNumber),
   ],
 );
+
+/** Who may ask. Of a key only its SHA-256 is kept: 256 random bits need no slow hash. */
+export const apiKeys = pgTable(
+  'api_keys',
+  {
+    id: text('id').primaryKey(),
+    tenant: text('tenant').notNull(),
+    name: text('name').notNull(),
+    hash: bytea('hash').notNull(),
+    /** its last characters, by which people know it again */
+    hint: text('hint').notNull(),
+    scopes: jsonb('scopes').$type<Scope[]>().notNull(),
+    createdAt: at('created_at').notNull().defaultNow(),
+    expiresAt: at('expires_at'),
+    revokedAt: at('revoked_at'),
+    /** to the minute */
+    lastUsedAt: at('last_used_at'),
+  },
+  (t) => [
+    uniqueIndex('api_keys_hash').on(t.hash),
+    index('api_keys_tenant_created').on(t.tenant, t.createdAt, t.id),
+    ownRows(),
+  ],
+);
+
+/** What a tenant may have where it differs from the configuration; null: as the configuration says. */
+export const tenantLimits = pgTable('tenant_limits', {
+  tenant: text('tenant').primaryKey(),
+  datasetBytes: bigint('dataset_bytes', { mode: 'number' }),
+  /** jobs that have not ended */
+  openJobs: integer('open_jobs'),
+  requestsPerMinute: integer('requests_per_minute'),
+});
+
+/** First answers to requests with an Idempotency-Key, for 24 hours. */
+export const idempotencyKeys = pgTable(
+  'idempotency_keys',
+  {
+    tenant: text('tenant').notNull(),
+    key: text('key').notNull(),
+    /** of the attempt that is at work, or has answered: the fence against one that was thought dead */
+    attempt: text('attempt').notNull(),
+    /** SHA-256 of method, address and body; null until an upload's digest is known */
+    fingerprint: text('fingerprint'),
+    /** an attempt that is silent for longer is taken for dead */
+    leaseUntil: at('lease_until').notNull(),
+    answer: jsonb('answer').$type<StoredAnswer>(),
+    createdAt: at('created_at').notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.tenant, t.key] }), index('idempotency_keys_created').on(t.createdAt), ownRows()],
+);
+
+export interface StoredAnswer {
+  status: number;
+  headers: Record<string, string>;
+  /** as it was sent */
+  body: string;
+}
+
+/** When a job of the tenant was last taken up: of tenants with equally many running jobs, the one who waits longest is next. */
+export const tenantTurns = pgTable('tenant_turns', {
+  tenant: text('tenant').primaryKey(),
+  claimedAt: at('claimed_at').notNull(),
+});
+
+export interface WorkerFigures {
+  memory_bytes: number;
+  /** user and system, since the process started */
+  cpu_s: number;
+  /** since the report before */
+  event_loop_delay_max_s: number;
+}
 
 export const workers = pgTable('workers', {
   id: text('id').primaryKey(),
@@ -200,6 +314,8 @@ export const workers = pgTable('workers', {
   kernels: text('kernels').notNull(),
   threads: integer('threads').notNull(),
   jobId: text('job_id'),
+  /** of its process, with the heartbeat; null until the first */
+  figures: jsonb('figures').$type<WorkerFigures>(),
   startedAt: at('started_at').notNull().defaultNow(),
   seenAt: at('seen_at').notNull().defaultNow(),
 });
@@ -228,7 +344,7 @@ export const webhooks = pgTable(
     createdAt: at('created_at').notNull().defaultNow(),
     updatedAt: at('updated_at').notNull().defaultNow(),
   },
-  (t) => [index('webhooks_tenant_created').on(t.tenant, t.createdAt, t.id)],
+  (t) => [index('webhooks_tenant_created').on(t.tenant, t.createdAt, t.id), ownRows()],
 );
 
 /** What must be told to webhooks, written in the transaction of the event: an outbox of its own, and the log of deliveries once it is told. */
@@ -259,5 +375,6 @@ export const webhookDeliveries = pgTable(
     index('webhook_deliveries_log').on(t.webhookId, t.createdAt, t.id),
     index('webhook_deliveries_pending').on(t.webhookId, t.nextAttemptAt).where(sql`status = 'pending'`),
     index('webhook_deliveries_created').on(t.createdAt),
+    ownRows(),
   ],
 );

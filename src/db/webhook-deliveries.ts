@@ -162,6 +162,8 @@ export function recordTry(
 ): Promise<boolean> {
   const { status, tried, responseBody, nextAttemptSeconds = 0, disable = null } = outcome;
   return db.orm.transaction(async (tx) => {
+    // the webhook first, as when it is deleted with its deliveries: two that lock in different orders could wait for each other
+    await tx.select({ id: webhooks.id }).from(webhooks).where(eq(webhooks.id, delivery.webhookId)).for('no key update');
     const [row] = await tx
       .update(webhookDeliveries)
       .set({

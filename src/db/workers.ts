@@ -1,6 +1,6 @@
 import { asc, eq, lt, sql } from 'drizzle-orm';
 import type { Database } from './client.ts';
-import { workers } from './schema.ts';
+import { type WorkerFigures, workers } from './schema.ts';
 
 export type WorkerRow = typeof workers.$inferSelect;
 export type NewWorker = Pick<WorkerRow, 'id' | 'host' | 'pid' | 'kernels' | 'threads'>;
@@ -18,9 +18,14 @@ export async function registerWorker(db: Database, worker: NewWorker): Promise<v
     });
 }
 
-/** Says that the worker lives, and what it runs. */
-export async function touchWorker(db: Database, id: string, jobId: string | null): Promise<void> {
-  await db.orm.update(workers).set({ seenAt: sql`now()`, jobId }).where(eq(workers.id, id));
+/** Says that the worker lives, what it runs, and how its process is. */
+export async function touchWorker(
+  db: Database,
+  id: string,
+  jobId: string | null,
+  figures: WorkerFigures | null = null,
+): Promise<void> {
+  await db.orm.update(workers).set({ seenAt: sql`now()`, jobId, figures }).where(eq(workers.id, id));
 }
 
 /** Those seen within the last `withinSeconds`, by the database's clock; the oldest first. */

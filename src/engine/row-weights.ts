@@ -8,13 +8,15 @@ export interface RowWeightsDescription {
   /** (rows, positions); null for a target of values */
   labels: Int32Array | null;
   positions: number;
+  /** labels from one row’s first to the next’s */
+  stride: number;
   classWeights: readonly number[] | null;
   ignored: number;
 }
 
 /** Σ of the weights of rows order[first … first + rows), in that order */
 export function sumRowWeights(
-  { samples, labels, positions, classWeights, ignored }: RowWeightsDescription,
+  { samples, labels, positions, stride, classWeights, ignored }: RowWeightsDescription,
   order: Uint32Array,
   first: number,
   rows: number,
@@ -25,7 +27,7 @@ export function sumRowWeights(
     let weight = 1;
     if (labels !== null) {
       weight = 0;
-      for (let p = row * positions; p < (row + 1) * positions; p++) {
+      for (let p = row * stride; p < row * stride + positions; p++) {
         const label = labels[p]!;
         if (label !== ignored) weight += classWeights === null ? 1 : classWeights[label]!;
       }

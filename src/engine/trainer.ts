@@ -7,9 +7,8 @@ import type { CompiledKernels } from './kernels/load.ts';
 import type { Parameter } from './layers/context.ts';
 import { type LayerDescription, ModelBuilder } from './layers/layer.ts';
 import { clipByNorm, clipByValue } from './ops/clipping.ts';
-import { multiply } from './ops/elementwise.ts';
 import { gather, parameter, rowOrder, table } from './ops/leaves.ts';
-import { classWeightsOf, correct, ignoredLabel, type LossDescription, meanRows, rowLoss } from './ops/losses.ts';
+import { classWeightsOf, ignoredLabel, type LossDescription, meanRows } from './ops/losses.ts';
 import { accumulate, addAccumulated } from './optimizers/accumulation.ts';
 import { type AveragingDescription, averageWeights, createTrainedWeights } from './optimizers/averaging.ts';
 import { COMMON_BLOCK, hyperBlockOf, type ParameterGroup } from './optimizers/groups.ts';
@@ -26,6 +25,7 @@ import { type Vector, VectorSpace } from './optimizers/search/vectors.ts';
 import { compile, countFlops, type ProgramSource } from './plan/compile.ts';
 import { type Seed, STREAM, seedOf } from './random.ts';
 import { type RowWeightsDescription, sumRowWeights } from './row-weights.ts';
+import { type HeadDescription, type TargetDescription, Targets, targetName } from './targets.ts';
 import type { Batch } from './team/runner.ts';
 import { Team, type TeamOptions } from './team/team.ts';
 
@@ -35,8 +35,12 @@ export interface RowsDescription {
   features:
     | { dims: readonly number[]; element: 'f32' }
     | { dims: readonly number[]; element: 'u8'; scale: number; shift: number };
-  /** labels: one class index a row, or one for each of its `positions` (i32); values: `width` numbers a row (f32) */
-  target: { kind: 'labels'; positions?: number } | { kind: 'values'; width: number };
+  /**
+   * Elements of features, and of labels, from the beginning of one row to that of the next; left out: rows follow each other. 1: rows are windows
+   * over a sequence, one from each of its elements on.
+   */
+  stride?: number;
+  target: TargetDescription;
   /** whether each row has a weight of its own, its factor in the loss */
   weighted?: boolean;
   /** length of the order in which training takes rows, and of the one evaluation does */
@@ -49,6 +53,8 @@ export interface TrainerDescription {
   /** all layers, the output layer last */
   layers: readonly LayerDescription[];
   loss: LossDescription;
+  /** targets besides the first; a row's loss is the weighted sum */
+  heads?: readonly HeadDescription[];
   optimizer: OptimizerDescription | SearchDescription;
   /** the first that matches a parameter has it; MAX_PARAMETER_GROUPS at most */
   parameterGroups?: readonly ParameterGroup[];
@@ -83,6 +89,8 @@ export interface Evaluation {
   loss: number;
   /** share of right answers, whatever the rows’ weights; null unless there are classes */
   accuracy: number | null;
+  /** of each target by itself, the first among them; empty where there is but one */
+  targets: { loss: number; accuracy: number | null }[];
 }
 
 /**
@@ -114,9 +122,13 @@ export class Trainer {
   readonly #correct: Float32Array | null;
   /** null: every row counts for 1 */
   readonly #weights: RowWeightsDescription | null;
+  /** of a further target's loss */
+  readonly #sampleWeights: RowWeightsDescription | null;
   /** what counts of a row's answers; null: all of them */
   readonly #counted: RowWeightsDescription | null;
   readonly #orders: { train: Uint32Array; evaluate: Uint32Array };
+  /** of every target: losses of rows, and right answers */
+  readonly #ofTargets: { losses: Float32Array; correct: Float32Array | null }[];
   #batchWeight = 0;
   readonly outputWidth: number;
   /** of the update that is being made: what `#writeBlocks` writes when every thread has left the last one */
@@ -171,22 +183,30 @@ export class Trainer {
     this.#evaluationRows = built.evaluate.maxRows;
     this.#rowLosses = this.team.output('evaluate', 'rowLosses', this.#evaluationRows);
     this.#outputs = this.team.output('evaluate', 'outputs', this.#evaluationRows * built.outputWidth);
-    this.#correct =
-      'correct' in built.evaluate.outputs ? this.team.output('evaluate', 'correct', this.#evaluationRows) : null;
+    const scores = (name: string) =>
+      name in built.evaluate.outputs ? this.team.output('evaluate', name, this.#evaluationRows) : null;
+    this.#correct = scores('correct');
+    this.#ofTargets = Array.from({ length: built.targets }, (_, i) => ({
+      losses: scores(`losses${i}`)!,
+      correct: scores(`correct${i}`),
+    }));
     this.#orders = { train: this.trainOrder, evaluate: this.evaluationOrder };
     const { rows, loss } = description;
     const classWeights = classWeightsOf(loss);
     if (classWeights !== null) this.tensor('classWeights').set(classWeights);
     const samples = rows.weighted === true ? this.weights : null;
     const ignored = ignoredLabel(loss);
+    const positions = rows.target.kind === 'labels' ? (rows.target.positions ?? 1) : 1;
     const answers: RowWeightsDescription = {
       samples: null,
       labels: rows.target.kind === 'labels' ? this.labels : null,
-      positions: rows.target.kind === 'labels' ? (rows.target.positions ?? 1) : 1,
+      positions,
+      stride: rows.stride ?? positions,
       classWeights: null,
       ignored,
     };
     this.#counted = ignored === NO_LABEL ? null : answers;
+    this.#sampleWeights = samples === null ? null : { ...answers, labels: null, samples };
     this.#weights =
       samples === null && classWeights === null && this.#counted === null
         ? null
@@ -214,6 +234,15 @@ export class Trainer {
 
   get values(): Float32Array {
     return this.team.floats('target');
+  }
+
+  /** Labels or values of a further target, counted from 0. */
+  headLabels(i: number): Int32Array {
+    return this.team.integers(targetName(i + 1));
+  }
+
+  headValues(i: number): Float32Array {
+    return this.team.floats(targetName(i + 1));
   }
 
   /** One a row, where rows are weighted: not negative. */
@@ -366,12 +395,17 @@ export class Trainer {
   ): Evaluation {
     let loss = 0;
     let right = 0;
+    const sums = this.#ofTargets.map(() => ({ loss: 0, right: 0 }));
     for (let done = 0; done < rows; done += this.#evaluationRows) {
       const part = Math.min(this.#evaluationRows, rows - done);
       this.team.run('evaluate', { rows: part, first: first + done, step: 0 });
       this.team.meet();
       for (let r = 0; r < part; r++) loss += this.#rowLosses[r]!;
       if (this.#correct !== null) for (let r = 0; r < part; r++) right += this.#correct[r]!;
+      this.#ofTargets.forEach(({ losses, correct }, i) => {
+        for (let r = 0; r < part; r++) sums[i]!.loss += losses[r]!;
+        if (correct !== null) for (let r = 0; r < part; r++) sums[i]!.right += correct[r]!;
+      });
       visit?.(this.#outputs, first + done, part);
     }
     const count = (weights: RowWeightsDescription | null) =>
@@ -379,6 +413,10 @@ export class Trainer {
     return {
       loss: loss / count(this.#weights),
       accuracy: this.#correct === null ? null : right / count(this.#counted),
+      targets: this.#ofTargets.map(({ correct }, i) => ({
+        loss: sums[i]!.loss / count(i === 0 ? this.#weights : this.#sampleWeights),
+        accuracy: correct === null ? null : sums[i]!.right / (i === 0 ? count(this.#counted) : rows),
+      })),
     };
   }
 
@@ -392,33 +430,23 @@ export class Trainer {
   }
 }
 
-function positionsOf({ positions }: { positions?: number }): number[] {
-  return positions === undefined ? [] : [positions];
+/** A sequence is as large as many rows. */
+function rowsToEvaluate({ target }: RowsDescription, batchRows: number): number {
+  return target.kind === 'labels' && target.positions !== undefined ? batchRows : EVALUATION_ROWS;
 }
 
 function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed) {
   const { rows, layers, loss, optimizer, parameterGroups = [], accumulateSteps = 1, clipNorm, clipValue } = description;
   const { averaging = null } = description;
   const { dims, ...encoding } = rows.features;
-  const features = table(graph, { name: 'features', rows: rows.count, dims, ...encoding });
-  const targetTable =
-    rows.target.kind === 'labels'
-      ? table(graph, { name: 'target', rows: rows.count, dims: positionsOf(rows.target), element: 'i32' })
-      : table(graph, { name: 'target', rows: rows.count, dims: [rows.target.width], element: 'f32' });
+  const { count, target, weighted = false, stride } = rows;
+  const overlap = stride === undefined ? {} : { stride };
+  const features = table(graph, { name: 'features', rows: count, dims, ...encoding, ...overlap });
+  const { heads = [] } = description;
+  const targets = new Targets(graph, { rows: count, target, loss, heads, weighted, stride });
   const trainOrder = rowOrder(graph, 'trainOrder', rows.trainOrder);
   const evaluationOrder = rowOrder(graph, 'evaluationOrder', Math.max(1, rows.evaluationOrder));
   const builder = new ModelBuilder(graph, seed);
-  const classCount = classWeightsOf(loss)?.length;
-  const classWeights =
-    classCount === undefined
-      ? undefined
-      : table(graph, { name: 'classWeights', rows: classCount, dims: [], element: 'f32' });
-  const sampleWeights =
-    rows.weighted === true ? table(graph, { name: 'weight', rows: rows.count, dims: [], element: 'f32' }) : null;
-  const weightedLoss = (predicted: Node, target: Node, order: Node) => {
-    const losses = rowLoss(graph, predicted, target, loss, classWeights);
-    return sampleWeights === null ? losses : multiply(graph, losses, gather(graph, sampleWeights, order));
-  };
 
   const built = builder.build(gather(graph, features, trainOrder), layers, true);
   const changing = builder.parameters.filter((p) => p.trainable && !(description.isFrozen?.(p.name) ?? false));
@@ -429,7 +457,7 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
     [built, ...builder.effects],
     new Map(trained.map((p) => [p.average, p.node])),
   ) as [Node, ...Node[]];
-  const losses = weightedLoss(predicted, gather(graph, targetTable, trainOrder), trainOrder);
+  const losses = targets.losses(predicted, trainOrder).sum;
   const mean = meanRows(graph, losses);
   let gradients = differentiate(
     graph,
@@ -441,15 +469,16 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
   });
   const { batchRows: maxRows } = description;
   const outputs = builder.build(gather(graph, features, evaluationOrder), layers, false);
-  const evaluationTarget = gather(graph, targetTable, evaluationOrder);
-  const evaluated: Record<string, Node> = {
-    rowLosses: weightedLoss(outputs, evaluationTarget, evaluationOrder),
-    outputs,
-  };
-  if (rows.target.kind === 'labels') evaluated.correct = correct(graph, outputs, evaluationTarget, ignoredLabel(loss));
+  const scored = targets.losses(outputs, evaluationOrder);
+  const evaluated: Record<string, Node> = { rowLosses: scored.sum, outputs };
+  if (scored.correct !== null) evaluated.correct = scored.correct;
+  scored.each.forEach((one, i) => {
+    evaluated[`losses${i}`] = one.losses;
+    if (one.correct !== null) evaluated[`correct${i}`] = one.correct;
+  });
   const evaluate: ProgramSource = {
     outputs: evaluated,
-    maxRows: Math.max(1, Math.min(EVALUATION_ROWS, rows.evaluationOrder)),
+    maxRows: Math.max(1, Math.min(rowsToEvaluate(rows, maxRows), rows.evaluationOrder)),
   };
   const common = {
     evaluate,
@@ -457,6 +486,7 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
     constants: builder.constants,
     trained: trained.map((p) => p.name),
     outputWidth: elementsOf(outputs),
+    targets: scored.each.length,
   };
 
   if (isSearch(optimizer)) {

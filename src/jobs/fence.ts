@@ -3,6 +3,7 @@ import type { CheckpointRow } from '../db/checkpoints.ts';
 import type { Transaction } from '../db/client.ts';
 import type { JobRow } from '../db/jobs.ts';
 import { jobs } from '../db/schema.ts';
+import { HELD_STATUSES } from '../spec/job.ts';
 import { lockJob } from './transitions.ts';
 
 /** A worker's hold on a job. Every write of the attempt carries the run epoch. */
@@ -36,11 +37,7 @@ export class StaleClaimError extends Error {
  * job was taken back the status is another, and once it was taken up the epoch is.
  */
 export function isHeld(pass: Pass): SQL | undefined {
-  return and(
-    eq(jobs.id, pass.job.id),
-    eq(jobs.runEpoch, pass.runEpoch),
-    inArray(jobs.status, ['running', 'cancelling']),
-  );
+  return and(eq(jobs.id, pass.job.id), eq(jobs.runEpoch, pass.runEpoch), inArray(jobs.status, [...HELD_STATUSES]));
 }
 
 /** The job, locked until the transaction ends. Errors: StaleClaimError. */

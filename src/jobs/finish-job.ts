@@ -5,6 +5,7 @@ import type { JobRow } from '../db/jobs.ts';
 import { encodeNonFinite } from '../db/json-number.ts';
 import { jobs } from '../db/schema.ts';
 import type { JobError, StopReason } from '../spec/job.ts';
+import { decideEnding } from './decisions.ts';
 import { lockHeld, type Pass } from './fence.ts';
 import { changeStatus, changeTime } from './transitions.ts';
 
@@ -25,7 +26,7 @@ export function finishJob(db: Database, claim: Pass, ending: Ending): Promise<Jo
 /** Ends a locked job, whoever holds it. Errors: IllegalTransitionError. */
 export async function endJob(tx: Transaction, job: JobRow, ending: Ending): Promise<JobRow> {
   const set = { finishedAt: changeTime, leaseUntil: null, phase: null, conditions: [] };
-  if (ending.status === 'cancelled' || (ending.status === 'failed' && job.status === 'cancelling')) {
+  if (ending.status === 'cancelled' || decideEnding(job.status, ending.status) === 'cancelled') {
     const step = job.progress?.step ?? 0;
     return changeStatus(tx, job, 'cancelled', {
       reason: 'asked for by the client',

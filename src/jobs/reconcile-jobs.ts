@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Database } from '../db/client.ts';
 import { jobs, outbox } from '../db/schema.ts';
 import { forgetWorkers } from '../db/workers.ts';
+import { HELD_STATUSES } from '../spec/job.ts';
 import type { JobQueue } from './queue.ts';
 import { recoverJob } from './recover-job.ts';
 import { throttleWarnings } from './throttled-log.ts';
@@ -11,7 +12,7 @@ import { lockJob, OUTBOX_CHANNEL } from './transitions.ts';
 /** Key of the advisory lock that makes one process of all the leader: "tray" */
 const LEADER_LOCK = 0x74726179;
 /** A message that was sent so long ago, for a job that still waits, is looked for in the queue. */
-const LOOK_FOR_AFTER_SECONDS = 30;
+const LOOK_FOR_AFTER_SECONDS = 10;
 const KEEP_SENT_SECONDS = 600;
 const KEEP_WORKERS_SECONDS = 24 * 3600;
 const PAGE = 200;
@@ -27,22 +28,25 @@ export interface Reconciler {
 /**
  * Repairs, at start and on a timer, what a process or the queue has left half done:
  * - a job whose lease has run out is taken from its worker (`recoverJob`);
- * - a queued job whose message is not in the queue any more gets another;
+ * - a queued job that is due, and whose message is not in the queue any more, gets another;
  * - rows of the outbox that were sent, and workers that are long gone, are deleted.
  */
 export function startReconciler({
   db,
   queue,
   logger,
+  tenantLimit,
   intervalMs = 10_000,
 }: {
   db: Database;
   queue: JobQueue;
   logger: Logger;
+  /** as in `Claimant` */
+  tenantLimit?: number | undefined;
   intervalMs?: number;
 }): Reconciler {
   const warn = throttleWarnings(logger, 'reconciling failed; it is tried again');
-  const lookForLost = createLostMessageSearch(db, queue, logger);
+  const lookForLost = createLostMessageSearch(db, queue, logger, tenantLimit);
   let closed = false;
   let running: Promise<void> = Promise.resolve();
   const sweep = () => {
@@ -83,7 +87,7 @@ async function leadOnce(db: Database, work: () => Promise<void>): Promise<void> 
 }
 
 async function recoverExpired(db: Database, logger: Logger): Promise<void> {
-  const isExpired = and(inArray(jobs.status, ['running', 'cancelling']), sql`${jobs.leaseUntil} < clock_timestamp()`);
+  const isExpired = and(inArray(jobs.status, [...HELD_STATUSES]), sql`${jobs.leaseUntil} < clock_timestamp()`);
   for (;;) {
     const found = await db.orm
       .select({ id: jobs.id })
@@ -108,12 +112,17 @@ async function recoverExpired(db: Database, logger: Logger): Promise<void> {
  * Looks for messages of queued jobs, and dispatches those again whose message is gone. Goes through them by id, some of them in each call, and then
  * begins again. Rejects when the queue cannot be asked.
  */
-function createLostMessageSearch(db: Database, queue: JobQueue, logger: Logger): () => Promise<void> {
+function createLostMessageSearch(
+  db: Database,
+  queue: JobQueue,
+  logger: Logger,
+  tenantLimit: number | undefined,
+): () => Promise<void> {
   let lastId = '';
   return async () => {
     const untilMs = performance.now() + LOOK_FOR_MS;
     do {
-      const waiting = await findLongDispatched(db, lastId);
+      const waiting = await findLongDispatched(db, lastId, tenantLimit);
       const found = await Promise.all(waiting.map((job) => queue.has(job.id, job.dispatchNumber)));
       const again = await dispatchAgain(
         db,
@@ -132,7 +141,10 @@ interface Dispatched {
 }
 
 /** Queued jobs behind `lastId` whose message was sent a while ago; sent rows are deleted in time, so none counts as that, too. */
-function findLongDispatched(db: Database, lastId: string): Promise<Dispatched[]> {
+function findLongDispatched(db: Database, lastId: string, tenantLimit: number | undefined): Promise<Dispatched[]> {
+  // a job that its tenant's limit holds back needs no message: the worker that ends another one looks for it
+  const held = sql`(select count(*) from jobs as held
+    where held.tenant = ${jobs.tenant} and held.status in ('running', 'pausing', 'cancelling'))`;
   return db.orm
     .select({ id: jobs.id, dispatchNumber: jobs.dispatchNumber })
     .from(jobs)
@@ -140,7 +152,9 @@ function findLongDispatched(db: Database, lastId: string): Promise<Dispatched[]>
     .where(
       and(
         eq(jobs.status, 'queued'),
+        sql`(${jobs.startAt} is null or ${jobs.startAt} < ${ago(0)})`,
         sql`${jobs.id} > ${lastId}`,
+        tenantLimit === undefined ? undefined : sql`${held} < ${tenantLimit}`,
         sql`(${outbox.id} is null or ${outbox.sentAt} < ${ago(LOOK_FOR_AFTER_SECONDS)})`,
       ),
     )

@@ -1,5 +1,5 @@
 import { and, desc, eq, inArray } from 'drizzle-orm';
-import type { CheckpointRow } from '../db/checkpoints.ts';
+import { type CheckpointRow, findUnusedFiles } from '../db/checkpoints.ts';
 import type { Database, Transaction } from '../db/client.ts';
 import type { JobRow } from '../db/jobs.ts';
 import { encodeNonFinite } from '../db/json-number.ts';
@@ -21,6 +21,8 @@ export interface CheckpointToRecord {
   isBest: boolean;
   /** it holds all a resume needs; otherwise it is weights alone */
   isLatest: boolean;
+  /** step of the best weights so far */
+  bestStep: number | null;
   preparation: Preparation;
 }
 
@@ -41,16 +43,23 @@ export function recordCheckpoints(
   return db.orm.transaction(async (tx) => {
     const job = await lockHeld(tx, claim);
     await insertPoints(tx, job.id, points);
-    for (const checkpoint of written) await insertCheckpoint(tx, job, checkpoint);
+    const replaced: string[] = [];
+    for (const checkpoint of written) replaced.push(...(await insertCheckpoint(tx, job, checkpoint)));
     await addEvents(tx, job.id, [...events, ...written.map(describeCheckpoint)]);
     // until what a resume begins from has followed, the earlier best belongs to it
-    return written.some(({ isLatest }) => isLatest) ? deleteFreed(tx, job) : [];
+    const freed = written.some(({ isLatest }) => isLatest) ? await deleteFreed(tx, job) : [];
+    return findUnusedFiles(tx, [...replaced, ...freed]);
   });
 }
 
-async function insertCheckpoint(tx: Transaction, job: JobRow, checkpoint: CheckpointToRecord): Promise<void> {
+/** In the place of one of the same step, which a run that was taken up has come to again; returns that one's storage keys. */
+async function insertCheckpoint(tx: Transaction, job: JobRow, checkpoint: CheckpointToRecord): Promise<string[]> {
   const { isBest, isLatest } = checkpoint;
   const ofJob = eq(checkpoints.jobId, job.id);
+  const replaced = await tx
+    .delete(checkpoints)
+    .where(and(ofJob, eq(checkpoints.step, checkpoint.step), eq(checkpoints.resumable, isLatest)))
+    .returning({ key: checkpoints.storageKey });
   if (isBest)
     await tx
       .update(checkpoints)
@@ -69,6 +78,7 @@ async function insertCheckpoint(tx: Transaction, job: JobRow, checkpoint: Checkp
     metrics: encodeNonFinite(checkpoint.metrics),
     resumable: isLatest,
   });
+  return replaced.map(({ key }) => key);
 }
 
 function describeCheckpoint({ id, step, epoch, metrics, isBest, isLatest }: CheckpointToRecord): EventToAdd {
@@ -96,12 +106,15 @@ async function deleteFreed(tx: Transaction, job: JobRow): Promise<string[]> {
 
 /**
  * Which of a job's checkpoints go. `rows`: newest first. The last `keepLast` that can be resumed from stay, and always the best and the latest. One that was
- * written only for being the best goes as soon as it is not.
+ * written only for being the best goes as soon as it is not, and none of those that stay needs it to go on.
  */
-export function chooseFreed<R extends Pick<CheckpointRow, 'isBest' | 'isLatest' | 'resumable'>>(
-  rows: readonly R[],
-  keepLast: number,
-): R[] {
-  const kept = new Set(rows.filter((row) => row.resumable).slice(0, keepLast));
-  return rows.filter((row) => !row.isBest && !row.isLatest && !kept.has(row));
+export function chooseFreed<
+  R extends Pick<CheckpointRow, 'isBest' | 'isLatest' | 'resumable'> &
+    Partial<Pick<CheckpointRow, 'step' | 'bestStep'>>,
+>(rows: readonly R[], keepLast: number): R[] {
+  const resumable = rows.filter((row) => row.resumable).slice(0, keepLast);
+  const kept = new Set(resumable);
+  const bestSteps = new Set(resumable.map((row) => row.bestStep ?? null));
+  const isNeeded = (row: R) => !row.resumable && row.step !== undefined && bestSteps.has(row.step);
+  return rows.filter((row) => !row.isBest && !row.isLatest && !kept.has(row) && !isNeeded(row));
 }

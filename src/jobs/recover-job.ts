@@ -2,20 +2,14 @@ import type { CheckpointRow } from '../db/checkpoints.ts';
 import { getLatestCheckpoint } from '../db/checkpoints.ts';
 import type { Transaction } from '../db/client.ts';
 import type { JobRow } from '../db/jobs.ts';
+import { type CrashRecord, countCrashes, decideRecovery, MAX_CRASHES_WITHOUT_PROGRESS } from './decisions.ts';
 import { endJob } from './finish-job.ts';
 import { changeStatus, changeTime, dispatch } from './transitions.ts';
 
-/** So many crashes in a row, none of which left a newer checkpoint than it began with, end a job. */
-export const MAX_CRASHES_WITHOUT_PROGRESS = 5;
-
-/** Whether the running attempt has written a newer checkpoint than it began with. */
-export function hasProgressed(job: JobRow, latest: CheckpointRow | null): boolean {
-  return (latest?.step ?? 0) > job.claimedAtStep;
-}
-
-/** Crashes in a row without progress, when the running attempt has just crashed. */
-export function countCrashes(job: JobRow, latest: CheckpointRow | null): number {
-  return hasProgressed(job, latest) ? 0 : job.crashesWithoutProgress + 1;
+/** What the crash count is decided by. */
+export function recordOf(job: JobRow, latest: CheckpointRow | null): CrashRecord {
+  const { claimedAtStep, crashesWithoutProgress } = job;
+  return { latestStep: latest?.step ?? 0, claimedAtStep, crashesWithoutProgress };
 }
 
 /** Ends a locked job that crashed too often. Events: job.failed. */
@@ -34,25 +28,34 @@ export function failCrashed(tx: Transaction, job: JobRow, latest: CheckpointRow 
 
 /**
  * Takes a job from a worker that is gone.
- * In: a locked job, running or cancelling, whose lease has run out. Out: the job afterwards.
- * cancelling → cancelled; running → failed (`worker_crashed`) at the fifth crash without progress, else → queued with a new dispatch.
- * Events: job.cancelled, job.failed, or job.message.
+ * In: a locked job that is held, whose lease has run out. Out: the job afterwards.
+ * cancelling → cancelled; pausing → paused; running → failed (`worker_crashed`) at the fifth crash without progress, else → queued with a new
+ * dispatch. Events: job.cancelled, job.paused, job.failed, or job.message.
  */
 export async function recoverJob(tx: Transaction, job: JobRow): Promise<JobRow> {
-  if (job.status === 'cancelling') return endJob(tx, job, { status: 'cancelled' });
   const latest = await getLatestCheckpoint(tx, job.id);
-  const crashes = countCrashes(job, latest);
-  if (crashes >= MAX_CRASHES_WITHOUT_PROGRESS) return failCrashed(tx, job, latest);
-  const message = `The worker was lost; the job goes on from step ${latest?.step ?? 0} on another one.`;
+  const record = recordOf(job, latest);
+  const to = decideRecovery(job.status, record);
+  if (to === 'cancelled') return endJob(tx, job, { status: 'cancelled' });
+  if (to === 'failed') return failCrashed(tx, job, latest);
+  const step = latest?.step ?? 0;
+  const crashes = countCrashes(record);
+  const set = { leaseUntil: null, workerId: null, phase: null, crashesWithoutProgress: crashes };
+  const data = { worker: job.workerId, crashes_without_progress: crashes };
+  if (to === 'paused') {
+    return changeStatus(tx, job, 'paused', {
+      reason: 'its worker was lost',
+      event: { type: 'job.paused', data: { step, ...data } },
+      set,
+    });
+  }
+  const message = `The worker was lost; the job goes on from step ${step} on another one.`;
   const queued = await changeStatus(tx, job, 'queued', {
     reason: 'its worker was lost',
-    event: { type: 'job.message', data: { message, worker: job.workerId, crashes_without_progress: crashes } },
+    event: { type: 'job.message', data: { message, ...data } },
     set: {
+      ...set,
       queuedAt: changeTime,
-      leaseUntil: null,
-      workerId: null,
-      phase: null,
-      crashesWithoutProgress: crashes,
       conditions: [{ type: 'worker_lost', since: (job.leaseUntil ?? job.updatedAt).toISOString(), detail: message }],
     },
   });

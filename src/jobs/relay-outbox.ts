@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asc, eq, inArray, isNull, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm';
 import type { Logger } from 'pino';
 import type { Database } from '../db/client.ts';
 import { listen } from '../db/listen.ts';
@@ -63,7 +63,7 @@ async function pause(reason: AbortSignal): Promise<void> {
 }
 
 /**
- * Sends the oldest rows that nobody else is sending, and notes that they were sent. A crash in between sends them twice, under one id: the queue, or
+ * Sends the oldest rows whose time has come and that nobody else is sending, and notes that they were sent. A crash in between sends them twice, under one id: the queue, or
  * the claim, makes that harmless.
  */
 async function relayBatch(db: Database, queue: JobQueue): Promise<{ sent: number; error: unknown }> {
@@ -71,8 +71,8 @@ async function relayBatch(db: Database, queue: JobQueue): Promise<{ sent: number
     const rows = await tx
       .select()
       .from(outbox)
-      .where(isNull(outbox.sentAt))
-      .orderBy(asc(outbox.id))
+      .where(and(isNull(outbox.sentAt), sql`${outbox.notBefore} <= clock_timestamp()`))
+      .orderBy(asc(outbox.notBefore), asc(outbox.id))
       .limit(BATCH)
       .for('update', { skipLocked: true });
     const [first, ...others] = rows;

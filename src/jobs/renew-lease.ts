@@ -7,16 +7,24 @@ import type { JobPhase, Progress, Runtime } from '../spec/job.ts';
 import { isHeld, type Pass, StaleClaimError } from './fence.ts';
 import { changeTime } from './transitions.ts';
 
+/** How a job stands; `trainedSeconds` over all its attempts. */
+export interface HeartbeatState {
+  phase?: JobPhase;
+  progress?: Progress;
+  runtime?: Runtime;
+  trainedSeconds?: number;
+}
+
 /**
- * In: a claim, and how its job stands. Out: whether the client has asked to cancel.
- * Writes, with one statement: lease, phase, progress, runtime; a notification, if there is anything but the lease. Errors: StaleClaimError.
+ * In: a claim, and how its job stands. Out: what the client has asked for meanwhile.
+ * Writes, with one statement: lease, phase, progress, runtime, seconds trained; a notification, if there is anything but the lease. Errors: StaleClaimError.
  */
 export async function renewLease(
   db: Database,
   claim: Pass,
   leaseSeconds: number,
-  state: { phase?: JobPhase; progress?: Progress; runtime?: Runtime } = {},
-): Promise<{ cancelRequested: boolean }> {
+  { trainedSeconds = 0, ...state }: HeartbeatState = {},
+): Promise<{ asked: 'cancel' | 'pause' | null }> {
   const { phase, progress, runtime } = encodeNonFinite(state);
   const tells = phase !== undefined || progress !== undefined || runtime !== undefined;
   const [job] = await db.orm
@@ -26,13 +34,14 @@ export async function renewLease(
       progress,
       runtime,
       leaseUntil: sql`clock_timestamp() + make_interval(secs => ${leaseSeconds})`,
+      trainedSeconds: sql`greatest(${jobs.trainedSeconds}, ${trainedSeconds})`,
       updatedAt: changeTime,
     })
     .where(isHeld(claim))
     .returning({
-      cancelRequestedAt: jobs.cancelRequestedAt,
+      status: jobs.status,
       ...(tells ? { rung: sql`pg_notify(${JOBS_CHANNEL}, ${jobs.id})` } : {}),
     });
   if (job === undefined) throw new StaleClaimError(claim);
-  return { cancelRequested: job.cancelRequestedAt !== null };
+  return { asked: job.status === 'cancelling' ? 'cancel' : job.status === 'pausing' ? 'pause' : null };
 }

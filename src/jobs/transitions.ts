@@ -10,15 +10,20 @@ import { announceEvent } from './announce-event.ts';
 /**
  * The life of a job: from each status to those that may follow. Final is final.
  *
+ * - validating → queued: the spec makes sense and the dataset is held against deletion, in the transaction that makes the job.
  * - running → running: another worker takes the job up after the lease has run out.
  * - running → queued: a worker that stops hands the job back, or the reconciler takes it from one that is gone.
- * - cancelling → succeeded: the last step was done before the request was heard. The result is whole, and is not thrown away.
+ * - pausing → running: it was resumed before its worker had let go.
+ * - pausing or cancelling → succeeded: the last step was done before the request was heard. The result is whole, and is not thrown away.
  * - cancelling → failed is not there: who asked for an end gets `cancelled`, whatever broke on the way to it.
  * - cancelling → queued or running are not there: nothing may run again that was asked to stop.
  */
 export const TRANSITIONS: Readonly<Record<JobStatus, readonly JobStatus[]>> = {
-  queued: ['running', 'cancelled'],
-  running: ['running', 'queued', 'cancelling', 'succeeded', 'failed', 'cancelled'],
+  validating: ['queued', 'failed', 'cancelled'],
+  queued: ['running', 'paused', 'cancelled'],
+  running: ['running', 'queued', 'pausing', 'cancelling', 'succeeded', 'failed', 'cancelled'],
+  pausing: ['running', 'paused', 'cancelling', 'succeeded', 'failed'],
+  paused: ['queued', 'cancelled'],
   cancelling: ['succeeded', 'cancelled'],
   succeeded: [],
   failed: [],
@@ -27,8 +32,8 @@ export const TRANSITIONS: Readonly<Record<JobStatus, readonly JobStatus[]>> = {
 
 export class IllegalTransitionError extends Error {
   readonly from: JobStatus;
-  readonly to: JobStatus;
-  constructor(from: JobStatus, to: JobStatus) {
+  readonly to: JobStatus | 'deleted';
+  constructor(from: JobStatus, to: JobStatus | 'deleted') {
     super(`a job that is ${from} cannot become ${to}`);
     this.from = from;
     this.to = to;
@@ -157,21 +162,23 @@ async function leaveOutKnown(tx: Transaction, jobId: string, events: readonly Ev
  * Asks the relay to ring the queue for a locked job.
  * Writes: the next dispatch number, which no message has had; an outbox row; a notification to the relays.
  */
-export async function dispatch(tx: Transaction, job: Pick<JobRow, 'id' | 'priority'>): Promise<void> {
+export async function dispatch(tx: Transaction, job: Pick<JobRow, 'id' | 'priority' | 'startAt'>): Promise<void> {
   const [row] = await tx
     .update(jobs)
     .set({ dispatchNumber: sql`${jobs.dispatchNumber} + 1` })
     .where(eq(jobs.id, job.id))
     .returning({ dispatchNumber: jobs.dispatchNumber });
-  await insertDispatch(tx, { jobId: job.id, dispatchNumber: row!.dispatchNumber, priority: job.priority });
+  const { id: jobId, priority, startAt } = job;
+  await insertDispatch(tx, { jobId, dispatchNumber: row!.dispatchNumber, priority, startAt });
 }
 
+/** `startAt`: the message is sent then, not before. */
 export async function insertDispatch(
   tx: Transaction,
-  message: { jobId: string; dispatchNumber: number; priority: number },
+  { startAt, ...message }: { jobId: string; dispatchNumber: number; priority: number; startAt: Date | null },
 ): Promise<void> {
   await tx
     .insert(outbox)
-    .values(message)
+    .values({ ...message, ...(startAt !== null && { notBefore: startAt }) })
     .returning({ rung: sql`pg_notify(${OUTBOX_CHANNEL}, '')` });
 }

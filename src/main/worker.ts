@@ -4,17 +4,20 @@ import { openDatabase } from '../db/client.ts';
 import { migrateDatabase } from '../db/migrate.ts';
 import { registerWorker, touchWorker } from '../db/workers.ts';
 import { chooseKernels } from '../engine/kernels/load.ts';
-import { claimJob } from '../jobs/claim-job.ts';
+import { claimNextJob } from '../jobs/claim-job.ts';
 import { openQueue } from '../jobs/queue.ts';
 import { startReconciler } from '../jobs/reconcile-jobs.ts';
 import { startRelay } from '../jobs/relay-outbox.ts';
 import { createLogger } from '../observability/logger.ts';
+import { watchProcess } from '../observability/process-figures.ts';
+import { startTracing, traceAttempt } from '../observability/tracing.ts';
 import { openDiskStorage } from '../storage/disk.ts';
 import { runJob } from '../worker/run-job.ts';
 import { TrainerThreads } from '../worker/trainer-threads.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
 import { onStopSignal } from './stop-signal.ts';
+import { readVersion } from './version.ts';
 
 /** One worker process: takes one job at a time from the queue, claims it in the database and runs it. */
 const config = readConfigOrExit();
@@ -22,13 +25,17 @@ const databaseUrl = requireUrl(config.databaseUrl);
 const logger = createLogger(config.logLevel, 'worker');
 await startOrExit(() => migrateDatabase(databaseUrl));
 
+const tracing =
+  config.otlpEndpoint === undefined ? null : await startTracing(config.otlpEndpoint, 'worker', readVersion());
+
 const { compiled, checks } = chooseKernels();
 logger.info({ kernels: compiled.build, checks }, 'kernels checked');
 
 const db = openDatabase(databaseUrl, { logger });
 const queue = await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger });
 const relay = startRelay({ db, queue, logger });
-const reconciler = startReconciler({ db, queue, logger });
+const { tenantRunningJobs: tenantLimit } = config;
+const reconciler = startReconciler({ db, queue, logger, tenantLimit });
 const workerId = typeid('wrk').toString();
 const maxThreads = availableParallelism();
 let runningJob: string | null = null;
@@ -39,8 +46,9 @@ await registerWorker(db, {
   kernels: compiled.build,
   threads: config.threads ?? maxThreads,
 });
+const figures = watchProcess();
 const touch = setInterval(() => {
-  touchWorker(db, workerId, runningJob).catch((err: unknown) =>
+  touchWorker(db, workerId, runningJob, figures.read()).catch((err: unknown) =>
     logger.warn({ err }, 'the worker could not say that it lives'),
   );
 }, 5000);
@@ -61,16 +69,18 @@ const context = {
   logger,
 };
 const consumer = queue.consume(
-  async (jobId) => {
-    if (draining.signal.aborted) return;
-    const claim = await claimJob(db, { jobId, workerId, leaseSeconds: config.leaseSeconds });
-    if (claim === null) return;
-    runningJob = jobId;
-    try {
-      await runJob(context, claim, draining.signal);
-    } finally {
-      runningJob = null;
-      trainers.prepare();
+  async () => {
+    // a message says that there is something to do; what, the turns say. Then again, for a job that its tenant's limit has held back.
+    while (!draining.signal.aborted) {
+      const claim = await claimNextJob(db, { workerId, leaseSeconds: config.leaseSeconds, tenantLimit });
+      if (claim === null) return;
+      runningJob = claim.job.id;
+      try {
+        await traceAttempt(claim.job, claim.runEpoch, () => runJob(context, claim, draining.signal));
+      } finally {
+        runningJob = null;
+        trainers.prepare();
+      }
     }
   },
   { concurrency: 1 },
@@ -86,4 +96,5 @@ onStopSignal(logger, async () => {
   await Promise.all([relay.close(), reconciler.close()]);
   await queue.close();
   await db.close();
+  await tracing?.close();
 });

@@ -1,11 +1,14 @@
+import { checkSearch } from './check-search.ts';
+import { checkSequenceEnd } from './check-text-model.ts';
 import type { Add } from './draft.ts';
 import type { JobSpec } from './job.ts';
+import type { OutputLayer } from './layers/dense.ts';
 import type { Initializer } from './layers/initializer.ts';
 import { type ParameterRule, type Size, show, sizeOf } from './layers/rule.ts';
 import { ruleOf } from './layers/rules.ts';
 import { weightAndBias } from './layers/weights.ts';
 import { pointerTo } from './mistake.ts';
-import { MODEL_INPUT, shapeOfInputs, shapesOf } from './model-shapes.ts';
+import { type LayerShapes, type ModelInput, shapeOfInput, shapesOf } from './model-shapes.ts';
 import type { Optimizer } from './optimizer.ts';
 import { didYouMean, listWords } from './suggest.ts';
 import type { Training } from './training.ts';
@@ -36,21 +39,53 @@ function countSlots(optimizer: Optimizer): number {
     case 'adam':
     case 'adamw':
       return optimizer.amsgrad ? 3 : 2;
+    // vectors that are kept, and those of one step
+    case 'lbfgs':
+      return 2 * optimizer.history + 3;
+    case 'hessian_free':
+      return 5;
+    case 'random_search':
+      return 2;
   }
 }
 
-interface Widths {
-  /** null where it depends on the training rows */
-  inputWidth: number | null;
-  /** height, width, channels, where the only input is an image */
-  image: readonly number[] | null;
-  outputWidth: number;
+interface Sizes {
+  inputs: readonly ModelInput[];
+  /** of the target, and of each further one */
+  outputWidths: readonly number[];
+  /** positions at each of which a target is told; absent: one for the row */
+  context?: number;
+}
+
+interface Head {
+  name: string;
+  output: OutputLayer;
+  width: number;
+  pointer: string;
+}
+
+/** The output layers there are besides `layers`. */
+function headsOf({ model, more_targets: more }: JobSpec, widths: readonly number[]): Head[] {
+  const { output } = model;
+  return [
+    ...(output === null ? [] : [{ name: 'output', output, width: widths[0]!, pointer: '/model/output' }]),
+    ...more.map(({ name, output: own }, i) => ({
+      ...{ name: outputName(name), output: own, width: widths[i + 1]! },
+      pointer: pointerTo('/more_targets', i, 'output'),
+    })),
+  ];
 }
 
 /** Whether a model whose layers are filled in fits its inputs, its target and a memory. */
-export function checkModel(spec: JobSpec, { inputWidth, image, outputWidth }: Widths, add: Add): void {
+export function checkModel(spec: JobSpec, { inputs: modelInputs, outputWidths, context }: Sizes, add: Add): void {
   const { model } = spec;
-  checkGraph(model, add);
+  const heads = headsOf(spec, outputWidths);
+  checkGraph(
+    model,
+    modelInputs.map(({ name }) => name),
+    heads,
+    add,
+  );
   const parameters: string[] = [];
   let count = 0;
   const take = (owner: string, rules: readonly ParameterRule[], at: string) => {
@@ -61,7 +96,8 @@ export function checkModel(spec: JobSpec, { inputWidth, image, outputWidth }: Wi
     }
   };
 
-  const shapes = shapesOf(model.layers, shapeOfInputs(model.layers, image, inputWidth));
+  const ofInputs = new Map(modelInputs.map((input) => [input.name, shapeOfInput(model.layers, input)]));
+  const shapes = shapesOf(model.layers, ofInputs);
   shapes.forEach(({ layer, inputs }, i) => {
     take(layer.name, ruleOf(layer).parameters?.(layer, inputs) ?? [], pointerTo('/model/layers', i));
   });
@@ -72,24 +108,22 @@ export function checkModel(spec: JobSpec, { inputWidth, image, outputWidth }: Wi
     add(`${pointerTo('/model/layers', wrong)}/${field}`, detail, expected, 'shape_mismatch');
   }
 
-  if (model.output === null) checkLastLayer(spec, outputWidth, add);
-  else {
-    const before = model.output.inputs[0];
-    const shape = before === MODEL_INPUT ? [inputWidth] : (shapes.find((s) => s.layer.name === before)?.output ?? null);
-    if (shape !== null && shape.length > 1 && wrong < 0) {
-      const at = model.layers.findIndex((layer) => layer.name === before);
-      add(
-        `${pointerTo('/model/layers', at)}/type`,
-        `the output layer takes a vector; the last layer gives ${show(shape)}`,
-        'flatten or global_average_pool2d as the last layer',
-        'shape_mismatch',
-      );
+  if (model.output === null) checkLastLayer(spec, outputWidths[0]!, add);
+  const flat = new Set<string>();
+  for (const { name, output, width, pointer } of heads) {
+    const before = output.inputs[0] ?? '';
+    const shape = ofInputs.get(before) ?? shapes.find((s) => s.layer.name === before)?.output ?? null;
+    if (context !== undefined) {
+      if (wrong < 0) checkSequenceEnd(model, shape, context, add);
+    } else if (shape !== null && shape.length > 1 && wrong < 0 && !flat.has(before)) {
+      flat.add(before);
+      addNotAVector(shapes, before, show(shape), `${pointer}/inputs/0`, add);
     }
-    const width = shape?.at(-1) ?? null;
-    const own = weightAndBias(model.output, [width, outputWidth], outputWidth);
-    const isTied = model.output.tied_to !== null;
-    if (isTied) checkTied(model, width, outputWidth, add);
-    take('output', isTied ? own.filter(({ name }) => name !== 'weight') : own, '/model/output');
+    const inner = shape?.at(-1) ?? null;
+    const own = weightAndBias(output, [inner, width], width);
+    const isTied = output.tied_to !== null;
+    if (isTied) checkTied(model, output.tied_to!, pointer, inner, width, add);
+    take(name, isTied ? own.filter((rule) => rule.name !== 'weight') : own, pointer);
   }
   // weights, a copy of the best, gradients (and their sum), an average, and the optimizer's slots
   const { optimizer, accumulate_steps: accumulateSteps, ema } = spec.training;
@@ -105,14 +139,31 @@ export function checkModel(spec: JobSpec, { inputWidth, image, outputWidth }: Wi
   }
   checkFreeze(spec, parameters, add);
   checkGroups(spec.training, parameters, add);
+  checkSearch(spec, add);
 }
 
-/** The output's weights may be an embedding's table: (width of the output, width of what comes in). */
-function checkTied({ layers, output }: JobSpec['model'], width: Size, outputWidth: number, add: Add): void {
-  const name = output!.tied_to!;
+function addNotAVector(shapes: readonly LayerShapes[], name: string, shape: string, pointer: string, add: Add): void {
+  const at = shapes.findIndex(({ layer }) => layer.name === name);
+  add(
+    at < 0 ? pointer : `${pointerTo('/model/layers', at)}/type`,
+    `the output layer takes a vector; the last layer gives ${shape}`,
+    'flatten or global_average_pool2d as the last layer',
+    'shape_mismatch',
+  );
+}
+
+/** An output's weights may be an embedding's table: (width of the output, width of what comes in). */
+function checkTied(
+  { layers }: JobSpec['model'],
+  name: string,
+  at: string,
+  width: Size,
+  outputWidth: number,
+  add: Add,
+): void {
   const embeddings = layers.filter((layer) => layer.type === 'embedding');
   const found = embeddings.find((layer) => layer.name === name);
-  const pointer = '/model/output/tied_to';
+  const pointer = `${at}/tied_to`;
   if (found === undefined) {
     const names = embeddings.map((layer) => layer.name);
     add(pointer, `there is no embedding layer "${name}"`, names.length === 0 ? 'null' : `one of: ${listWords(names)}`);
@@ -126,9 +177,20 @@ function checkTied({ layers, output }: JobSpec['model'], width: Size, outputWidt
   }
 }
 
+/** The layer that tells a further target. */
+export function outputName(target: string): string {
+  return `output_${target}`;
+}
+
 /** Names and edges: every layer takes the outputs of earlier ones, and every output is taken. */
-function checkGraph({ layers, output }: JobSpec['model'], add: Add): void {
-  const earlier = new Set<string>([MODEL_INPUT]);
+function checkGraph(
+  { layers, output }: JobSpec['model'],
+  modelInputs: readonly string[],
+  heads: readonly Head[],
+  add: Add,
+): void {
+  const earlier = new Set<string>(modelInputs);
+  const outputs = new Set(['output', ...heads.map(({ name }) => name)]);
   const all = layers.map((layer) => layer.name);
   const used = new Set<string>();
   const checkInputs = (inputs: readonly string[], pointer: string) => {
@@ -146,23 +208,27 @@ function checkGraph({ layers, output }: JobSpec['model'], add: Add): void {
   };
   layers.forEach((layer, i) => {
     const at = pointerTo('/model/layers', i);
-    if (earlier.has(layer.name) || layer.name === 'output')
+    if (earlier.has(layer.name) || outputs.has(layer.name))
       add(`${at}/name`, `"${layer.name}" is taken`, 'a name that no other layer has');
     const { minimum, maximum } = ruleOf(layer).arity ?? { minimum: 1, maximum: 1 };
     const given = layer.inputs.length;
     if (given < minimum || given > maximum)
       add(
         `${at}/inputs`,
-        `${layer.type} takes ${minimum === maximum ? minimum : `at least ${minimum}`} layer${maximum === 1 ? '' : 's'}, not ${given}`,
+        `${layer.type} takes ${sayCount(minimum, maximum, given)}, not ${given}`,
         'names of earlier layers',
       );
     checkInputs(layer.inputs, `${at}/inputs`);
     earlier.add(layer.name);
   });
-  if (output !== null) {
-    if (output.inputs.length !== 1)
-      add('/model/output/inputs', `the output layer takes 1 layer, not ${output.inputs.length}`, 'the name of a layer');
-    checkInputs(output.inputs, '/model/output/inputs');
+  for (const { output: head, pointer } of heads) {
+    const given = head.inputs.length;
+    if (given !== 1) add(`${pointer}/inputs`, `the output layer takes 1 layer, not ${given}`, 'the name of a layer');
+    checkInputs(head.inputs, `${pointer}/inputs`);
+  }
+  for (const name of modelInputs) {
+    if (layers.length > 0 && !used.has(name))
+      add('/model/layers', `nothing takes the model input "${name}"`, 'a layer with it among its inputs');
   }
   layers.forEach((layer, i) => {
     const isLast = output === null && i === layers.length - 1;
@@ -173,6 +239,12 @@ function checkGraph({ layers, output }: JobSpec['model'], add: Add): void {
         'a layer or the output with it among its inputs',
       );
   });
+}
+
+function sayCount(minimum: number, maximum: number, given: number): string {
+  const limit = given < minimum ? minimum : maximum;
+  const how = minimum === maximum ? '' : given < minimum ? 'at least ' : 'at most ';
+  return `${how}${limit} layer${limit === 1 ? '' : 's'}`;
 }
 
 /** `output: null`: the last layer must give what the loss takes. */

@@ -3,7 +3,7 @@ import { closed, nullable, words } from './schema.ts';
 
 /** What is known of a dataset once it has been read from end to end. */
 
-export const DATASET_FORMATS = ['csv', 'jsonl', 'idx'] as const;
+export const DATASET_FORMATS = ['csv', 'jsonl', 'idx', 'text'] as const;
 export type DatasetFormat = (typeof DATASET_FORMATS)[number];
 
 /**
@@ -11,6 +11,34 @@ export type DatasetFormat = (typeof DATASET_FORMATS)[number];
  * image: bytes of a fixed shape (height, width, channels) · constant columns keep their type, with one distinct value.
  */
 export const COLUMN_TYPES = ['number', 'category', 'boolean', 'text', 'image'] as const;
+
+/** The only column of a corpus. */
+export const TEXT_COLUMN = 'text';
+
+/** More distinct characters than these are counted, and not listed. */
+export const MOST_CHARACTERS = 20_000;
+
+export const TextProfile = closed(
+  {
+    characters: Type.Integer({ minimum: 0, description: 'code points; every end of line is one' }),
+    bytes: Type.Integer({ minimum: 0, description: 'in UTF-8, without a byte order mark, ends of lines as one byte' }),
+    lines: Type.Integer({ minimum: 0 }),
+    distinct_characters: Type.Integer({ minimum: 0 }),
+    vocabulary: nullable(
+      Type.Array(
+        closed({
+          character: Type.String({ maxLength: 2 }),
+          count: Type.Integer({ minimum: 1 }),
+          first: Type.Integer({ minimum: 0, description: 'characters before its first occurrence' }),
+        }),
+        { maxItems: MOST_CHARACTERS },
+      ),
+      { description: `every character there is, by code point; null where there are more than ${MOST_CHARACTERS}` },
+    ),
+  },
+  { title: 'TextProfile', description: 'What is known of a corpus of text.' },
+);
+export type TextProfile = Static<typeof TextProfile>;
 
 export const Column = closed(
   {
@@ -36,6 +64,7 @@ export const Column = closed(
     shape: nullable(Type.Array(Type.Integer({ minimum: 1 }), { maxItems: 3 }), {
       description: 'image: height, width, channels',
     }),
+    text: Type.Optional(TextProfile),
   },
   { title: 'Column' },
 );
@@ -70,7 +99,7 @@ export const Dataset = closed(
 );
 export type Dataset = Static<typeof Dataset>;
 
-/** A file of a dataset as it lies in storage. `role` tells the files of a format apart: csv and jsonl have `data`; idx has `images` and `labels`. */
+/** A file of a dataset as it lies in storage. `role` tells the files of a format apart: csv, jsonl and text have `data`; idx has `images` and `labels`. */
 export interface DatasetFile {
   role: 'data' | 'images' | 'labels';
   key: string;

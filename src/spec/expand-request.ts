@@ -7,19 +7,29 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** `"species"` and `{"column": "species"}` are `{"columns": ["species"]}`. `renamed`: from pointers of the result to those that were sent. */
-export function expandTarget(body: unknown, renamed: Map<string, string>): unknown {
+export function expandTargets(body: unknown, renamed: Map<string, string>): unknown {
   if (!isObject(body)) return body;
-  const { target } = body;
+  const { target, more_targets: more } = body;
+  return {
+    ...body,
+    ...(target !== undefined && { target: expandTarget(target, '/target', renamed) }),
+    ...(Array.isArray(more) && {
+      more_targets: more.map((item, i) => expandTarget(item, pointerTo('/more_targets', i), renamed)),
+    }),
+  };
+}
+
+function expandTarget(target: unknown, pointer: string, renamed: Map<string, string>): unknown {
   if (typeof target === 'string') {
-    renamed.set('/target/columns', '/target');
-    return { ...body, target: { columns: [target] } };
+    renamed.set(`${pointer}/columns`, pointer);
+    return { columns: [target] };
   }
   if (isObject(target) && 'column' in target && !('columns' in target)) {
     const { column, ...others } = target;
-    renamed.set('/target/columns', '/target/column');
-    return { ...body, target: { columns: [column], ...others } };
+    renamed.set(`${pointer}/columns`, `${pointer}/column`);
+    return { columns: [column], ...others };
   }
-  return body;
+  return target;
 }
 
 /**

@@ -1,6 +1,10 @@
 import { type Static, Type } from 'typebox';
+import { OutputLayer } from './layers/dense.ts';
+import { NAME } from './layers/fields.ts';
+import { Loss } from './loss.ts';
 import { Model } from './model.ts';
 import { closed, derived, nullable, words } from './schema.ts';
+import { Tokenizer } from './tokenizer.ts';
 import { Training } from './training.ts';
 import { WATCHED } from './watched.ts';
 
@@ -9,9 +13,25 @@ import { WATCHED } from './watched.ts';
 export const JOB_KINDS = ['train', 'fine_tune'] as const;
 export type JobKind = (typeof JOB_KINDS)[number];
 
-export const JOB_STATUSES = ['queued', 'running', 'cancelling', 'succeeded', 'failed', 'cancelled'] as const;
+export const JOB_STATUSES = [
+  'validating',
+  'queued',
+  'running',
+  'pausing',
+  'paused',
+  'cancelling',
+  'succeeded',
+  'failed',
+  'cancelled',
+] as const;
 export type JobStatus = (typeof JOB_STATUSES)[number];
 export const FINAL_STATUSES: readonly JobStatus[] = ['succeeded', 'failed', 'cancelled'];
+/** A worker holds the job, by a lease. */
+export const HELD_STATUSES: readonly JobStatus[] = ['running', 'pausing', 'cancelling'];
+
+/** Why a queued job does not run yet. */
+export const QUEUE_REASONS = ['delayed_start', 'tenant_limit', 'other_jobs', 'no_worker', 'next'] as const;
+export type QueueReason = (typeof QUEUE_REASONS)[number];
 
 export const JOB_PHASES = ['loading', 'training', 'evaluating', 'saving'] as const;
 export type JobPhase = (typeof JOB_PHASES)[number];
@@ -29,7 +49,7 @@ export const Split = closed(
     shuffle: Type.Boolean({
       default: true,
       description:
-        'false: in the order of the dataset, the last rows are for test and those before them for validation',
+        'false: in the order of the dataset, the last rows are for test and those before them for validation; always so for a corpus',
     }),
     stratify: Type.Boolean(derived('true for a category target that is shuffled')),
     seed: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 }),
@@ -41,16 +61,48 @@ export type Split = Static<typeof Split>;
 export const NORMALIZATIONS = ['standard', 'minmax', 'none'] as const;
 export type Normalization = (typeof NORMALIZATIONS)[number];
 
+export const ENCODINGS = ['values', 'one_hot', 'index'] as const;
+
 export const Input = closed(
   {
     column,
-    type: words(['number', 'category', 'boolean', 'image'], derived('the column’s type in the dataset')),
+    type: words(['number', 'category', 'boolean', 'image', 'text'], derived('the column’s type in the dataset')),
     normalize: words(NORMALIZATIONS, derived('standard for numbers, minmax for images, none otherwise')),
+    tokenizer: Type.Optional(Type.Unsafe<Tokenizer>({ ...Tokenizer, ...derived('character, for a text') })),
+    context: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 32_512,
+        ...derived('64 for a text, less where it is very short'),
+        description: 'of a text: tokens in a window, which is as far back as a network sees',
+      }),
+    ),
+    stride: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1e9,
+        ...derived('context: an epoch tells every token once'),
+        description:
+          'of a text: tokens from one training window to the next; where the first begins is drawn anew each epoch',
+      }),
+    ),
+    encoding: words(ENCODINGS, {
+      ...derived('one_hot for a category, index for a text, values otherwise'),
+      description: 'index: a category is one whole number, for an embedding; 0 is what is missing or unseen',
+    }),
+    into: Type.String({
+      pattern: NAME,
+      maxLength: 64,
+      default: 'input',
+      description:
+        'the model input that the column is part of, by the name under which layers take it; columns of one input stand side by side',
+    }),
   },
   {
     title: 'Input',
     shorthand: 'column',
-    description: 'Numbers are scaled, categories become one-hot; fitted on the training split alone.',
+    description:
+      'Numbers are scaled, categories become one-hot, a text becomes tokens; fitted on the training split alone.',
   },
 );
 export type Input = Static<typeof Input>;
@@ -59,14 +111,47 @@ export const Target = closed(
   {
     columns: Type.Array(column, { minItems: 1, maxItems: 1000, uniqueItems: true }),
     type: words(
-      ['number', 'category'],
-      derived('category for category, boolean and text columns of few values; number for numbers'),
+      ['number', 'category', 'next_token'],
+      derived(
+        'category for category, boolean and text columns of few values; number for numbers; next_token for a corpus',
+      ),
     ),
-    normalize: words(NORMALIZATIONS, derived('standard for numbers, none for a category')),
+    normalize: words(
+      NORMALIZATIONS,
+      derived('standard for numbers, none for a category, and for losses that take numbers as they are'),
+    ),
   },
   { title: 'Target', description: 'What is predicted: a column name, {"column": …}, or several number columns.' },
 );
 export type Target = Static<typeof Target>;
+
+export const MoreTarget = closed(
+  {
+    name: Type.String({
+      pattern: NAME,
+      maxLength: 64,
+      ...derived('the column where that is a name, else target_2, target_3, …'),
+      description: 'its output layer is output_<name>; its metrics are <name>.loss, <name>.accuracy, …',
+    }),
+    ...Target.properties,
+    loss: Type.Unsafe<Loss>({ ...Loss, ...derived('cross_entropy for a category, mse for numbers') }),
+    weight: Type.Number({
+      exclusiveMinimum: 0,
+      maximum: 1e6,
+      default: 1,
+      description: 'factor of its loss in the sum; that of `target` has 1',
+    }),
+    output: Type.Unsafe<OutputLayer>({
+      anyOf: [OutputLayer],
+      ...derived('a dense layer after what `target` is told from'),
+    }),
+  },
+  {
+    title: 'MoreTarget',
+    description: 'Another target of the same network, with an output layer and a loss of its own.',
+  },
+);
+export type MoreTarget = Static<typeof MoreTarget>;
 
 export const CheckpointPolicy = closed(
   {
@@ -93,8 +178,17 @@ export const Resources = closed(
       default: 'auto',
       description: 'Threads of the engine; the result is the same for any number.',
     }),
-    max_duration_s: nullable(Type.Integer({ minimum: 1, maximum: 30 * 86_400 }), { default: null }),
-    priority: Type.Integer({ minimum: -100, maximum: 100, default: 0, description: 'larger runs earlier' }),
+    max_duration_s: nullable(Type.Integer({ minimum: 1, maximum: 30 * 86_400 }), {
+      default: null,
+      description:
+        'Seconds of training, over all attempts. After them the job ends well, with what is best so far, and stop_reason max_duration.',
+    }),
+    priority: Type.Integer({
+      minimum: -100,
+      maximum: 100,
+      default: 0,
+      description: 'larger runs earlier, among the jobs of one tenant',
+    }),
   },
   { title: 'Resources' },
 );
@@ -110,11 +204,24 @@ export const JobSpec = closed(
       maxItems: 10_000,
       ...derived('every column but the target that is a number, category, boolean or image'),
     }),
-    target: Type.Unsafe<Target>({ ...Target, ...derived('for fine_tune, the checkpoint’s; a train job must say it') }),
+    target: Type.Unsafe<Target>({
+      ...Target,
+      ...derived('for fine_tune, the checkpoint’s; for a corpus, its next token; any other train job must say it'),
+    }),
+    more_targets: Type.Array(MoreTarget, {
+      maxItems: 64,
+      default: [],
+      description:
+        'What is predicted besides `target`: the loss is the weighted sum. Rows that lack any target are left out.',
+    }),
     model: Type.Unsafe<Model>({ ...Model, default: {} }),
     training: Type.Unsafe<Training>({ ...Training, default: {} }),
     checkpoints: Type.Unsafe<CheckpointPolicy>({ ...CheckpointPolicy, default: {} }),
     resources: Type.Unsafe<Static<typeof Resources>>({ ...Resources, default: {} }),
+    start_at: nullable(Type.String({ format: 'date-time', maxLength: 40 }), {
+      default: null,
+      description: 'The job waits until then (RFC 3339, at most a year ahead); null: it may start at once.',
+    }),
     metadata: Type.Record(Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$' }), Type.String({ maxLength: 512 }), {
       default: {},
       maxProperties: 32,
@@ -189,7 +296,15 @@ export const Job = closed(
     phase: nullable(words(JOB_PHASES)),
     stop_reason: nullable(words(STOP_REASONS)),
     attempt: Type.Integer({ minimum: 0, description: 'how many times a worker has taken the job up' }),
-    queue_position: nullable(Type.Integer({ minimum: 1 }), { description: 'while queued: 1 is next' }),
+    queue_position: nullable(Type.Integer({ minimum: 1 }), {
+      description: 'while queued: 1 is next, with tenants taking turns',
+    }),
+    queue_reason: nullable(closed({ code: words(QUEUE_REASONS), detail: Type.String() }), {
+      description: 'while queued: what the job waits for',
+    }),
+    origin: nullable(closed({ job_id: Type.String(), by: words(['retry', 'clone']) }), {
+      description: 'the job that this one was made from',
+    }),
     transitions: Type.Array(
       closed({
         status: words(JOB_STATUSES),
@@ -222,6 +337,8 @@ export const EVENT_TYPES = [
   'job.metrics',
   'job.checkpoint',
   'job.message',
+  'job.pausing',
+  'job.paused',
   'job.cancelling',
   'job.cancelled',
   'job.succeeded',

@@ -2,16 +2,41 @@ import { type Misfit, type RowShape, type Size, sizeOf } from './layers/rule.ts'
 import { ruleOf } from './layers/rules.ts';
 import type { Layer } from './model.ts';
 
-/** The name under which layers take the model's inputs. */
+/** The name under which layers take columns of which nothing else is said. */
 export const MODEL_INPUT = 'input';
 
+/** Columns by the model input they are part of, in the order of their first. */
+export function groupByInput<C extends { into?: string }>(columns: readonly C[]): Map<string, C[]> {
+  return Map.groupBy(columns, ({ into }) => into ?? MODEL_INPUT);
+}
+
+/** The model input that the first layer takes where it says none. */
+export function mainInput(names: readonly string[]): string {
+  return names.includes(MODEL_INPUT) ? MODEL_INPUT : (names[0] ?? MODEL_INPUT);
+}
+
+export interface ModelInput {
+  name: string;
+  /** null where it depends on the training rows */
+  width: Size;
+  /** height, width, channels, where its only column is an image */
+  image: readonly number[] | null;
+}
+
 /**
- * The shape in which layers meet the model's inputs: an image stays one where a layer over images comes first; otherwise every row is
+ * The shape in which layers meet a model input: an image stays one where a layer over images comes first; otherwise every row is
  * one vector, so that dense layers alone need no flatten.
  */
-export function shapeOfInputs(layers: readonly Layer[], image: readonly number[] | null, width: Size): RowShape {
-  const first = layers.map(ruleOf).find((rule) => rule.overAnything !== true);
-  return image !== null && first?.overImages === true ? image : [width];
+export function shapeOfInput(layers: readonly Layer[], { name, width, image }: ModelInput): RowShape {
+  if (image === null) return [width];
+  const sameShape = new Set([name]);
+  for (const layer of layers) {
+    if (!layer.inputs.some((input) => sameShape.has(input))) continue;
+    const rule = ruleOf(layer);
+    if (rule.overAnything !== true) return rule.overImages === true ? image : [width];
+    sameShape.add(layer.name);
+  }
+  return [width];
 }
 
 /** One layer's place in the graph. */
@@ -24,8 +49,8 @@ export interface LayerShapes {
 }
 
 /** Shapes of every layer's inputs and output, in order. Names that are not there give null. */
-export function shapesOf(layers: readonly Layer[], ofInputs: RowShape): LayerShapes[] {
-  const shapes = new Map<string, RowShape>([[MODEL_INPUT, ofInputs]]);
+export function shapesOf(layers: readonly Layer[], ofInputs: ReadonlyMap<string, RowShape>): LayerShapes[] {
+  const shapes = new Map<string, RowShape>(ofInputs);
   return layers.map((layer) => {
     const inputs = layer.inputs.map((name) => shapes.get(name) ?? null);
     const after = ruleOf(layer).shapeAfter(layer, inputs);

@@ -14,6 +14,11 @@ const amsgrad = Type.Boolean({
 });
 const betas = { beta1: share(0.9), beta2: share(0.999) };
 
+const iterations = (value: number) =>
+  Type.Integer({ minimum: 1, maximum: 1000, default: value, description: 'most iterations in one step' });
+const SEARCH =
+  'It looks at the same rows several times in a step, all of the training split unless told otherwise; it has no weight decay, and takes no clipping, no average, no parameter groups and no batch normalisation.';
+
 export const Optimizer = variants(
   [
     closed({ type: tag('sgd'), learning_rate: learning_rate(0.01), weight_decay: weight_decay(0) }),
@@ -157,6 +162,50 @@ export const Optimizer = variants(
       {
         description:
           'Chen et al. 2023: every parameter moves by the learning rate, so it wants a 3 to 10 times smaller one than AdamW; decoupled decay.',
+      },
+    ),
+    closed(
+      {
+        type: tag('lbfgs'),
+        learning_rate: learning_rate(1),
+        history: Type.Integer({
+          minimum: 1,
+          maximum: 100,
+          default: 10,
+          description: 'iterations that are remembered; each takes twice the memory of the weights',
+        }),
+        max_iterations: iterations(20),
+      },
+      {
+        description: `Liu & Nocedal 1989, with a line search for the strong Wolfe conditions, as PyTorch’s. ${SEARCH}`,
+      },
+    ),
+    closed(
+      {
+        type: tag('hessian_free'),
+        learning_rate: learning_rate(1),
+        damping: Type.Number({
+          exclusiveMinimum: 0,
+          maximum: 1e6,
+          default: 1,
+          description: 'λ to begin with; it follows how well each step was foretold',
+        }),
+        max_iterations: iterations(50),
+        warm_start: Type.Number({
+          minimum: 0,
+          maximum: 1,
+          default: 0.95,
+          description: 'what is kept of a step’s solution to begin the next with',
+        }),
+      },
+      {
+        description: `Martens 2010: minimises a quadratic model of the loss by conjugate gradients, with the Gauss-Newton matrix for its curvature. ${SEARCH} For losses and layers that have a second derivative here.`,
+      },
+    ),
+    closed(
+      { type: tag('random_search'), learning_rate: learning_rate(0.01) },
+      {
+        description: `Adds normal noise, its deviation the learning rate, to all weights, and keeps it where the loss becomes smaller: needs no gradient. ${SEARCH}`,
       },
     ),
   ],

@@ -50,20 +50,25 @@ export function wordsOf(schema: Schema): string[] {
 export const JobRequest: Schema = withTargetForms(requestForm(JobSpec, true));
 
 function withTargetForms(form: Schema): Schema {
-  const target = form.properties.target as Schema;
-  const { columns, ...others } = target.properties as Record<string, Schema>;
-  const one = {
-    ...target,
-    title: 'TargetColumn',
-    properties: { column: { type: 'string' }, ...others },
-    required: ['column'],
-  };
-  const several = { ...target, title: 'TargetColumns', properties: { columns, ...others } };
+  const { target, more_targets: more } = form.properties as Record<string, Schema>;
   return {
     ...form,
     properties: {
       ...form.properties,
-      target: { description: target.description, anyOf: [{ type: 'string' }, one, several] },
+      target: targetForms(target!),
+      more_targets: { ...more, items: targetForms(more!.items) },
     },
   };
+}
+
+function targetForms(target: Schema): Schema {
+  const { columns, ...others } = target.properties as Record<string, Schema>;
+  const one = {
+    ...target,
+    title: `${target.title}Column`,
+    properties: { column: { type: 'string' }, ...others },
+    required: ['column'],
+  };
+  const several = { ...target, title: `${target.title}Columns`, properties: { columns, ...others } };
+  return { description: target.description, anyOf: [{ type: 'string' }, one, several] };
 }

@@ -1,11 +1,13 @@
 import { Ajv } from 'ajv';
 import { describeErrors } from './describe-errors.ts';
-import { expand, expandTarget, isObject } from './expand-request.ts';
+import { expand, expandTargets, isObject } from './expand-request.ts';
 import { JobSpec } from './job.ts';
 import { type Mistake, MOST_MISTAKES } from './mistake.ts';
 import { requestForm } from './request-form.ts';
 
-const ajv = new Ajv({ allErrors: true, discriminator: true, strict: false, verbose: true });
+// whether it is a time is for the resolver to say
+const formats = { 'date-time': true as const };
+const ajv = new Ajv({ allErrors: true, discriminator: true, strict: false, verbose: true, formats });
 const validate = ajv.compile(requestForm(JobSpec, false));
 
 /** A request whose form is right: shorthands written out, nothing filled in yet. */
@@ -27,7 +29,7 @@ export type Validation =
 /** Writes shorthands out, and says everything that is wrong with the form. */
 export function validateJobRequest(body: unknown): Validation {
   const renamed = new Map<string, string>();
-  const expanded = expand(JobSpec, expandTarget(body, renamed), '', renamed);
+  const expanded = expand(JobSpec, expandTargets(body, renamed), '', renamed);
   const toSent = (pointer: string) => {
     for (let end = pointer.length; end > 0; end = pointer.lastIndexOf('/', end - 1)) {
       const sent = renamed.get(pointer.slice(0, end));

@@ -1,7 +1,10 @@
+import { normalizationFor } from './check-loss.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import type { Input, Target } from './job.ts';
+import type { Loss } from './loss.ts';
 import { MOST_MISTAKES, pointerTo } from './mistake.ts';
+import { groupByInput, MODEL_INPUT } from './model-shapes.ts';
 import { didYouMean, listWords } from './suggest.ts';
 
 /** Which columns of the dataset are the target and the inputs, and how they are taken. */
@@ -33,18 +36,27 @@ export class ColumnFinder {
   }
 }
 
+interface GivenTarget {
+  columns: string[];
+  type?: Target['type'];
+  normalize?: Target['normalize'];
+}
+
 /** `classes`: of a category, in order; null for numbers. */
+export interface ResolvedTarget {
+  resolved: Target;
+  classes: string[] | null;
+  columns: Column[];
+}
+
 export function resolveTarget(
-  spec: Draft,
+  { columns, type: given, normalize }: GivenTarget,
+  loss: Loss['type'] | undefined,
+  at: string,
   finder: ColumnFinder,
   add: Add,
-): { resolved: Target; classes: string[] | null } | null {
-  const {
-    columns,
-    type: given,
-    normalize,
-  } = spec.target as { columns: string[]; type?: Target['type']; normalize?: Target['normalize'] };
-  const found = columns.map((name, i) => finder.find(name, `/target/columns/${i}`));
+): ResolvedTarget | null {
+  const found = columns.map((name, i) => finder.find(name, `${at}/columns/${i}`));
   if (found.some((column) => column === null)) return null;
   const known = found as Column[];
   const type = given ?? (known.every((column) => column.type === 'number') ? 'number' : 'category');
@@ -52,32 +64,33 @@ export function resolveTarget(
     known.forEach((column, i) => {
       if (column.type !== 'number')
         add(
-          `/target/columns/${i}`,
+          `${at}/columns/${i}`,
           `"${column.name}" is ${column.type}, not a number`,
           'a number column, or target.type "category"',
         );
     });
-    return { resolved: { columns, type, normalize: normalize ?? 'standard' }, classes: null };
+    const scaled = normalizationFor(loss, normalize, `${at}/normalize`, add);
+    return { resolved: { columns, type, normalize: scaled }, classes: null, columns: known };
   }
   if (known.length > 1) {
-    add('/target/columns', 'a category target is one column', 'one column, or number columns');
+    add(`${at}/columns`, 'a category target is one column', 'one column, or number columns');
     return null;
   }
   const [column] = known as [Column];
-  if (normalize !== undefined && normalize !== 'none') add('/target/normalize', 'a category is not normalized', 'none');
+  if (normalize !== undefined && normalize !== 'none') add(`${at}/normalize`, 'a category is not normalized', 'none');
   const seen = column.classes?.map(({ value }) => value) ?? null;
   if (seen === null) {
-    add('/target/columns', ...describeUncountable(column));
+    add(`${at}/columns`, ...describeUncountable(column));
     return null;
   }
   if (seen.length < 2) {
     add(
-      '/target/columns',
+      `${at}/columns`,
       `"${column.name}" has only one class (${listWords(seen)}): there is nothing to learn`,
       'a column with at least 2 classes',
     );
   }
-  return { resolved: { columns, type, normalize: 'none' }, classes: seen };
+  return { resolved: { columns, type, normalize: 'none' }, classes: seen, columns: known };
 }
 
 /** Why a column has no classes, and what would do. */
@@ -100,8 +113,8 @@ const USABLE: readonly Column['type'][] = ['number', 'category', 'boolean', 'ima
 
 /** null where a column is missing, so that nothing more can be said of the whole. */
 export function resolveInputs(spec: Draft, finder: ColumnFinder, add: Add): Input[] | null {
-  const targets = new Set<string>(spec.target.columns);
-  const given: { column: string; type?: InputType; normalize?: Input['normalize'] }[] =
+  const targets = new Set<string>([spec.target, ...spec.more_targets].flatMap(({ columns }) => columns));
+  const given: (Pick<Input, 'column'> & Partial<Input>)[] =
     spec.inputs ??
     finder.columns
       .filter(({ name, type }) => USABLE.includes(type) && !targets.has(name))
@@ -130,9 +143,18 @@ export function resolveInputs(spec: Draft, finder: ColumnFinder, add: Add): Inpu
     if (normalize !== 'none' && (type === 'category' || type === 'boolean')) {
       add(pointerTo('/inputs', i, 'normalize'), `a ${type} is not normalized`, 'none');
     }
-    return { column: input.column, type, normalize };
+    const encoding = input.encoding ?? (type === 'category' ? 'one_hot' : 'values');
+    if ((encoding === 'values') === (type === 'category'))
+      add(
+        pointerTo('/inputs', i, 'encoding'),
+        `a ${type} is not taken as ${encoding}`,
+        type === 'category' ? 'one_hot or index' : 'values',
+      );
+    return { column: input.column, type, normalize, encoding, into: input.into ?? MODEL_INPUT };
   });
-  return whole ? inputs : null;
+  if (!whole) return null;
+  // the columns of one model input stand side by side
+  return [...groupByInput(inputs).values()].flat();
 }
 
 function checkInputType(column: Column, type: InputType, pointer: string, add: Add): void {
@@ -149,7 +171,7 @@ export function widthOf(inputs: readonly Input[], columns: readonly Column[]): n
   const shapes = new Map(columns.map(({ name, shape }) => [name, shape]));
   let width = 0;
   for (const input of inputs) {
-    if (input.type === 'category') return null;
+    if (input.encoding === 'one_hot') return null;
     width += input.type === 'image' ? (shapes.get(input.column) ?? []).reduce((product, n) => product * n, 1) : 1;
   }
   return width;

@@ -1,18 +1,25 @@
+import { checkHeadLoss, checkLoss } from './check-loss.ts';
 import { checkModel } from './check-model.ts';
+import { checkCausality } from './check-text-model.ts';
 import { countSplit } from './count-split.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
 import { checkKind, checkPreparation, inherit, type KnownCheckpoint } from './fine-tune.ts';
-import { JobSpec } from './job.ts';
+import { type Input, JobSpec, type Target } from './job.ts';
 import { DenseLayer } from './layers/dense.ts';
 import { ruleOf } from './layers/rules.ts';
+import { type Loss, outputWidthOf } from './loss.ts';
 import { type Mistake, MOST_MISTAKES, pointerTo } from './mistake.ts';
 import type { Layer } from './model.ts';
-import { MODEL_INPUT } from './model-shapes.ts';
+import { groupByInput, mainInput } from './model-shapes.ts';
+import type { PreparedTarget } from './preparation.ts';
 import type { ExpandedRequest } from './request.ts';
-import { ColumnFinder, resolveInputs, resolveTarget, widthOf } from './resolve-columns.ts';
-import { checkLoss, resolveTraining } from './resolve-training.ts';
+import { ColumnFinder, resolveInputs, resolveTarget } from './resolve-columns.ts';
+import { checkEmbeddings, countIndices, listModelInputs } from './resolve-inputs.ts';
+import { resolveMoreTargets } from './resolve-more-targets.ts';
+import { findCorpus, resolveText } from './resolve-text.ts';
+import { resolveTraining } from './resolve-training.ts';
 
 /** What resolving needs to know of the dataset. */
 export interface KnownDataset {
@@ -45,7 +52,21 @@ export function resolveJob(
   checkKind(spec, from, add);
   if (from !== null) inherit(spec, from, add);
   checkSplit(spec, add);
+  checkStart(spec, add);
   if (dataset.rows === 0) add('/dataset', 'the dataset has no rows');
+  const corpus = findCorpus(dataset.columns);
+  if (corpus !== null) {
+    const text = resolveText(spec, given, corpus, from, add);
+    if (text === null) return refused();
+    spec.name ??= cutName(`${dataset.name}: next token`);
+    resolveTraining(spec, true, text.windows, text.windows.train, add);
+    resolveModel(spec, dataset.columns, add);
+    checkCausality(spec.model, add);
+    const { context, vocabulary } = text;
+    const inputs = [{ name: spec.inputs[0].into, width: context, image: null }];
+    checkModel(spec as JobSpec, { inputs, outputWidths: [vocabulary], context }, add);
+    return mistakes.length > 0 ? refused() : { ok: true, spec: spec as JobSpec };
+  }
   if (spec.target === undefined) {
     // a checkpoint that is not there would have told it
     if (spec.model.from === null)
@@ -53,9 +74,10 @@ export function resolveJob(
     return refused();
   }
   const finder = new ColumnFinder(dataset.columns, add);
-  const target = resolveTarget(spec, finder, add);
+  const target = resolveTarget(spec.target, spec.training.loss?.type, '/target', finder, add);
+  const more = resolveMoreTargets(spec, finder, add);
   const inputs = resolveInputs(spec, finder, add);
-  if (target === null || inputs === null) return refused();
+  if (target === null || inputs === null || more === null) return refused();
   if (from !== null) checkPreparation(from, dataset.columns, add);
 
   const isCategory = target.resolved.type === 'category';
@@ -68,26 +90,34 @@ export function resolveJob(
   const counts = countSplit(dataset.rows, split);
   spec.name ??= cutName(`${dataset.name}: ${spec.target.columns.join(', ')}`);
   resolveTraining(spec, isCategory, counts, dataset.rows, add);
-  checkLoss(spec.training.loss.type, target.classes, add);
-  resolveModel(spec, add);
+  resolveModel(spec, dataset.columns, add);
 
-  const classes = target.classes === null ? null : knownClasses(target.classes, from);
-  const outputWidth =
-    classes === null
-      ? spec.target.columns.length
-      : spec.training.loss.type === 'binary_cross_entropy'
-        ? 1
-        : classes.length;
-  const inputWidth = from?.preparation.inputWidth ?? widthOf(inputs, dataset.columns);
-  const image = inputs.length === 1 ? (dataset.columns.find((c) => c.name === inputs[0]!.column)?.shape ?? null) : null;
-  checkModel(spec as JobSpec, { inputWidth, image, outputWidth }, add);
+  const { model, more_targets: others } = spec as JobSpec;
+  const known = { ...target, classes: knownClasses(target.classes, from?.preparation.target) };
+  checkLoss(spec.training.loss, known, spec.training.batch_size, add);
+  others.forEach(({ loss }, i) => {
+    checkHeadLoss(loss, more[i]!, pointerTo('/more_targets', i, 'loss'), add);
+  });
+  const outputWidths = [
+    widthOfOutput(spec.target, target.classes, spec.training.loss, from?.preparation.target),
+    ...others.map((other, i) =>
+      widthOfOutput(other, more[i]!.classes, other.loss, from?.preparation.more?.[i]?.target),
+    ),
+  ];
+  const modelInputs = listModelInputs(inputs, dataset.columns, from?.preparation);
+  checkEmbeddings(model.layers, inputs, dataset.columns, add);
+  checkModel(spec as JobSpec, { inputs: modelInputs, outputWidths }, add);
   return mistakes.length > 0 ? refused() : { ok: true, spec: spec as JobSpec };
 }
 
-/** A checkpoint goes on with the classes it was trained with, of which the dataset may lack some. */
-function knownClasses(classes: string[], from: KnownCheckpoint | null): string[] {
-  const target = from?.preparation.target;
-  return target?.type === 'category' ? target.classes : classes;
+/** A checkpoint goes on with the classes it was trained with (`known`), of which the dataset may lack some. */
+function knownClasses(classes: string[] | null, known?: PreparedTarget): string[] | null {
+  return classes !== null && known?.type === 'category' ? known.classes : classes;
+}
+
+function widthOfOutput({ columns }: Target, classes: string[] | null, loss: Loss, known?: PreparedTarget): number {
+  const all = knownClasses(classes, known);
+  return outputWidthOf(loss, all === null ? { columns: columns.length } : { classes: all });
 }
 
 /** By characters, as the limit counts: half of one could not be stored. */
@@ -107,8 +137,25 @@ function checkSplit({ split }: Draft, add: Add): void {
     add('/split/stratify', 'rows in the order of the dataset cannot be stratified', 'false, or split.shuffle true');
 }
 
+const FARTHEST_START_MS = 366 * 86_400_000;
+
+/** In UTC, as JavaScript writes it, so that a resolved spec resolves to itself. */
+function checkStart(spec: Draft, add: Add): void {
+  if (spec.start_at === null) return;
+  const at = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i.test(spec.start_at)
+    ? Date.parse(spec.start_at)
+    : Number.NaN;
+  if (Number.isNaN(at)) add('/start_at', 'is not a time', 'RFC 3339, like 2030-01-31T06:00:00Z');
+  else if (at > Date.now() + FARTHEST_START_MS) add('/start_at', 'is more than a year ahead', 'a time within a year');
+  else spec.start_at = new Date(Math.max(at, 0)).toISOString();
+}
+
 /** The layers where none are given, their names and edges, and what follows from their other fields. */
-function resolveModel({ model }: Draft, add: Add): void {
+function resolveModel(
+  { model, inputs: columns, more_targets: more }: Draft,
+  datasetColumns: readonly Column[],
+  add: Add,
+): void {
   const hidden = () =>
     fillDefaults(DenseLayer, {
       type: 'dense',
@@ -119,7 +166,8 @@ function resolveModel({ model }: Draft, add: Add): void {
   const layers = model.layers as (Layer & { name?: string; inputs?: string[] })[];
   const taken = new Set(layers.flatMap((layer) => layer.name ?? []));
   const counts = new Map<string, number>();
-  let before: string = MODEL_INPUT;
+  const modelInputs = groupByInput(columns as Input[]);
+  let before: string = mainInput([...modelInputs.keys()]);
   for (const layer of layers) {
     let number = (counts.get(layer.type) ?? 0) + 1;
     // a name that was given to another layer is passed over
@@ -130,6 +178,11 @@ function resolveModel({ model }: Draft, add: Add): void {
     before = layer.name;
     ruleOf(layer).complete?.(layer);
     if (layer.type === 'embedding' && layer.vocabulary === undefined) {
+      const indices = countIndices(modelInputs.get(layer.inputs[0] ?? '') ?? [], datasetColumns);
+      if (indices !== null) {
+        layer.vocabulary = indices;
+        continue;
+      }
       add(
         pointerTo('/model/layers', layers.indexOf(layer), 'vocabulary'),
         'the inputs do not tell how many different indices there are',
@@ -138,9 +191,20 @@ function resolveModel({ model }: Draft, add: Add): void {
       layer.vocabulary = 1;
     }
   }
-  if (model.output === undefined) model.output = { bias: true, bias_init: { type: 'zeros' } };
-  if (model.output === null) return;
-  model.output.inputs ??= [before];
-  model.output.tied_to ??= null;
-  model.output.init ??= { type: 'xavier_uniform', gain: 1 };
+  if (model.output === undefined) model.output = {};
+  if (model.output !== null) fillOutput(model.output, [before]);
+  // where the last layer is the target's own, its inputs tell the others
+  const shared = model.output?.inputs ?? layers.at(-1)?.inputs ?? [before];
+  for (const other of more) {
+    other.output ??= {};
+    fillOutput(other.output, shared);
+  }
+}
+
+function fillOutput(output: Draft, inputs: readonly string[]): void {
+  output.inputs ??= [...inputs];
+  output.tied_to ??= null;
+  output.init ??= { type: 'xavier_uniform', gain: 1 };
+  output.bias ??= true;
+  output.bias_init ??= { type: 'zeros' };
 }

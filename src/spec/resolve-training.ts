@@ -1,7 +1,13 @@
+import { isSearch } from './check-search.ts';
 import type { Add, Draft } from './draft.ts';
+import { fillDefaults } from './expand-request.ts';
+import { isOfPairs, Loss } from './loss.ts';
 
 /** Fewer training rows than this get smaller batches. */
 const LARGE_ROWS = 20_000;
+const DEFAULT_EPOCHS = 50;
+/** Rows that a search goes through at once: more only cost memory, since a step takes all of them one part after the other. */
+const SEARCH_ROWS = 4096;
 
 /** Fills in what follows from the target and the split, and says what does not fit them. `counts`: rows of each part. */
 export function resolveTraining(
@@ -13,8 +19,17 @@ export function resolveTraining(
 ): void {
   const { training, checkpoints } = spec;
   const hasValidation = counts.validation > 0;
-  training.batch_size ??= Math.max(1, Math.min(counts.train, counts.train >= LARGE_ROWS ? 128 : 32));
-  training.loss ??= isCategory ? { type: 'cross_entropy' } : { type: 'mse' };
+  if (training.epochs === undefined) training.epochs = training.max_steps === null ? DEFAULT_EPOCHS : null;
+  if (training.epochs === null && training.max_steps === null)
+    add('/training/epochs', 'nothing says when training ends', 'a number, or training.max_steps');
+  training.clip_norm ??= null;
+  const searches = isSearch(training.optimizer);
+  training.batch_size ??= Math.max(
+    1,
+    Math.min(counts.train, searches ? SEARCH_ROWS : counts.train >= LARGE_ROWS ? 128 : 32),
+  );
+  training.accumulate_steps ??= searches ? Math.max(1, Math.ceil(counts.train / training.batch_size)) : 1;
+  training.loss ??= fillDefaults(Loss, { type: isCategory ? 'cross_entropy' : 'mse' });
   if (training.early_stopping === undefined)
     training.early_stopping = hasValidation ? { metric: 'validation.loss', patience: 5, min_delta: 0 } : null;
   const stopping = training.early_stopping;
@@ -46,19 +61,7 @@ export function resolveTraining(
       add(pointer, 'accuracy is for a category', 'validation.loss or validation.mae');
     if (metric === 'validation.mae' && isCategory)
       add(pointer, 'mae is for numbers', 'validation.loss or validation.accuracy');
+    else if (metric === 'validation.accuracy' && isOfPairs(training.loss))
+      add(pointer, `${training.loss.type} predicts no class`, 'validation.loss');
   }
-}
-
-export function checkLoss(loss: string, classes: string[] | null, add: Add): void {
-  if (loss === 'cross_entropy' && classes === null)
-    add('/training/loss', 'cross_entropy is for a category target', 'mse, mae or huber');
-  if (loss === 'binary_cross_entropy' && classes?.length !== 2) {
-    add(
-      '/training/loss',
-      `binary_cross_entropy tells two classes apart; ${classes === null ? 'the target is a number' : `there are ${classes.length}`}`,
-      classes === null ? 'mse, mae or huber' : 'cross_entropy',
-    );
-  }
-  if (['mse', 'mae', 'huber'].includes(loss) && classes !== null)
-    add('/training/loss', `${loss} is for numbers`, 'cross_entropy');
 }

@@ -1,27 +1,11 @@
 import { type Static, Type } from 'typebox';
+import { Loss } from './loss.ts';
 import { Optimizer } from './optimizer.ts';
 import { Schedule } from './schedule.ts';
-import { closed, derived, nullable, variants, words } from './schema.ts';
+import { closed, derived, nullable, words } from './schema.ts';
 import { WATCHED } from './watched.ts';
 
 /** How a network is trained: loss, optimizer, schedule, and when to stop. */
-
-const tag = <const T extends string>(name: T) => Type.Literal(name);
-
-export const Loss = variants(
-  [
-    closed({ type: tag('cross_entropy') }, { description: 'Softmax cross-entropy of logits against one class.' }),
-    closed({ type: tag('binary_cross_entropy') }, { description: 'Sigmoid cross-entropy of logits against 0 or 1.' }),
-    closed({ type: tag('mse') }, { description: 'Mean squared error.' }),
-    closed({ type: tag('mae') }, { description: 'Mean absolute error.' }),
-    closed(
-      { type: tag('huber'), delta: Type.Number({ exclusiveMinimum: 0, maximum: 1e6, default: 1 }) },
-      { description: 'Quadratic near zero, linear beyond delta (Huber 1964).' },
-    ),
-  ],
-  { title: 'Loss', shorthand: 'type' },
-);
-export type Loss = Static<typeof Loss>;
 
 export const EarlyStopping = closed(
   {
@@ -79,21 +63,25 @@ export type ParameterGroup = Static<typeof ParameterGroup>;
 
 export const Training = closed(
   {
-    epochs: Type.Integer({
-      minimum: 1,
-      maximum: 1_000_000,
-      default: 50,
-      description: 'passes over the training split',
+    epochs: nullable(Type.Integer({ minimum: 1, maximum: 1_000_000 }), {
+      ...derived('50; 10 for a corpus; null with max_steps'),
+      description: 'passes over the training split; null: as many as max_steps take',
+    }),
+    max_steps: nullable(Type.Integer({ minimum: 1, maximum: 1_000_000_000 }), {
+      default: null,
+      description: 'updates after which training ends, if it has not before',
     }),
     batch_size: Type.Integer({
       minimum: 1,
       maximum: 65_536,
-      ...derived('32, or 128 from 20,000 training rows on; never more than there are rows'),
+      ...derived(
+        '32, or 128 from 20,000 training rows on, and 4096 for lbfgs, hessian_free and random_search; never more than there are rows',
+      ),
     }),
     accumulate_steps: Type.Integer({
       minimum: 1,
       maximum: 1_000_000,
-      default: 1,
+      ...derived('1; for lbfgs, hessian_free and random_search as many as there are in the training split'),
       description:
         'batches whose gradients make one update, as if they were one larger batch; steps, schedules and clipping count updates',
     }),
@@ -105,7 +93,10 @@ export const Training = closed(
       default: [],
       description: 'the first whose pattern fits a parameter has it',
     }),
-    clip_norm: nullable(positive, { default: null, description: 'upper limit of the norm of all gradients together' }),
+    clip_norm: nullable(positive, {
+      ...derived('1 for a corpus, else null'),
+      description: 'upper limit of the norm of all gradients together',
+    }),
     clip_value: nullable(positive, { default: null, description: 'upper limit of each gradient’s magnitude' }),
     ema: nullable(Averaging, {
       default: null,

@@ -1,41 +1,88 @@
+import { widthOf } from '../data/fit-preparation.ts';
+import { planPrepared } from '../data/prepare-table.ts';
 import type { LayerDescription } from '../engine/layers/layer.ts';
-import type { LossDescription } from '../engine/ops/losses.ts';
 import type { ParameterGroup } from '../engine/optimizers/groups.ts';
 import type { OptimizerDescription } from '../engine/optimizers/optimizer.ts';
+import type { SearchDescription } from '../engine/optimizers/search/search.ts';
 import type { PlateauDescription } from '../engine/plateau.ts';
 import type { ScheduleDescription } from '../engine/schedules.ts';
-import { matchesPattern } from '../spec/check-model.ts';
-import type { JobSpec } from '../spec/job.ts';
+import type { HeadDescription } from '../engine/targets.ts';
+import { matchesPattern, outputName } from '../spec/check-model.ts';
+import { isSearch, type SearchOptimizer } from '../spec/check-search.ts';
+import type { JobSpec, MoreTarget } from '../spec/job.ts';
 import type { OutputLayer } from '../spec/layers/dense.ts';
 import { bothSides } from '../spec/layers/images.ts';
 import type { Layer } from '../spec/model.ts';
-import { MODEL_INPUT, shapeOfInputs } from '../spec/model-shapes.ts';
+import { groupByInput, MODEL_INPUT, shapeOfInput } from '../spec/model-shapes.ts';
+import type { Optimizer } from '../spec/optimizer.ts';
 import type { Preparation } from '../spec/preparation.ts';
+import { buildHeadLoss } from './build-loss.ts';
 
 /** Says a resolved spec in the engine's words. */
 
-/** All layers, the output layer last. Its width follows from the target. */
+/** All layers, the output layer last: its width follows from the target. Outputs of several targets are put side by side. */
 export function buildLayers(spec: JobSpec, preparation: Preparation): LayerDescription[] {
   const { layers, output } = spec.model;
   const inputs = buildInputs(spec, preparation);
-  const rename = new Map(inputs.map((layer) => [MODEL_INPUT, layer.name]));
-  const all = [...layers.map(buildLayer), ...(output === null ? [] : [buildOutput(output, preparation.outputWidth)])];
+  const all = [
+    ...layers.map(buildLayer),
+    ...(output === null ? [] : [buildOutput('output', output, preparation.outputWidth)]),
+  ];
+  const heads = moreTargetsOf(spec).map(({ name, output }, i) =>
+    buildOutput(outputName(name), output, preparation.more![i]!.outputWidth),
+  );
+  const ends = [all.at(-1)!, ...heads].map(({ name }) => name);
   return [
-    ...inputs,
-    ...all.map((layer) => ({ ...layer, inputs: layer.inputs!.map((name) => rename.get(name) ?? name) })),
+    ...inputs.layers,
+    ...[...all, ...heads].map((layer) => ({
+      ...layer,
+      inputs: layer.inputs!.map((name) => inputs.names.get(name) ?? name),
+    })),
+    ...(heads.length === 0 ? [] : [{ type: 'concatenate' as const, name: 'outputs.all', inputs: ends }]),
   ];
 }
 
-/** Rows are kept as vectors; a layer over images needs them as images again. */
-function buildInputs({ model }: JobSpec, { inputs, inputWidth }: Preparation): LayerDescription[] {
-  const [only] = inputs;
-  const image = inputs.length === 1 && only?.type === 'image' ? only.shape : null;
-  const shape = shapeOfInputs(model.layers, image, inputWidth) as number[];
-  return shape.length === 1 ? [] : [{ type: 'reshape', name: 'input.image', shape, inputs: [MODEL_INPUT] }];
+/** Specs from before there could be several have no such field. */
+export function moreTargetsOf(spec: JobSpec): readonly MoreTarget[] {
+  return spec.more_targets ?? [];
 }
 
-function buildOutput({ bias_init: biasInit, tied_to: tiedTo, ...rest }: OutputLayer, units: number): LayerDescription {
-  return { type: 'dense', name: 'output', units, activation: { type: 'linear' }, ...rest, biasInit, tiedTo };
+/** Rows are kept as vectors: model inputs are parts of them, and a layer over images needs those as images again. `names`: who gives a model input. */
+function buildInputs(
+  { model, inputs: columns }: JobSpec,
+  preparation: Preparation,
+): { layers: LayerDescription[]; names: Map<string, string> } {
+  const layers: LayerDescription[] = [];
+  const names = new Map<string, string>();
+  const prepared = preparation.inputs.map((input, i) => ({ input, into: columns?.[i]?.into ?? MODEL_INPUT }));
+  const groups = groupByInput(prepared);
+  let first = 0;
+  for (const [name, members] of groups) {
+    const [only] = members;
+    const image = members.length === 1 && only?.input.type === 'image' ? only.input.shape : null;
+    const width = groups.size === 1 ? preparation.inputWidth : members.reduce((sum, m) => sum + widthOf(m.input), 0);
+    const shape = shapeOfInput(model.layers, { name, width, image }) as number[];
+    let last = MODEL_INPUT;
+    if (groups.size > 1) {
+      layers.push({ type: 'columns', name: `input.columns.${name}`, first, count: width, inputs: [last] });
+      last = layers.at(-1)!.name;
+    }
+    if (shape.length > 1) {
+      layers.push({ type: 'reshape', name: `input.image.${name}`, shape, inputs: [last] });
+      last = layers.at(-1)!.name;
+    }
+    names.set(name, last);
+    first += width;
+  }
+  return { layers, names };
+}
+
+function buildOutput(
+  name: string,
+  { bias_init: biasInit, tied_to: tiedTo, ...rest }: OutputLayer,
+  units: number,
+): LayerDescription {
+  return { type: 'dense', name, units, activation: { type: 'linear' }, ...rest, biasInit, tiedTo };
 }
 
 function buildLayer(layer: Layer): LayerDescription {
@@ -76,12 +123,32 @@ function buildLayer(layer: Layer): LayerDescription {
   }
 }
 
-export function buildLoss(spec: JobSpec): LossDescription {
-  return spec.training.loss;
+export function buildHeads(spec: JobSpec, preparation: Preparation): HeadDescription[] {
+  const { more } = planPrepared(preparation);
+  return moreTargetsOf(spec).map(({ loss, weight }, i) => ({
+    ...{ target: more[i]!, width: preparation.more![i]!.outputWidth, loss: buildHeadLoss(loss), weight },
+  }));
 }
 
-export function buildOptimizer(spec: JobSpec): OptimizerDescription {
-  const { optimizer } = spec.training;
+export function buildOptimizer({ training }: JobSpec): OptimizerDescription | SearchDescription {
+  const { optimizer } = training;
+  return isSearch(optimizer) ? buildSearch(optimizer) : buildUpdate(optimizer);
+}
+
+function buildSearch(optimizer: SearchOptimizer): SearchDescription {
+  switch (optimizer.type) {
+    case 'lbfgs':
+      return { type: 'lbfgs', history: optimizer.history, maxIterations: optimizer.max_iterations };
+    case 'hessian_free': {
+      const { damping, max_iterations: maxIterations, warm_start: warmStart } = optimizer;
+      return { type: 'hessian_free', damping, maxIterations, warmStart };
+    }
+    case 'random_search':
+      return { type: 'random_search' };
+  }
+}
+
+function buildUpdate(optimizer: Exclude<Optimizer, SearchOptimizer>): OptimizerDescription {
   const weightDecay = optimizer.weight_decay;
   switch (optimizer.type) {
     case 'sgd':

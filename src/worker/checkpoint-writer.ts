@@ -17,6 +17,8 @@ export class CheckpointWriter {
   /** the best weights: a copy, since training goes on */
   readonly #best = new Map<string, Float32Array>();
   #bestIsWritten = true;
+  /** the file of the best weights, until something that a resume begins from has followed */
+  #bestToRecord: CheckpointToRecord | null = null;
 
   constructor(storage: Storage, jobId: string, spec: JobSpec, preparation: Preparation, trainer: Trainer) {
     this.#storage = storage;
@@ -30,6 +32,7 @@ export class CheckpointWriter {
   keepBest(): void {
     for (const { name } of this.#trainer.parameters) this.#best.set(name, this.#trainer.tensor(name).slice());
     this.#bestIsWritten = false;
+    this.#bestToRecord = null;
   }
 
   /** Takes over the best weights of an earlier attempt, which are in storage already. */
@@ -48,10 +51,9 @@ export class CheckpointWriter {
 
   /**
    * Writes the best weights, if they are new, and then everything a resume needs. In that order: whoever finds the second can rely on the first.
-   * The trainer must have settled.
+   * The trainer must have settled. Errors: StorageFullError; what was written by then is told with the next call.
    */
   async write(state: ResumeState): Promise<CheckpointToRecord[]> {
-    const written: CheckpointToRecord[] = [];
     const { best } = state;
     if (best !== null && !this.#bestIsWritten) {
       const weights = this.#trainer.parameters.map(({ name, shape }) => ({
@@ -59,14 +61,12 @@ export class CheckpointWriter {
         shape: [...shape],
         data: this.#best.get(name)!,
       }));
-      written.push(
-        await this.#save({
-          weights,
-          optimizerState: [],
-          state: { ...state, step: best.step, epoch: best.epoch, metrics: best.metrics },
-          best: true,
-        }),
-      );
+      this.#bestToRecord = await this.#save({
+        weights,
+        optimizerState: [],
+        state: { ...state, step: best.step, epoch: best.epoch, metrics: best.metrics },
+        best: true,
+      });
       this.#bestIsWritten = true;
     }
     const tensors = (list: readonly { name: string; shape: number[] }[]) =>
@@ -75,7 +75,9 @@ export class CheckpointWriter {
     const optimizerState = tensors(
       this.#trainer.slots.map(({ node }) => ({ name: node.attributes.name as string, shape: [...node.shape.dims] })),
     );
-    written.push(await this.#save({ weights, optimizerState, state, best: false }));
+    const latest = await this.#save({ weights, optimizerState, state, best: false });
+    const written = this.#bestToRecord === null ? [latest] : [this.#bestToRecord, latest];
+    this.#bestToRecord = null;
     return written;
   }
 
@@ -104,6 +106,7 @@ export class CheckpointWriter {
       sha256: blob.sha256,
       isBest: best,
       isLatest: !best,
+      bestStep: state.best?.step ?? null,
       preparation: this.#preparation,
     };
   }

@@ -1,10 +1,14 @@
+import { readNumbers } from '../data/describe-outputs.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import type { JobSpec } from '../spec/job.ts';
-import type { LoadedRows } from './load-rows.ts';
+import { outputsOf, type PreparedOutput, type PreparedTarget } from '../spec/preparation.ts';
+import { moreTargetsOf } from './build-network.ts';
+import type { LoadedRows } from './loaded-rows.ts';
 
 /**
  * Scores of a held-out split: loss in the units that are trained on; accuracy for a category; mae and rmse in the target's own units, as the mean
- * over rows and columns.
+ * over rows and columns. With further targets `loss` is that of all together; `<name>.loss` and the others are those of each, and the first
+ * target's go by the name of its column. Over a corpus also perplexity, e^loss, and bits per character.
  */
 export function evaluateSplit(
   trainer: Trainer,
@@ -14,33 +18,79 @@ export function evaluateSplit(
 ): Record<string, number> {
   const first = split === 'validation' ? 0 : rows.validation.length;
   const count = rows[split].length;
-  const { target } = rows.preparation;
-  const width = trainer.outputWidth;
   const order = trainer.evaluationOrder;
+  const width = trainer.outputWidth;
+  const scores = outputsOf(rows.preparation).map(({ output, first: column }, i) => {
+    const expected = () => (i === 0 ? trainer.values : trainer.headValues(i - 1));
+    const { target, link } = output;
+    const isLabels = target.type === 'next_token' || (target.type === 'category' && link !== 'sigmoid');
+    return isLabels ? null : scoreValues({ ...output, target }, column, expected());
+  });
+  const hasValues = scores.some((score) => score !== null);
+  const { loss, accuracy, targets } = trainer.evaluate(
+    first,
+    count,
+    hasValues
+      ? (outputs, firstOfPart, part) => {
+          for (let r = 0; r < part; r++)
+            for (const score of scores) score?.add(outputs, r * width, order[firstOfPart + r]!);
+        }
+      : undefined,
+  );
+  const own = (i: number, right: number | null) =>
+    scores[i]?.read(count) ?? (right === null ? {} : { accuracy: right });
+  const of = (name: string, i: number) =>
+    Object.entries({ loss: targets[i]!.loss, ...own(i, targets[i]!.accuracy) }).map(
+      ([metric, value]) => [`${name}.${metric}`, value] as const,
+    );
+  const more = moreTargetsOf(spec);
+  return {
+    loss,
+    ...own(0, accuracy),
+    ...(rows.tokensPerCharacter !== undefined && scoreText(loss, rows.tokensPerCharacter[split])),
+    ...(more.length > 0 && {
+      [`${firstName(spec)}.loss`]: targets[0]!.loss,
+      ...Object.fromEntries(more.flatMap(({ name }, i) => of(name, i + 1))),
+    }),
+  };
+}
 
-  if (spec.training.loss.type === 'cross_entropy') {
-    const { loss, accuracy } = trainer.evaluate(first, count);
-    return accuracy === null ? { loss } : { loss, accuracy };
-  }
-  const expected = trainer.values;
-  if (target.type === 'category') {
-    let right = 0;
-    const { loss } = trainer.evaluate(first, count, (logits, firstOfPart, part) => {
-      for (let r = 0; r < part; r++) if (logits[r]! > 0 === expected[order[firstOfPart + r]!]! > 0.5) right += 1;
-    });
-    return { loss, accuracy: right / count };
-  }
+function scoreText(loss: number, tokensPerCharacter: number): Record<string, number> {
+  return { perplexity: Math.exp(loss), bits_per_character: (loss / Math.LN2) * tokensPerCharacter };
+}
+
+/** Under which the first target's own loss stands; letters, digits and _ alone. */
+function firstName({ target: { columns } }: JobSpec): string {
+  return columns.length === 1 && /^[A-Za-z]\w{0,63}$/.test(columns[0]!) ? columns[0]! : 'target';
+}
+
+/** Gathers the errors of numbers, or of yes and no, row by row. `column`: the output's first among all. */
+function scoreValues(
+  output: PreparedOutput & { target: Exclude<PreparedTarget, { type: 'next_token' }> },
+  column: number,
+  expected: Float32Array,
+) {
+  const { target, outputWidth: width } = output;
+  let right = 0;
   let absolute = 0;
   let squared = 0;
-  const { loss } = trainer.evaluate(first, count, (outputs, firstOfPart, part) => {
-    for (let r = 0; r < part; r++) {
-      const row = order[firstOfPart + r]! * width;
+  return {
+    add(outputs: Float32Array, at: number, row: number): void {
+      if (target.type === 'category') {
+        if (outputs[at + column]! > 0 === expected[row]! > 0.5) right += 1;
+        return;
+      }
+      const numbers = readNumbers(outputs.subarray(at + column, at + column + width), output);
       for (let c = 0; c < width; c++) {
-        const error = (outputs[r * width + c]! - expected[row + c]!) / target.columns[c]!.scale;
+        const { scale, shift } = target.columns[c]!;
+        const error = numbers[c]! - (expected[row * width + c]! - shift) / scale;
         absolute += Math.abs(error);
         squared += error * error;
       }
-    }
-  });
-  return { loss, mae: absolute / (count * width), rmse: Math.sqrt(squared / (count * width)) };
+    },
+    read(count: number): Record<string, number> {
+      if (target.type === 'category') return { accuracy: right / count };
+      return { mae: absolute / (count * width), rmse: Math.sqrt(squared / (count * width)) };
+    },
+  };
 }

@@ -1,37 +1,40 @@
+import { checkShares } from '../data/check-shares.ts';
 import { fitPreparation } from '../data/fit-preparation.ts';
 import { loadTable } from '../data/load-table.ts';
 import { planPrepared, writePrepared } from '../data/prepare-table.ts';
 import { selectRows } from '../data/select-rows.ts';
 import { splitRows } from '../data/split-rows.ts';
-import type { RowsDescription, Trainer } from '../engine/trainer.ts';
+import { getForm, type Table } from '../data/table.ts';
+import { isOfPairs, targetOf } from '../spec/loss.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { Storage } from '../storage/storage.ts';
+import { moreTargetsOf } from './build-network.ts';
+import { loadWindows } from './load-windows.ts';
+import type { LoadedRows } from './loaded-rows.ts';
 import type { TrainerData } from './messages.ts';
-
-/** The dataset's rows, split and prepared, ready to be written into a trainer's memory. */
-export interface LoadedRows {
-  preparation: Preparation;
-  description: RowsDescription;
-  train: Uint32Array;
-  validation: Uint32Array;
-  test: Uint32Array;
-  /** rows left out because their target is missing */
-  dropped: number;
-  write(trainer: Trainer): void;
-}
 
 /** Reads the columns the job needs, splits the rows, and fits the preparation to the training split unless one was fitted before. */
 export async function loadRows(data: TrainerData, storage: Storage): Promise<LoadedRows> {
   const { spec, dataset } = data;
   const { inputs, target } = spec;
-  const table = await loadTable({ ...dataset, storage, inputs, target });
-  const { usable, labels } = selectRows(table, target);
+  if (target.type === 'next_token') return loadWindows(data, storage);
+  const more = moreTargetsOf(spec);
+  const table = await loadTable({ ...dataset, storage, inputs, target, more });
+  const { usable, labels } = selectRows(table, target, more);
   const { train, validation, test } = splitRows({
     rows: usable,
     ...(labels !== undefined && { labels }),
     split: spec.split,
   });
-  const fitted = () => fitPreparation(table, inputs, target, train, dataset.columns, { loss: spec.training.loss.type });
+  const { loss } = spec.training;
+  for (const one of [{ ...target, loss }, ...more])
+    if (targetOf(one.loss.type) === 'shares') checkShares(table, one, usable);
+  const fitted = () =>
+    fitPreparation(table, inputs, target, train, dataset.columns, {
+      loss: loss.type,
+      more,
+      ...(isOfPairs(loss) && { dimensions: loss.dimensions }),
+    });
   const preparation = data.preparation ?? fitted();
   const plan = planPrepared(preparation);
 
@@ -40,6 +43,7 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
     train,
     validation,
     test,
+    classCounts: countClasses(table, preparation, train),
     dropped: table.rows - usable.length,
     description: {
       count: table.rows,
@@ -53,13 +57,23 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
     },
     write(trainer) {
       const { features } = trainer;
-      writePrepared(
-        table,
-        preparation,
-        plan.target.kind === 'labels' ? { features, labels: trainer.labels } : { features, values: trainer.values },
-      );
+      writePrepared(table, preparation, {
+        features,
+        ...(plan.target.kind === 'labels' ? { labels: trainer.labels } : { values: trainer.values }),
+        more: plan.more.map(({ kind }, i) =>
+          kind === 'labels' ? { labels: trainer.headLabels(i) } : { values: trainer.headValues(i) },
+        ),
+      });
       trainer.evaluationOrder.set(validation);
       trainer.evaluationOrder.set(test, validation.length);
     },
   };
+}
+
+function countClasses(table: Table, { target }: Preparation, rows: Uint32Array): number[] | null {
+  if (target.type !== 'category') return null;
+  const { codes, classes } = getForm(table, target.column, 'category');
+  const counts = new Map<string, number>();
+  for (const row of rows) counts.set(classes[codes[row]!]!, (counts.get(classes[codes[row]!]!) ?? 0) + 1);
+  return target.classes.map((name) => counts.get(name) ?? 0);
 }

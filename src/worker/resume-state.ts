@@ -18,6 +18,8 @@ export interface ResumeState {
   stopping: { value: number; epochsWithout: number } | null;
   /** what a schedule that watches a metric has seen; absent in checkpoints from before there was one */
   plateau?: PlateauState | null;
+  /** what an optimizer that searches keeps beside its vectors */
+  search?: Record<string, number>;
   /** the latest figures, shown as progress */
   metrics: Record<string, number>;
   /** seconds trained so far, over all attempts */

@@ -166,14 +166,9 @@ class Attempt {
     const renew = async () => {
       renewalWaits = false;
       const beganMs = performance.now();
-      const { cancelRequested } = await renewLease(
-        this.#context.db,
-        this.#claim,
-        this.#context.leaseSeconds,
-        this.#state(),
-      );
+      const { asked } = await renewLease(this.#context.db, this.#claim, this.#context.leaseSeconds, this.#state());
       renewedMs = beganMs;
-      if (cancelRequested) stop(StopRequest.cancel);
+      if (asked !== null) stop(asked === 'cancel' ? StopRequest.cancel : StopRequest.drain);
     };
     const renewal = setInterval(
       () => {

@@ -1,12 +1,12 @@
 import { judgePlateau, type PlateauDescription } from '../engine/plateau.ts';
-import { seedOf, shuffle } from '../engine/random.ts';
+import { drawPhase, seedOf, shuffle } from '../engine/random.ts';
 import { type ScheduleDescription, scheduleFactor } from '../engine/schedules.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import type { JobSpec, Progress, StopReason } from '../spec/job.ts';
 import { buildPlateau, buildSchedule } from './build-network.ts';
 import type { CheckpointWriter } from './checkpoint-writer.ts';
 import { evaluateSplit } from './evaluate-split.ts';
-import type { LoadedRows } from './load-rows.ts';
+import type { LoadedRows } from './loaded-rows.ts';
 import { StopRequest } from './messages.ts';
 import type { Reporter } from './reporter.ts';
 import { isBetter, type ResumeState } from './resume-state.ts';
@@ -59,7 +59,11 @@ export class TrainLoop {
     const { batch_size: batchSize, accumulate_steps: accumulateSteps } = spec.training;
     this.#batchSize = Math.min(batchSize * accumulateSteps, rows.train.length);
     this.#batches = Math.ceil(rows.train.length / this.#batchSize);
-    this.#totalSteps = this.#batches * spec.training.epochs;
+    const { epochs, max_steps: maxSteps = null } = spec.training;
+    this.#totalSteps = Math.min(
+      epochs === null ? Number.POSITIVE_INFINITY : this.#batches * epochs,
+      maxSteps ?? Number.POSITIVE_INFINITY,
+    );
     this.#stride = Math.max(1, Math.ceil(this.#totalSteps / MAX_STEP_POINTS));
     this.#secondsBefore = state.trainedSeconds;
     this.#stepsBefore = state.step;
@@ -67,15 +71,15 @@ export class TrainLoop {
 
   async run(): Promise<LoopEnd> {
     const state = this.#state;
-    const { training } = this.#spec;
     this.#begunMs = performance.now();
     this.#lastCheckpointMs = this.#begunMs;
     this.#reporter.phase = 'training';
     this.#reporter.send(this.progress());
-    while (state.epoch < training.epochs) {
+    // the last epoch may be cut short; it is one all the same
+    while (state.step < this.#totalSteps || state.batch > 0) {
       if (this.#shouldStopEarly()) return 'early_stopped';
       this.#orderRows(state.epoch);
-      while (state.batch < this.#batches) {
+      while (state.batch < this.#batches && state.step < this.#totalSteps) {
         const interruption = this.#interruption();
         if (interruption !== null) return interruption;
         if (!this.#step()) return 'diverged';
@@ -93,6 +97,8 @@ export class TrainLoop {
     if (state.step === this.#lastCheckpointStep) return;
     state.trainedSeconds = this.#trainedSeconds();
     this.#trainer.settle();
+    const { searchScalars } = this.#trainer;
+    if (Object.keys(searchScalars).length > 0) state.search = { ...searchScalars };
     for (const checkpoint of await this.#writer.write(state)) this.#reporter.addCheckpoint(checkpoint);
     this.#lastCheckpointStep = state.step;
     this.#lastCheckpointMs = performance.now();
@@ -109,7 +115,7 @@ export class TrainLoop {
       step,
       total_steps: this.#totalSteps,
       epoch,
-      epochs: this.#spec.training.epochs,
+      epochs: Math.ceil(this.#totalSteps / this.#batches),
       eta_s: stepsPerSecond === null ? null : Math.round(((this.#totalSteps - step) / stepsPerSecond) * 10) / 10,
       samples_per_s:
         stepsPerSecond === null ? null : Math.round((stepsPerSecond * this.#rows.train.length) / this.#batches),
@@ -122,7 +128,10 @@ export class TrainLoop {
     this.#trainer.settle();
     const order = this.#trainer.trainOrder;
     order.set(this.#rows.train);
-    shuffle(order, seedOf(this.#spec.training.seed), epoch);
+    const seed = seedOf(this.#spec.training.seed);
+    const phase = drawPhase(this.#rows.phases ?? 1, seed, epoch);
+    if (phase > 0) for (let i = 0; i < order.length; i++) order[i]! += phase;
+    shuffle(order, seed, epoch);
   }
 
   /** One update. False when the loss was not finite; nothing has changed then. */
@@ -166,7 +175,12 @@ export class TrainLoop {
     state.rowSum = 0;
     Object.assign(state.metrics, figures);
     for (const [name, value] of Object.entries(figures)) {
-      const [split, metric] = name.split('.') as ['train' | 'validation', string];
+      // `validation.loss`, and `validation.species.loss` of one target among several
+      const [, split, metric] = /^(train|validation)\.(.+)$/.exec(name) as unknown as [
+        string,
+        'train' | 'validation',
+        string,
+      ];
       this.#reporter.addPoint({ name: metric, split, step: state.step, epoch: state.epoch, value });
     }
     this.#reporter.addEvent({

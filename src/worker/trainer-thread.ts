@@ -9,10 +9,12 @@ import { Trainer } from '../engine/trainer.ts';
 import { matchesPattern } from '../spec/check-model.ts';
 import { openStorage } from '../storage/describe.ts';
 import type { Storage } from '../storage/storage.ts';
-import { buildLayers, buildLoss, buildOptimizer, buildParameterGroups } from './build-network.ts';
+import { buildLoss } from './build-loss.ts';
+import { buildHeads, buildLayers, buildOptimizer, buildParameterGroups } from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
 import { evaluateSplit } from './evaluate-split.ts';
-import { type LoadedRows, loadRows } from './load-rows.ts';
+import { loadRows } from './load-rows.ts';
+import type { LoadedRows } from './loaded-rows.ts';
 import type { CheckpointPlace, Outcome, TrainerData } from './messages.ts';
 import { Reporter } from './reporter.ts';
 import { firstState, type ResumeState } from './resume-state.ts';
@@ -37,7 +39,8 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
     {
       rows: rows.description,
       layers: buildLayers(spec, rows.preparation),
-      loss: buildLoss(spec),
+      loss: buildLoss(spec.training.loss, rows),
+      heads: buildHeads(spec, rows.preparation),
       optimizer: buildOptimizer(spec),
       parameterGroups: buildParameterGroups(spec),
       clipNorm: spec.training.clip_norm,
@@ -101,7 +104,9 @@ async function restore(
   setTensors(trainer, latest.weights, weightNames);
   setTensors(trainer, latest.optimizerState, slotNames);
   if (data.resume.best !== null) writer.restoreBest((await read(data.resume.best)).weights);
-  return latest.resume as unknown as ResumeState;
+  const state = latest.resume as unknown as ResumeState;
+  Object.assign(trainer.searchScalars, state.search);
+  return state;
 }
 
 function setTensors(trainer: Trainer, tensors: ReadonlyMap<string, Float32Array>, names: readonly string[]): void {

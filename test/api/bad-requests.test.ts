@@ -148,7 +148,11 @@ describe('bad requests', () => {
   });
 
   it('after all that the service is as it was', async () => {
-    expect((await call('GET', `${service.url}/readyz`)).body).toEqual({ status: 'ready', missing: [] });
+    expect((await call('GET', `${service.url}/readyz`)).body).toEqual({
+      status: 'ready',
+      missing: [],
+      degraded: [],
+    });
     expect((await call('GET', `${service.api}/datasets`)).body.data.map(({ name }: { name: string }) => name)).toEqual([
       'points',
     ]);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { cancelJob } from '../../src/jobs/cancel-job.ts';
+import { cancelJob } from '../../src/jobs/request-change.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
 import { type Answer, call } from '../support/client.ts';
 import { addDataset, addJob, TENANT } from '../support/jobs.ts';
@@ -81,6 +81,26 @@ describe('an upload', () => {
     expect(body).toMatchObject({ format: 'jsonl', rows: 2 });
   });
 
+  it('of a corpus of text', async () => {
+    const text = 'To be, or not to be:\r\nthat is the question.\r\n';
+    const { status, body } = await call('POST', `${api}/datasets?name=hamlet`, text, { 'content-type': 'text/plain' });
+    expect(status).toBe(201);
+    expect(body).toMatchObject({
+      format: 'text',
+      rows: 2,
+      size_bytes: 45,
+      columns: [{ name: 'text', type: 'text', text: { characters: 43, bytes: 43, lines: 2, distinct_characters: 18 } }],
+    });
+    expect(body.columns[0].text.vocabulary[0]).toEqual({ character: '\n', count: 2, first: 20 });
+    const url = `${api}/datasets/${body.id}`;
+    expect((await call('GET', `${url}/preview`)).body.data).toEqual([
+      { text: 'To be, or not to be:' },
+      { text: 'that is the question.' },
+    ]);
+    expect((await call('DELETE', url)).status).toBe(204);
+    expect(await service.deps.storage.size(`datasets/${body.id}/data`)).toBeNull();
+  });
+
   it('of a pair of IDX files, in any order of its parts', async () => {
     const form = formOf(['name', 'tiny'], ['labels', new Blob([LABELS])], ['images', new Blob([IMAGES])]);
     const { body } = await call('POST', `${api}/datasets`, form);
@@ -100,6 +120,9 @@ describe('an upload', () => {
     ['table.csv', '', 'a,b\n1,2\n', 'csv'],
     ['rows.jsonl', '', '{"a": 1}\n', 'jsonl'],
     ['rows.bin', 'application/x-ndjson', '{"a": 1}\n', 'jsonl'],
+    ['book.txt', '', 'Call me Ishmael.\n', 'text'],
+    ['book', 'text/plain', 'Call me Ishmael.\n', 'text'],
+    ['table.csv', 'text/plain', 'a,b\n1,2\n', 'csv'],
   ])('of a form’s file %s', async (filename, type, text, format) => {
     const form = formOf(['file', new Blob([text], { type }), filename], ['name', 'ünï']);
     const { status, body } = await call('POST', `${api}/datasets`, form);
@@ -148,6 +171,13 @@ describe('what cannot be a dataset', () => {
       '{"a": 1}\n{"a": \n[]\n{"a": {}}\n',
       ['line 2', 'line 3: the line is an array', 'line 4: "a" is an object'],
     ],
+    [
+      'invalid_encoding',
+      { 'content-type': 'text/plain' },
+      Buffer.from([0x61, 0x0a, 0x31, 0xff, 0x0a]),
+      ['line 2, column 2: byte 0xff at offset 3 is not valid UTF-8'],
+    ],
+    ['empty_body', { 'content-type': 'text/plain; charset=utf-8' }, '', ['the file is empty']],
     ['invalid_jsonl', { 'content-type': 'application/x-ndjson' }, '{"a": 1e999}\n', ['line 1: "a" is too large']],
   ] as const)('%s %j %j', async (code, headers, body, details) => {
     const answer = await call('POST', `${api}/datasets`, body, headers);

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cancelJob } from '../../src/jobs/cancel-job.ts';
 import type { Claim } from '../../src/jobs/fence.ts';
 import { finishJob } from '../../src/jobs/finish-job.ts';
 import { recordMetrics } from '../../src/jobs/record-metrics.ts';
 import { renewLease } from '../../src/jobs/renew-lease.ts';
+import { cancelJob } from '../../src/jobs/request-change.ts';
 import { call } from '../support/client.ts';
 import { numbersOf, readStream, type StreamMessage } from '../support/event-stream.ts';
 import { addClaimed, addJob, TENANT } from '../support/jobs.ts';

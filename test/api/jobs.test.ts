@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deleteDataset } from '../../src/db/datasets.ts';
-import { cancelJob } from '../../src/jobs/cancel-job.ts';
 import { finishJob } from '../../src/jobs/finish-job.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
+import { cancelJob } from '../../src/jobs/request-change.ts';
 import { type Answer, call, uploadCsv } from '../support/client.ts';
 import { addClaimed, addDataset, addJob, claimOrThrow, describeCheckpoint, TENANT } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -29,7 +29,12 @@ describe('posting', () => {
       name: 'points: y',
       attempt: 0,
       queue_position: expect.any(Number),
-      transitions: [{ status: 'queued', reason: null }],
+      queue_reason: { code: expect.any(String), detail: expect.any(String) },
+      origin: null,
+      transitions: [
+        { status: 'validating', reason: null },
+        { status: 'queued', reason: null },
+      ],
       progress: null,
       error: null,
       spec: { target: { columns: ['y'], type: 'number' }, metadata: { for: 'test' } },

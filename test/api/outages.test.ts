@@ -36,7 +36,7 @@ describe('a database that is away', () => {
     for await (const key of lonely.deps.storage.list('')) keys.push(key);
     expect(keys).toEqual([]);
     const ready = await call('GET', `${lonely.url}/readyz`);
-    expect([ready.status, ready.body]).toEqual([503, { status: 'not ready', missing: ['database'] }]);
+    expect([ready.status, ready.body]).toEqual([503, { status: 'not ready', missing: ['database'], degraded: [] }]);
     expect((await call('GET', `${lonely.url}/healthz`)).status).toBe(200);
     await lonely.close();
     await rm(folder, { recursive: true });

@@ -109,7 +109,11 @@ describe('writePrepared', () => {
     const wanted = target('label', 'category');
     const table = await load(inputs, wanted);
     const preparation = fitPreparation(table, inputs, wanted, train, columns);
-    expect(planPrepared(preparation)).toEqual({ features: { kind: 'f32', width: 4 }, target: { kind: 'labels' } });
+    expect(planPrepared(preparation)).toEqual({
+      features: { kind: 'f32', width: 4 },
+      target: { kind: 'labels' },
+      more: [],
+    });
     const features = new Float32Array(new SharedArrayBuffer(4 * 24)).fill(9);
     const labels = new Int32Array(6).fill(9);
     writePrepared(table, preparation, { features, labels });
@@ -122,6 +126,33 @@ describe('writePrepared', () => {
       [-13, 1, 0, 1],
     ]);
     expect(labels).toEqual(Int32Array.of(1, 0, 1, 0, 2, 0));
+  });
+
+  it('a category by index, and further targets beside the first', async () => {
+    const { load, columns } = await openDataset('csv', [csv]);
+    const inputs = [{ ...input('c', 'category'), encoding: 'index' as const }];
+    const [wanted, more] = [
+      target('label', 'category'),
+      [{ ...target('n', 'number'), loss: { type: 'mse' as const } }],
+    ] as const;
+    const table = await load(inputs, wanted, undefined, more);
+    const preparation = fitPreparation(table, inputs, wanted, train, columns, { more });
+    expect(planPrepared(preparation)).toEqual({
+      features: { kind: 'f32', width: 1 },
+      target: { kind: 'labels' },
+      more: [{ kind: 'values', width: 1 }],
+    });
+    const [features, labels, values] = [new Float32Array(6), new Int32Array(6), new Float32Array(6)];
+    writePrepared(table, preparation, { features, labels, more: [{ values }] });
+    const { classes } = preparation.inputs[0] as { classes: string[] };
+    const { codes, classes: all } = table.columns.get('c')!.category!;
+    // classes of the training rows from 1 on; 0 is what is missing, and what they lack
+    expect([...features]).toEqual([...codes].map((code) => 1 + classes.indexOf(code < 0 ? '' : all[code]!)));
+    expect(Math.max(...features)).toBe(classes.length);
+    expect([...values]).toEqual([...table.columns.get('n')!.numbers!].map((n) => (Number.isNaN(n) ? 0 : n)));
+    expect([
+      ...prepareRows([{ c: classes[1] }, { c: 'never seen' }, {}, { n: 3, c: classes[0] }], preparation),
+    ]).toEqual([2, 0, 0, 1]);
   });
 
   it('writes numbers as targets', async () => {

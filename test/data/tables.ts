@@ -9,6 +9,8 @@ export const input = (column: string, type: Input['type'], normalize: Input['nor
   column,
   type,
   normalize,
+  encoding: type === 'category' ? 'one_hot' : 'values',
+  into: 'input',
 });
 export const target = (
   columns: string | string[],
@@ -27,7 +29,7 @@ export async function openDataset(format: DatasetFormat, contents: (string | Uin
   const files = contents.map((content, i) => ({ role: roles[i]!, source: cutUp(content) }));
   const dataset = await ingestDataset({ id: 'ds_1', format, files, storage, maxBytes: 1e9 });
   const { columns } = dataset.profile;
-  const load = (inputs: Input[], wanted: Target, rows?: number) =>
-    loadTable({ format, files: dataset.files, columns, storage, inputs, target: wanted, rows });
+  const load = (inputs: Input[], wanted: Target, rows?: number, more?: readonly Target[]) =>
+    loadTable({ format, files: dataset.files, columns, storage, inputs, target: wanted, rows, more });
   return { storage, dataset, columns, load };
 }

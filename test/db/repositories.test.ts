@@ -8,13 +8,14 @@ import {
   getDataset,
   listDatasets,
 } from '../../src/db/datasets.ts';
-import { getJob, type JobFilter, listJobs, queuePosition } from '../../src/db/jobs.ts';
+import { getJob, type JobFilter, listJobs } from '../../src/db/jobs.ts';
 import { encodeNonFinite } from '../../src/db/json-number.ts';
 import type { PageKey } from '../../src/db/keyset.ts';
 import { getOrCreateSecret } from '../../src/db/secrets.ts';
+import { describeWaiting } from '../../src/db/turns.ts';
 import { listLiveWorkers, registerWorker, touchWorker } from '../../src/db/workers.ts';
-import { cancelJob } from '../../src/jobs/cancel-job.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
+import { cancelJob } from '../../src/jobs/request-change.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { addClaimed, addDataset, addJob, claimOrThrow, describeCheckpoint, TENANT } from '../support/jobs.ts';
 
@@ -127,7 +128,13 @@ describe('jobs', () => {
     const add = (priority: number) =>
       addJob(own.db, { resources: { threads: 'auto', max_duration_s: null, priority } });
     const [a, b, low, high] = [await add(0), await add(0), await add(-5), await add(5)];
-    const places = async () => Promise.all([a, b, low, high].map((job) => queuePosition(own.db, job.id)));
+    const places = () =>
+      Promise.all(
+        [a, b, low, high].map(async ({ id }) => {
+          const waiting = await describeWaiting(own.db, (await getJob(own.db, TENANT, id))!);
+          return waiting === null ? null : waiting.position;
+        }),
+      );
     expect(await places()).toEqual([2, 3, 4, 1]);
     await claimOrThrow(own.db, high.id);
     await cancelJob(own.db, TENANT, a.id);

@@ -149,6 +149,53 @@ describe('over HTTP alone', () => {
     expect(body.predictions[0].y2).toBeCloseTo(4, 3);
   });
 
+  it('several inputs and targets: a table for one column, layers for others; a class, a number and two classes at once', async () => {
+    const spec = {
+      dataset,
+      target: 'species',
+      more_targets: [
+        { column: 'body_mass', weight: 0.5, loss: 'huber' },
+        { column: 'sex', loss: 'binary_cross_entropy' },
+      ],
+      inputs: [{ column: 'island', encoding: 'index', into: 'place' }, 'bill_length', 'bill_depth', 'flipper_length'],
+      model: {
+        layers: [
+          { type: 'embedding', name: 'table', units: 3, inputs: ['place'] },
+          { type: 'flatten', name: 'where', inputs: ['table'] },
+          { type: 'dense', name: 'what', units: 24, activation: 'relu', inputs: ['input'] },
+          { type: 'concatenate', inputs: ['where', 'what'] },
+          { type: 'dense', units: 24, activation: 'relu' },
+        ],
+      },
+      training: { epochs: 30, batch_size: 16, seed: 5, early_stopping: null },
+    };
+    const posted = await postJob(api, spec);
+    const ended = await waitForJob(api, posted.id, hasEnded);
+    expect(ended.error).toBeNull();
+    const { metrics } = ended;
+    const of = (name: string) => metrics[`test.${name}`] as number;
+    expect(of('accuracy')).toBeGreaterThan(0.9);
+    expect(of('sex.accuracy')).toBeGreaterThan(0.65);
+    expect(of('body_mass.mae')).toBeLessThan(500);
+    expect(of('loss')).toBeCloseTo(of('species.loss') + 0.5 * of('body_mass.loss') + of('sex.loss'), 5);
+    const { body: series } = await call('GET', `${api}/jobs/${posted.id}/metrics?name=sex.accuracy&split=validation`);
+    expect(series.data[0].points).toHaveLength(30);
+    const { body } = await call('POST', `${api}/jobs/${posted.id}/predict`, {
+      rows: [
+        { bill_length: 39.1, bill_depth: 18.7, flipper_length: 181, island: 'Torgersen' },
+        { bill_length: 47.5, bill_depth: 14.2, flipper_length: 220, island: 'Biscoe' },
+      ],
+    });
+    expect(body.predictions.map((p: { species: string }) => p.species)).toEqual(['Adelie', 'Gentoo']);
+    expect(Object.keys(body.predictions[0])).toEqual(['species', 'probabilities', 'body_mass', 'sex']);
+    expect(Object.keys(body.predictions[0].probabilities)).toEqual(['species', 'sex']);
+    expect(body.predictions[1].body_mass).toBeGreaterThan(4400);
+    expect(body.predictions[0].body_mass).toBeLessThan(4200);
+    const again = await waitForJob(api, (await postJob(api, ended.spec)).id, hasEnded);
+    expect(again.spec).toEqual(ended.spec);
+    expect(again.metrics).toEqual(metrics);
+  });
+
   it('cancels a running job, and keeps what it had', async () => {
     const long = await postJob(api, {
       dataset,

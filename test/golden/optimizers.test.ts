@@ -4,7 +4,7 @@ import { Graph } from '../../src/engine/graph/graph.ts';
 import { HyperBlock } from '../../src/engine/kernels/abi.ts';
 import { type CompiledKernels, compileKernels, KERNEL_BUILDS } from '../../src/engine/kernels/load.ts';
 import { parameter } from '../../src/engine/ops/leaves.ts';
-import { createHyperWriter, update } from '../../src/engine/optimizers/optimizer.ts';
+import { createHyperWriter, type OptimizerDescription, update } from '../../src/engine/optimizers/optimizer.ts';
 import { compile } from '../../src/engine/plan/compile.ts';
 import { Team } from '../../src/engine/team/team.ts';
 import type { JobSpec } from '../../src/spec/job.ts';
@@ -35,7 +35,7 @@ async function run(compiled: CompiledKernels, threads: number, given: { type: st
   const spec = fillVariant<Optimizer>(Optimizer, given);
   const parameter_groups = groups.map((group) => ({ ...NO_RULES, ...group }));
   const job = { training: { optimizer: spec, parameter_groups } } as unknown as JobSpec;
-  const optimizer = buildOptimizer(job);
+  const optimizer = buildOptimizer(job) as OptimizerDescription;
   const parameterGroups = buildParameterGroups(job);
   const graph = new Graph();
   const updates = Object.entries(SHAPES).map(([name, dims]) =>

@@ -7,7 +7,7 @@ import { type ConvolutionWindow, conv2d, conv2dTranspose } from '../../src/engin
 import { dropout } from '../../src/engine/ops/dropout.ts';
 import { add, addBias, affine, columnSum, multiply, reshape, subtract } from '../../src/engine/ops/elementwise.ts';
 import { gather, parameter, rowOrder, table } from '../../src/engine/ops/leaves.ts';
-import { type LossDescription, meanRows, rowLoss, takesLabels } from '../../src/engine/ops/losses.ts';
+import { meanRows, rowLoss, takesLabels } from '../../src/engine/ops/losses.ts';
 import { matmul } from '../../src/engine/ops/matmul.ts';
 import { averagePool2d, maxPool2d, type PoolingWindow } from '../../src/engine/ops/pooling.ts';
 import { OP_NAMES, opOf } from '../../src/engine/ops/registry.ts';
@@ -15,6 +15,7 @@ import { compile } from '../../src/engine/plan/compile.ts';
 import { Team } from '../../src/engine/team/team.ts';
 import type { Case } from './case.ts';
 import { concatenationCases } from './concatenation.ts';
+import { lossCases, secondCases, targetsOf } from './losses.ts';
 import { movementCases } from './movement.ts';
 import { normalizationCases } from './normalization.ts';
 import { sequenceCases } from './sequences.ts';
@@ -34,22 +35,6 @@ const unary = (name: string, op: string, apply: (graph: Graph, x: Node) => Node)
   weightDims: [7],
   build: (graph, x, w) => addBias(graph, apply(graph, x), w),
 });
-const WEIGHTS = [0.5, 1, 1.5, 2, 0, 0.7];
-/** `dims`: (6), or (T, 6) for a sequence */
-const lossCase = (
-  loss: LossDescription,
-  op: string,
-  more: { dims?: number[]; classWeights?: number[] } = {},
-): Case => ({
-  name: `loss ${JSON.stringify({ ...loss, ...more })}`,
-  ops: [op, 'meanRows'],
-  dims: [6],
-  weightDims: [6],
-  loss,
-  build: (graph, x, w) => addBias(graph, x, w),
-  ...more,
-});
-
 const WINDOWS: ConvolutionWindow[] = [
   { kernel: [2, 3], stride: [1, 1], dilation: [1, 1], padding: 'valid' },
   { kernel: [3, 3], stride: [1, 1], dilation: [1, 1], padding: 'same' },
@@ -130,6 +115,7 @@ const POOLS: PoolingWindow[] = [
 ];
 
 const CASES: Case[] = [
+  ...secondCases,
   ...concatenationCases,
   ...movementCases,
   ...sequenceCases,
@@ -246,14 +232,7 @@ const CASES: Case[] = [
   unary('log_softmax', 'logSoftmax', (graph, x) => activate(graph, x, { type: 'log_softmax' })),
   unary('softmax', 'softmax', (graph, x) => affine(graph, activate(graph, x, { type: 'softmax' }), 5)),
   unary('dropout', 'dropout', (graph, x) => dropout(graph, x, 0.4, seed, 3)),
-  lossCase({ type: 'cross_entropy' }, 'softmaxCrossEntropy'),
-  lossCase({ type: 'cross_entropy', labelSmoothing: 0.2 }, 'softmaxCrossEntropy', { classWeights: WEIGHTS }),
-  lossCase({ type: 'cross_entropy', ignoreIndex: 3 }, 'softmaxCrossEntropy', { dims: [3, 6], classWeights: WEIGHTS }),
-  lossCase({ type: 'mse' }, 'squaredError', { dims: [3, 6] }),
-  lossCase({ type: 'binary_cross_entropy' }, 'sigmoidCrossEntropy'),
-  lossCase({ type: 'mse' }, 'squaredError'),
-  lossCase({ type: 'mae' }, 'absoluteError'),
-  lossCase({ type: 'huber', delta: 0.6 }, 'huberError'),
+  ...lossCases,
 ];
 
 /** Deterministic values away from zero, where relu and |x| have a kink. */
@@ -306,9 +285,7 @@ describe('gradients against central differences', () => {
     if (labels) {
       const chosen = team.integers('target');
       for (let i = 0; i < chosen.length; i++) chosen[i] = [0, 3, 5, 1, 3, 2, 2][i % 7]!;
-    } else if (loss.type === 'binary_cross_entropy')
-      team.floats('target').set(spread(ROWS * elementsOf(y), 0.4).map((v) => (v > 0 ? 1 : 0)));
-    else team.floats('target').set(spread(ROWS * elementsOf(y), 2.4).map((v) => v + 0.37));
+    } else team.floats('target').set(targetsOf(loss, spread(ROWS * elementsOf(y), 2.4), elementsOf(y)));
 
     const run = (program: string) => {
       team.run(program, { rows: ROWS, first: 0, step: 11 });

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/client.ts';
 import { getJob } from '../../src/db/jobs.ts';
-import { cancelJob } from '../../src/jobs/cancel-job.ts';
 import { claimJob } from '../../src/jobs/claim-job.ts';
 import { type Claim, StaleClaimError } from '../../src/jobs/fence.ts';
 import { finishJob } from '../../src/jobs/finish-job.ts';
@@ -9,6 +8,7 @@ import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
 import { recordMetrics } from '../../src/jobs/record-metrics.ts';
 import { releaseJob } from '../../src/jobs/release-job.ts';
 import { renewLease } from '../../src/jobs/renew-lease.ts';
+import { cancelJob } from '../../src/jobs/request-change.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { addClaimed, addJob, claimOrThrow, describeCheckpoint, expireLease, TENANT } from '../support/jobs.ts';
 
@@ -142,13 +142,13 @@ describe('renewing', () => {
       metrics: { 'train.loss': Number.NaN as number },
       updated_at: '2026-01-01T00:00:00.000Z',
     };
-    expect(await renewLease(db, claim, 30, { phase: 'training', progress })).toEqual({ cancelRequested: false });
+    expect(await renewLease(db, claim, 30, { phase: 'training', progress })).toEqual({ asked: null });
     const job = (await getJob(db, TENANT, claim.job.id))!;
     expect(job).toMatchObject({ phase: 'training', progress: { ...progress, metrics: { 'train.loss': 'NaN' } } });
     await renewLease(db, claim, 30);
     expect(await getJob(db, TENANT, job.id)).toMatchObject({ phase: 'training', progress: { step: 5 }, runtime: null });
 
     await cancelJob(db, TENANT, job.id);
-    expect(await renewLease(db, claim, 30)).toEqual({ cancelRequested: true });
+    expect(await renewLease(db, claim, 30)).toEqual({ asked: 'cancel' });
   });
 });

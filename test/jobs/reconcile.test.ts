@@ -3,12 +3,12 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/client.ts';
 import { listEvents } from '../../src/db/job-events.ts';
 import { getJob } from '../../src/db/jobs.ts';
-import { cancelJob } from '../../src/jobs/cancel-job.ts';
 import { claimJob } from '../../src/jobs/claim-job.ts';
 import { type JobQueue, openQueue } from '../../src/jobs/queue.ts';
 import { type Reconciler, startReconciler } from '../../src/jobs/reconcile-jobs.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
 import { releaseJob } from '../../src/jobs/release-job.ts';
+import { cancelJob } from '../../src/jobs/request-change.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import {
   addClaimed,
@@ -186,7 +186,7 @@ describe('messages', () => {
     const unsent = await addJob(db);
     await reconciler.sweep();
     expect(await listDispatches(unsent.id)).toEqual(['1']);
-    await markSent(10);
+    await markSent(5);
     await reconciler.sweep();
     expect(await listDispatches(unsent.id)).toEqual(['1 sent']);
   });

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listEvents } from '../../src/db/job-events.ts';
 import { getJob, type JobRow } from '../../src/db/jobs.ts';
-import { cancelJob } from '../../src/jobs/cancel-job.ts';
 import { claimJob } from '../../src/jobs/claim-job.ts';
 import { StaleClaimError } from '../../src/jobs/fence.ts';
 import { type Ending, finishJob } from '../../src/jobs/finish-job.ts';
 import { releaseJob } from '../../src/jobs/release-job.ts';
+import { cancelJob, pauseJob } from '../../src/jobs/request-change.ts';
 import { changeStatus, IllegalTransitionError, TRANSITIONS } from '../../src/jobs/transitions.ts';
 import { FINAL_STATUSES, JOB_STATUSES, type JobStatus } from '../../src/spec/job.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -28,8 +28,11 @@ const FAILURE: Ending = {
 async function addJobIn(status: JobStatus): Promise<JobRow> {
   const { db } = database;
   if (status === 'queued') return addJob(db);
+  if (status === 'validating') return { ...(await addJob(db)), status };
   const claim = await addClaimed(db);
   if (status === 'cancelling' || status === 'cancelled') await cancelJob(db, TENANT, claim.job.id);
+  if (status === 'pausing' || status === 'paused') await pauseJob(db, TENANT, claim.job.id);
+  if (status === 'paused') await releaseJob(db, claim);
   if (status === 'succeeded') await finishJob(db, claim, SUCCESS);
   if (status === 'failed') await finishJob(db, claim, FAILURE);
   if (status === 'cancelled') await finishJob(db, claim, { status: 'cancelled' });
@@ -50,7 +53,8 @@ test.for(pairs)('$from → $to is done if it is legal, and changes nothing if no
   else await expect(change).rejects.toThrow(IllegalTransitionError);
 
   const after = (await getJob(db, TENANT, job.id))!;
-  expect(after.status).toBe(isLegal ? to : from);
+  // no row is ever stored as validating: the transaction that makes a job goes on at once
+  expect(after.status).toBe(isLegal ? to : from === 'validating' ? 'queued' : from);
   expect(after.transitions).toHaveLength(job.transitions.length + (isLegal ? 1 : 0));
   expect(after.eventSequence).toBe(job.eventSequence + (isLegal ? 1 : 0));
 });
@@ -68,7 +72,14 @@ describe('the story of a job', () => {
     const second = await claimOrThrow(db, created.id, 'wrk_b');
     const job = await finishJob(db, second, SUCCESS);
 
-    expect(job.transitions.map((t) => t.status)).toEqual(['queued', 'running', 'queued', 'running', 'succeeded']);
+    expect(job.transitions.map((t) => t.status)).toEqual([
+      'validating',
+      'queued',
+      'running',
+      'queued',
+      'running',
+      'succeeded',
+    ]);
     expect(job.transitions[0]!.at).toBe(created.createdAt.toISOString());
     expect(job.transitions.at(-1)!.at).toBe(job.finishedAt!.toISOString());
     const times = job.transitions.map((t) => t.at);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { KernelName } from '../../src/engine/kernels/abi.ts';
+import { type KernelName, ValueLoss } from '../../src/engine/kernels/abi.ts';
 import { ACTIVATIONS, ALL_BUILDS, Bench } from './builds.ts';
 
 const N = 203;
@@ -104,7 +104,6 @@ describe.each(ALL_BUILDS)('%s kernels give the same bits', (build) => {
   const gradients = bench.random(rows);
   const out = bench.room(rows * cols);
   const at = (pointer: number, r: number) => pointer + 4 * r * cols;
-  const losses = ['sigmoidCrossEntropy', 'squaredError', 'absoluteError', 'huberError'] as const;
   const byRow: { kernel: KernelName; args: (r: number, count: number) => number[] }[] = [
     { kernel: 'softmax', args: (r, n) => [at(a, r), at(out, r), n, cols] },
     { kernel: 'softmaxGrad', args: (r, n) => [at(a, r), at(b, r), at(out, r), n, cols] },
@@ -120,11 +119,26 @@ describe.each(ALL_BUILDS)('%s kernels give the same bits', (build) => {
         args: (r, n) => [at(a, r), labels + 4 * r, v, gradients + 4 * r, at(out, r), n, 1, cols, 5, smoothing],
       },
     ]),
-    ...losses.flatMap((kernel) => [
-      { kernel, args: (r: number, n: number) => [at(a, r), at(b, r), out + 4 * r, n, cols, 0.5] },
+    ...Object.values(ValueLoss).flatMap((code): typeof byRow => [
+      { kernel: 'valueLoss', args: (r, n) => [code, at(a, r), at(b, r), out + 4 * r, n, cols, 0.5, 2] },
       {
-        kernel: `${kernel}Grad` as KernelName,
-        args: (r: number, n: number) => [at(a, r), at(b, r), gradients + 4 * r, at(out, r), n, cols, 0.5],
+        kernel: 'valueLossGrad',
+        args: (r, n) => [code, at(a, r), at(b, r), gradients + 4 * r, at(out, r), n, cols, 0.5, 2],
+      },
+      {
+        kernel: 'valueLossBend',
+        args: (r, n) => [code, at(a, r), at(b, r), gradients + 4 * r, at(a, r), at(out, r), n, cols, 0.5, 2],
+      },
+    ]),
+    ...(['divergence', 'cosineLoss'] as const).flatMap((kernel): typeof byRow => [
+      { kernel, args: (r, n) => [at(a, r), at(b, r), out + 4 * r, n, cols] },
+      { kernel: `${kernel}Grad`, args: (r, n) => [at(a, r), at(b, r), gradients + 4 * r, at(out, r), n, cols] },
+    ]),
+    ...(['focalCrossEntropy', 'marginLoss'] as const).flatMap((kernel): typeof byRow => [
+      { kernel, args: (r, n) => [at(a, r), labels + 4 * r, v, out + 4 * r, n, 1, cols, 5, 1.5, 2] },
+      {
+        kernel: `${kernel}Grad`,
+        args: (r, n) => [at(a, r), labels + 4 * r, v, gradients + 4 * r, at(out, r), n, 1, cols, 5, 1.5, 2],
       },
     ]),
   ];

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { Activation, GEMM_SCRATCH_BYTES, type KernelName, NO_LABEL } from '../../src/engine/kernels/abi.ts';
+import {
+  Activation,
+  GEMM_SCRATCH_BYTES,
+  type KernelName,
+  NO_LABEL,
+  PairLoss,
+  ValueLoss,
+} from '../../src/engine/kernels/abi.ts';
 import { ACTIVATIONS, ALL_BUILDS, Bench, createMemory, instantiateBuild, WASM_BUILDS } from './builds.ts';
 
 const N = 45;
@@ -40,7 +47,7 @@ describe.each(ALL_BUILDS)('%s kernels in place', (build) => {
       ['softmax', (x, y) => [x, y, 3, 15]],
       ['logSoftmax', (x, y) => [x, y, 3, 15]],
       ['softmaxCrossEntropyGrad', (x, y) => [x, labels, 0, gradients, y, 3, 1, 15, NO_LABEL, 0]],
-      ['squaredErrorGrad', (x, y) => [x, gradients, gradients, y, 1, 3]],
+      ['valueLossGrad', (x, y) => [ValueLoss.squared, x, gradients, gradients, y, 1, 3, 0, 0]],
       ['mulChannels', (x, y) => [x, gradients, y, 1, 15, 3]],
       ['dropout', (x, y) => [x, y, N, 2, 0.5, 1, 2, 3, step]],
     ];
@@ -163,14 +170,36 @@ describe.each(ALL_BUILDS)('%s kernels and non-finite numbers', (build) => {
     const x = bench.floats([1, nan, 2, 1, 0, 2]);
     const t = bench.floats([1, 0, 1, 0, 1, 0]);
     const loss = bench.room(2);
-    for (const kernel of ['sigmoidCrossEntropy', 'squaredError', 'absoluteError', 'huberError'] as const) {
-      bench.call(kernel, x, t, loss, 2, 3, 1);
-      expect(bench.read(loss, 2)[0]).toBeNaN();
-      expect(bench.read(loss, 2)[1]).toBeGreaterThan(0);
+    const [dloss, dx] = [bench.floats([1, 1]), bench.room(6)];
+    for (const [name, code] of Object.entries(ValueLoss)) {
+      bench.call('valueLoss', code, x, t, loss, 2, 3, 0.6, 0.5);
+      expect(bench.read(loss, 2)[0], name).toBeNaN();
+      expect(bench.read(loss, 2)[1], name).toBeGreaterThan(0);
+      bench.call('valueLossGrad', code, x, t, dloss, dx, 2, 3, 0.6, 0.5);
+      expect(Array.from(bench.read(dx, 6), Number.isNaN), name).toEqual([false, true, false, false, false, false]);
+    }
+    for (const kernel of ['divergence', 'cosineLoss'] as const) {
+      bench.call(kernel, x, t, loss, 2, 3);
+      expect(bench.read(loss, 2)[0], kernel).toBeNaN();
+      expect(bench.read(loss, 2)[1], kernel).toBeGreaterThan(0);
+      bench.call(`${kernel}Grad`, x, t, dloss, dx, 2, 3);
+      expect([...bench.read(dx, 3)].every(Number.isNaN), kernel).toBe(true);
+    }
+    for (const kernel of ['focalCrossEntropy', 'marginLoss'] as const) {
+      // a NaN beside the label, a label outside the row
+      bench.call(kernel, x, bench.words([0, 3]), 0, loss, 2, 1, 3, NO_LABEL, 1, 1);
+      expect([...bench.read(loss, 2)], kernel).toEqual([nan, nan]);
+      bench.call(`${kernel}Grad`, x, bench.words([0, 3]), 0, dloss, dx, 2, 1, 3, NO_LABEL, 1, 1);
+      expect(Array.from(bench.read(dx, 6), Number.isNaN).filter(Boolean).length, kernel).toBeGreaterThan(3);
+    }
+    for (const code of Object.values(PairLoss)) {
+      const scratch = bench.room(8);
+      // rows 0 and 2 hold the NaN's row between them: every row is compared with it
+      bench.call('pairLoss', code, bench.floats([1, nan, 2, 1, 0, 2]), bench.words([0, 1, 0]), loss, 3, 2, 1, scratch);
+      expect(bench.read(loss, 1)[0], `pairs ${code}`).toBeNaN();
     }
     bench.call('softmaxCrossEntropy', x, bench.words([0, 3]), 0, loss, 2, 1, 3, NO_LABEL, 0);
     expect([...bench.read(loss, 2)]).toEqual([nan, nan]);
-    const dx = bench.room(6);
     const labels = bench.words([0, -1]);
     bench.call('softmaxCrossEntropyGrad', x, labels, 0, bench.floats([1, 1]), dx, 2, 1, 3, NO_LABEL, 0);
     expect([...bench.read(dx, 6)].every(Number.isNaN)).toBe(true);

@@ -35,7 +35,7 @@ export const BIRDS: KnownDataset = {
     column('sex', 'category', ['female', 'male']),
     column('ringed', 'boolean', ['false', 'true']),
     column('planet', 'category', ['Earth']),
-    column('year', 'number', ['2007', '2008', '2009']),
+    { ...column('year', 'number', ['2007', '2008', '2009']), minimum: 2007, maximum: 2009 },
     column('note', 'text'),
     { ...column('nothing', 'text'), missing: 300, distinct: 0 },
     // few values, each but once: text that can be a target

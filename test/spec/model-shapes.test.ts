@@ -5,7 +5,7 @@ import { ModelBuilder } from '../../src/engine/layers/layer.ts';
 import { gather, rowOrder, table } from '../../src/engine/ops/leaves.ts';
 import type { Column } from '../../src/spec/dataset.ts';
 import { ruleOf } from '../../src/spec/layers/rules.ts';
-import { shapeOfInputs, shapesOf } from '../../src/spec/model-shapes.ts';
+import { shapeOfInput, shapesOf } from '../../src/spec/model-shapes.ts';
 import type { Preparation } from '../../src/spec/preparation.ts';
 import type { KnownDataset } from '../../src/spec/resolve-job.ts';
 import { buildLayers } from '../../src/worker/build-network.ts';
@@ -225,8 +225,9 @@ describe('layers over images', () => {
         const builder = new ModelBuilder(graph, { low: 0, high: 0 });
         const built = builder.build(x, buildLayers(spec, preparation), true);
         expect(built.shape.dims).toEqual([2]);
-        const ofInputs = shapeOfInputs(spec.model.layers, shape, preparation.inputWidth);
-        const shapes = shapesOf(spec.model.layers, ofInputs);
+        const input = { name: 'input', image: shape, width: preparation.inputWidth };
+        const ofInputs = shapeOfInput(spec.model.layers, input);
+        const shapes = shapesOf(spec.model.layers, new Map([['input', ofInputs]]));
         const said = shapes.flatMap(({ layer, inputs }) =>
           (ruleOf(layer).parameters?.(layer, inputs) ?? []).map(({ name, dims }) => [`${layer.name}.${name}`, dims]),
         );

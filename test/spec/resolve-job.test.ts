@@ -32,19 +32,22 @@ describe('defaults', () => {
       },
       checkpoints: { every: 'epoch', min_interval_s: 2, keep_last: 2, best: 'validation.loss' },
       resources: { threads: 'auto', max_duration_s: null, priority: 0 },
+      start_at: null,
       metadata: {},
     });
     // every column but the target that is a number, category, boolean or image; by the column's type
     expect(spec.inputs).toEqual([
-      { column: 'bill_length', type: 'number', normalize: 'standard' },
-      { column: 'body_mass', type: 'number', normalize: 'standard' },
-      { column: 'sex', type: 'category', normalize: 'none' },
-      { column: 'ringed', type: 'boolean', normalize: 'none' },
-      { column: 'planet', type: 'category', normalize: 'none' },
-      { column: 'year', type: 'number', normalize: 'standard' },
+      { column: 'bill_length', type: 'number', normalize: 'standard', encoding: 'values', into: 'input' },
+      { column: 'body_mass', type: 'number', normalize: 'standard', encoding: 'values', into: 'input' },
+      { column: 'sex', type: 'category', normalize: 'none', encoding: 'one_hot', into: 'input' },
+      { column: 'ringed', type: 'boolean', normalize: 'none', encoding: 'values', into: 'input' },
+      { column: 'planet', type: 'category', normalize: 'none', encoding: 'one_hot', into: 'input' },
+      { column: 'year', type: 'number', normalize: 'standard', encoding: 'values', into: 'input' },
     ]);
     const images = specOf({ target: 'year' }, withColumns(column('pixels', 'image'), column('year', 'number')));
-    expect(images.inputs).toEqual([{ column: 'pixels', type: 'image', normalize: 'minmax' }]);
+    expect(images.inputs).toEqual([
+      { column: 'pixels', type: 'image', normalize: 'minmax', encoding: 'values', into: 'input' },
+    ]);
   });
 
   it('of a target: numbers are scaled, categories of any kind are not', () => {

@@ -133,7 +133,7 @@ const MISTAKES: MistakeCase[] = [
     { target: 'year', training: { loss: 'binary_cross_entropy' } },
     '/training/loss',
     'invalid_spec',
-    /the target is a number/,
+    /takes numbers from 0 to 1; "year" has 2009/,
   ],
   [
     'validation.loss without validation',

@@ -35,8 +35,9 @@ export function describeJob(dataset: string, change: Partial<JobSpec> = {}): Job
     name: 'a job',
     dataset,
     split: { validation: 0.1, test: 0.1, shuffle: true, stratify: false, seed: 0 },
-    inputs: [{ column: 'x', type: 'number', normalize: 'standard' }],
+    inputs: [{ column: 'x', type: 'number', normalize: 'standard', encoding: 'values', into: 'input' }],
     target: { columns: ['y'], type: 'number', normalize: 'standard' },
+    more_targets: [],
     model: {
       from: null,
       freeze: [],
@@ -51,6 +52,7 @@ export function describeJob(dataset: string, change: Partial<JobSpec> = {}): Job
     },
     training: {
       epochs: 5,
+      max_steps: null,
       batch_size: 32,
       accumulate_steps: 1,
       loss: { type: 'mse' },
@@ -65,6 +67,7 @@ export function describeJob(dataset: string, change: Partial<JobSpec> = {}): Job
     },
     checkpoints: { every: 'epoch', min_interval_s: 2, keep_last: 2, best: 'validation.loss' },
     resources: { threads: 'auto', max_duration_s: null, priority: 0 },
+    start_at: null,
     metadata: {},
     ...change,
   };
@@ -112,6 +115,7 @@ export function describeCheckpoint(step: number, kind: 'latest' | 'best'): Check
     sha256: 'cd',
     isBest: kind === 'best',
     isLatest: kind === 'latest',
+    bestStep: null,
     preparation: PREPARATION,
   };
 }

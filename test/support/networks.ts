@@ -4,11 +4,13 @@ import type { LayerDescription } from '../../src/engine/layers/layer.ts';
 import type { LossDescription } from '../../src/engine/ops/losses.ts';
 import type { OptimizerDescription } from '../../src/engine/optimizers/optimizer.ts';
 import type { SearchDescription } from '../../src/engine/optimizers/search/search.ts';
+import type { HeadDescription } from '../../src/engine/targets.ts';
 import { Trainer } from '../../src/engine/trainer.ts';
 
 export interface NetworkOptions {
   layers: LayerDescription[];
   loss: LossDescription;
+  heads?: HeadDescription[];
   optimizer: OptimizerDescription | SearchDescription;
   /** dims of one row of the features */
   input: number[];
@@ -60,6 +62,7 @@ export function createTrainer(compiled: CompiledKernels, threads: number, option
       },
       layers: options.layers,
       loss: options.loss,
+      ...(options.heads === undefined ? {} : { heads: options.heads }),
       optimizer: options.optimizer,
       clipNorm: options.clipNorm ?? null,
       clipValue: options.clipValue ?? null,

@@ -7,7 +7,7 @@ import { type CheckpointRow, getCheckpoint, listCheckpoints } from '../../db/che
 import { ApiError } from '../../spec/errors.ts';
 import { Checkpoint } from '../../spec/job.ts';
 
-import type { Api, ApiDeps } from '../deps.ts';
+import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { presentCheckpoint } from '../present.ts';
 import { checkId, IdParams, listOf } from '../request-parts.ts';
 import { findJob } from './jobs.ts';
@@ -20,7 +20,13 @@ const Params = Type.Object({
 const FILE = { type: 'string', format: 'binary' };
 
 /** A checkpoint of a job by reference; throws checkpoint_not_ready while the job has none, checkpoint_not_found. */
-export async function findCheckpoint({ db }: ApiDeps, jobId: string, reference: string): Promise<CheckpointRow> {
+export async function findCheckpoint(
+  deps: ApiDeps,
+  request: FastifyRequest,
+  jobId: string,
+  reference: string,
+): Promise<CheckpointRow> {
+  const { db } = ofTenant(deps, request);
   const named = reference === 'latest' || reference === 'best';
   const row = await getCheckpoint(db, jobId, named ? reference : checkId('checkpoint', reference));
   if (row !== null) return row;
@@ -32,6 +38,7 @@ export function addCheckpointRoutes(app: Api, deps: ApiDeps): void {
   app.get(
     '/v1/jobs/:id/checkpoints',
     {
+      config: { access: 'jobs:read' },
       schema: {
         tags: ['checkpoints'],
         summary: 'Checkpoints of a job, newest first',
@@ -40,25 +47,29 @@ export function addCheckpointRoutes(app: Api, deps: ApiDeps): void {
       },
     },
     async (request) => {
-      const rows = await listCheckpoints(deps.db, (await findJob(deps, request)).id);
+      const rows = await listCheckpoints(ofTenant(deps, request).db, (await findJob(deps, request)).id);
       return { data: rows.map(presentCheckpoint), has_more: false, next_cursor: null };
     },
   );
 
   const find = async (request: FastifyRequest) => {
     const job = await findJob(deps, request);
-    return findCheckpoint(deps, job.id, (request.params as { reference: string }).reference);
+    return findCheckpoint(deps, request, job.id, (request.params as { reference: string }).reference);
   };
 
   app.get(
     '/v1/jobs/:id/checkpoints/:reference',
-    { schema: { tags: ['checkpoints'], summary: 'A checkpoint', params: Params, response: { 200: Checkpoint } } },
+    {
+      config: { access: 'jobs:read' },
+      schema: { tags: ['checkpoints'], summary: 'A checkpoint', params: Params, response: { 200: Checkpoint } },
+    },
     async (request) => presentCheckpoint(await find(request)),
   );
 
   app.get(
     '/v1/jobs/:id/checkpoints/:reference/download',
     {
+      config: { access: 'jobs:read' },
       schema: {
         tags: ['checkpoints'],
         summary: 'Download a checkpoint',

@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { listLiveWorkers } from '../../db/workers.ts';
 import { ERRORS } from '../../spec/errors.ts';
 
+import { answersWithin } from '../answers-within.ts';
 import type { Api, ApiDeps } from '../deps.ts';
 import { JSON_BODY_BYTES } from '../json-body.ts';
 
@@ -23,15 +24,32 @@ const System = Type.Object({
   limits: Type.Object({ upload_bytes: Type.Integer(), json_bytes: Type.Integer() }),
 });
 
+const Readiness = Type.Object({
+  status: Type.String({ enum: ['ready', 'not ready'] }),
+  missing: Type.Array(Type.String({ enum: ['database', 'storage'] })),
+  degraded: Type.Array(Type.String({ enum: ['queue', 'workers'] })),
+});
+
 /** Whoever asks for readiness wants to know soon; a part that takes longer is missing. */
 const PATIENCE_MS = 2000;
 
 export function addSystemRoutes(app: Api, deps: ApiDeps): void {
-  const { db, config, version } = deps;
+  const { db, storage, config, version } = deps;
+  // a file system that hangs keeps a thread for each question, so one is asked at a time
+  let asked: Promise<unknown> | undefined;
+  const checkStorage = () => {
+    asked ??= storage.size('readiness').finally(() => {
+      asked = undefined;
+    });
+    return asked;
+  };
 
   app.get(
     '/v1/system',
-    { schema: { tags: ['system'], summary: 'Versions, workers, queue, limits', response: { 200: System } } },
+    {
+      config: { access: 'any key' },
+      schema: { tags: ['system'], summary: 'Versions, workers, queue, limits', response: { 200: System } },
+    },
     async () => {
       const workers = await listLiveWorkers(db);
       return {
@@ -53,6 +71,7 @@ export function addSystemRoutes(app: Api, deps: ApiDeps): void {
   app.get(
     '/healthz',
     {
+      config: { access: 'public' },
       schema: {
         tags: ['system'],
         summary: 'The process lives',
@@ -65,26 +84,36 @@ export function addSystemRoutes(app: Api, deps: ApiDeps): void {
   app.get(
     '/readyz',
     {
+      config: { access: 'public' },
       schema: {
         tags: ['system'],
         summary: 'Ready for requests, or what is missing',
-        response: {
-          200: Type.Object({ status: Type.String(), missing: Type.Array(Type.String()) }),
-          503: Type.Object({ status: Type.String(), missing: Type.Array(Type.String()) }),
-        },
+        description:
+          '503 while a part is `missing` that requests need. A part that is `degraded` only delays jobs: they are taken, and wait.',
+        response: { 200: Readiness, 503: Readiness },
       },
     },
     async (_request, reply) => {
-      const missing: string[] = [];
-      await answersWithin(db.pool.query('select 1'), PATIENCE_MS).catch(() => missing.push('database'));
-      // jobs are taken even without the queue: it only delays them
+      const within = (answer: Promise<unknown>) =>
+        answersWithin(answer, PATIENCE_MS).then(
+          () => true,
+          () => false,
+        );
+      const [database, storage, queue, workers] = await Promise.all([
+        within(db.pool.query('select 1')),
+        within(checkStorage()),
+        within(deps.queueDepth()),
+        answersWithin(listLiveWorkers(db), PATIENCE_MS).catch(() => null),
+      ]);
+      const missing = [database ? [] : 'database', storage ? [] : 'storage'].flat();
+      const degraded = [queue ? [] : 'queue', workers?.length === 0 ? 'workers' : []].flat();
       return reply
         .code(missing.length === 0 ? 200 : 503)
-        .send({ status: missing.length === 0 ? 'ready' : 'not ready', missing });
+        .send({ status: missing.length === 0 ? 'ready' : 'not ready', missing, degraded });
     },
   );
 
-  app.get('/docs/errors', { schema: { hide: true } }, async (_request, reply) => {
+  app.get('/docs/errors', { config: { access: 'public' }, schema: { hide: true } }, async (_request, reply) => {
     const rows = Object.entries(ERRORS).map(
       ([code, { status, title }]) =>
         `<tr id="${code}"><td><code>${code}</code></td><td>${status}</td><td>${title}</td></tr>`,
@@ -96,12 +125,4 @@ export function addSystemRoutes(app: Api, deps: ApiDeps): void {
         `<!doctype html><html lang="en"><meta charset="utf-8"><title>Trainyard: error codes</title><style>body{font:16px/1.5 system-ui;margin:2rem auto;max-width:50rem;padding:0 1rem}table{border-collapse:collapse}td,th{padding:.3rem .8rem;border-bottom:1px solid #ddd;text-align:left}tr:target{background:#fff3bf}</style><h1>Error codes</h1><table><tr><th>code</th><th>status</th><th></th></tr>${rows.join('')}</table></html>`,
       );
   });
-}
-
-async function answersWithin<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
-  const signal = AbortSignal.timeout(timeoutMs);
-  const late = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-  return await Promise.race([answer, late]);
 }

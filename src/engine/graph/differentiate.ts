@@ -29,8 +29,9 @@ export function backpropagate(graph: Graph, seeds: ReadonlyMap<Node, Node>, wrt:
     const { gradient } = opOf(node);
     if (gradient === undefined) throw new Error(`${describe(node)} has no gradient`);
     gradient(graph, node, dy).forEach((dx, i) => {
-      const input = node.inputs[i]!;
-      if (dx === null || !leads.has(input)) return;
+      const input = node.inputs[i];
+      if (dx === null || input === undefined || !leads.has(input)) return;
+      if (dx === undefined) throw new Error(`${describe(node)} has no gradient by its input ${i}`);
       const sum = gradients.get(input);
       gradients.set(input, sum === undefined ? dx : add(graph, sum, dx));
     });

@@ -35,6 +35,29 @@ export const Activation = {
   relu6: 13,
 } as const;
 
+/** Codes of losses that are a mean over elements, with their constants a and b; e = x − t. */
+export const ValueLoss = {
+  /** e² */
+  squared: 0,
+  /** |e|; the gradient at 0 is 0 */
+  absolute: 1,
+  /** |e| ≤ a: e²/2, else a(|e| − a/2) (torch's HuberLoss) */
+  huber: 2,
+  /** ln cosh e */
+  logCosh: 3,
+  /** (1 − a)·e above 0, −a·e below (Koenker & Bassett 1978); the gradient at 0 is 0 */
+  quantile: 4,
+  /** e^x − t·x, x the logarithm of the rate */
+  poisson: 5,
+  /** of logits x and t in [0, 1]: a·t·softplus(−x) + (1 − t)·softplus(x), where softplus(x) = ln(1 + e^x) */
+  binaryEntropy: 6,
+  /** the same with each softplus times the probability of what is wrong to the power of b (Lin et al. 2017) */
+  binaryFocal: 7,
+} as const;
+
+/** Codes of losses of a batch's rows against each other. */
+export const PairLoss = { contrastive: 0, tripletAll: 1, tripletHard: 2 } as const;
+
 /** Bits of the `flags` argument of `gemm`. */
 export const GemmFlag = {
   transposeA: 1,
@@ -53,13 +76,13 @@ export const RecurrentFlag = {
 /** As the `ignored` label of a kernel: no label is ignored. */
 export const NO_LABEL = -(2 ** 31);
 
-/** Byte size of the scratch one thread must hand to `gemm`, which packs in the first 769 KiB of it, and to convolutions. */
-export const GEMM_SCRATCH_BYTES = 1024 * 1024;
+/** Byte size of the scratch one thread must hand to `gemm`, which packs in the first 773 KiB of it, and to convolutions. */
+export const GEMM_SCRATCH_BYTES = 1027 * 1024;
 /**
  * Where in the scratch a convolution lays out windows as rows of a matrix, and how many floats fit there: as many positions as fit,
  * at least one (so a window has at most this many values).
  */
-export const WINDOWS_OFFSET_BYTES = 770 * 1024;
+export const WINDOWS_OFFSET_BYTES = 773 * 1024;
 export const WINDOWS_MAX_FLOATS = (GEMM_SCRATCH_BYTES - WINDOWS_OFFSET_BYTES) / 4;
 
 /**
@@ -776,19 +799,146 @@ export interface Kernels {
     ignored: number,
     smoothing: number,
   ): void;
-  /** loss (rows) = mean over cols of the binary cross-entropy of logits x against targets t in [0,1]: max(x,0) − x·t + log(1+e^−|x|) */
-  sigmoidCrossEntropy(x: Pointer, t: Pointer, loss: Pointer, rows: number, cols: number): void;
-  /** dx = (sigmoid(x) − t)·dloss[row]/cols */
-  sigmoidCrossEntropyGrad(x: Pointer, t: Pointer, dloss: Pointer, dx: Pointer, rows: number, cols: number): void;
-  /** loss (rows) = mean over cols of (x−t)² */
-  squaredError(x: Pointer, t: Pointer, loss: Pointer, rows: number, cols: number): void;
-  squaredErrorGrad(x: Pointer, t: Pointer, dloss: Pointer, dx: Pointer, rows: number, cols: number): void;
-  /** loss (rows) = mean over cols of |x−t|; the gradient at 0 is 0 */
-  absoluteError(x: Pointer, t: Pointer, loss: Pointer, rows: number, cols: number): void;
-  absoluteErrorGrad(x: Pointer, t: Pointer, dloss: Pointer, dx: Pointer, rows: number, cols: number): void;
-  /** e = x−t; |e| ≤ δ: e²/2, else δ(|e| − δ/2); mean over cols (torch's HuberLoss) */
-  huberError(x: Pointer, t: Pointer, loss: Pointer, rows: number, cols: number, delta: number): void;
-  huberErrorGrad(x: Pointer, t: Pointer, dloss: Pointer, dx: Pointer, rows: number, cols: number, delta: number): void;
+  /** Its curvature by x times v (rows, positions, cols): with k as above and p = softmax(x), dx[j] = k·p[j]·(v[j] − Σ p·v)·dloss[row]/positions */
+  softmaxCrossEntropyBend(
+    x: Pointer,
+    labels: Pointer,
+    weights: Pointer,
+    dloss: Pointer,
+    v: Pointer,
+    dx: Pointer,
+    rows: number,
+    positions: number,
+    cols: number,
+    ignored: number,
+    smoothing: number,
+  ): void;
+  /** softmaxCrossEntropy without smoothing, each position's loss times q^γ, q the probability of all classes but its own (Lin et al. 2017) */
+  focalCrossEntropy(
+    x: Pointer,
+    labels: Pointer,
+    weights: Pointer,
+    loss: Pointer,
+    rows: number,
+    positions: number,
+    cols: number,
+    ignored: number,
+    gamma: number,
+  ): void;
+  /** dx[j] = w[label]·q^γ·(1 + γ·(1 − q)·ℓ/q)·(softmax(x)[j] − [j = label])·dloss[row]/positions, ℓ = −ln(1 − q) */
+  focalCrossEntropyGrad(
+    x: Pointer,
+    labels: Pointer,
+    weights: Pointer,
+    dloss: Pointer,
+    dx: Pointer,
+    rows: number,
+    positions: number,
+    cols: number,
+    ignored: number,
+    gamma: number,
+  ): void;
+  /**
+   * loss (rows) = mean over positions and cols of w[label]·max(0, margin + x[j] − x[label])^power, j ≠ label, power 1 or 2 (torch's
+   * MultiMarginLoss); weights, ignored and labels outside as in softmaxCrossEntropy. The gradient at 0 is 0.
+   */
+  marginLoss(
+    x: Pointer,
+    labels: Pointer,
+    weights: Pointer,
+    loss: Pointer,
+    rows: number,
+    positions: number,
+    cols: number,
+    ignored: number,
+    margin: number,
+    power: number,
+  ): void;
+  marginLossGrad(
+    x: Pointer,
+    labels: Pointer,
+    weights: Pointer,
+    dloss: Pointer,
+    dx: Pointer,
+    rows: number,
+    positions: number,
+    cols: number,
+    ignored: number,
+    margin: number,
+    power: number,
+  ): void;
+  /** loss (rows) = mean over cols of f(x, t), f by its code (ValueLoss) */
+  valueLoss(
+    code: number,
+    x: Pointer,
+    t: Pointer,
+    loss: Pointer,
+    rows: number,
+    cols: number,
+    a: number,
+    b: number,
+  ): void;
+  /** dx = f'(x, t)·dloss[row]/cols */
+  valueLossGrad(
+    code: number,
+    x: Pointer,
+    t: Pointer,
+    dloss: Pointer,
+    dx: Pointer,
+    rows: number,
+    cols: number,
+    a: number,
+    b: number,
+  ): void;
+  /** dx = f''(x, t)·v·dloss[row]/cols; 0 where f is straight, and for binaryFocal, which is not convex */
+  valueLossBend(
+    code: number,
+    x: Pointer,
+    t: Pointer,
+    dloss: Pointer,
+    v: Pointer,
+    dx: Pointer,
+    rows: number,
+    cols: number,
+    a: number,
+    b: number,
+  ): void;
+  /** loss (rows) = Σ t·(ln t − ln softmax(x)): Kullback & Leibler's divergence of softmax(x) from t (rows, cols), where t = 0 adds nothing */
+  divergence(x: Pointer, t: Pointer, loss: Pointer, rows: number, cols: number): void;
+  /** dx = (softmax(x)·Σ t − t)·dloss[row] */
+  divergenceGrad(x: Pointer, t: Pointer, dloss: Pointer, dx: Pointer, rows: number, cols: number): void;
+  /** loss (rows) = 1 − x·t/(‖x‖·‖t‖); 1, without a gradient, where either is 0 */
+  cosineLoss(x: Pointer, t: Pointer, loss: Pointer, rows: number, cols: number): void;
+  /** dx = (cos·x/‖x‖² − t/(‖x‖·‖t‖))·dloss[row] */
+  cosineLossGrad(x: Pointer, t: Pointer, dloss: Pointer, dx: Pointer, rows: number, cols: number): void;
+  /**
+   * loss (rows) of embeddings x (rows, cols), the whole batch, by their distances d to rows with the same label and with others:
+   * contrastive (Hadsell, Chopra & LeCun 2006), mean over all other rows of d² where the label is the same, else of max(0, margin − d)²;
+   * tripletAll and tripletHard (Schroff et al. 2015; Hermans et al. 2017), max(0, margin + d[p] − d[n]) as the mean over every p of the same label
+   * and n of another, or of the furthest p and the nearest n (the first of equals); 0 where there is no p or no n. `scratch`: 2·rows floats.
+   */
+  pairLoss(
+    code: number,
+    x: Pointer,
+    labels: Pointer,
+    loss: Pointer,
+    rows: number,
+    cols: number,
+    margin: number,
+    scratch: Pointer,
+  ): void;
+  /** dx (rows, cols) = Σ over rows of dloss[row]·∂loss[row]/∂x; a distance of 0 has no direction, and no gradient */
+  pairLossGrad(
+    code: number,
+    x: Pointer,
+    labels: Pointer,
+    dloss: Pointer,
+    dx: Pointer,
+    rows: number,
+    cols: number,
+    margin: number,
+    scratch: Pointer,
+  ): void;
   /** y (rows) = share of positions at which the first largest of x is at the label; not where x has NaN, nor where it is `ignored` */
   correct(
     x: Pointer,
@@ -801,7 +951,7 @@ export interface Kernels {
   ): void;
 
   // ---- batches --------------------------------------------------------------------------------------------------
-  /** y (rows,cols) = table[order[step.first + firstRow + r]] ; table f32 (·,cols), order u32 */
+  /** y (rows,cols) = cols values from table[order[step.first + firstRow + r] · stride] on ; table f32, order u32 */
   gatherRows(
     table: Pointer,
     order: Pointer,
@@ -809,6 +959,7 @@ export interface Kernels {
     firstRow: number,
     rows: number,
     cols: number,
+    stride: number,
     step: Pointer,
   ): void;
   /** the same from bytes: y = scale·u8 + shift */
@@ -819,6 +970,7 @@ export interface Kernels {
     firstRow: number,
     rows: number,
     cols: number,
+    stride: number,
     scale: number,
     shift: number,
     step: Pointer,

@@ -9,6 +9,7 @@ import { createEmbedding } from './naive/embedding.ts';
 import { createGemm } from './naive/gemm.ts';
 import { createLamb } from './naive/lamb.ts';
 import { createLion } from './naive/lion.ts';
+import { createLosses } from './naive/losses.ts';
 import { createNormalization } from './naive/normalization.ts';
 import { createOptimizers } from './naive/optimizers.ts';
 import { createPooling } from './naive/pooling.ts';
@@ -37,6 +38,7 @@ export function createNaiveKernels(memory: WebAssembly.Memory): Kernels {
     ...createActivations(views),
     ...createReductions(views),
     ...createRows(views),
+    ...createLosses(views),
     ...createOptimizers(views),
     ...createAdagrad(views),
     ...createAdamVariants(views),

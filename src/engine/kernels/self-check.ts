@@ -1,4 +1,14 @@
-import { Activation, GEMM_SCRATCH_BYTES, GemmFlag, type KernelName, type Kernels, NO_LABEL, StepBlock } from './abi.ts';
+import {
+  Activation,
+  GEMM_SCRATCH_BYTES,
+  GemmFlag,
+  type KernelName,
+  type Kernels,
+  NO_LABEL,
+  PairLoss,
+  StepBlock,
+  ValueLoss,
+} from './abi.ts';
 import type { KernelCase } from './check-case.ts';
 import { placeNormalizationCases } from './check-normalization.ts';
 import { placeRecurrentCases } from './check-recurrent.ts';
@@ -65,6 +75,10 @@ export function createStage({ n, rows, cols, k, offset, base = 0 }: CaseSizes, s
     random(rows, (u) => Math.floor(u * cols)),
     'u32',
   );
+  const groups = place(
+    random(rows, (u) => Math.floor(u * 3)),
+    'u32',
+  );
   const order = place(
     random(rows + 3, (u) => Math.floor(u * rows)),
     'u32',
@@ -103,9 +117,10 @@ export function createStage({ n, rows, cols, k, offset, base = 0 }: CaseSizes, s
     args: [a, b, y, n, ...rest],
     tolerance,
   });
-  const loss = (kernel: KernelName, t: number, ...rest: number[]): KernelCase[] => [
-    { kernel, args: [x, t, y, rows, cols, ...rest], tolerance: 3e-6 },
-    { kernel: `${kernel}Grad` as KernelName, args: [x, t, perRow, y, rows, cols, ...rest], tolerance: 1e-6 },
+  const valueLoss = (code: number, t: number, a = 0, b = 0): KernelCase[] => [
+    { kernel: 'valueLoss', args: [code, x, t, y, rows, cols, a, b], tolerance: 3e-6 },
+    { kernel: 'valueLossGrad', args: [code, x, t, perRow, y, rows, cols, a, b], tolerance: 2e-6 },
+    { kernel: 'valueLossBend', args: [code, x, t, perRow, z, y, rows, cols, a, b], tolerance: 2e-6 },
   ];
   const pair = Math.min(rows, 2);
   /** `rest`: rows, positions, the ignored label, parameters */
@@ -114,7 +129,7 @@ export function createStage({ n, rows, cols, k, offset, base = 0 }: CaseSizes, s
     {
       kernel: `${kernel}Grad` as KernelName,
       args: [x, labels, weights, perRow, y, count, positions, cols, ...rest],
-      tolerance: 1e-6,
+      tolerance: 3e-6,
     },
   ];
   const product = (flags: number, activation: number, depth = Math.min(k, 19)): KernelCase => ({
@@ -269,15 +284,42 @@ export function createStage({ n, rows, cols, k, offset, base = 0 }: CaseSizes, s
       [classWeights, Math.floor(rows / pair), pair, 0, 0],
       [classWeights, 1, rows, NO_LABEL, 0.2],
     ].flatMap(([weights, ...rest]) => labelLoss('softmaxCrossEntropy', weights!, rest)),
-    ...loss('sigmoidCrossEntropy', targets),
-    ...loss('squaredError', z),
-    ...loss('absoluteError', z),
-    ...loss('huberError', z, 0.8),
+    ...[0, classWeights].map(
+      (weights): KernelCase => ({
+        kernel: 'softmaxCrossEntropyBend',
+        args: [x, labels, weights, perRow, z, y, 1, rows, cols, 0, 0.1],
+        tolerance: 1e-5 * Math.sqrt(cols),
+      }),
+    ),
+    ...labelLoss('focalCrossEntropy', classWeights, [Math.floor(rows / pair), pair, 0, 2]),
+    ...labelLoss('focalCrossEntropy', 0, [rows, 1, NO_LABEL, 0.5]),
+    ...labelLoss('marginLoss', classWeights, [Math.floor(rows / pair), pair, 0, 0.7, 1]),
+    ...labelLoss('marginLoss', 0, [rows, 1, NO_LABEL, 1, 2]),
+    ...valueLoss(ValueLoss.squared, z),
+    ...valueLoss(ValueLoss.absolute, z),
+    ...valueLoss(ValueLoss.huber, z, 0.8),
+    ...valueLoss(ValueLoss.logCosh, z),
+    ...valueLoss(ValueLoss.quantile, z, 0.9),
+    ...valueLoss(ValueLoss.poisson, targets),
+    ...valueLoss(ValueLoss.binaryEntropy, targets, 1),
+    ...valueLoss(ValueLoss.binaryEntropy, targets, 2.5),
+    ...valueLoss(ValueLoss.binaryFocal, targets, 0.7, 2),
+    { kernel: 'divergence', args: [x, targets, y, rows, cols], tolerance: 5e-6 * Math.sqrt(cols) },
+    { kernel: 'divergenceGrad', args: [x, targets, perRow, y, rows, cols], tolerance: 5e-6 },
+    { kernel: 'cosineLoss', args: [x, z, y, rows, cols], tolerance: 2e-6 },
+    { kernel: 'cosineLossGrad', args: [x, z, perRow, y, rows, cols], tolerance: 2e-6 },
+    // few labels, so that every row has others like it
+    ...[PairLoss.contrastive, PairLoss.tripletAll, PairLoss.tripletHard].flatMap((code): KernelCase[] => [
+      { kernel: 'pairLoss', args: [code, z, groups, y, rows, cols, 1.5, scratch], tolerance: 1e-5 },
+      { kernel: 'pairLossGrad', args: [code, z, groups, perRow, y, rows, cols, 1.5, scratch], tolerance: 2e-5 },
+    ]),
     { kernel: 'correct', args: [x, labels, y, rows, 1, cols, NO_LABEL], tolerance: 0 },
     { kernel: 'correct', args: [x, labels, y, 1, rows, cols, 0], tolerance: 0 },
 
-    { kernel: 'gatherRows', args: [x, order, y, 1, rows, cols, step], tolerance: 0 },
-    { kernel: 'gatherRowsU8', args: [bytes, order, y, 1, rows, cols, 1 / 255, -0.5, step], tolerance: 1e-6 },
+    ...[cols, 1].flatMap((stride): KernelCase[] => [
+      { kernel: 'gatherRows', args: [x, order, y, 1, rows, cols, stride, step], tolerance: 0 },
+      { kernel: 'gatherRowsU8', args: [bytes, order, y, 1, rows, cols, stride, 1 / 255, -0.5, step], tolerance: 1e-6 },
+    ]),
     { kernel: 'fillInverseWeight', args: [y, n, step], tolerance: 0 },
     { kernel: 'meanRows', args: [x, y, step], tolerance: 0 },
 

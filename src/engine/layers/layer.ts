@@ -129,6 +129,7 @@ function buildLayer(context: LayerContext, inputs: readonly Node[], layer: Layer
     case 'permute':
     case 'zero_padding2d':
     case 'upsample2d':
+    case 'columns':
       return simple(context, x, layer);
     case 'add':
     case 'multiply':

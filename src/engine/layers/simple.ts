@@ -1,5 +1,6 @@
 import { elementsOf, type Node } from '../graph/graph.ts';
 import { type ActivationDescription, activate } from '../ops/activations.ts';
+import { columns } from '../ops/concatenate.ts';
 import { dropout, dropRows, spatialDropout } from '../ops/dropout.ts';
 import { reshape } from '../ops/elementwise.ts';
 import { type Padding, pad2d, permute, upsample2d } from '../ops/movement.ts';
@@ -13,7 +14,9 @@ export type SimpleDescription =
   | { type: 'reshape'; name: string; shape: readonly number[] }
   | { type: 'permute'; name: string; order: readonly number[] }
   | ({ type: 'zero_padding2d'; name: string } & Padding)
-  | { type: 'upsample2d'; name: string; factor: number };
+  | { type: 'upsample2d'; name: string; factor: number }
+  /** `count` values of the last dimension from `first` on */
+  | { type: 'columns'; name: string; first: number; count: number };
 
 const DROP = { dropout, spatial_dropout: spatialDropout, stochastic_depth: dropRows } as const;
 
@@ -37,5 +40,7 @@ export function simple(context: LayerContext, x: Node, layer: SimpleDescription)
       return pad2d(graph, x, layer);
     case 'upsample2d':
       return upsample2d(graph, x, layer.factor);
+    case 'columns':
+      return columns(graph, x, layer.first, layer.count);
   }
 }

@@ -63,6 +63,11 @@ export function activate(graph: Graph, x: Node, activation: ActivationDescriptio
   }
 }
 
+/** A gradient operation is linear in dy: by it, its gradient is itself. By y or x none is known, which would be a second derivative. */
+function linearInFirst(name: string): NonNullable<Op['gradient']> {
+  return (graph, node, g) => [graph.add(name, [g, node.inputs[1]!], g.shape, node.attributes), undefined];
+}
+
 /** dx = dy · f′, where f′ follows from the output y. */
 function outputOps(name: (typeof FROM_OUTPUT)[number]): Op[] {
   const gradKernel = `${name}Grad` as const;
@@ -77,6 +82,7 @@ function outputOps(name: (typeof FROM_OUTPUT)[number]): Op[] {
     {
       name: gradKernel,
       inPlace: true,
+      gradient: linearInFirst(gradKernel),
       lower: (node) => [{ kernel: gradKernel, args: [...elementwise(node, ...node.inputs), ...alpha(node)] }],
     },
   ];
@@ -94,6 +100,7 @@ function inputOps(name: (typeof FROM_INPUT)[number]): Op[] {
     {
       name: gradKernel,
       inPlace: true,
+      gradient: linearInFirst(gradKernel),
       lower: (node) => [{ kernel: gradKernel, args: elementwise(node, ...node.inputs) }],
     },
   ];
@@ -117,6 +124,8 @@ function vectorOps(name: 'softmax' | 'logSoftmax'): Op[] {
     },
     {
       name: gradKernel,
+      // softmax has a symmetric Jacobian, its logarithm has not
+      ...(name === 'softmax' && { gradient: linearInFirst(gradKernel) }),
       lower: (node) => [{ kernel: gradKernel, args: vectors(node, ...node.inputs) }],
     },
   ];

@@ -18,6 +18,8 @@ export interface TableDescription {
   /** u8 only: value = byte·scale + shift */
   scale?: number;
   shift?: number;
+  /** elements from the beginning of one row to that of the next, where rows overlap: 1 for all windows over a sequence */
+  stride?: number;
 }
 
 export function table(graph: Graph, description: TableDescription): Node {
@@ -30,15 +32,23 @@ export function rowOrder(graph: Graph, name: string, count: number): Node {
   return graph.add('rowOrder', [], fixed(count), { name }, 'i32');
 }
 
-/** The batch: row r is table[order[first + r]]. */
+/** The batch: row r is row order[first + r] of the table. */
 export function gather(graph: Graph, source: Node, order: Node): Node {
   const shape: Shape = { batched: true, dims: source.shape.dims.slice(1) };
   return graph.add('gather', [source, order], shape, {}, source.dtype);
 }
 
+/** Elements in memory of a persistent node. */
+function storedElements(node: Node): number {
+  const { stride } = node.attributes as { stride?: number };
+  if (stride === undefined) return elementsOf(node);
+  const [rows, ...row] = node.shape.dims as [number, ...number[]];
+  return (rows - 1) * stride + row.reduce((product, n) => product * n, 1);
+}
+
 /** Bytes a persistent node takes. */
 export function persistentBytes(node: Node): number {
-  return elementsOf(node) * (node.attributes.element === 'u8' ? 1 : 4);
+  return storedElements(node) * (node.attributes.element === 'u8' ? 1 : 4);
 }
 
 export const leaves: Op[] = [
@@ -51,7 +61,8 @@ export const leaves: Op[] = [
     lower(node) {
       const [source, order] = node.inputs as [Node, Node];
       const cols = elementsOf(node);
-      const common = [whole(source), whole(order), at(node, cols), { start: 1 }, { units: 1 }, cols];
+      const stride = (source.attributes.stride as number | undefined) ?? cols;
+      const common = [whole(source), whole(order), at(node, cols), { start: 1 }, { units: 1 }, cols, stride];
       if (source.attributes.element !== 'u8') return [{ kernel: 'gatherRows', args: [...common, { own: 'step' }] }];
       const { scale = 1, shift = 0 } = source.attributes as { scale?: number; shift?: number };
       return [{ kernel: 'gatherRowsU8', args: [...common, scale, shift, { own: 'step' }] }];

@@ -10,10 +10,10 @@ import { type Argument, at, type Domain } from '../plan/call.ts';
 export interface Op {
   name: string;
   /**
-   * dL/d(input i) for each input, given dL/d(node), as new nodes; null where no gradient flows (labels, indices).
-   * Absent: nothing of it can be differentiated.
+   * dL/d(input i) for each input, given dL/d(node), as new nodes; null where no gradient flows (labels, indices), undefined where it is not
+   * known: then it must not be asked for. Absent: nothing of it can be differentiated.
    */
-  gradient?(graph: Graph, node: Node, dy: Node): (Node | null)[];
+  gradient?(graph: Graph, node: Node, dy: Node): (Node | null | undefined)[];
   /** How the work is shared out. Default: rows when batched, first-dimension units otherwise. */
   domain?(node: Node): Domain;
   /** Kernel calls that compute the node. Absent: a leaf, or another name for its first input's buffer (`alias`). */

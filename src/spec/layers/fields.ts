@@ -7,7 +7,7 @@ export const tag = <const T extends string>(name: T) => Type.Literal(name);
 
 export const count = (description: string, maximum: number) => Type.Integer({ minimum: 1, maximum, description });
 
-const NAME = '^[A-Za-z][A-Za-z0-9_]*$';
+export const NAME = '^[A-Za-z][A-Za-z0-9_]*$';
 
 /** Every layer has these. */
 export const layerFields = {

@@ -40,17 +40,17 @@ export function createReductions({ f32, u32, u8 }: Views): Pick<Kernels, Reducti
       f32[at(y)] = Math.min(1, Math.fround(maxNorm) / (Math.sqrt(sum) + 1e-6));
     },
 
-    gatherRows(table, order, y, firstRow, rows, cols, step) {
+    gatherRows(table, order, y, firstRow, rows, cols, stride, step) {
       const first = u32[at(step) + StepBlock.first] + firstRow;
       for (let r = 0; r < rows; r++) {
-        const row = at(table) + u32[at(order) + first + r] * cols;
+        const row = at(table) + u32[at(order) + first + r] * stride;
         for (let j = 0; j < cols; j++) f32[at(y) + r * cols + j] = f32[row + j];
       }
     },
-    gatherRowsU8(table, order, y, firstRow, rows, cols, scale, shift, step) {
+    gatherRowsU8(table, order, y, firstRow, rows, cols, stride, scale, shift, step) {
       const first = u32[at(step) + StepBlock.first] + firstRow;
       for (let r = 0; r < rows; r++) {
-        const row = (table >>> 0) + u32[at(order) + first + r] * cols;
+        const row = (table >>> 0) + u32[at(order) + first + r] * stride;
         for (let j = 0; j < cols; j++) {
           f32[at(y) + r * cols + j] = Math.fround(scale) * u8[row + j] + Math.fround(shift);
         }

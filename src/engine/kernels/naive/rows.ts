@@ -1,5 +1,4 @@
 import type { Kernels, Pointer } from '../abi.ts';
-import { sigmoidOf } from './scalar.ts';
 import { at, type Views } from './views.ts';
 
 type RowName =
@@ -9,14 +8,7 @@ type RowName =
   | 'logSoftmaxGrad'
   | 'softmaxCrossEntropy'
   | 'softmaxCrossEntropyGrad'
-  | 'sigmoidCrossEntropy'
-  | 'sigmoidCrossEntropyGrad'
-  | 'squaredError'
-  | 'squaredErrorGrad'
-  | 'absoluteError'
-  | 'absoluteErrorGrad'
-  | 'huberError'
-  | 'huberErrorGrad'
+  | 'softmaxCrossEntropyBend'
   | 'correct';
 
 export function createRows({ f32, i32 }: Views): Pick<Kernels, RowName> {
@@ -45,42 +37,6 @@ export function createRows({ f32, i32 }: Views): Pick<Kernels, RowName> {
     const rest = Math.log(x.reduce((sum, value) => sum + Math.exp(value - top), 0));
     return x.map((value) => value - top - rest);
   }
-
-  /** loss (rows) = mean over cols of f(x, t) */
-  function meanLoss(
-    [x, t, loss]: [Pointer, Pointer, Pointer],
-    rows: number,
-    cols: number,
-    f: (x: number, t: number) => number,
-  ): void {
-    for (let r = 0; r < rows; r++) {
-      const targets = readRow(t, r, cols);
-      const sum = readRow(x, r, cols).reduce((sum, value, j) => sum + f(value, targets[j]), 0);
-      f32[at(loss) + r] = sum / cols;
-    }
-  }
-
-  /** dx = slope(x, t)·dloss[row]/cols */
-  function meanLossGrad(
-    [x, t, dloss, dx]: [Pointer, Pointer, Pointer, Pointer],
-    rows: number,
-    cols: number,
-    slope: (x: number, t: number) => number,
-  ): void {
-    for (let r = 0; r < rows; r++) {
-      const targets = readRow(t, r, cols);
-      const gradient = f32[at(dloss) + r] / cols;
-      const row = readRow(x, r, cols).map((value, j) => slope(value, targets[j]) * gradient);
-      writeRow(dx, r, row);
-    }
-  }
-
-  const binaryEntropy = (x: number, t: number): number => Math.max(x, 0) - x * t + Math.log1p(Math.exp(-Math.abs(x)));
-
-  const huber = (e: number, delta: number): number =>
-    Math.abs(e) <= delta ? (e * e) / 2 : delta * (Math.abs(e) - delta / 2);
-
-  const clamp = (e: number, limit: number): number => Math.max(Math.min(e, limit), -limit);
 
   return {
     softmax(x, y, rows, cols) {
@@ -137,19 +93,20 @@ export function createRows({ f32, i32 }: Views): Pick<Kernels, RowName> {
       }
     },
 
-    sigmoidCrossEntropy: (x, t, loss, rows, cols) => meanLoss([x, t, loss], rows, cols, binaryEntropy),
-    sigmoidCrossEntropyGrad: (x, t, dloss, dx, rows, cols) =>
-      meanLossGrad([x, t, dloss, dx], rows, cols, (x, t) => sigmoidOf(x) - t),
-    squaredError: (x, t, loss, rows, cols) => meanLoss([x, t, loss], rows, cols, (x, t) => (x - t) ** 2),
-    squaredErrorGrad: (x, t, dloss, dx, rows, cols) =>
-      meanLossGrad([x, t, dloss, dx], rows, cols, (x, t) => 2 * (x - t)),
-    absoluteError: (x, t, loss, rows, cols) => meanLoss([x, t, loss], rows, cols, (x, t) => Math.abs(x - t)),
-    absoluteErrorGrad: (x, t, dloss, dx, rows, cols) =>
-      meanLossGrad([x, t, dloss, dx], rows, cols, (x, t) => Math.sign(x - t)),
-    huberError: (x, t, loss, rows, cols, delta) =>
-      meanLoss([x, t, loss], rows, cols, (x, t) => huber(x - t, Math.fround(delta))),
-    huberErrorGrad: (x, t, dloss, dx, rows, cols, delta) =>
-      meanLossGrad([x, t, dloss, dx], rows, cols, (x, t) => clamp(x - t, Math.fround(delta))),
+    softmaxCrossEntropyBend(x, labels, weights, dloss, v, dx, rows, positions, cols, ignored, smoothing) {
+      const w = readWeights(weights, cols);
+      const total = w.reduce((a, b) => a + b, 0);
+      for (let p = 0; p < rows * positions; p++) {
+        const label = i32[at(labels) + p];
+        const slope = f32[at(dloss) + Math.floor(p / positions)] / positions;
+        const k = (1 - smoothing) * (w[label] ?? Number.NaN) + (smoothing / cols) * total;
+        const probabilities = softmaxOf(readRow(x, p, cols));
+        const moved = readRow(v, p, cols);
+        const mean = probabilities.reduce((sum, probability, j) => sum + probability * moved[j], 0);
+        const row = probabilities.map((probability, j) => k * probability * (moved[j] - mean) * slope);
+        writeRow(dx, p, label === ignored ? row.fill(0) : row);
+      }
+    },
 
     correct(x, labels, y, rows, positions, cols, ignored) {
       for (let r = 0; r < rows; r++) {

@@ -4,7 +4,7 @@
 import { copy, fill } from './elementwise';
 import { fma } from './lanes';
 
-/** y (rows, cols) = table[order[step.first + firstRow + r]] */
+/** y (rows, cols) = cols values from table[order[step.first + firstRow + r] · stride] on */
 export function gatherRows(
   table: usize,
   order: usize,
@@ -12,14 +12,14 @@ export function gatherRows(
   firstRow: u32,
   rows: u32,
   cols: u32,
+  stride: u32,
   step: usize,
 ): void {
   order += <usize>(load<u32>(step, 4) + firstRow) << 2;
-  const rowBytes = <usize>cols << 2;
   for (let r: u32 = 0; r < rows; r++) {
-    copy(table + <usize>load<u32>(order) * rowBytes, y, cols);
+    copy(table + ((<usize>load<u32>(order) * stride) << 2), y, cols);
     order += 4;
-    y += rowBytes;
+    y += <usize>cols << 2;
   }
 }
 
@@ -31,6 +31,7 @@ export function gatherRowsU8(
   firstRow: u32,
   rows: u32,
   cols: u32,
+  stride: u32,
   scale: f32,
   shift: f32,
   step: usize,
@@ -39,7 +40,7 @@ export function gatherRowsU8(
   const factor = f32x4.splat(scale);
   const offset = f32x4.splat(shift);
   for (let r: u32 = 0; r < rows; r++) {
-    let x = table + <usize>load<u32>(order) * cols;
+    let x = table + <usize>load<u32>(order) * stride;
     let n = cols;
     for (; n >= 8; n -= 8) {
       const words = v128.load_ext<u8>(x);

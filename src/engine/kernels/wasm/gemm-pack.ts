@@ -15,6 +15,16 @@ function copyRow16(from: usize, to: usize, at: usize): void {
   v128.store(to, b3, 48);
 }
 
+/** 5 floats: a row of a panel of A */
+// @ts-ignore: decorator
+@inline
+function copyRow5(from: usize, to: usize): void {
+  const x = v128.load(from);
+  const y = load<f32>(from, 16);
+  v128.store(to, x);
+  store<f32>(to, y, 16);
+}
+
 /**
  * B (k, n) to panels of 16 columns: to[panel][p][16]. Four panels at a time, so that 256 bytes of a row are read in one
  * go: with rows of 16 KiB, 85 GFLOP/s instead of 80.
@@ -110,15 +120,30 @@ export function packBTransposed(b: usize, pitch: usize, k: u32, n: u32, to: usiz
   }
 }
 
-/** Aᵀ (k, m) to panels of 5 rows of A: to[panel][p][5] */
+/**
+ * Aᵀ (k, m) to panels of 5 rows of A: to[panel][p][5]. Four panels at a time, so that 80 bytes of a row are read in one go: (512, 128, 768)
+ * runs at 86 GFLOP/s instead of 79.
+ */
 export function packATransposed(a: usize, pitch: usize, k: u32, m: u32, to: usize): void {
+  const panel = <usize>k * 20;
+  for (; m >= 20; m -= 20) {
+    let from = a;
+    let out = to;
+    for (let p = k; p > 0; p--) {
+      copyRow5(from, out);
+      copyRow5(from + 20, out + panel);
+      copyRow5(from + 40, out + 2 * panel);
+      copyRow5(from + 60, out + 3 * panel);
+      from += pitch;
+      out += 20;
+    }
+    a += 80;
+    to += 4 * panel;
+  }
   for (; m >= 5; m -= 5) {
     let from = a;
     for (let p = k; p > 0; p--) {
-      const x = v128.load(from);
-      const y = load<f32>(from, 16);
-      v128.store(to, x);
-      store<f32>(to, y, 16);
+      copyRow5(from, to);
       from += pitch;
       to += 20;
     }
@@ -130,5 +155,19 @@ export function packATransposed(a: usize, pitch: usize, k: u32, m: u32, to: usiz
       a += pitch;
       to += 20;
     }
+  }
+}
+
+/** A (m, k) to rows one behind another: to[i][p] */
+export function copyRows(a: usize, pitch: usize, m: u32, k: u32, to: usize): void {
+  for (; m > 0; m--) {
+    let p: u32 = 0;
+    for (; p + 16 <= k; p += 16) {
+      const at = <usize>p << 2;
+      copyRow16(a, to + at, at);
+    }
+    for (; p < k; p++) store<f32>(to + (<usize>p << 2), load<f32>(a + (<usize>p << 2)));
+    a += pitch;
+    to += <usize>k << 2;
   }
 }

@@ -3,8 +3,11 @@
 //
 //   for blocks of NC columns of B
 //     for blocks of KC along k            pack B's block into panels of 16 columns: [panel][k][16]
-//       for blocks of MC rows of A        pack A's block, if transposed, into panels of 5 rows: [panel][k][5]
+//       for blocks of MC rows of A        pack A's block: if transposed, into panels of 5 rows: [panel][k][5]
 //         for panels of B, for panels of A: one 5×16 tile of C in registers
+//
+// Where one block holds all rows of A, every panel of B is used once only: then four panels at a time are packed right before they are used,
+// and NC is all of n, so that A's block is packed once for each KC.
 //
 // A tile's sums are kept in 20 vectors of 4, that is 10 registers of 256 bits when revectorised; two more hold a row of
 // B and one an element of A.
@@ -27,23 +30,25 @@ import {
   softsign,
   tanh,
 } from './activations';
-import { packATransposed, packB, packBTransposed } from './gemm-pack';
+import { copyRows, packATransposed, packB, packBTransposed } from './gemm-pack';
 import { tileColumns, tileRows } from './gemm-tiles';
 import { loadPart, storePart } from './lanes';
 
-// A packed panel of B (16 KiB) and of A (5 KiB) stay in the first-level cache; their blocks (512 and 240 KiB) in the second.
-// Blocks of 256 or 1024 columns gave the same times within 3 %.
+// A packed panel of B (16 KiB) and of A (5 KiB) stay in the first-level cache; their blocks (512 and 260 KiB) in the second.
+// Blocks of 192, 320 and 384 along k, and groups of 8 panels, gave the same times within 3 %.
 // @ts-ignore: decorator
 @inline const KC: u32 = 256;
 // @ts-ignore: decorator
 @inline const NC: u32 = 512;
 // @ts-ignore: decorator
-@inline const MC: u32 = 240;
-// Scratch: packed B (512 KiB) at 0, packed A (240 KiB) and the temporary tile (320 B) behind.
+@inline const MC: u32 = 260;
+// @ts-ignore: decorator
+@inline const GROUP: u32 = 64;
+// Scratch: packed B (512 KiB) at 0, packed A (260 KiB) and the temporary tile (320 B) behind.
 // @ts-ignore: decorator
 @inline const SCRATCH_A: usize = 524288;
 // @ts-ignore: decorator
-@inline const SCRATCH_TILE: usize = 786432;
+@inline const SCRATCH_TILE: usize = 790528;
 
 // bits of flags
 // @ts-ignore: decorator
@@ -140,6 +145,14 @@ function activateRows(c: usize, pitch: usize, rows: u32, cols: u32, activation: 
   }
 }
 
+/** The n columns of op(B) from `column` on, kc rows of them from pc on, into panels */
+// @ts-ignore: decorator
+@inline
+function packColumns(flags: u32, b: usize, pitch: usize, column: u32, pc: u32, kc: u32, n: u32, to: usize): void {
+  if (flags & TRANSPOSE_B) packBTransposed(b + <usize>column * pitch + (<usize>pc << 2), pitch, kc, n, to);
+  else packB(b + <usize>pc * pitch + (<usize>column << 2), pitch, kc, n, to);
+}
+
 /** A (rows, kc) · one panel of B (kc, cols ≤ 16) into C, by tiles of five rows */
 function rowsTimesPanel(
   a: usize,
@@ -168,6 +181,39 @@ function rowsTimesPanel(
   }
 }
 
+/** op(A) (mc, kc) · one panel of B into C for a transposed A: from its packed panels, or where it lies (packed: 0) */
+// @ts-ignore: decorator
+@inline
+function columnsTimesPanel(
+  a: usize,
+  pitchA: usize,
+  packed: usize,
+  mc: u32,
+  kc: u32,
+  panelB: usize,
+  c: usize,
+  pitchC: usize,
+  cols: u32,
+  accumulate: u32,
+  scratch: usize,
+): void {
+  const tile = scratch + SCRATCH_TILE;
+  for (let ir: u32 = 0; ir < mc; ir += 5) {
+    const rows = min<u32>(mc - ir, 5);
+    const at = c + <usize>ir * pitchC;
+    const whole = rows == 5 && cols == 16;
+    let columns = packed ? packed + <usize>ir * <usize>(kc << 2) : a + (<usize>ir << 2);
+    let stride: usize = packed ? 20 : pitchA;
+    if (!packed && rows < 5) {
+      packATransposed(columns, pitchA, kc, rows, scratch + SCRATCH_A);
+      columns = scratch + SCRATCH_A;
+      stride = 20;
+    }
+    tileColumns(kc, columns, stride, panelB, whole ? at : tile, whole ? pitchC : 64, whole ? accumulate : 0);
+    if (!whole) mergeTile(tile, at, pitchC, rows, cols, accumulate);
+  }
+}
+
 /**
  * Panels [first, first + panels) of op(B) (k, n) as gemmPacked reads them: [block of KC][panel][p][16]. `to` points at the whole. A product
  * whose B is used many times, a recurrent net's, packs it once.
@@ -189,13 +235,16 @@ export function packPanels(
   for (let pc: u32 = 0; pc < k; pc += KC) {
     const kc = min<u32>(k - pc, KC);
     const out = to + ((<usize>pc * <usize>padded + <usize>column * <usize>kc) << 2);
-    if (flags & TRANSPOSE_B) packBTransposed(b + <usize>column * pitch + (<usize>pc << 2), pitch, kc, cols, out);
-    else packB(b + <usize>pc * pitch + (<usize>column << 2), pitch, kc, cols, out);
+    packColumns(flags, b, pitch, column, pc, kc, cols, out);
   }
 }
 
-/** C (m,n) += A (m,k) · B, whose panels were packed by packPanels. The sums are those of gemm. */
+/**
+ * C (m,n) = A (m,k) · B [+ C], whose panels were packed by packPanels. The sums are those of gemm. Rows of a recurrent net's states are
+ * hundreds of KiB apart, all in the same few sets of the caches, so A's are laid side by side first: a forward pass of W4 takes half the time.
+ */
 export function gemmPacked(
+  accumulate: u32,
   m: u32,
   n: u32,
   k: u32,
@@ -207,12 +256,25 @@ export function gemmPacked(
   scratch: usize,
 ): void {
   const padded = (n + 15) & ~15;
+  const isCopied = n >= 64;
   for (let pc: u32 = 0; pc < k; pc += KC) {
     const kc = min<u32>(k - pc, KC);
-    for (let jr: u32 = 0; jr < n; jr += 16) {
-      const panel = packed + ((<usize>pc * <usize>padded + <usize>jr * <usize>kc) << 2);
-      const at = c + (<usize>jr << 2);
-      rowsTimesPanel(a + (<usize>pc << 2), pitchA, m, kc, panel, at, pitchC, min<u32>(n - jr, 16), 1, scratch + SCRATCH_TILE);
+    for (let ic: u32 = 0; ic < m; ic += MC) {
+      const mc = min<u32>(m - ic, MC);
+      let rows = a + <usize>ic * pitchA + (<usize>pc << 2);
+      let pitch = pitchA;
+      if (isCopied) {
+        copyRows(rows, pitchA, mc, kc, scratch + SCRATCH_A);
+        rows = scratch + SCRATCH_A;
+        pitch = <usize>kc << 2;
+      }
+      const block = c + <usize>ic * pitchC;
+      for (let jr: u32 = 0; jr < n; jr += 16) {
+        const panel = packed + ((<usize>pc * <usize>padded + <usize>jr * <usize>kc) << 2);
+        const cols = min<u32>(n - jr, 16);
+        const at = block + (<usize>jr << 2);
+        rowsTimesPanel(rows, pitch, mc, kc, panel, at, pitchC, cols, pc > 0 ? 1 : accumulate, scratch + SCRATCH_TILE);
+      }
     }
   }
 }
@@ -238,50 +300,50 @@ export function gemm(
   const pitchC = <usize>ldc << 2;
   const transposeA = flags & TRANSPOSE_A;
   const packedA = scratch + SCRATCH_A;
-  const tile = scratch + SCRATCH_TILE;
   if (!(flags & BIAS)) bias = 0;
   // Up to 32 columns Aᵀ is read where it lies: packing it would cost as much as the product: (512, 10, 128)
   // takes 22 µs instead of 48.
   const packA = transposeA && n > 32;
+  // Rows that are some KiB apart fall into a few sets of the caches: side by side they stay there. (256, 1024, 512) of rows of 16 KiB
+  // runs at 80 GFLOP/s instead of 70.
+  const copyA = !transposeA && n >= 96 && k >= KC;
   const finish = bias != 0 || activation == 1 || activation == 2;
+  const blocks = max<u32>(1, (m + MC - 1) / MC);
+  const mcMost = ((m + blocks - 1) / blocks + 4) / 5 * 5;
+  const isStreamed = blocks == 1;
+  const ncMost = isStreamed ? n : NC;
 
-  for (let jc: u32 = 0; jc < n; jc += NC) {
-    const nc = min<u32>(n - jc, NC);
+  for (let jc: u32 = 0; jc < n; jc += ncMost) {
+    const nc = min<u32>(n - jc, ncMost);
     let pc: u32 = 0;
     do {
       const kc = min<u32>(k - pc, KC);
       const accumulate = pc > 0 ? 1 : flags & ACCUMULATE;
       const last = pc + kc == k;
-      if (flags & TRANSPOSE_B) packBTransposed(b + <usize>jc * pitchB + (<usize>pc << 2), pitchB, kc, nc, scratch);
-      else packB(b + <usize>pc * pitchB + (<usize>jc << 2), pitchB, kc, nc, scratch);
+      if (!isStreamed) packColumns(flags, b, pitchB, jc, pc, kc, nc, scratch);
 
-      for (let ic: u32 = 0; ic < m; ic += MC) {
-        const mc = min<u32>(m - ic, MC);
-        const rowsA = a + <usize>ic * pitchA + (<usize>pc << 2);
+      for (let ic: u32 = 0; ic < m; ic += mcMost) {
+        const mc = min<u32>(m - ic, mcMost);
         const columnsA = a + <usize>pc * pitchA + (<usize>ic << 2);
+        let rowsA = a + <usize>ic * pitchA + (<usize>pc << 2);
+        let pitchRows = pitchA;
         if (packA) packATransposed(columnsA, pitchA, kc, mc, packedA);
+        if (copyA) {
+          copyRows(rowsA, pitchA, mc, kc, packedA);
+          rowsA = packedA;
+          pitchRows = <usize>kc << 2;
+        }
 
         for (let jr: u32 = 0; jr < nc; jr += 16) {
-          const panelB = scratch + <usize>jr * <usize>(kc << 2);
+          const inGroup = isStreamed ? jr & (GROUP - 1) : jr;
+          if (isStreamed && inGroup == 0) packColumns(flags, b, pitchB, jr, pc, kc, min<u32>(nc - jr, GROUP), scratch);
+          const panelB = scratch + <usize>inGroup * <usize>(kc << 2);
           const cols = min<u32>(nc - jr, 16);
           const panelC = c + <usize>ic * pitchC + (<usize>(jc + jr) << 2);
-          if (!transposeA) {
-            rowsTimesPanel(rowsA, pitchA, mc, kc, panelB, panelC, pitchC, cols, accumulate, tile);
+          if (transposeA) {
+            columnsTimesPanel(columnsA, pitchA, packA ? packedA : 0, mc, kc, panelB, panelC, pitchC, cols, accumulate, scratch);
           } else {
-            for (let ir: u32 = 0; ir < mc; ir += 5) {
-              const rows = min<u32>(mc - ir, 5);
-              const at = panelC + <usize>ir * pitchC;
-              const whole = rows == 5 && cols == 16;
-              let columns = columnsA + (<usize>ir << 2);
-              let stride = pitchA;
-              if (packA || rows < 5) {
-                if (!packA) packATransposed(columns, pitchA, kc, rows, packedA);
-                columns = packA ? packedA + <usize>ir * <usize>(kc << 2) : packedA;
-                stride = 20;
-              }
-              tileColumns(kc, columns, stride, panelB, whole ? at : tile, whole ? pitchC : 64, whole ? accumulate : 0);
-              if (!whole) mergeTile(tile, at, pitchC, rows, cols, accumulate);
-            }
+            rowsTimesPanel(rowsA, pitchRows, mc, kc, panelB, panelC, pitchC, cols, accumulate, scratch + SCRATCH_TILE);
           }
           if (last && finish) {
             const biasAt = bias ? bias + (<usize>(jc + jr) << 2) : 0;

@@ -88,19 +88,22 @@ export {
   logSoftmaxGrad,
   softmax,
   softmaxCrossEntropy,
+  softmaxCrossEntropyBend,
   softmaxCrossEntropyGrad,
   softmaxGrad,
 } from './rows';
+export { valueLoss, valueLossBend, valueLossGrad } from './losses';
 export {
-  absoluteError,
-  absoluteErrorGrad,
-  huberError,
-  huberErrorGrad,
-  sigmoidCrossEntropy,
-  sigmoidCrossEntropyGrad,
-  squaredError,
-  squaredErrorGrad,
-} from './losses';
+  cosineLoss,
+  cosineLossGrad,
+  divergence,
+  divergenceGrad,
+  focalCrossEntropy,
+  focalCrossEntropyGrad,
+  marginLoss,
+  marginLossGrad,
+} from './row-losses';
+export { pairLoss, pairLossGrad } from './pair-losses';
 export { fillInverseWeight, gatherRows, gatherRowsU8, meanRows } from './batches';
 export { accumulate, adamUpdate, amsgradUpdate, averageUpdate, momentumUpdate, sgdUpdate } from './optimizers';
 export { adadeltaUpdate, adagradUpdate, rmspropUpdate } from './adagrad';

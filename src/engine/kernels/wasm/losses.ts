@@ -1,90 +1,159 @@
-// Losses of predictions x against targets t, both (rows, cols), dense: loss (rows) = mean over cols, and its gradient
-// dx = loss'(x − t)·dloss[row]/cols. Inside a row, sums run over 8 lanes by column index, then over the lanes.
+// Losses of predictions x against targets t, both (rows, cols), dense: loss (rows) = mean over cols of f(x, t), its gradient
+// dx = f'·dloss[row]/cols, and its curvature times a vector, dx = f''·v·dloss[row]/cols. Which f is said by a code (ValueLoss in abi.ts) that is
+// looked at once for every four elements: beside the products of a network these passes are short.
+// Inside a row, sums run over 8 lanes by column index, then over the lanes.
 
-import { fma, fnma, loadPart, loadPartOr, storePart, sumLanes } from './lanes';
-import { exp4, log1p4, sigmoid4 } from './math';
+import { fma, fnma, loadPart, storePart, sumLanes } from './lanes';
+import { exp4, log1p4, sigmoid4, tanh4 } from './math';
 
-// ---- one element of each loss, and its slope ---------------------------------------------------------------------
+// @ts-ignore: decorator
+@inline const SQUARED: u32 = 0;
+// @ts-ignore: decorator
+@inline const ABSOLUTE: u32 = 1;
+// @ts-ignore: decorator
+@inline const HUBER: u32 = 2;
+// @ts-ignore: decorator
+@inline const LOG_COSH: u32 = 3;
+// @ts-ignore: decorator
+@inline const QUANTILE: u32 = 4;
+// @ts-ignore: decorator
+@inline const POISSON: u32 = 5;
+// @ts-ignore: decorator
+@inline const BINARY_ENTROPY: u32 = 6;
+// @ts-ignore: decorator
+@inline const BINARY_FOCAL: u32 = 7;
 
-/** max(x, 0) − x·t + ln(1 + e^−|x|) */
+/** ln(1 + e^x) */
 // @ts-ignore: decorator
 @inline
-function binaryEntropy(x: v128, t: v128): v128 {
-  const linear = fnma(x, t, f32x4.pmax(x, f32x4.splat(0)));
-  return f32x4.add(linear, log1p4(exp4(f32x4.neg(f32x4.abs(x)))));
+function softplus(x: v128): v128 {
+  return f32x4.add(f32x4.pmax(x, f32x4.splat(0)), log1p4(exp4(f32x4.neg(f32x4.abs(x)))));
 }
 
+/** The one where x > 0, the other where x < 0, 0 at 0, NaN for NaN */
 // @ts-ignore: decorator
 @inline
-function binaryEntropySlope(x: v128, t: v128): v128 {
-  return f32x4.sub(sigmoid4(x), t);
-}
-
-// @ts-ignore: decorator
-@inline
-function square(x: v128, t: v128): v128 {
-  const e = f32x4.sub(x, t);
-  return f32x4.mul(e, e);
-}
-
-// @ts-ignore: decorator
-@inline
-function squareSlope(x: v128, t: v128): v128 {
-  const e = f32x4.sub(x, t);
-  return f32x4.add(e, e);
-}
-
-// @ts-ignore: decorator
-@inline
-function absolute(x: v128, t: v128): v128 {
-  return f32x4.abs(f32x4.sub(x, t));
-}
-
-/** The sign of x − t: ±1, 0 at 0, NaN for NaN */
-// @ts-ignore: decorator
-@inline
-function absoluteSlope(x: v128, t: v128): v128 {
-  const e = f32x4.sub(x, t);
-  const one = f32x4.splat(1);
+function bySign(x: v128, above: v128, below: v128): v128 {
   const zero = f32x4.splat(0);
-  const sign = f32x4.sub(v128.and(f32x4.gt(e, zero), one), v128.and(f32x4.lt(e, zero), one));
-  return v128.bitselect(sign, e, f32x4.eq(e, e));
+  const slope = v128.or(v128.and(f32x4.gt(x, zero), above), v128.and(f32x4.lt(x, zero), below));
+  return v128.bitselect(slope, x, f32x4.eq(x, x));
 }
 
-/** |e| ≤ δ: e²/2, else δ(|e| − δ/2) */
+/** |e| + ln(1 + e^−2|e|) − ln 2; near 0, where that would cancel, e²/2 − e⁴/12 + e⁶/45 − 17e⁸/2520 */
 // @ts-ignore: decorator
 @inline
-function huber(x: v128, t: v128, delta: v128): v128 {
-  const e = f32x4.sub(x, t);
+function logCosh(e: v128): v128 {
   const size = f32x4.abs(e);
-  const half = f32x4.splat(0.5);
-  const outside = f32x4.mul(delta, f32x4.sub(size, f32x4.mul(delta, half)));
-  return v128.bitselect(f32x4.mul(f32x4.mul(e, e), half), outside, f32x4.le(size, delta));
+  const far = f32x4.add(f32x4.sub(size, f32x4.splat(0.6931471805599453)), log1p4(exp4(f32x4.mul(size, f32x4.splat(-2)))));
+  const s = f32x4.mul(e, e);
+  let p = fma(f32x4.splat(-17.0 / 2520.0), s, f32x4.splat(1.0 / 45.0));
+  p = fma(p, s, f32x4.splat(-1.0 / 12.0));
+  p = fma(p, s, f32x4.splat(0.5));
+  return v128.bitselect(far, f32x4.mul(p, s), f32x4.gt(size, f32x4.splat(0.25)));
 }
 
+/** −q^γ·ln(1 − q) with q = 1 − sigmoid(x): what a focal loss makes of the logit of what is right */
 // @ts-ignore: decorator
 @inline
-function huberSlope(x: v128, t: v128, delta: v128): v128 {
-  return f32x4.pmax(f32x4.pmin(f32x4.sub(x, t), delta), f32x4.neg(delta));
+function focal(x: v128, gamma: v128): v128 {
+  return f32x4.mul(exp4(f32x4.neg(f32x4.mul(gamma, softplus(x)))), softplus(f32x4.neg(x)));
 }
 
-// ---- the kernels -------------------------------------------------------------------------------------------------
+/** −q^γ·(γ·(1 − q)·softplus(−x) + q) */
+// @ts-ignore: decorator
+@inline
+function focalSlope(x: v128, gamma: v128): v128 {
+  const power = exp4(f32x4.neg(f32x4.mul(gamma, softplus(x))));
+  const inner = fma(f32x4.mul(gamma, sigmoid4(x)), softplus(f32x4.neg(x)), sigmoid4(f32x4.neg(x)));
+  return f32x4.neg(f32x4.mul(power, inner));
+}
 
-/** Padding lanes hold x = −1e30, t = 0, whose loss is 0. */
-export function sigmoidCrossEntropy(x: usize, t: usize, loss: usize, rows: u32, cols: u32): void {
+/** f(x, t) */
+function lossOf(code: u32, x: v128, t: v128, a: v128, b: v128): v128 {
+  const zero = f32x4.splat(0);
+  const one = f32x4.splat(1);
+  const e = f32x4.sub(x, t);
+  if (code == SQUARED) return f32x4.mul(e, e);
+  if (code == ABSOLUTE) return f32x4.abs(e);
+  if (code == HUBER) {
+    // |e| ≤ δ: e²/2, else δ(|e| − δ/2)
+    const size = f32x4.abs(e);
+    const half = f32x4.splat(0.5);
+    const outside = f32x4.mul(a, f32x4.sub(size, f32x4.mul(a, half)));
+    return v128.bitselect(f32x4.mul(f32x4.mul(e, e), half), outside, f32x4.le(size, a));
+  }
+  if (code == LOG_COSH) return logCosh(e);
+  if (code == QUANTILE) return f32x4.mul(e, bySign(e, f32x4.sub(one, a), f32x4.neg(a)));
+  if (code == POISSON) return fnma(t, x, exp4(x));
+  if (code == BINARY_ENTROPY) {
+    // max(x, 0) − x·t + ln(1 + e^−|x|), and what positives count for more
+    const linear = fnma(x, t, f32x4.pmax(x, zero));
+    const even = f32x4.add(linear, log1p4(exp4(f32x4.neg(f32x4.abs(x)))));
+    return fma(f32x4.mul(f32x4.sub(a, one), t), softplus(f32x4.neg(x)), even);
+  }
+  const positive = f32x4.mul(f32x4.mul(a, t), focal(x, b));
+  return fma(f32x4.sub(one, t), focal(f32x4.neg(x), b), positive);
+}
+
+/** f' by x */
+function slopeOf(code: u32, x: v128, t: v128, a: v128, b: v128): v128 {
+  const one = f32x4.splat(1);
+  const e = f32x4.sub(x, t);
+  if (code == SQUARED) return f32x4.add(e, e);
+  if (code == ABSOLUTE) return bySign(e, one, f32x4.neg(one));
+  if (code == HUBER) return f32x4.pmax(f32x4.pmin(e, a), f32x4.neg(a));
+  if (code == LOG_COSH) return tanh4(e);
+  if (code == QUANTILE) return bySign(e, f32x4.sub(one, a), f32x4.neg(a));
+  if (code == POISSON) return f32x4.sub(exp4(x), t);
+  if (code == BINARY_ENTROPY) {
+    const even = f32x4.sub(sigmoid4(x), t);
+    return fnma(f32x4.mul(f32x4.sub(a, one), t), sigmoid4(f32x4.neg(x)), even);
+  }
+  const positive = f32x4.mul(f32x4.mul(a, t), focalSlope(x, b));
+  return fnma(f32x4.sub(one, t), focalSlope(f32x4.neg(x), b), positive);
+}
+
+/** f'' by x: 0 for the absolute error and quantiles, which are straight; not made for the focal loss, which is not convex */
+function bendOf(code: u32, x: v128, t: v128, a: v128): v128 {
+  const one = f32x4.splat(1);
+  if (code == SQUARED) return f32x4.splat(2);
+  if (code == HUBER) return v128.and(one, f32x4.le(f32x4.abs(f32x4.sub(x, t)), a));
+  if (code == LOG_COSH) {
+    const slope = tanh4(f32x4.sub(x, t));
+    return fnma(slope, slope, one);
+  }
+  if (code == POISSON) return exp4(x);
+  if (code == BINARY_ENTROPY) {
+    const spread = f32x4.mul(sigmoid4(x), sigmoid4(f32x4.neg(x)));
+    return f32x4.mul(spread, fma(f32x4.sub(a, one), t, one));
+  }
+  return f32x4.splat(0);
+}
+
+/** All bits in the first `count` lanes */
+// @ts-ignore: decorator
+@inline
+function firstLanes(count: u32): v128 {
+  return i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count));
+}
+
+export function valueLoss(code: u32, x: usize, t: usize, loss: usize, rows: u32, cols: u32, a: f32, b: f32): void {
+  const a4 = f32x4.splat(a);
+  const b4 = f32x4.splat(b);
   for (; rows > 0; rows--) {
     let s0 = f32x4.splat(0);
     let s1 = f32x4.splat(0);
     let n = cols;
     for (; n >= 8; n -= 8) {
-      s0 = f32x4.add(s0, binaryEntropy(v128.load(x), v128.load(t)));
-      s1 = f32x4.add(s1, binaryEntropy(v128.load(x, 16), v128.load(t, 16)));
+      s0 = f32x4.add(s0, lossOf(code, v128.load(x), v128.load(t), a4, b4));
+      s1 = f32x4.add(s1, lossOf(code, v128.load(x, 16), v128.load(t, 16), a4, b4));
       x += 32;
       t += 32;
     }
     while (n > 0) {
       const part = min<u32>(n, 4);
-      s0 = f32x4.add(s0, binaryEntropy(loadPartOr(x, part, f32x4.splat(-1e30)), loadPart(t, part)));
+      const value = lossOf(code, loadPart(x, part), loadPart(t, part), a4, b4);
+      s0 = f32x4.add(s0, v128.and(value, firstLanes(part)));
       x += <usize>part << 2;
       t += <usize>part << 2;
       n -= part;
@@ -94,33 +163,25 @@ export function sigmoidCrossEntropy(x: usize, t: usize, loss: usize, rows: u32, 
   }
 }
 
-export function sigmoidCrossEntropyGrad(
+export function valueLossGrad(
+  code: u32,
   x: usize,
   t: usize,
   dloss: usize,
   dx: usize,
   rows: u32,
   cols: u32,
+  a: f32,
+  b: f32,
 ): void {
+  const a4 = f32x4.splat(a);
+  const b4 = f32x4.splat(b);
   for (; rows > 0; rows--) {
     const gradient = f32x4.splat(load<f32>(dloss) / <f32>cols);
     let n = cols;
-    for (; n >= 8; n -= 8) {
-      const x0 = v128.load(x);
-      const x1 = v128.load(x, 16);
-      const t0 = v128.load(t);
-      const t1 = v128.load(t, 16);
-      const d0 = f32x4.mul(binaryEntropySlope(x0, t0), gradient);
-      const d1 = f32x4.mul(binaryEntropySlope(x1, t1), gradient);
-      v128.store(dx, d0);
-      v128.store(dx, d1, 16);
-      x += 32;
-      t += 32;
-      dx += 32;
-    }
     while (n > 0) {
       const part = min<u32>(n, 4);
-      storePart(dx, f32x4.mul(binaryEntropySlope(loadPart(x, part), loadPart(t, part)), gradient), part);
+      storePart(dx, f32x4.mul(slopeOf(code, loadPart(x, part), loadPart(t, part), a4, b4), gradient), part);
       x += <usize>part << 2;
       t += <usize>part << 2;
       dx += <usize>part << 2;
@@ -130,179 +191,29 @@ export function sigmoidCrossEntropyGrad(
   }
 }
 
-export function squaredError(x: usize, t: usize, loss: usize, rows: u32, cols: u32): void {
-  for (; rows > 0; rows--) {
-    let s0 = f32x4.splat(0);
-    let s1 = f32x4.splat(0);
-    let n = cols;
-    for (; n >= 8; n -= 8) {
-      s0 = f32x4.add(s0, square(v128.load(x), v128.load(t)));
-      s1 = f32x4.add(s1, square(v128.load(x, 16), v128.load(t, 16)));
-      x += 32;
-      t += 32;
-    }
-    while (n > 0) {
-      const part = min<u32>(n, 4);
-      s0 = f32x4.add(s0, square(loadPart(x, part), loadPart(t, part)));
-      x += <usize>part << 2;
-      t += <usize>part << 2;
-      n -= part;
-    }
-    store<f32>(loss, sumLanes(f32x4.add(s0, s1)) / <f32>cols);
-    loss += 4;
-  }
-}
-
-export function squaredErrorGrad(
+export function valueLossBend(
+  code: u32,
   x: usize,
   t: usize,
   dloss: usize,
+  v: usize,
   dx: usize,
   rows: u32,
   cols: u32,
+  a: f32,
+  b: f32,
 ): void {
+  const a4 = f32x4.splat(a);
   for (; rows > 0; rows--) {
     const gradient = f32x4.splat(load<f32>(dloss) / <f32>cols);
     let n = cols;
-    for (; n >= 8; n -= 8) {
-      const x0 = v128.load(x);
-      const x1 = v128.load(x, 16);
-      const t0 = v128.load(t);
-      const t1 = v128.load(t, 16);
-      const d0 = f32x4.mul(squareSlope(x0, t0), gradient);
-      const d1 = f32x4.mul(squareSlope(x1, t1), gradient);
-      v128.store(dx, d0);
-      v128.store(dx, d1, 16);
-      x += 32;
-      t += 32;
-      dx += 32;
-    }
     while (n > 0) {
       const part = min<u32>(n, 4);
-      storePart(dx, f32x4.mul(squareSlope(loadPart(x, part), loadPart(t, part)), gradient), part);
+      const bend = bendOf(code, loadPart(x, part), loadPart(t, part), a4);
+      storePart(dx, f32x4.mul(f32x4.mul(bend, loadPart(v, part)), gradient), part);
       x += <usize>part << 2;
       t += <usize>part << 2;
-      dx += <usize>part << 2;
-      n -= part;
-    }
-    dloss += 4;
-  }
-}
-
-export function absoluteError(x: usize, t: usize, loss: usize, rows: u32, cols: u32): void {
-  for (; rows > 0; rows--) {
-    let s0 = f32x4.splat(0);
-    let s1 = f32x4.splat(0);
-    let n = cols;
-    for (; n >= 8; n -= 8) {
-      s0 = f32x4.add(s0, absolute(v128.load(x), v128.load(t)));
-      s1 = f32x4.add(s1, absolute(v128.load(x, 16), v128.load(t, 16)));
-      x += 32;
-      t += 32;
-    }
-    while (n > 0) {
-      const part = min<u32>(n, 4);
-      s0 = f32x4.add(s0, absolute(loadPart(x, part), loadPart(t, part)));
-      x += <usize>part << 2;
-      t += <usize>part << 2;
-      n -= part;
-    }
-    store<f32>(loss, sumLanes(f32x4.add(s0, s1)) / <f32>cols);
-    loss += 4;
-  }
-}
-
-export function absoluteErrorGrad(
-  x: usize,
-  t: usize,
-  dloss: usize,
-  dx: usize,
-  rows: u32,
-  cols: u32,
-): void {
-  for (; rows > 0; rows--) {
-    const gradient = f32x4.splat(load<f32>(dloss) / <f32>cols);
-    let n = cols;
-    for (; n >= 8; n -= 8) {
-      const x0 = v128.load(x);
-      const x1 = v128.load(x, 16);
-      const t0 = v128.load(t);
-      const t1 = v128.load(t, 16);
-      const d0 = f32x4.mul(absoluteSlope(x0, t0), gradient);
-      const d1 = f32x4.mul(absoluteSlope(x1, t1), gradient);
-      v128.store(dx, d0);
-      v128.store(dx, d1, 16);
-      x += 32;
-      t += 32;
-      dx += 32;
-    }
-    while (n > 0) {
-      const part = min<u32>(n, 4);
-      storePart(dx, f32x4.mul(absoluteSlope(loadPart(x, part), loadPart(t, part)), gradient), part);
-      x += <usize>part << 2;
-      t += <usize>part << 2;
-      dx += <usize>part << 2;
-      n -= part;
-    }
-    dloss += 4;
-  }
-}
-
-export function huberError(x: usize, t: usize, loss: usize, rows: u32, cols: u32, delta: f32): void {
-  const limit = f32x4.splat(delta);
-  for (; rows > 0; rows--) {
-    let s0 = f32x4.splat(0);
-    let s1 = f32x4.splat(0);
-    let n = cols;
-    for (; n >= 8; n -= 8) {
-      s0 = f32x4.add(s0, huber(v128.load(x), v128.load(t), limit));
-      s1 = f32x4.add(s1, huber(v128.load(x, 16), v128.load(t, 16), limit));
-      x += 32;
-      t += 32;
-    }
-    while (n > 0) {
-      const part = min<u32>(n, 4);
-      s0 = f32x4.add(s0, huber(loadPart(x, part), loadPart(t, part), limit));
-      x += <usize>part << 2;
-      t += <usize>part << 2;
-      n -= part;
-    }
-    store<f32>(loss, sumLanes(f32x4.add(s0, s1)) / <f32>cols);
-    loss += 4;
-  }
-}
-
-export function huberErrorGrad(
-  x: usize,
-  t: usize,
-  dloss: usize,
-  dx: usize,
-  rows: u32,
-  cols: u32,
-  delta: f32,
-): void {
-  const limit = f32x4.splat(delta);
-  for (; rows > 0; rows--) {
-    const gradient = f32x4.splat(load<f32>(dloss) / <f32>cols);
-    let n = cols;
-    for (; n >= 8; n -= 8) {
-      const x0 = v128.load(x);
-      const x1 = v128.load(x, 16);
-      const t0 = v128.load(t);
-      const t1 = v128.load(t, 16);
-      const d0 = f32x4.mul(huberSlope(x0, t0, limit), gradient);
-      const d1 = f32x4.mul(huberSlope(x1, t1, limit), gradient);
-      v128.store(dx, d0);
-      v128.store(dx, d1, 16);
-      x += 32;
-      t += 32;
-      dx += 32;
-    }
-    while (n > 0) {
-      const part = min<u32>(n, 4);
-      storePart(dx, f32x4.mul(huberSlope(loadPart(x, part), loadPart(t, part), limit), gradient), part);
-      x += <usize>part << 2;
-      t += <usize>part << 2;
+      v += <usize>part << 2;
       dx += <usize>part << 2;
       n -= part;
     }

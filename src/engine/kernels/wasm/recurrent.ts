@@ -9,9 +9,12 @@ import { gemmPacked } from './gemm';
 import { fma, fnma, loadPart, storePart } from './lanes';
 import { sigmoid4, tanh4 } from './math';
 
-/** Where backward passes keep what they carry from step to step: after gemm's part of the scratch, in floats. */
+/**
+ * Where backward passes keep what they carry from step to step, and LSTM's forward pass the products of a step: after gemm's part of the
+ * scratch. A row always fits: a width that filled it would have more than 4 GiB of recurrent weights.
+ */
 // @ts-ignore: decorator
-@inline const CARRY: usize = 788480;
+@inline const CARRY: usize = 791552;
 // @ts-ignore: decorator
 @inline const CARRY_FLOATS: u32 = 65024;
 
@@ -76,7 +79,7 @@ export function rnnForward(
       before = h0;
       beforeRow = pitch;
     }
-    if (before) gemmPacked(rows, width, width, before, beforeRow, packed, h, row, scratch);
+    if (before) gemmPacked(1, rows, width, width, before, beforeRow, packed, h, row, scratch);
     for (let r: u32 = 0; r < rows; r++) {
       const at = h + <usize>r * row;
       if (isPadding(mask, r, steps, t)) {
@@ -142,7 +145,7 @@ export function rnnBackward(
         }
       }
       const z = dz + <usize>from * rowZ + <usize>t * pitch;
-      gemmPacked(count, width, width, z, rowZ, packed, carry, pitch, scratch);
+      gemmPacked(1, count, width, width, z, rowZ, packed, carry, pitch, scratch);
     }
     // what is left is the initial state's
     if (lddz > steps * width) {
@@ -155,20 +158,20 @@ export function rnnBackward(
 
 // ---- LSTM --------------------------------------------------------------------------------------------------------
 
-/** One row: gates, cell and hidden state at `at` from their sums, the cell before at `before` (0: zeros). */
-function lstmGates(at: usize, before: usize, width: u32): void {
+/** One row: gates, cell and hidden state at `at` from x's part there and h's part at `sums`, the cell before at `before` (0: zeros). */
+function lstmGates(at: usize, sums: usize, before: usize, width: u32): void {
   const w = <usize>width << 2;
   let p = at;
   let n = width;
   for (; n >= 8; n -= 8) {
-    const i0 = sigmoid4(v128.load(p));
-    const i1 = sigmoid4(v128.load(p, 16));
-    const f0 = sigmoid4(v128.load(p + w));
-    const f1 = sigmoid4(v128.load(p + w, 16));
-    const g0 = tanh4(v128.load(p + 2 * w));
-    const g1 = tanh4(v128.load(p + 2 * w, 16));
-    const o0 = sigmoid4(v128.load(p + 3 * w));
-    const o1 = sigmoid4(v128.load(p + 3 * w, 16));
+    const i0 = sigmoid4(f32x4.add(v128.load(p), v128.load(sums)));
+    const i1 = sigmoid4(f32x4.add(v128.load(p, 16), v128.load(sums, 16)));
+    const f0 = sigmoid4(f32x4.add(v128.load(p + w), v128.load(sums + w)));
+    const f1 = sigmoid4(f32x4.add(v128.load(p + w, 16), v128.load(sums + w, 16)));
+    const g0 = tanh4(f32x4.add(v128.load(p + 2 * w), v128.load(sums + 2 * w)));
+    const g1 = tanh4(f32x4.add(v128.load(p + 2 * w, 16), v128.load(sums + 2 * w, 16)));
+    const o0 = sigmoid4(f32x4.add(v128.load(p + 3 * w), v128.load(sums + 3 * w)));
+    const o1 = sigmoid4(f32x4.add(v128.load(p + 3 * w, 16), v128.load(sums + 3 * w, 16)));
     let c0 = f32x4.mul(i0, g0);
     let c1 = f32x4.mul(i1, g1);
     if (before) {
@@ -191,13 +194,14 @@ function lstmGates(at: usize, before: usize, width: u32): void {
     v128.store(p + 5 * w, h0);
     v128.store(p + 5 * w, h1, 16);
     p += 32;
+    sums += 32;
   }
   while (n > 0) {
     const part = min<u32>(n, 4);
-    const i = sigmoid4(loadPart(p, part));
-    const f = sigmoid4(loadPart(p + w, part));
-    const g = tanh4(loadPart(p + 2 * w, part));
-    const o = sigmoid4(loadPart(p + 3 * w, part));
+    const i = sigmoid4(f32x4.add(loadPart(p, part), loadPart(sums, part)));
+    const f = sigmoid4(f32x4.add(loadPart(p + w, part), loadPart(sums + w, part)));
+    const g = tanh4(f32x4.add(loadPart(p + 2 * w, part), loadPart(sums + 2 * w, part)));
+    const o = sigmoid4(f32x4.add(loadPart(p + 3 * w, part), loadPart(sums + 3 * w, part)));
     let c = f32x4.mul(i, g);
     if (before) {
       c = fma(f, loadPart(before, part), c);
@@ -210,6 +214,7 @@ function lstmGates(at: usize, before: usize, width: u32): void {
     storePart(p + 4 * w, c, part);
     storePart(p + 5 * w, f32x4.mul(o, tanh4(c)), part);
     p += 16;
+    sums += 16;
     n -= part;
   }
 }
@@ -229,26 +234,36 @@ export function lstmForward(
   const w = <usize>width << 2;
   const pitch = 6 * w;
   const row = <usize>steps * pitch;
-  for (let s: u32 = 0; s < steps; s++) {
-    const t = flags & REVERSE ? steps - 1 - s : s;
-    const now = states + <usize>t * pitch;
-    const last = flags & REVERSE ? now + pitch : now - pitch;
-    const h = s > 0 ? last + 5 * w : h0;
-    const c = s > 0 ? last + 4 * w : c0;
-    const before = s > 0 ? row : w;
-    if (h) gemmPacked(rows, 4 * width, width, h, before, packed, now, row, scratch);
-    for (let r: u32 = 0; r < rows; r++) {
-      const at = now + <usize>r * row;
-      const cell = c ? c + <usize>r * before : 0;
-      if (!isPadding(mask, r, steps, t)) {
-        lstmGates(at, cell, width);
-        continue;
+  const sums = scratch + CARRY;
+  const most = max<u32>(1, CARRY_FLOATS / (4 * width));
+  for (let from: u32 = 0; from < rows; from += most) {
+    const count = min<u32>(most, rows - from);
+    for (let s: u32 = 0; s < steps; s++) {
+      const t = flags & REVERSE ? steps - 1 - s : s;
+      const now = states + <usize>from * row + <usize>t * pitch;
+      const last = flags & REVERSE ? now + pitch : now - pitch;
+      const before = s > 0 ? row : w;
+      let h = last + 5 * w;
+      let c = last + 4 * w;
+      if (s == 0) {
+        h = h0 ? h0 + <usize>from * w : 0;
+        c = c0 ? c0 + <usize>from * w : 0;
       }
-      fill(at, 4 * width, 0);
-      if (c) copy(cell, at + 4 * w, width);
-      else fill(at + 4 * w, width, 0);
-      if (h) copy(h + <usize>r * before, at + 5 * w, width);
-      else fill(at + 5 * w, width, 0);
+      if (h) gemmPacked(0, count, 4 * width, width, h, before, packed, sums, 4 * w, scratch);
+      else fill(sums, count * 4 * width, 0);
+      for (let i: u32 = 0; i < count; i++) {
+        const at = now + <usize>i * row;
+        const cell = c ? c + <usize>i * before : 0;
+        if (!isPadding(mask, from + i, steps, t)) {
+          lstmGates(at, sums + 4 * <usize>i * w, cell, width);
+          continue;
+        }
+        fill(at, 4 * width, 0);
+        if (c) copy(cell, at + 4 * w, width);
+        else fill(at + 4 * w, width, 0);
+        if (h) copy(h + <usize>i * before, at + 5 * w, width);
+        else fill(at + 5 * w, width, 0);
+      }
     }
   }
 }
@@ -376,7 +391,7 @@ export function lstmBackward(
         lstmGateGradients(dhAt, at, before, dzAt, carryAt, width);
       }
       const z = dz + <usize>from * rowZ + <usize>t * 4 * w;
-      gemmPacked(count, width, 4 * width, z, rowZ, packed, carry + w, 2 * w, scratch);
+      gemmPacked(1, count, width, 4 * width, z, rowZ, packed, carry + w, 2 * w, scratch);
     }
     // what is left is the initial state's: [dh0, dc0] behind the steps
     if (lddz > 4 * steps * width) {
@@ -420,7 +435,7 @@ export function gruForward(
       if (bias) copy(bias, q, width);
       else fill(q, width, 0);
     }
-    if (h) gemmPacked(rows, 3 * width, width, h, before, packed, now, row, scratch);
+    if (h) gemmPacked(1, rows, 3 * width, width, h, before, packed, now, row, scratch);
     for (let i: u32 = 0; i < rows; i++) {
       const at = now + <usize>i * row;
       const hAt = h ? h + <usize>i * before : 0;
@@ -503,7 +518,7 @@ export function gruBackward(
         }
       }
       const z = dz + <usize>from * rowZ + <usize>t * 4 * w;
-      gemmPacked(count, width, 3 * width, z, rowZ, packed, carry, w, scratch);
+      gemmPacked(1, count, width, 3 * width, z, rowZ, packed, carry, w, scratch);
     }
     if (lddz > 4 * steps * width) {
       for (let i: u32 = 0; i < count; i++) {

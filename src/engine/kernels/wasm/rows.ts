@@ -354,6 +354,44 @@ export function softmaxCrossEntropyGrad(
   }
 }
 
+/** With k as above and p = softmax(x): dx[j] = k·p[j]·(v[j] − Σ p·v)·dloss[row]/positions */
+export function softmaxCrossEntropyBend(
+  x: usize,
+  labels: usize,
+  weights: usize,
+  dloss: usize,
+  v: usize,
+  dx: usize,
+  rows: u32,
+  positions: u32,
+  cols: u32,
+  ignored: i32,
+  smoothing: f32,
+): void {
+  const spread = (smoothing / <f32>cols) * totalWeight(weights, cols);
+  for (; rows > 0; rows--) {
+    const slope = load<f32>(dloss) / <f32>positions;
+    for (let p: u32 = 0; p < positions; p++) {
+      const label = load<u32>(labels);
+      if (<i32>label == ignored) {
+        fill(dx, cols, 0);
+      } else {
+        let own: f32 = label < cols ? 1 - smoothing : NaN;
+        if (weights != 0 && label < cols) own *= load<f32>(weights + (<usize>label << 2));
+        const sum = expRow(x, dx, cols, rowMax(x, cols));
+        scaleRow(dx, cols, 1 / sum);
+        softmaxGrad(v, dx, dx, 1, cols);
+        scaleRow(dx, cols, (own + spread) * slope);
+      }
+      x += <usize>cols << 2;
+      v += <usize>cols << 2;
+      dx += <usize>cols << 2;
+      labels += 4;
+    }
+    dloss += 4;
+  }
+}
+
 /** y (rows) = share of positions at which the first largest of x is at the label; one with NaN never is, nor one that is `ignored` */
 export function correct(
   x: usize,

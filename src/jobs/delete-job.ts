@@ -1,0 +1,54 @@
+import { and, eq, inArray, notInArray, sql } from 'drizzle-orm';
+import { findUnusedFiles } from '../db/checkpoints.ts';
+import type { Database } from '../db/client.ts';
+import { checkpoints, jobs, outbox } from '../db/schema.ts';
+import { FINAL_STATUSES } from '../spec/job.ts';
+import { IllegalTransitionError, lockJob } from './transitions.ts';
+
+const MAX_NAMED_JOBS = 5;
+
+/** Jobs that have not ended begin from one of its checkpoints. */
+export class JobInUseError extends Error {
+  constructor(jobId: string, users: string[]) {
+    super(`job ${jobId} has checkpoints that ${users.join(', ')} begins from`);
+  }
+}
+
+/**
+ * Deletes a job that has ended, with its metrics, events and checkpoints.
+ * In: a job of the tenant. Out: keys of the files that nobody needs any more, which can be removed at leisure; null where there is no such job.
+ * Errors: IllegalTransitionError where it has not ended; JobInUseError.
+ */
+export function deleteJob(db: Database, tenant: string, jobId: string): Promise<string[] | null> {
+  return db.orm.transaction(async (tx) => {
+    const job = await lockJob(tx, and(eq(jobs.id, jobId), eq(jobs.tenant, tenant)));
+    if (job === null) return null;
+    if (!FINAL_STATUSES.includes(job.status)) throw new IllegalTransitionError(job.status, 'deleted');
+    const rows = await tx.delete(checkpoints).where(eq(checkpoints.jobId, jobId)).returning();
+    const beginsFrom = sql`${jobs.spec}->'model'->>'from'`;
+    const users = await tx
+      .select({ id: jobs.id })
+      .from(jobs)
+      .where(
+        and(
+          inArray(
+            beginsFrom,
+            rows.map((row) => row.id),
+          ),
+          notInArray(jobs.status, [...FINAL_STATUSES]),
+        ),
+      )
+      .limit(MAX_NAMED_JOBS);
+    if (users.length > 0)
+      throw new JobInUseError(
+        jobId,
+        users.map(({ id }) => id),
+      );
+    await tx.delete(outbox).where(eq(outbox.jobId, jobId));
+    await tx.delete(jobs).where(eq(jobs.id, jobId));
+    return findUnusedFiles(
+      tx,
+      rows.map((row) => row.storageKey),
+    );
+  });
+}

@@ -1,0 +1,62 @@
+import type { Column } from './dataset.ts';
+import type { Add } from './draft.ts';
+import type { Input } from './job.ts';
+import { pointerTo } from './mistake.ts';
+import type { Layer } from './model.ts';
+import { groupByInput, type ModelInput } from './model-shapes.ts';
+import type { Preparation } from './preparation.ts';
+import { widthOf } from './resolve-columns.ts';
+
+/** What layers find under the names of the model's inputs. */
+
+/** `known`: what a checkpoint was trained with; it goes on with the same widths. */
+export function listModelInputs(
+  inputs: readonly Input[],
+  columns: readonly Column[],
+  known: Preparation | undefined,
+): ModelInput[] {
+  const groups = groupByInput(inputs);
+  return [...groups].map(([name, members]) => {
+    const width = known !== undefined && groups.size === 1 ? known.inputWidth : widthOf(members, columns);
+    const image = members.length === 1 ? columns.find((c) => c.name === members[0]!.column)?.shape : null;
+    return { name, width, image: image ?? null };
+  });
+}
+
+/** Different indices in columns that are taken by index, counting 0 for what is missing; null where others are among them. */
+export function countIndices(members: readonly Input[], columns: readonly Column[]): number | null {
+  if (members.length === 0 || members.some(({ encoding }) => encoding !== 'index')) return null;
+  const classes = members.map(({ column }) => columns.find((c) => c.name === column)?.classes?.length ?? 0);
+  return 1 + Math.max(...classes);
+}
+
+/** An embedding takes whole numbers: scaled or one-hot ones would all look up the same rows, and nothing would be learnt. */
+export function checkEmbeddings(
+  layers: readonly Layer[],
+  inputs: readonly Input[],
+  columns: readonly Column[],
+  add: Add,
+): void {
+  const groups = groupByInput(inputs);
+  layers.forEach((layer, i) => {
+    const members = layer.type === 'embedding' ? groups.get(layer.inputs[0] ?? '') : undefined;
+    if (layer.type !== 'embedding' || members === undefined) return;
+    const at = pointerTo('/model/layers', i);
+    const other = members.find(({ encoding, normalize }) => encoding === 'one_hot' || normalize !== 'none');
+    if (other !== undefined) {
+      const how = other.encoding === 'one_hot' ? 'one-hot' : `scaled (${other.normalize})`;
+      add(
+        `${at}/inputs`,
+        `an embedding takes indices; "${other.column}" is ${how}`,
+        other.encoding === 'one_hot' ? 'encoding "index" for that column' : 'normalize "none" for that column',
+      );
+    }
+    const needed = countIndices(members, columns);
+    if (needed !== null && layer.vocabulary < needed)
+      add(
+        `${at}/vocabulary`,
+        `the column has ${needed - 1} classes, and index 0 is what is missing: ${layer.vocabulary} rows are too few`,
+        `at least ${needed}`,
+      );
+  });
+}

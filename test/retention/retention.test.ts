@@ -1,0 +1,214 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { TypeID } from 'typeid-js';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { listCheckpoints } from '../../src/db/checkpoints.ts';
+import { deleteDataset } from '../../src/db/datasets.ts';
+import { listEvents } from '../../src/db/job-events.ts';
+import type { Claim } from '../../src/jobs/fence.ts';
+import { finishJob } from '../../src/jobs/finish-job.ts';
+import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
+import { recordMetrics } from '../../src/jobs/record-metrics.ts';
+import { type RetentionOptions, startRetention } from '../../src/retention/retention.ts';
+import { type DiskStorage, openDiskStorage } from '../../src/storage/disk.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { addClaimed, addDataset, addJob, describeCheckpoint, describeJob, TENANT } from '../support/jobs.ts';
+
+const DAYS = { metrics: 30, events: 20, checkpoints: 10, deliveries: 10 };
+let database: TestDatabase;
+let storage: DiskStorage;
+let folder: string;
+beforeEach(async () => {
+  database = await createTestDatabase();
+  folder = await mkdtemp(join(tmpdir(), 'trainyard-retention-'));
+  storage = openDiskStorage(folder);
+});
+afterEach(async () => {
+  await database.drop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function sweep(change: Partial<RetentionOptions> = {}): Promise<void> {
+  const { db } = database;
+  const retention = startRetention({ db, storage, logger: pino({ level: 'silent' }), days: DAYS, batch: 7, ...change });
+  await retention.sweep();
+  await retention.close();
+}
+
+async function keysOf(prefix: string): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const key of storage.list(prefix)) keys.push(key);
+  return keys;
+}
+
+/** A running job with metrics, and four checkpoints of which one is the best and another the latest, all with files. */
+async function addWithParts(): Promise<Claim> {
+  const { db } = database;
+  const claim = await addClaimed(db, { checkpoints: { ...describeJob('').checkpoints, keep_last: 3 } });
+  const points = Array.from({ length: 20 }, (_, i) => ({
+    name: 'loss',
+    split: 'train' as const,
+    step: i + 1,
+    epoch: 0,
+    value: i,
+  }));
+  await recordMetrics(db, claim, points, [{ type: 'job.metrics', data: { step: 20 } }]);
+  for (const checkpoint of [
+    describeCheckpoint(1, 'best'),
+    describeCheckpoint(2, 'latest'),
+    describeCheckpoint(3, 'latest'),
+    describeCheckpoint(4, 'latest'),
+  ]) {
+    const storageKey = `checkpoints/${claim.job.id}/${checkpoint.id}.safetensors`;
+    await storage.put(storageKey, Buffer.from('weights'));
+    await recordCheckpoints(db, claim, [{ ...checkpoint, storageKey }]);
+  }
+  return claim;
+}
+
+async function end(claim: Claim, daysAgo: number): Promise<void> {
+  await finishJob(database.db, claim, { status: 'succeeded', stopReason: 'completed', metrics: {} });
+  await database.db.pool.query('update jobs set finished_at = now() - make_interval(days => $2) where id = $1', [
+    claim.job.id,
+    daysAgo,
+  ]);
+}
+
+async function look({ job: { id } }: Claim) {
+  const { db } = database;
+  const { rows } = await db.pool.query('select count(*)::int as n from job_metrics where job_id = $1', [id]);
+  const files = await keysOf(`checkpoints/${id}/`);
+  return {
+    metrics: rows[0].n as number,
+    events: (await listEvents(db, id, 0, 100)).map(({ type }) => type),
+    checkpoints: (await listCheckpoints(db, id)).map(({ step }) => step),
+    files: files.length,
+  };
+}
+
+const WHOLE_LOG = [
+  'job.queued',
+  'job.started',
+  'job.metrics',
+  ...Array.from({ length: 4 }, () => 'job.checkpoint'),
+  'job.succeeded',
+];
+
+it('deletes parts of ended jobs in their time; never the best or the latest checkpoint, nor anything of a running job', async () => {
+  const [running, fresh, older, old, ancient] = [
+    await addWithParts(),
+    await addWithParts(),
+    await addWithParts(),
+    await addWithParts(),
+    await addWithParts(),
+  ];
+  await end(fresh!, 5);
+  await end(older!, 15);
+  await end(old!, 25);
+  await end(ancient!, 35);
+  await sweep();
+  expect(await look(running!)).toEqual({
+    metrics: 20,
+    events: WHOLE_LOG.slice(0, -1),
+    checkpoints: [4, 3, 2, 1],
+    files: 4,
+  });
+  expect(await look(fresh!)).toEqual({ metrics: 20, events: WHOLE_LOG, checkpoints: [4, 3, 2, 1], files: 4 });
+  expect(await look(older!)).toEqual({ metrics: 20, events: WHOLE_LOG, checkpoints: [4, 1], files: 2 });
+  const lifeAlone = ['job.queued', 'job.started', 'job.succeeded'];
+  expect(await look(old!)).toEqual({ metrics: 20, events: lifeAlone, checkpoints: [4, 1], files: 2 });
+  expect(await look(ancient!)).toEqual({ metrics: 0, events: lifeAlone, checkpoints: [4, 1], files: 2 });
+});
+
+it('goes on where it was: what ends later is found, and zero days mean for ever', async () => {
+  const { db } = database;
+  const retention = startRetention({
+    db,
+    storage,
+    logger: pino({ level: 'silent' }),
+    days: { ...DAYS, events: 0 },
+  });
+  const first = await addWithParts();
+  await end(first, 35);
+  await retention.sweep();
+  const second = await addWithParts();
+  await end(second, 31);
+  await retention.sweep();
+  await retention.close();
+  for (const claim of [first, second])
+    expect(await look(claim)).toEqual({ metrics: 0, events: WHOLE_LOG, checkpoints: [4, 1], files: 2 });
+});
+
+it('keeps the checkpoint that a waiting job starts from', async () => {
+  const { db } = database;
+  const claim = await addWithParts();
+  await end(claim, 15);
+  const used = (await listCheckpoints(db, claim.job.id)).find(({ step }) => step === 2)!;
+  const spec = describeJob(claim.job.datasetId);
+  await addJob(db, { dataset: claim.job.datasetId, kind: 'fine_tune', model: { ...spec.model, from: used.id } });
+  await sweep();
+  expect((await look(claim)).checkpoints).toEqual([4, 2, 1]);
+});
+
+it('removes files that a crash has left: of deleted datasets, and of checkpoints without a row', async () => {
+  const { db } = database;
+  const dataset = await addDataset(db);
+  const { key } = dataset.files[0]!;
+  await storage.put(key, Buffer.from('a,b\n'));
+  await deleteDataset(db, TENANT, dataset.id);
+  const claim = await addWithParts();
+  const madeAt = (time: number) => {
+    const bytes = Buffer.alloc(16, 1);
+    bytes.writeUIntBE(time, 0, 6);
+    return `checkpoints/${claim.job.id}/${TypeID.fromUUIDBytes('ckpt', bytes)}.safetensors`;
+  };
+  const [orphan, young] = [madeAt(Date.now() - 2 * 86_400_000), madeAt(Date.now())];
+  for (const name of [orphan!, young!]) await storage.put(name, Buffer.from('weights'));
+  await sweep();
+  // whoever deletes a dataset is given some time to do it himself
+  expect(await keysOf('datasets/')).toEqual([key]);
+  expect((await keysOf(`checkpoints/${claim.job.id}/`)).includes(young!)).toBe(true);
+  expect(await keysOf('checkpoints/')).not.toContain(orphan);
+  expect((await look(claim)).files).toBe(5);
+  await db.pool.query("update datasets set deleted_at = now() - interval '2 hours' where id = $1", [dataset.id]);
+  await sweep();
+  expect(await keysOf('datasets/')).toEqual([]);
+  const { rows } = await db.pool.query('select files_removed_at from datasets where id = $1', [dataset.id]);
+  expect(rows[0].files_removed_at).toBeInstanceOf(Date);
+});
+
+it('one process at a time', async () => {
+  const claim = await addWithParts();
+  await end(claim, 35);
+  const other = await database.db.pool.connect();
+  await other.query('select pg_advisory_lock($1)', [0x74727265]);
+  await sweep();
+  expect((await look(claim)).metrics).toBe(20);
+  await other.query('select pg_advisory_unlock($1)', [0x74727265]);
+  other.release();
+  await Promise.all([sweep(), sweep()]);
+  expect((await look(claim)).metrics).toBe(0);
+  const { rows } = await database.db.pool.query("select count(*)::int as n from pg_locks where locktype = 'advisory'");
+  expect(rows[0].n).toBe(0);
+});
+
+it('deletes old deliveries that are done, and those that wait for a webhook which is disabled', async () => {
+  const { pool } = database.db;
+  await pool.query(
+    `insert into webhooks (id, tenant, url, description, events, secret, disabled_reason)
+     values ('whk_on', 't', 'u', '', '[]', 's', null), ('whk_off', 't', 'u', '', '[]', 's', 'gone')`,
+  );
+  await pool.query(
+    `insert into webhook_deliveries (id, tenant, webhook_id, event, payload, status, created_at)
+     select webhook || status || age, 't', webhook, 'webhook.test', '{}', status, now() - make_interval(days => age)
+     from unnest(array['whk_on', 'whk_off']) webhook, unnest(array['pending', 'failed', 'succeeded']) status,
+       unnest(array[1, 20]) age`,
+  );
+  await sweep();
+  const { rows } = await pool.query("select id from webhook_deliveries where created_at < now() - interval '5 days'");
+  expect(rows).toEqual([{ id: 'whk_onpending20' }]);
+  const { rows: young } = await pool.query('select count(*)::int as n from webhook_deliveries');
+  expect(young[0].n).toBe(7);
+});
