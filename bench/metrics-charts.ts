@@ -16,6 +16,10 @@ import { migrateDatabase } from '../src/db/migrate.ts';
  *   months at once, but what retention deletes is the metrics of jobs that ended long ago, and long and short jobs end in any order.
  * - Partitions by a hash of the job would keep the indexes smaller (one level of the tree less at 10⁸ rows) and cost a lookup in each plan.
  *
+ * Measured on two cores that were busy with other work (load 10), PostgreSQL 18, default settings: a chart of a 2,000-point series out of 300,000 rows in
+ * 34 ms (median; 88 at most), out of 10,020,000 rows in 37 ms (75 at most); all four charts of a job in 91 ms (149 at most); a series of 20,000
+ * points in 140 ms. 105 bytes a row in the table and 145 in the key. Deleted at 107,000 rows a second. Series by steps have 2,000 points at most.
+ *
  * Rows are written as workers write them: some jobs at a time, step by step, so that points of one job lie scattered among those of others.
  */
 const { values } = parseArgs({

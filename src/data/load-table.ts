@@ -28,6 +28,16 @@ export interface LoadTableRequest {
  * Errors: UnusableColumnError before anything is read; DamagedDatasetError; BlobNotFoundError.
  */
 export async function loadTable(request: LoadTableRequest): Promise<Table> {
+  try {
+    return await readTable(request);
+  } catch (error) {
+    // what cannot be read, or does not fit the profile, may only be so because the bytes have changed
+    for (const file of request.files) await checkDigest(file, request.storage);
+    throw error;
+  }
+}
+
+async function readTable(request: LoadTableRequest): Promise<Table> {
   const { format, columns, storage } = request;
   const files = orderFiles(format, request.files);
   const forms = listForms(request.inputs, [request.target, ...(request.more ?? [])]);
@@ -150,4 +160,9 @@ async function loadBytes(file: DatasetFile, role: 'images' | 'labels', storage: 
     },
   });
   return { rows, shape, elements };
+}
+
+/** Errors: DamagedDatasetError; BlobNotFoundError. */
+async function checkDigest(file: DatasetFile, storage: Storage): Promise<void> {
+  for await (const _ of openVerified(file, storage));
 }

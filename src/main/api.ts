@@ -29,6 +29,9 @@ export interface RunningApi {
 
 const version = readVersion();
 
+/** A client hears within some two seconds that the database is away, and in ten that it has stopped answering. */
+const ANSWER_SOON = { connectTimeoutMs: 2_000, statementTimeoutMs: 9_000, patienceMs: 1_000 };
+
 /** Migrates, wires the API together and listens. What was opened is closed again when something fails. */
 export async function startApi(config: Config, databaseUrl: string, logger: Logger): Promise<RunningApi> {
   await migrateDatabase(databaseUrl);
@@ -52,8 +55,8 @@ async function openApi(
 ): Promise<string> {
   const open = <T extends { close(): unknown }>(part: T): T => opened.adopt(part, async (p) => void (await p.close()));
   if (config.otlpEndpoint !== undefined) open(await startTracing(config.otlpEndpoint, 'api', version));
-  const db = open(openDatabase(databaseUrl, { logger }));
-  const tenants = open(openTenantDatabases(databaseUrl, { logger }));
+  const db = open(openDatabase(databaseUrl, { logger, ...ANSWER_SOON }));
+  const tenants = open(openTenantDatabases(databaseUrl, { logger, ...ANSWER_SOON }));
   const storage = openDiskStorage(config.storageDir);
   const watcher = open(watchJobs(databaseUrl, { logger }));
   const queue = open(await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger }));

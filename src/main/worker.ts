@@ -38,6 +38,8 @@ const { tenantRunningJobs: tenantLimit } = config;
 const reconciler = startReconciler({ db, queue, logger, tenantLimit });
 const workerId = typeid('wrk').toString();
 const maxThreads = availableParallelism();
+/** Whoever stops it may kill it after 20 s. */
+const MAX_STOP_MS = 19_000;
 let runningJob: string | null = null;
 await registerWorker(db, {
   id: workerId,
@@ -87,14 +89,18 @@ const consumer = queue.consume(
 );
 logger.info({ worker: workerId }, 'the worker waits for jobs');
 
-onStopSignal(logger, async () => {
-  // first the flag, so that the running job writes its checkpoint and lets go; then the queue, which waits for it
-  draining.abort();
-  await consumer.close();
-  await trainers.close();
-  clearInterval(touch);
-  await Promise.all([relay.close(), reconciler.close()]);
-  await queue.close();
-  await db.close();
-  await tracing?.close();
-});
+onStopSignal(
+  logger,
+  async () => {
+    // first the flag, so that the running job writes its checkpoint and lets go; then the queue, which waits for it
+    draining.abort();
+    await consumer.close();
+    await trainers.close();
+    clearInterval(touch);
+    await Promise.all([relay.close(), reconciler.close()]);
+    await queue.close();
+    await db.close();
+    await tracing?.close();
+  },
+  MAX_STOP_MS,
+);

@@ -15,6 +15,8 @@ export function evaluateSplit(
   rows: LoadedRows,
   spec: JobSpec,
   split: 'validation' | 'test',
+  /** called while it goes on */
+  beat: () => void,
 ): Record<string, number> {
   const first = split === 'validation' ? 0 : rows.validation.length;
   const count = rows[split].length;
@@ -32,10 +34,11 @@ export function evaluateSplit(
     count,
     hasValues
       ? (outputs, firstOfPart, part) => {
+          beat();
           for (let r = 0; r < part; r++)
             for (const score of scores) score?.add(outputs, r * width, order[firstOfPart + r]!);
         }
-      : undefined,
+      : beat,
   );
   const own = (i: number, right: number | null) =>
     scores[i]?.read(count) ?? (right === null ? {} : { accuracy: right });

@@ -1,4 +1,4 @@
-import { loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
+import { DamagedCheckpointError, loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
 import { describeOutputs } from '../data/describe-outputs.ts';
 import { describeNextTokens, prepareTexts } from '../data/next-tokens.ts';
 import { prepareRows } from '../data/prepare-rows.ts';
@@ -73,6 +73,7 @@ async function answer({ id, request }: PredictorTask): Promise<PredictorReply> {
     return { id, predictions: await predict(request) };
   } catch (error) {
     if (error instanceof RowsError) return { id, mistakes: error.mistakes };
+    if (error instanceof DamagedCheckpointError) return { id, damaged: error.message };
     return { id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }
 }

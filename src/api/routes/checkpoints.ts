@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
@@ -6,6 +7,7 @@ import { Type } from 'typebox';
 import { type CheckpointRow, getCheckpoint, listCheckpoints } from '../../db/checkpoints.ts';
 import { ApiError } from '../../spec/errors.ts';
 import { Checkpoint } from '../../spec/job.ts';
+import type { Storage } from '../../storage/storage.ts';
 
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { presentCheckpoint } from '../present.ts';
@@ -95,6 +97,7 @@ export function addCheckpointRoutes(app: Api, deps: ApiDeps): void {
       if (isKnown) return reply.code(304).header('etag', etag).send();
       const range = readRange(headers, etag, sizeBytes);
       // opened before anything is said of it: it may have gone
+      if (request.method !== 'HEAD') await verify(deps.storage, row);
       const stream =
         request.method === 'HEAD'
           ? // an empty stream, since fastify gives an absent body a Content-Length of its own
@@ -114,6 +117,23 @@ export function addCheckpointRoutes(app: Api, deps: ApiDeps): void {
         .send(stream);
     },
   );
+}
+
+/** Up to here a file is read once more in front of a download, so that damage is told and not handed out; of larger ones the size must do. */
+const VERIFIED_BYTES = 256 * 2 ** 20;
+
+/** Throws checkpoint_damaged; BlobNotFoundError. */
+async function verify(storage: Storage, { id, storageKey, sizeBytes, sha256 }: CheckpointRow): Promise<void> {
+  const hash = createHash('sha256');
+  const isWhole = async () => {
+    if ((await storage.size(storageKey)) !== sizeBytes) return false;
+    if (sizeBytes > VERIFIED_BYTES) return true;
+    for await (const chunk of await storage.read(storageKey)) hash.update(chunk);
+    return hash.digest('hex') === sha256;
+  };
+  // a file that is gone is another matter
+  if ((await storage.size(storageKey)) === null || (await isWhole())) return;
+  throw new ApiError('checkpoint_damaged', `The file of ${id} is not what was written: its sha256 or size differs.`);
 }
 
 /** The range that is asked for and can be given by itself; null: the whole file. Throws range_not_satisfiable. */

@@ -64,7 +64,7 @@ function addUploadRoute(app: Api, deps: ApiDeps): void {
         tags: ['datasets'],
         summary: 'Upload a dataset',
         description:
-          'The body is streamed to storage, hashed while it passes, and read from end to end: CSV (`text/csv`, with a header), JSON lines (`application/x-ndjson`), a corpus of text (`text/plain`), or a pair of IDX files as multipart fields `images` and `labels`. Nothing is kept when it cannot be read.',
+          'The body is streamed to storage, hashed while it passes, and read from end to end: CSV (`text/csv`, with a header), JSON lines (`application/x-ndjson`), a corpus of text (`text/plain`), or a pair of IDX files as multipart fields `images` and `labels`. Nothing is kept when it cannot be read, or when a `Content-Digest` or `Repr-Digest` (sha-256, RFC 9530) differs.',
         consumes: UPLOAD_TYPES,
         querystring: UploadQuery,
         body: UploadBody,
