@@ -1,5 +1,16 @@
-import { Worker } from 'node:worker_threads';
-import type { MemberData } from './team.ts';
+import { type MessagePort, Worker } from 'node:worker_threads';
+import type { CompiledKernels } from '../kernels/load.ts';
+import type { Plan } from '../plan/compile.ts';
+
+export interface MemberData {
+  plan: Plan;
+  compiled: CompiledKernels;
+  memory: WebAssembly.Memory;
+  rank: number;
+  stallTimeoutMs: number;
+  /** where the member leaves its stack when it fails */
+  errors: MessagePort;
+}
 
 /** Members made ready ahead: loading their code takes longer than compiling a plan. */
 const spares: Worker[] = [];

@@ -7,16 +7,6 @@ import { Command, createBarrier, Order, orderAt, TeamFailedError, Word } from '.
 import { startMember } from './members.ts';
 import { type Batch, ProgramRunner } from './runner.ts';
 
-export interface MemberData {
-  plan: Plan;
-  compiled: CompiledKernels;
-  memory: WebAssembly.Memory;
-  rank: number;
-  stallTimeoutMs: number;
-  /** where the member leaves its stack when it fails */
-  errors: MessagePort;
-}
-
 export interface TeamOptions {
   stallTimeoutMs?: number;
   /** what the leader calls in place of the kernels: for profiles */
