@@ -193,14 +193,13 @@ class Attempt {
     const enqueue = (task: () => Promise<void>) => {
       work = work.then(() => this.#retry(task, () => failure === null)).catch(fail);
     };
-    let renewalWaits = false;
     const renew = async () => {
-      renewalWaits = false;
       const beganMs = performance.now();
       const { asked } = await renewLease(this.#context.db, this.#claim, this.#context.leaseSeconds, this.#state());
       renewedMs = beganMs;
       if (asked !== null) stop(asked);
     };
+    let renewing: Promise<void> | null = null;
     const stallMs = this.#context.stallMs ?? STALL_MS;
     let beat = 0;
     let beatMs = performance.now();
@@ -209,7 +208,7 @@ class Attempt {
       if (now !== beat) {
         beat = now;
         beatMs = performance.now();
-      } else if (performance.now() - beatMs > stallMs && stuck === null) {
+      } else if (performance.now() - beatMs > stallMs && stuck === null && !hasEnded) {
         stuck = new Error(`nothing went on in the training thread for ${Math.round(stallMs / 1000)} s`);
         void thread.terminate();
       }
@@ -220,9 +219,13 @@ class Attempt {
         // by now another worker may have the job: this one must have stopped before
         if (performance.now() - renewedMs > leaseMs * STOP_AT_SHARE_OF_LEASE)
           fail(new Error('the lease could not be renewed'));
-        if (renewalWaits) return;
-        renewalWaits = true;
-        enqueue(renew);
+        // beside the records, not behind them: a lease must not wait until all that was reported is written
+        if (renewing !== null) return;
+        renewing = this.#retry(renew, () => failure === null)
+          .catch(fail)
+          .finally(() => {
+            renewing = null;
+          });
       },
       Math.min(RENEW_EVERY_MS, leaseMs / 8),
     );
@@ -234,6 +237,7 @@ class Attempt {
       else if (message.type === 'stepped') this.#noteFirstStep();
       else outcome ??= message.outcome;
     });
+    let hasEnded = false;
     const threadError = await new Promise<Error | null>((resolve) => {
       let error: Error | null = null;
       thread.on('error', (e) => {
@@ -241,11 +245,14 @@ class Attempt {
       });
       thread.on('exit', () => resolve(error));
     });
-    clearInterval(renewal);
+    hasEnded = true;
     clearTimeout(grace);
     this.#drain.removeEventListener('abort', onDrain);
     if (failure === null) enqueue(renew);
+    // the lease is held until everything is written
     await work;
+    clearInterval(renewal);
+    await renewing;
     this.#delay.disable();
     if (failure !== null) throw failure;
     if (outcome !== null) return { outcome };

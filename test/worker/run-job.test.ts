@@ -103,6 +103,13 @@ describe('the thread that trains', () => {
     expect(ended.error!.message).toMatch(/nothing went on/);
   });
 
+  it('that dies is begun again from the newest checkpoint, to the same bits, within the same attempt', async () => {
+    const { id } = await postJob(service.api, spec());
+    const ended = await run(id, { change: { trainer: trainer('mortal') } });
+    expect(ended.attempt).toBe(1);
+    await expectSameBits(ended);
+  });
+
   it('that does not hear is ended when its job is cancelled while it loads, or its worker must stop', async () => {
     const change = { trainer: trainer('deaf') };
     const { id } = await postJob(service.api, spec());
