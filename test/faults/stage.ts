@@ -96,11 +96,7 @@ export class Stage {
 
   /** As by a power cut; its other processes notice by themselves. */
   async killPostgres(): Promise<void> {
-    const [pid] = (
-      await readFile(join(this.folder, 'postgres', 'postmaster.pid'), 'utf8').catch(() =>
-        readFile(join(this.folder, 'postgres', 'data', 'postmaster.pid'), 'utf8'),
-      )
-    ).split('\n');
+    const [pid] = (await readFile(join(this.folder, 'postgres', 'cluster', 'postmaster.pid'), 'utf8')).split('\n');
     process.kill(Number(pid), 'SIGKILL');
     await this.#postgres.ended;
   }
