@@ -7,8 +7,9 @@ import { matchesPattern } from '../spec/check-model.ts';
 import { openStorage } from '../storage/describe.ts';
 import type { Storage } from '../storage/storage.ts';
 import { buildLoss } from './build-loss.ts';
-import { buildHeads, buildLayers, buildOptimizer, buildParameterGroups } from './build-network.ts';
+import { buildHeads, buildLayers, buildOptimizer, buildParameterGroups, buildPenalties } from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
+import { describeDivergence } from './describe-divergence.ts';
 import { evaluateSplit } from './evaluate-split.ts';
 import { type LoadedRows, loadRows } from './load-rows.ts';
 import type { CheckpointPlace, Outcome, TrainerData } from './messages.ts';
@@ -39,6 +40,7 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       heads: buildHeads(spec, rows.preparation),
       optimizer: buildOptimizer(spec),
       parameterGroups: buildParameterGroups(spec),
+      penaltyFor: buildPenalties(spec),
       clipNorm: spec.training.clip_norm,
       clipValue: spec.training.clip_value,
       averaging: spec.training.ema,
@@ -75,7 +77,9 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
     const loop = new TrainLoop(spec, rows, trainer, writer, reporter, state);
     const end = await loop.run();
     reporter.phase = 'saving';
-    await loop.checkpoint();
+    // an update that overflowed must not be what a resume or a prediction finds
+    const isKept = end !== 'diverged' || trainer.hasFiniteWeights();
+    if (isKept) await loop.checkpoint();
     return conclude(end, data, rows, trainer, writer, reporter, state, loop);
   } finally {
     await trainer.close();
@@ -126,15 +130,12 @@ function conclude(
   if (end === 'drained') return { status: 'released' };
   if (end === 'cancelled') return { status: 'cancelled' };
   if (end === 'diverged') {
+    const { step, epoch } = state;
+    const isKept = trainer.hasFiniteWeights();
     return {
       status: 'failed',
       stopReason: 'diverged',
-      error: {
-        code: 'diverged',
-        category: 'user',
-        message: `The loss was no longer a finite number at step ${state.step + 1}, in epoch ${state.epoch + 1}. The weights before that step are kept.`,
-        hint: 'Lower the learning rate, set clip_norm (1.0 is usual), or normalize the inputs.',
-      },
+      error: describeDivergence(loop.divergence, { step, epoch, isKept }),
     };
   }
   reporter.phase = 'evaluating';

@@ -17,7 +17,7 @@ import {
 import { gru, lstm, rnn } from './recurrent.ts';
 import type { LayerRule } from './rule.ts';
 import { flatten, permute, reshape, upsample2d, zeroPadding2d } from './shape.ts';
-import { activation, dropout, spatialDropout, stochasticDepth } from './simple.ts';
+import { activation, activityRegularization, dropout, spatialDropout, stochasticDepth } from './simple.ts';
 
 /** Every kind of layer, in the order in which they are documented. */
 export const LAYERS = [
@@ -51,6 +51,7 @@ export const LAYERS = [
   dropout,
   spatialDropout,
   stochasticDepth,
+  activityRegularization,
   flatten,
   reshape,
   permute,
