@@ -61,27 +61,3 @@ it('a worker that stops leaves what reduce_on_plateau has seen in the checkpoint
   expect(await digestTensors(api, id, 'latest')).toEqual(await digestTensors(api, undisturbed.id, 'latest'));
   expect(ended.metrics).toEqual(undisturbed.metrics);
 }, 120_000);
-
-it('an optimizer that searches leaves its vectors and figures in the checkpoint: the next worker goes on to the same bits', async () => {
-  const { api } = apiProcess;
-  const rows = Array.from({ length: 300 }, (_, i) => `${(i % 97) / 97},${Math.sin(i).toFixed(5)},${Math.cos(i * 0.7)}`);
-  const dataset = await uploadCsv(api, 'small_waves', `x,y,z\n${rows.join('\n')}\n`);
-  const spec = {
-    dataset,
-    target: 'z',
-    model: { layers: [{ type: 'dense', units: 16, activation: 'tanh' }] },
-    training: { epochs: 600, early_stopping: null, optimizer: { type: 'lbfgs', history: 3, max_iterations: 2 } },
-    checkpoints: { every: 7, min_interval_s: 0 },
-  };
-  const undisturbed = await waitForJob(api, (await postJob(api, spec)).id, hasEnded);
-  expect(undisturbed.status).toBe('succeeded');
-  const { id } = await postJob(api, spec);
-  await waitForJob(api, id, (job) => (job.progress?.step ?? 0) >= 50);
-  expect(await worker.stop()).toBe(0);
-  expect((await call('GET', `${api}/jobs/${id}`)).body).toMatchObject({ status: 'queued' });
-  worker = await startWorkerProcess(environment);
-  const ended = await waitForJob(api, id, hasEnded);
-  expect(ended).toMatchObject({ status: 'succeeded', attempt: 2 });
-  expect(await digestTensors(api, id, 'latest')).toEqual(await digestTensors(api, undisturbed.id, 'latest'));
-  expect(ended.metrics).toEqual(undisturbed.metrics);
-}, 120_000);
