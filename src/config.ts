@@ -4,8 +4,8 @@ import { resolve } from 'node:path';
 /** The environment, read and validated once at start; every field is listed in the README. */
 export interface Config {
   host: string;
-  /** open: no key is asked for; only on loopback unless the environment says `AUTH=open` */
-  auth: 'open';
+  /** open: no key is asked for; the default on loopback, and elsewhere only where the environment says `AUTH=open` */
+  auth: 'open' | 'keys';
   port: number;
   /** absolute */
   dataDir: string;
@@ -28,6 +28,8 @@ export interface Config {
   outbound: { allowHttp: boolean; allowRanges: string[] };
   /** days that parts of ended jobs, and webhook deliveries, are kept; 0: for ever */
   retentionDays: { metrics: number; events: number; checkpoints: number; deliveries: number };
+  /** where traces go, by OTLP over HTTP; undefined: nothing is traced */
+  otlpEndpoint: string | undefined;
   /** undefined: anybody may read /metrics */
   metricsToken: string | undefined;
   /** memory a job may take on a worker, bytes */
@@ -85,16 +87,12 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Readon
 
   const loopback = ['127.0.0.1', '::1', 'localhost'].includes(host);
   const auth = given('AUTH');
-  if (auth !== undefined && auth !== 'open') mistakes.push(`AUTH must be open, not "${auth}"`);
-  if (!loopback && auth === undefined) {
-    mistakes.push(
-      `HOST=${host} can be reached from other machines and no key is asked for; say AUTH=open if something in front guards it`,
-    );
-  }
+  if (auth !== undefined && auth !== 'open' && auth !== 'keys')
+    mistakes.push(`AUTH must be open or keys, not "${auth}"`);
 
   const config: Config = {
     host,
-    auth: 'open',
+    auth: (auth as Config['auth'] | undefined) ?? (loopback ? 'open' : 'keys'),
     port: integer('PORT', 3000, 0, 65_535),
     dataDir,
     databaseUrl: url('DATABASE_URL', ['postgres:', 'postgresql:']),
@@ -114,6 +112,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Readon
       checkpoints: integer('RETAIN_CHECKPOINTS_DAYS', 30, 0, 36_500),
       deliveries: integer('RETAIN_DELIVERIES_DAYS', 30, 0, 36_500),
     },
+    otlpEndpoint: url('OTEL_EXPORTER_OTLP_ENDPOINT', ['http:', 'https:']),
     metricsToken: given('METRICS_TOKEN'),
     maxJobMemoryBytes: integer('MAX_JOB_MEMORY_BYTES', 4 * 2 ** 30 - 65_536, 2 ** 20, 4 * 2 ** 30 - 65_536),
   };

@@ -7,6 +7,7 @@ import { typeid } from 'typeid-js';
 import { encodeNonFinite } from '../db/json-number.ts';
 import { getOrCreateSecret } from '../db/secrets.ts';
 import { ApiError } from '../spec/errors.ts';
+import { addAuth } from './auth.ts';
 import { answerClientError } from './connection-errors.ts';
 import { Cursors } from './cursor.ts';
 import type { ApiDeps } from './deps.ts';
@@ -15,6 +16,8 @@ import { addOpenApi } from './openapi.ts';
 import { sendError, setProblemHandlers } from './problem.ts';
 import { addRequestChecks } from './request-checks.ts';
 import { addRequestMetrics } from './request-metrics.ts';
+import { addRequestSpans } from './request-spans.ts';
+import { addApiKeyRoutes } from './routes/api-keys.ts';
 import { addCheckpointRoutes } from './routes/checkpoints.ts';
 import { addDatasetRoutes } from './routes/datasets.ts';
 import { addEventRoutes } from './routes/events.ts';
@@ -77,7 +80,9 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   addJsonParser(app);
   await app.register(helmet, { contentSecurityPolicy: false });
   addRequestChecks(app);
+  const keys = addAuth(app, deps);
   addRequestMetrics(app, deps.metrics);
+  addRequestSpans(app);
   await app.register(underPressure, {
     maxEventLoopDelay: deps.maxEventLoopDelayMs ?? MAX_EVENT_LOOP_DELAY_MS,
     pressureHandler: refuseUnderPressure,
@@ -94,6 +99,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     addEventRoutes(routes, deps);
     addCheckpointRoutes(routes, deps);
     addPredictionRoutes(routes, deps);
+    addApiKeyRoutes(routes, deps, cursors, keys);
     addWebhookRoutes(routes, deps, cursors);
     addWebhookDeliveryRoutes(routes, deps, cursors);
     addSystemRoutes(routes, deps);

@@ -1,7 +1,8 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/client.ts';
+import type { TenantDatabases } from '../db/tenants.ts';
 import type { JobWatcher } from '../db/watch.ts';
 import type { ApiMetrics } from '../observability/api-metrics.ts';
 import type { OutboundGuard } from '../outbound/guard.ts';
@@ -10,7 +11,9 @@ import type { Storage } from '../storage/storage.ts';
 
 /** All that the API needs of the rest, handed in by `main`. */
 export interface ApiDeps {
+  /** beyond tenants: keys, limits, the queue's order, what the service knows of itself */
   db: Database;
+  tenants: TenantDatabases;
   storage: Storage;
   watcher: JobWatcher;
   predictor: Predictor;
@@ -20,7 +23,7 @@ export interface ApiDeps {
   queueDepth(): Promise<number>;
   logger: Logger;
   metrics: ApiMetrics;
-  config: Pick<Config, 'maxUploadBytes' | 'metricsToken' | 'tenantRunningJobs'>;
+  config: Pick<Config, 'auth' | 'maxUploadBytes' | 'metricsToken' | 'tenantRunningJobs'>;
   /** a thread that is later than this on average refuses work (503) until it has caught up; 0: never. 2 s unless told */
   maxEventLoopDelayMs?: number;
   version: string;
@@ -29,5 +32,11 @@ export interface ApiDeps {
 /** The server that routes are added to. */
 export type Api = FastifyInstance;
 
-/** Whose data a request is about: one tenant, until there are keys. */
-export const TENANT = 'default';
+/** Whose data a request is about, and the database as that tenant sees it. */
+export function ofTenant(
+  { tenants }: Pick<ApiDeps, 'tenants'>,
+  request: FastifyRequest,
+): { tenant: string; db: Database } {
+  const { tenant } = request.caller;
+  return { tenant, db: tenants.of(tenant) };
+}

@@ -4,7 +4,7 @@ import type { Database } from '../db/client.ts';
 import { listEvents } from '../db/job-events.ts';
 import { getJob } from '../db/jobs.ts';
 import { FINAL_STATUSES, type Progress } from '../spec/job.ts';
-import { type ApiDeps, TENANT } from './deps.ts';
+import type { ApiDeps } from './deps.ts';
 import { Doorbell } from './doorbell.ts';
 import { presentEvent } from './present.ts';
 import { isUnavailable } from './problem.ts';
@@ -16,19 +16,27 @@ const RETRY_MS = 1000;
 /** A client that takes nothing for so long is cut off; what it has not taken is never more than a message. */
 const SLOW_CLIENT_MS = 30_000;
 
+/** The job of a tenant whose events are read. */
+export interface EventSource {
+  tenant: string;
+  /** as the tenant sees it */
+  db: Database;
+  watcher: ApiDeps['watcher'];
+  jobId: string;
+}
+
 /**
  * Sends the events after `last` as server-sent events, each once and in order, and the progress in between, until the job has ended or `over`.
  * A database that is away meanwhile is waited for: a client that is answered 503 would not come again by itself.
  */
 export async function streamEvents(
-  { db, watcher }: ApiDeps,
-  jobId: string,
+  source: EventSource,
   last: number,
   reply: FastifyReply,
   over: AbortSignal,
 ): Promise<void> {
   const stream = reply.sse;
-  const bell = new Doorbell(watcher, jobId);
+  const bell = new Doorbell(source.watcher, source.jobId);
   let sent = last;
   let shown: string | undefined;
   const send = async (message: { id?: string; event: string; data: unknown; retry?: number }) => {
@@ -41,7 +49,7 @@ export async function streamEvents(
   try {
     while (!over.aborted) {
       // the row is read before the events: once it is final, no event can come behind those that are read next
-      const read = await readNews(db, jobId, sent);
+      const read = await readNews(source, sent);
       if (read !== null) {
         // progress first: the last thing a client hears is the last event
         const progress: Progress | null = read.row?.progress ?? null;
@@ -66,9 +74,9 @@ export async function streamEvents(
 }
 
 /** null while the database is away. */
-async function readNews(db: Database, jobId: string, after: number) {
+async function readNews({ db, tenant, jobId }: EventSource, after: number) {
   try {
-    const row = await getJob(db, TENANT, jobId);
+    const row = await getJob(db, tenant, jobId);
     return { row, events: await listEvents(db, jobId, after, PAGE) };
   } catch (error) {
     if (isUnavailable(error)) return null;

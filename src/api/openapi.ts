@@ -3,6 +3,7 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { Problem } from '../spec/errors.ts';
+import { KEY_SCHEME } from './auth.ts';
 
 /** OpenAPI 3.1 from the routes' own schemas, at /openapi.json, and a page to browse it at /docs. */
 export async function addOpenApi(app: FastifyInstance, version: string): Promise<void> {
@@ -19,7 +20,19 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
         ].join('\n\n'),
         license: { name: 'MIT', identifier: 'MIT' },
       },
-      tags: ['datasets', 'jobs', 'checkpoints', 'predictions', 'webhooks', 'system'].map((name) => ({ name })),
+      components: {
+        securitySchemes: {
+          [KEY_SCHEME]: {
+            type: 'http',
+            scheme: 'bearer',
+            description:
+              'A key (`ty_…`) with the scopes that the operation names. Where the service runs with `AUTH=open` none is asked for.',
+          },
+        },
+      },
+      tags: ['datasets', 'jobs', 'checkpoints', 'predictions', 'webhooks', 'api-keys', 'system'].map((name) => ({
+        name,
+      })),
     },
     transformObject: (document) =>
       'openapiObject' in document ? nameSchemas(document.openapiObject as Json) : document.swaggerObject,

@@ -1,3 +1,4 @@
+import type { ApiKeyRow } from '../db/api-keys.ts';
 import type { CheckpointRow } from '../db/checkpoints.ts';
 import type { DatasetRow } from '../db/datasets.ts';
 import type { JobEventRow } from '../db/job-events.ts';
@@ -5,6 +6,7 @@ import type { JobRow } from '../db/jobs.ts';
 import type { Waiting } from '../db/turns.ts';
 import type { DeliveryRow } from '../db/webhook-deliveries.ts';
 import type { WebhookRow } from '../db/webhooks.ts';
+import type { ApiKey } from '../spec/api-key.ts';
 import type { Dataset } from '../spec/dataset.ts';
 import type { Checkpoint, Job, JobEvent } from '../spec/job.ts';
 import type { Webhook, WebhookDelivery } from '../spec/webhook.ts';
@@ -23,6 +25,20 @@ export function presentDataset(row: DatasetRow): Dataset {
     rows,
     columns,
     created_at: row.createdAt.toISOString(),
+  };
+}
+
+export function presentApiKey(row: ApiKeyRow): ApiKey {
+  const { id, name, hint, scopes } = row;
+  return {
+    id,
+    name,
+    hint,
+    scopes,
+    created_at: row.createdAt.toISOString(),
+    expires_at: row.expiresAt?.toISOString() ?? null,
+    revoked_at: row.revokedAt?.toISOString() ?? null,
+    last_used_at: row.lastUsedAt?.toISOString() ?? null,
   };
 }
 

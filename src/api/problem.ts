@@ -5,7 +5,7 @@ import { DatasetInUseError, DatasetNotFoundError } from '../db/datasets.ts';
 import { JobInUseError } from '../jobs/delete-job.ts';
 import { IllegalTransitionError } from '../jobs/transitions.ts';
 import { ApiError, ERRORS, type ErrorCode, type Problem, type ProblemError } from '../spec/errors.ts';
-import { PredictorBusyError, RowsError } from '../spec/prediction.ts';
+import { CheckpointUnusableError, PredictorBusyError, RowsError } from '../spec/prediction.ts';
 import { listWords } from '../spec/suggest.ts';
 import { BlobNotFoundError, StorageFullError } from '../storage/storage.ts';
 import { JSON_BODY_BYTES } from './json-body.ts';
@@ -81,6 +81,7 @@ function toApiError(
     return new ApiError('unavailable', 'Too many predictions are waiting. Please try again.', {
       headers: { 'retry-after': '1' },
     });
+  if (error instanceof CheckpointUnusableError) return new ApiError('checkpoint_damaged', `${error.message}.`);
   if (error instanceof StorageFullError)
     return new ApiError('storage_full', 'There is no room left; nothing was stored.');
   if (error instanceof BlobNotFoundError) return new ApiError('checkpoint_not_found', 'The file is gone.');

@@ -4,7 +4,14 @@ import { ApiError } from '../spec/errors.ts';
 /** Parts of requests that several routes read. */
 
 const ID = (prefix: string) => new RegExp(`^${prefix}_[0-7][0-9a-hjkmnp-tv-z]{25}$`);
-const PREFIXES = { dataset: 'ds', job: 'job', checkpoint: 'ckpt', webhook: 'whk', delivery: 'whd' } as const;
+const PREFIXES = {
+  dataset: 'ds',
+  job: 'job',
+  checkpoint: 'ckpt',
+  webhook: 'whk',
+  delivery: 'whd',
+  key: 'key',
+} as const;
 
 /** Throws invalid_id for what can be no id. */
 export function checkId(kind: keyof typeof PREFIXES, id: string): string {

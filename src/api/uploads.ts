@@ -100,6 +100,7 @@ async function receiveBody(
       'unsupported_media_type',
       `Send ${UPLOAD_TYPES.join(', ')}; not ${type === '' ? 'a body without a type' : type}.`,
     );
+  const expected = readDigest(request);
   const ingested = await ingestDataset({
     id,
     format,
@@ -109,7 +110,26 @@ async function receiveBody(
     maxBytes: config.maxUploadBytes,
     signal,
   });
+  const [{ sha256 }] = ingested.files as [DatasetFile];
+  if (expected !== null && expected !== sha256) {
+    await removeDatasetFiles(id, format, storage).catch(() => {});
+    const detail = `The sha-256 of the body as it arrived is ${sha256}, and its digest says ${expected}. Nothing was kept.`;
+    throw new ApiError('digest_mismatch', detail);
+  }
   return { format, name: undefined, ingested };
+}
+
+/** The sha-256 that the client tells of the body (RFC 9530), in hex; null: none. Other algorithms are passed over, as the RFC has it. */
+function readDigest({ headers }: FastifyRequest): string | null {
+  for (const name of ['content-digest', 'repr-digest']) {
+    const given = headers[name];
+    const found = /(?:^|[\s,])sha-256=:([A-Za-z0-9+/=]*):/.exec(typeof given === 'string' ? given : '');
+    if (found === null) continue;
+    const digest = Buffer.from(found[1]!, 'base64');
+    if (digest.length !== 32) throw new ApiError('bad_request', `${name} has no sha-256 of 32 bytes in base64.`);
+    return digest.toString('hex');
+  }
+  return null;
 }
 
 /** Fields `images` and `labels` (IDX), or one `file` whose type or ending says what it is; and `name`. */

@@ -37,6 +37,7 @@ function describeOutput(y: Float32Array, output: PreparedOutput): Prediction {
     const values = readNumbers(y, output);
     return Object.fromEntries(target.columns.map(({ column }, i) => [column, toJson(values[i]!)]));
   }
+  if (target.type === 'next_token') throw new Error('a text is answered token by token');
   const byClass = (values: ArrayLike<number>) =>
     Object.fromEntries(target.classes.map((name, i) => [name, toJson(values[i]!)]));
   const answer = (values: ArrayLike<number>) => {

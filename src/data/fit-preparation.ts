@@ -50,9 +50,13 @@ function fitOutput(
   return {
     target: preparedTarget,
     ...(link !== undefined && { link }),
-    outputWidth:
-      preparedTarget.type === 'number' ? preparedTarget.columns.length : isBinary ? 1 : preparedTarget.classes.length,
+    outputWidth: widthOfTarget(preparedTarget, isBinary),
   };
+}
+
+function widthOfTarget(target: PreparedTarget, isBinary: boolean): number {
+  if (target.type === 'number') return target.columns.length;
+  return isBinary || target.type !== 'category' ? 1 : target.classes.length;
 }
 
 const LINKS: { [L in Loss['type']]?: NonNullable<PreparedOutput['link']> } = {
@@ -71,6 +75,8 @@ export function widthOf(input: PreparedInput): number {
       return input.encoding === 'index' ? 1 : input.classes.length;
     case 'image':
       return input.shape.reduce((product, size) => product * size, 1);
+    case 'text':
+      return input.context;
     default:
       return 1;
   }
@@ -99,6 +105,8 @@ function fitInput(table: Table, { column, type, normalize, encoding }: Input, ro
       if (normalize === 'minmax') return { column, type, shape, scale: 1 / 255, shift: 0 };
       return { column, type, shape, ...fitScale(summarizeBytes(bytes, shape, rows), normalize) };
     }
+    case 'text':
+      throw new UnusableColumnError(column, 'is text, and not a number, category, boolean or image');
   }
 }
 

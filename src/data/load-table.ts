@@ -1,23 +1,13 @@
-import { createHash } from 'node:crypto';
 import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import type { Input, Target } from '../spec/job.ts';
 import type { Storage } from '../storage/storage.ts';
 import { orderFiles } from './ingest-dataset.ts';
 import { type ColumnLoader, openLoader } from './load-column.ts';
+import { openVerified } from './open-verified.ts';
 import { readCsv } from './read-csv.ts';
 import { readIdx } from './read-idx.ts';
 import { readJsonl } from './read-jsonl.ts';
 import { type ColumnForm, type Table, type TableColumn, UnusableColumnError } from './table.ts';
-
-/** The stored bytes are not those that were uploaded. */
-export class DamagedDatasetError extends Error {
-  readonly code = 'dataset_damaged';
-  readonly key: string;
-  constructor(key: string) {
-    super(`the dataset's file at ${key} is not what was uploaded: its sha256 differs`);
-    this.key = key;
-  }
-}
 
 export interface LoadTableRequest {
   format: DatasetFormat;
@@ -40,6 +30,16 @@ export interface LoadTableRequest {
  * Errors: UnusableColumnError before anything is read; DamagedDatasetError; BlobNotFoundError.
  */
 export async function loadTable(request: LoadTableRequest): Promise<Table> {
+  try {
+    return await readTable(request);
+  } catch (error) {
+    // what cannot be read, or does not fit the profile, may only be so because the bytes have changed
+    for (const file of request.files) await checkDigest(file, request.storage);
+    throw error;
+  }
+}
+
+async function readTable(request: LoadTableRequest): Promise<Table> {
   const { format, columns, storage } = request;
   const files = orderFiles(format, request.files);
   const forms = listForms(request.inputs, [request.target, ...(request.more ?? [])], request.sampleWeight ?? null);
@@ -74,7 +74,8 @@ function listForms(
   sampleWeight: string | null,
 ): Map<string, ColumnForm[]> {
   const forms = new Map<string, ColumnForm[]>();
-  const add = (name: string, form: ColumnForm) => {
+  const add = (name: string, form: ColumnForm | 'text' | 'next_token') => {
+    if (form === 'text' || form === 'next_token') throw new UnusableColumnError(name, 'is not a corpus');
     const wanted = forms.get(name) ?? [];
     if (!wanted.includes(form)) forms.set(name, [...wanted, form]);
   };
@@ -168,11 +169,7 @@ async function loadBytes(file: DatasetFile, role: 'images' | 'labels', storage: 
   return { rows, shape, elements };
 }
 
-async function* openVerified(file: DatasetFile, storage: Storage): AsyncGenerator<Uint8Array> {
-  const hash = createHash('sha256');
-  for await (const piece of (await storage.read(file.key)) as AsyncIterable<Uint8Array>) {
-    hash.update(piece);
-    yield piece;
-  }
-  if (hash.digest('hex') !== file.sha256) throw new DamagedDatasetError(file.key);
+/** Errors: DamagedDatasetError; BlobNotFoundError. */
+async function checkDigest(file: DatasetFile, storage: Storage): Promise<void> {
+  for await (const _ of openVerified(file, storage));
 }

@@ -100,6 +100,8 @@ function writeValue(
     }
     case 'image':
       return writeImage(input, value, y);
+    case 'text':
+      throw new Error('texts are prepared token by token');
   }
 }
 

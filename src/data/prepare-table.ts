@@ -139,6 +139,7 @@ function writeTarget(table: Table, target: PreparedTarget, plan: TargetPlan, int
     }
     return;
   }
+  if (target.type !== 'number') throw new Error(`${target.type} is no target of a table`);
   target.columns.forEach(({ column, scale, shift }, offset) => {
     const numbers = getForm(table, column, 'numbers');
     for (let row = 0, at = offset; row < rows; row++, at += width) {

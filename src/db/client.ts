@@ -15,6 +15,8 @@ export interface DatabaseOptions {
   connectTimeoutMs?: number;
   /** the server ends a statement that takes longer */
   statementTimeoutMs?: number;
+  /** the client waits this much longer than the server's own limit, for a server that has stopped answering at all */
+  patienceMs?: number;
 }
 
 export interface Database {
@@ -31,23 +33,32 @@ export type Transaction = Parameters<Parameters<Database['orm']['transaction']>[
 /** A transaction, or the client itself where one statement is all. */
 export type Executor = Database['orm'] | Transaction;
 
-/** The client waits this much longer than the server's own limit, for a server that has stopped answering at all. */
-const QUERY_TIMEOUT_MARGIN_MS = 5_000;
-
-/** Opens a pool; connects when first used. A connection lost while idle is logged and replaced. */
-export function openDatabase(url: string, options: DatabaseOptions = {}): Database {
-  const { logger, maxConnections = 10, connectTimeoutMs = 5_000, statementTimeoutMs = 30_000 } = options;
+/** A pool that connects when first used. A connection lost while idle is logged and replaced. */
+export function createPool(url: string, options: DatabaseOptions): pg.Pool {
+  const {
+    logger,
+    maxConnections = 10,
+    connectTimeoutMs = 5_000,
+    statementTimeoutMs = 30_000,
+    patienceMs = 5_000,
+  } = options;
   const pool = new pg.Pool({
     connectionString: url,
     max: maxConnections,
     connectionTimeoutMillis: connectTimeoutMs,
     idleTimeoutMillis: 30_000,
     statement_timeout: statementTimeoutMs,
-    query_timeout: statementTimeoutMs + QUERY_TIMEOUT_MARGIN_MS,
+    query_timeout: statementTimeoutMs + patienceMs,
     keepAlive: true,
     application_name: 'trainyard',
   });
   pool.on('error', (err) => logger?.warn({ err }, 'a database connection was lost while idle'));
+  return pool;
+}
+
+/** The database with the rights of the URL's user: beyond tenants. What is done for a tenant goes through `openTenantDatabases`. */
+export function openDatabase(url: string, options: DatabaseOptions = {}): Database {
+  const pool = createPool(url, options);
   let closing: Promise<void> | undefined;
   return {
     url,

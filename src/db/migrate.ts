@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import pg from 'pg';
+import { grantApiRole } from './roles.ts';
 
 /** Key of the advisory lock: "trai" */
 const LOCK = 0x74726169;
@@ -9,7 +10,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 
 /**
  * Brings the database to the present schema. Two processes may start at once: one migrates, the other waits for it and finds nothing to do.
- * Errors: those of PostgreSQL; a migration that fails leaves nothing behind.
+ * Errors: those of PostgreSQL; a migration that fails leaves nothing behind. ApiRoleError.
  */
 export async function migrateDatabase(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
@@ -23,6 +24,7 @@ export async function migrateDatabase(url: string): Promise<void> {
     await migrate(drizzle({ client }), {
       migrationsFolder: fileURLToPath(new URL('../../migrations', import.meta.url)),
     });
+    await grantApiRole(client);
   } finally {
     // the lock belongs to the connection and goes with it
     await client.end();

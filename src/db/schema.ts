@@ -8,12 +8,14 @@ import {
   index,
   integer,
   jsonb,
+  pgPolicy,
   pgTable,
   primaryKey,
   text,
   timestamp,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
+import type { Scope } from '../spec/api-key.ts';
 import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import type {
   EventType,
@@ -42,6 +44,14 @@ import type { DeliveredEvent, DeliveryStatus, DeliveryTry, DisabledReason, Webho
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 });
 const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
 
+/** Rows of the tenant that the connection acts for; nobody acts for none. Policies bind the API's role, not the tables' owner (see tenants.ts). */
+const ownRows = () => pgPolicy('own_rows', { using: sql`tenant = (select current_setting('trainyard.tenant', true))` });
+/** Rows of a job that can be seen. */
+const rowsOfOwnJobs = (table: string) =>
+  pgPolicy('rows_of_own_jobs', {
+    using: sql.raw(`exists (select from jobs where jobs.id = ${table}.job_id)`),
+  });
+
 export const datasets = pgTable(
   'datasets',
   {
@@ -63,6 +73,7 @@ export const datasets = pgTable(
   (t) => [
     index('datasets_tenant_created').on(t.tenant, t.createdAt, t.id),
     index('datasets_deleted').on(t.deletedAt).where(sql`deleted_at is not null and files_removed_at is null`),
+    ownRows(),
   ],
 );
 
@@ -120,6 +131,8 @@ export const jobs = pgTable(
     /** seconds of training over all attempts, as far as they were reported */
     trainedSeconds: doublePrecision('trained_seconds').notNull().default(0),
     origin: jsonb('origin').$type<JobOrigin>(),
+    /** of the request that posted it, where requests are traced (W3C Trace Context) */
+    traceparent: text('traceparent'),
     createdAt: at('created_at').notNull().defaultNow(),
     queuedAt: at('queued_at').notNull().defaultNow(),
     startedAt: at('started_at'),
@@ -135,6 +148,7 @@ export const jobs = pgTable(
     index('jobs_metadata').using('gin', t.metadata),
     index('jobs_finished').on(t.finishedAt, t.id).where(sql`finished_at is not null`),
     index('jobs_dataset').on(t.datasetId, t.createdAt),
+    ownRows(),
   ],
 );
 
@@ -151,7 +165,11 @@ export const jobEvents = pgTable(
     at: at('at').notNull().defaultNow(),
     data: jsonb('data').$type<Record<string, unknown>>().notNull(),
   },
-  (t) => [primaryKey({ columns: [t.jobId, t.sequence] }), uniqueIndex('job_events_once').on(t.jobId, t.onceKey)],
+  (t) => [
+    primaryKey({ columns: [t.jobId, t.sequence] }),
+    uniqueIndex('job_events_once').on(t.jobId, t.onceKey),
+    rowsOfOwnJobs('job_events'),
+  ],
 );
 
 export const jobMetrics = pgTable(
@@ -166,7 +184,7 @@ export const jobMetrics = pgTable(
     epoch: integer('epoch').notNull(),
     value: doublePrecision('value').notNull(),
   },
-  (t) => [primaryKey({ columns: [t.jobId, t.name, t.split, t.step] })],
+  (t) => [primaryKey({ columns: [t.jobId, t.name, t.split, t.step] }), rowsOfOwnJobs('job_metrics')],
 );
 
 export const checkpoints = pgTable(
@@ -194,7 +212,7 @@ export const checkpoints = pgTable(
     preparation: jsonb('preparation').$type<Preparation>().notNull(),
     createdAt: at('created_at').notNull().defaultNow(),
   },
-  (t) => [index('checkpoints_job').on(t.jobId, t.step), index('checkpoints_file').on(t.storageKey)],
+  (t) => [index('checkpoints_job').on(t.jobId, t.step), index('checkpoints_file').on(t.storageKey), ownRows()],
 );
 
 export const outbox = pgTable(
@@ -216,6 +234,64 @@ export const outbox = pgTable(
     uniqueIndex('outbox_message').on(t.jobId, t.dispatchNumber),
   ],
 );
+
+/** Who may ask. Of a key only its SHA-256 is kept: 256 random bits need no slow hash. */
+export const apiKeys = pgTable(
+  'api_keys',
+  {
+    id: text('id').primaryKey(),
+    tenant: text('tenant').notNull(),
+    name: text('name').notNull(),
+    hash: bytea('hash').notNull(),
+    /** its last characters, by which people know it again */
+    hint: text('hint').notNull(),
+    scopes: jsonb('scopes').$type<Scope[]>().notNull(),
+    createdAt: at('created_at').notNull().defaultNow(),
+    expiresAt: at('expires_at'),
+    revokedAt: at('revoked_at'),
+    /** to the minute */
+    lastUsedAt: at('last_used_at'),
+  },
+  (t) => [
+    uniqueIndex('api_keys_hash').on(t.hash),
+    index('api_keys_tenant_created').on(t.tenant, t.createdAt, t.id),
+    ownRows(),
+  ],
+);
+
+/** What a tenant may have where it differs from the configuration; null: as the configuration says. */
+export const tenantLimits = pgTable('tenant_limits', {
+  tenant: text('tenant').primaryKey(),
+  datasetBytes: bigint('dataset_bytes', { mode: 'number' }),
+  /** jobs that have not ended */
+  openJobs: integer('open_jobs'),
+  requestsPerMinute: integer('requests_per_minute'),
+});
+
+/** First answers to requests with an Idempotency-Key, for 24 hours. */
+export const idempotencyKeys = pgTable(
+  'idempotency_keys',
+  {
+    tenant: text('tenant').notNull(),
+    key: text('key').notNull(),
+    /** of the attempt that is at work, or has answered: the fence against one that was thought dead */
+    attempt: text('attempt').notNull(),
+    /** SHA-256 of method, address and body; null until an upload's digest is known */
+    fingerprint: text('fingerprint'),
+    /** an attempt that is silent for longer is taken for dead */
+    leaseUntil: at('lease_until').notNull(),
+    answer: jsonb('answer').$type<StoredAnswer>(),
+    createdAt: at('created_at').notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.tenant, t.key] }), index('idempotency_keys_created').on(t.createdAt), ownRows()],
+);
+
+export interface StoredAnswer {
+  status: number;
+  headers: Record<string, string>;
+  /** as it was sent */
+  body: string;
+}
 
 /** When a job of the tenant was last taken up: of tenants with equally many running jobs, the one who waits longest is next. */
 export const tenantTurns = pgTable('tenant_turns', {
@@ -268,7 +344,7 @@ export const webhooks = pgTable(
     createdAt: at('created_at').notNull().defaultNow(),
     updatedAt: at('updated_at').notNull().defaultNow(),
   },
-  (t) => [index('webhooks_tenant_created').on(t.tenant, t.createdAt, t.id)],
+  (t) => [index('webhooks_tenant_created').on(t.tenant, t.createdAt, t.id), ownRows()],
 );
 
 /** What must be told to webhooks, written in the transaction of the event: an outbox of its own, and the log of deliveries once it is told. */
@@ -299,5 +375,6 @@ export const webhookDeliveries = pgTable(
     index('webhook_deliveries_log').on(t.webhookId, t.createdAt, t.id),
     index('webhook_deliveries_pending').on(t.webhookId, t.nextAttemptAt).where(sql`status = 'pending'`),
     index('webhook_deliveries_created').on(t.createdAt),
+    ownRows(),
   ],
 );

@@ -8,7 +8,7 @@ export interface Seed {
 }
 
 /** Streams of one job: who draws. Parameters and layers count on from theirs. */
-export const STREAM = { shuffle: 0, search: 1, dropout: 1_000_000, parameters: 2_000_000 } as const;
+export const STREAM = { shuffle: 0, search: 1, phase: 2, dropout: 1_000_000, parameters: 2_000_000 } as const;
 
 export function seedOf(seed: number): Seed {
   return { low: seed >>> 0, high: Math.floor(seed / 2 ** 32) >>> 0 };
@@ -68,4 +68,11 @@ export function shuffle(order: Uint32Array, seed: Seed, epoch: number): void {
     order[last] = order[other]!;
     order[other] = held;
   }
+}
+
+/** One of 0 … count − 1 that follows from (seed, epoch) alone. */
+export function drawPhase(count: number, seed: Seed, epoch: number): number {
+  const words = new Uint32Array(4);
+  philox(words, 0, STREAM.phase, epoch, 0, seed);
+  return Math.floor((words[0]! * count) / 2 ** 32);
 }

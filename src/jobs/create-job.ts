@@ -4,6 +4,7 @@ import type { Database, Transaction } from '../db/client.ts';
 import { holdDataset } from '../db/datasets.ts';
 import type { JobRow } from '../db/jobs.ts';
 import { type JobOrigin, jobEvents, jobs } from '../db/schema.ts';
+import { readTraceparent } from '../observability/tracing.ts';
 import type { JobSpec } from '../spec/job.ts';
 import { changeTime, describeTransition, insertDispatch } from './transitions.ts';
 
@@ -45,6 +46,7 @@ export async function insertJob(tx: Transaction, { tenant, spec, origin = null }
       eventSequence: 1,
       startAt,
       origin,
+      traceparent: readTraceparent(),
       createdAt: changeTime,
       // before its start a job is behind all others of its priority
       queuedAt: sql`greatest(${changeTime}, ${startAt?.toISOString() ?? null}::timestamptz)`,

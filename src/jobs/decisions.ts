@@ -1,4 +1,4 @@
-import type { JobStatus } from '../spec/job.ts';
+import { HELD_STATUSES, type JobStatus } from '../spec/job.ts';
 
 /**
  * What is decided about a job, apart from how it is written down: functions of what is known, so that a simulation can play them through many
@@ -69,3 +69,25 @@ export function decideEnding(
 ): 'succeeded' | 'failed' | 'cancelled' {
   return ending === 'failed' && status === 'cancelling' ? 'cancelled' : ending;
 }
+
+/** Whether a write of the attempt that carries `runEpoch` is let through: the fence, which `isHeld` says in SQL. */
+export function lets(job: { status: JobStatus; runEpoch: number }, runEpoch: number): boolean {
+  return job.runEpoch === runEpoch && HELD_STATUSES.includes(job.status);
+}
+
+/** Whether a job may be taken up: it waits and its time has come, or the lease of its worker has run out. Times by one clock, the database's. */
+export function mayClaim(
+  job: { status: JobStatus; startAt: number | null; leaseUntil: number | null },
+  now: number,
+): boolean {
+  if (job.status === 'queued') return job.startAt === null || job.startAt <= now;
+  return isAbandoned(job, now);
+}
+
+/** Whether the reconciler takes a job from its worker. */
+export function isAbandoned(job: { status: JobStatus; leaseUntil: number | null }, now: number): boolean {
+  return HELD_STATUSES.includes(job.status) && job.leaseUntil !== null && job.leaseUntil < now;
+}
+
+/** A worker that has not renewed its lease for this share of it stops by itself: when the lease ends, another may have the job. */
+export const STOP_AT_SHARE_OF_LEASE = 0.8;

@@ -16,6 +16,8 @@ const LOOK_FOR_AFTER_SECONDS = 10;
 const KEEP_SENT_SECONDS = 600;
 const KEEP_WORKERS_SECONDS = 24 * 3600;
 const PAGE = 200;
+const EARLY_MARGIN_MS = 50;
+const EARLY_LEAST_MS = 1_000;
 /** Asking after messages ends here for now, and goes on in the next sweep: leases must not wait behind a million queued jobs. */
 const LOOK_FOR_MS = 4_000;
 
@@ -26,7 +28,7 @@ export interface Reconciler {
 }
 
 /**
- * Repairs, at start and on a timer, what a process or the queue has left half done:
+ * Repairs, at start, on a timer and when a lease may have run out, what a process or the queue has left half done:
  * - a job whose lease has run out is taken from its worker (`recoverJob`);
  * - a queued job that is due, and whose message is not in the queue any more, gets another;
  * - rows of the outbox that were sent, and workers that are long gone, are deleted.
@@ -49,8 +51,10 @@ export function startReconciler({
   const lookForLost = createLostMessageSearch(db, queue, logger, tenantLimit);
   let closed = false;
   let running: Promise<void> = Promise.resolve();
+  let early: NodeJS.Timeout | undefined;
   const sweep = () => {
     running = running.then(async () => {
+      clearTimeout(early);
       if (closed) return;
       await leadOnce(db, async () => {
         await recoverExpired(db, logger);
@@ -59,6 +63,10 @@ export function startReconciler({
         // last, since the queue may be down
         await lookForLost();
       }).catch(warn);
+      const leaseMs = await findNextExpiry(db).catch(() => null);
+      // a lease that runs out before the next sweep is not left lying until then
+      if (!closed && leaseMs !== null && leaseMs < intervalMs)
+        early = setTimeout(sweep, Math.max(leaseMs + EARLY_MARGIN_MS, EARLY_LEAST_MS));
     });
     return running;
   };
@@ -70,6 +78,7 @@ export function startReconciler({
       closed = true;
       clearInterval(timer);
       await running;
+      clearTimeout(early);
     },
   };
 }
@@ -84,6 +93,17 @@ async function leadOnce(db: Database, work: () => Promise<void>): Promise<void> 
     );
     if (rows[0]?.leads === true) await work();
   });
+}
+
+/** Milliseconds until the next lease runs out unless it is renewed; null: nothing is held. */
+async function findNextExpiry(db: Database): Promise<number | null> {
+  const [row] = await db.orm
+    .select({
+      ms: sql<number | null>`(extract(epoch from min(${jobs.leaseUntil}) - clock_timestamp()) * 1000)::float8`,
+    })
+    .from(jobs)
+    .where(inArray(jobs.status, [...HELD_STATUSES]));
+  return row?.ms ?? null;
 }
 
 async function recoverExpired(db: Database, logger: Logger): Promise<void> {

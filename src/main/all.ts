@@ -3,9 +3,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config.ts';
+import { hasLiveApiKey } from '../db/api-keys.ts';
+import { openDatabase } from '../db/client.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../db/embedded/start.ts';
+import { migrateDatabase } from '../db/migrate.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
 import { startApi } from './api.ts';
+import { NoKeyError } from './no-key-error.ts';
 import { readConfigOrExit } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
 import { onStopSignal } from './stop-signal.ts';
@@ -20,7 +24,11 @@ export async function startStack(config: Config, logger: Logger): Promise<Stack>
   const postgres =
     config.databaseUrl === undefined ? await SupervisedPostgres.start(join(config.dataDir, 'postgres'), logger) : null;
   const databaseUrl = config.databaseUrl ?? postgres!.url;
-  const api = await startApi(config, databaseUrl, logger).catch(async (error: unknown) => {
+  const begin = async () => {
+    if (config.auth === 'keys') await requireKey(databaseUrl);
+    return startApi(config, databaseUrl, logger);
+  };
+  const api = await begin().catch(async (error: unknown) => {
     await postgres?.stop();
     throw error;
   });
@@ -38,6 +46,17 @@ export async function startStack(config: Config, logger: Logger): Promise<Stack>
       await postgres?.stop();
     },
   };
+}
+
+/** A service that nobody has a key for is a mistake, and better told now. Throws NoKeyError. */
+async function requireKey(databaseUrl: string): Promise<void> {
+  await migrateDatabase(databaseUrl);
+  const db = openDatabase(databaseUrl);
+  try {
+    if (!(await hasLiveApiKey(db))) throw new NoKeyError();
+  } finally {
+    await db.close();
+  }
 }
 
 /** The embedded PostgreSQL, started again on the same port when it dies; whoever is connected finds it there after a moment. */
@@ -118,12 +137,17 @@ class SupervisedWorker {
   }
 }
 
+const AUTH_WORDS = {
+  open: 'none is asked for: whoever reaches the address may do everything (AUTH=keys asks for one)',
+  keys: 'asked for; `npm run keys -- create` makes one',
+};
+
 if (import.meta.main) {
   const config = readConfigOrExit();
   const logger = createLogger(config.logLevel, 'all');
   const stack = await startOrExit(() => startStack(config, logger));
   process.stdout.write(
-    `\n  Trainyard is ready.\n    API   ${stack.url}/v1\n    docs  ${stack.url}/docs\n    data  ${config.dataDir}\n\n  Ctrl-C stops it.\n\n`,
+    `\n  Trainyard is ready.\n    API   ${stack.url}/v1\n    docs  ${stack.url}/docs\n    data  ${config.dataDir}\n    keys  ${AUTH_WORDS[config.auth]}\n\n  Ctrl-C stops it.\n\n`,
   );
   onStopSignal(logger, () => stack.close());
 }

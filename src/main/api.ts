@@ -1,15 +1,16 @@
-import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { buildApp } from '../api/app.ts';
 import type { Config } from '../config.ts';
 import { openDatabase } from '../db/client.ts';
 import { migrateDatabase } from '../db/migrate.ts';
+import { openTenantDatabases } from '../db/tenants.ts';
 import { watchJobs } from '../db/watch.ts';
 import { openQueue } from '../jobs/queue.ts';
 import { startReconciler } from '../jobs/reconcile-jobs.ts';
 import { startRelay } from '../jobs/relay-outbox.ts';
 import { createApiMetrics } from '../observability/api-metrics.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
+import { startTracing } from '../observability/tracing.ts';
 import { OutboundGuard } from '../outbound/guard.ts';
 import { openOutbound } from '../outbound/request.ts';
 import { startRetention } from '../retention/retention.ts';
@@ -19,15 +20,17 @@ import { startPredictor } from '../worker/start-predictor.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
 import { onStopSignal } from './stop-signal.ts';
+import { readVersion } from './version.ts';
 
 export interface RunningApi {
   url: string;
   close(): Promise<void>;
 }
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
+const version = readVersion();
+
+/** A client hears within some two seconds that the database is away, and in ten that it has stopped answering. */
+const ANSWER_SOON = { connectTimeoutMs: 2_000, statementTimeoutMs: 9_000, patienceMs: 1_000 };
 
 /** Migrates, wires the API together and listens. What was opened is closed again when something fails. */
 export async function startApi(config: Config, databaseUrl: string, logger: Logger): Promise<RunningApi> {
@@ -51,7 +54,9 @@ async function openApi(
   opened: AsyncDisposableStack,
 ): Promise<string> {
   const open = <T extends { close(): unknown }>(part: T): T => opened.adopt(part, async (p) => void (await p.close()));
-  const db = open(openDatabase(databaseUrl, { logger }));
+  if (config.otlpEndpoint !== undefined) open(await startTracing(config.otlpEndpoint, 'api', version));
+  const db = open(openDatabase(databaseUrl, { logger, ...ANSWER_SOON }));
+  const tenants = open(openTenantDatabases(databaseUrl, { logger, ...ANSWER_SOON }));
   const storage = openDiskStorage(config.storageDir);
   const watcher = open(watchJobs(databaseUrl, { logger }));
   const queue = open(await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger }));
@@ -76,7 +81,19 @@ async function openApi(
   const predictor = open(startPredictor(storage.describe(), logger));
   const queueDepth = () => queue.depth();
   const app = open(
-    await buildApp({ db, storage, watcher, predictor, outboundGuard, queueDepth, metrics, logger, config, version }),
+    await buildApp({
+      db,
+      tenants,
+      storage,
+      watcher,
+      predictor,
+      outboundGuard,
+      queueDepth,
+      metrics,
+      logger,
+      config,
+      version,
+    }),
   );
   await app.listen({ host: config.host, port: config.port });
   const { port } = app.server.address() as AddressInfo;

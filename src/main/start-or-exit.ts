@@ -1,4 +1,6 @@
 import { EmbeddedPostgresError } from '../db/embedded/error.ts';
+import { ApiRoleError } from '../db/roles.ts';
+import { NoKeyError } from './no-key-error.ts';
 
 /** Runs a process's start; what a person can mend is told in a sentence, and ends the process with status 1. */
 export async function startOrExit<T>(start: () => Promise<T>): Promise<T> {
@@ -11,7 +13,8 @@ export async function startOrExit<T>(start: () => Promise<T>): Promise<T> {
 }
 
 function explain(error: unknown): string {
-  if (error instanceof EmbeddedPostgresError) return error.message;
+  if (error instanceof EmbeddedPostgresError || error instanceof ApiRoleError || error instanceof NoKeyError)
+    return error.message;
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { code, address, port } = cause as Error & { code?: string; address?: string; port?: number };
     if (code === 'EADDRINUSE')

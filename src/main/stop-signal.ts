@@ -1,12 +1,12 @@
 import type { Logger } from '../observability/logger.ts';
 
-const MAX_STOP_MS = 25_000;
+const MAX_STOP_MS = 28_000;
 
 /**
  * Ends the process cleanly on SIGINT, SIGTERM, or when the parent that started it is gone. A second signal, or a stop that takes too long, ends it at
  * once.
  */
-export function onStopSignal(logger: Logger, stop: () => Promise<void>): void {
+export function onStopSignal(logger: Logger, stop: () => Promise<void>, maxStopMs = MAX_STOP_MS): void {
   let stopping = false;
   const begin = (reason: string) => {
     if (stopping) {
@@ -18,7 +18,7 @@ export function onStopSignal(logger: Logger, stop: () => Promise<void>): void {
     setTimeout(() => {
       logger.error('stopping took too long');
       process.exit(1);
-    }, MAX_STOP_MS).unref();
+    }, maxStopMs).unref();
     stop().then(
       () => process.exit(0),
       (err) => {

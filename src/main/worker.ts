@@ -10,17 +10,22 @@ import { startReconciler } from '../jobs/reconcile-jobs.ts';
 import { startRelay } from '../jobs/relay-outbox.ts';
 import { createLogger } from '../observability/logger.ts';
 import { watchProcess } from '../observability/process-figures.ts';
+import { startTracing, traceAttempt } from '../observability/tracing.ts';
 import { openDiskStorage } from '../storage/disk.ts';
 import { runJob } from '../worker/run-job.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
 import { onStopSignal } from './stop-signal.ts';
+import { readVersion } from './version.ts';
 
 /** One worker process: takes one job at a time from the queue, claims it in the database and runs it. */
 const config = readConfigOrExit();
 const databaseUrl = requireUrl(config.databaseUrl);
 const logger = createLogger(config.logLevel, 'worker');
 await startOrExit(() => migrateDatabase(databaseUrl));
+
+const tracing =
+  config.otlpEndpoint === undefined ? null : await startTracing(config.otlpEndpoint, 'worker', readVersion());
 
 const { compiled, checks } = chooseKernels();
 logger.info({ kernels: compiled.build, checks }, 'kernels checked');
@@ -32,6 +37,8 @@ const { tenantRunningJobs: tenantLimit } = config;
 const reconciler = startReconciler({ db, queue, logger, tenantLimit });
 const workerId = typeid('wrk').toString();
 const maxThreads = availableParallelism();
+/** Whoever stops it may kill it after 20 s. */
+const MAX_STOP_MS = 19_000;
 let runningJob: string | null = null;
 await registerWorker(db, {
   id: workerId,
@@ -67,7 +74,7 @@ const consumer = queue.consume(
       if (claim === null) return;
       runningJob = claim.job.id;
       try {
-        await runJob(context, claim, draining.signal);
+        await traceAttempt(claim.job, claim.runEpoch, () => runJob(context, claim, draining.signal));
       } finally {
         runningJob = null;
       }
@@ -77,12 +84,17 @@ const consumer = queue.consume(
 );
 logger.info({ worker: workerId }, 'the worker waits for jobs');
 
-onStopSignal(logger, async () => {
-  // first the flag, so that the running job writes its checkpoint and lets go; then the queue, which waits for it
-  draining.abort();
-  await consumer.close();
-  clearInterval(touch);
-  await Promise.all([relay.close(), reconciler.close()]);
-  await queue.close();
-  await db.close();
-});
+onStopSignal(
+  logger,
+  async () => {
+    // first the flag, so that the running job writes its checkpoint and lets go; then the queue, which waits for it
+    draining.abort();
+    await consumer.close();
+    clearInterval(touch);
+    await Promise.all([relay.close(), reconciler.close()]);
+    await queue.close();
+    await db.close();
+    await tracing?.close();
+  },
+  MAX_STOP_MS,
+);

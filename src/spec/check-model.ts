@@ -1,4 +1,5 @@
 import { checkSearch } from './check-search.ts';
+import { checkSequenceEnd } from './check-text-model.ts';
 import type { Add } from './draft.ts';
 import type { JobSpec } from './job.ts';
 import type { OutputLayer } from './layers/dense.ts';
@@ -52,6 +53,8 @@ interface Sizes {
   inputs: readonly ModelInput[];
   /** of the target, and of each further one */
   outputWidths: readonly number[];
+  /** positions at each of which a target is told; absent: one for the row */
+  context?: number;
 }
 
 interface Head {
@@ -74,7 +77,7 @@ function headsOf({ model, more_targets: more }: JobSpec, widths: readonly number
 }
 
 /** Whether a model whose layers are filled in fits its inputs, its target and a memory. */
-export function checkModel(spec: JobSpec, { inputs: modelInputs, outputWidths }: Sizes, add: Add): void {
+export function checkModel(spec: JobSpec, { inputs: modelInputs, outputWidths, context }: Sizes, add: Add): void {
   const { model } = spec;
   const heads = headsOf(spec, outputWidths);
   checkGraph(
@@ -110,7 +113,9 @@ export function checkModel(spec: JobSpec, { inputs: modelInputs, outputWidths }:
   for (const { name, output, width, pointer } of heads) {
     const before = output.inputs[0] ?? '';
     const shape = ofInputs.get(before) ?? shapes.find((s) => s.layer.name === before)?.output ?? null;
-    if (shape !== null && shape.length > 1 && wrong < 0 && !flat.has(before)) {
+    if (context !== undefined) {
+      if (wrong < 0) checkSequenceEnd(model, shape, context, add);
+    } else if (shape !== null && shape.length > 1 && wrong < 0 && !flat.has(before)) {
       flat.add(before);
       addNotAVector(shapes, before, show(shape), `${pointer}/inputs/0`, add);
     }

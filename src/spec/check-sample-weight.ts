@@ -2,10 +2,14 @@ import type { Add, Draft } from './draft.ts';
 import type { ColumnFinder } from './resolve-columns.ts';
 
 /** Whether a column can be the weight of each row. */
-export function checkSampleWeight({ training }: Draft, rows: number, finder: ColumnFinder, add: Add): void {
+export function checkSampleWeight({ training, target }: Draft, rows: number, finder: ColumnFinder, add: Add): void {
   const at = '/training/sample_weight';
   const name = training.sample_weight as string | null;
   if (name === null) return;
+  if (target.type === 'next_token') {
+    add(at, 'a text has no rows to weigh', 'null');
+    return;
+  }
   const column = finder.find(name, at);
   if (column === null) return;
   if (column.type !== 'number') add(at, `"${name}" is ${column.type}, not a number`, 'a number column');

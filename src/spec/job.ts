@@ -4,6 +4,7 @@ import { NAME } from './layers/fields.ts';
 import { Loss } from './loss.ts';
 import { Model } from './model.ts';
 import { closed, derived, nullable, words } from './schema.ts';
+import { Tokenizer } from './tokenizer.ts';
 import { Training } from './training.ts';
 import { WATCHED } from './watched.ts';
 
@@ -48,7 +49,7 @@ export const Split = closed(
     shuffle: Type.Boolean({
       default: true,
       description:
-        'false: in the order of the dataset, the last rows are for test and those before them for validation',
+        'false: in the order of the dataset, the last rows are for test and those before them for validation; always so for a corpus',
     }),
     stratify: Type.Boolean(derived('true for a category target that is shuffled')),
     seed: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 }),
@@ -65,10 +66,28 @@ export const ENCODINGS = ['values', 'one_hot', 'index'] as const;
 export const Input = closed(
   {
     column,
-    type: words(['number', 'category', 'boolean', 'image'], derived('the column’s type in the dataset')),
+    type: words(['number', 'category', 'boolean', 'image', 'text'], derived('the column’s type in the dataset')),
     normalize: words(NORMALIZATIONS, derived('standard for numbers, minmax for images, none otherwise')),
+    tokenizer: Type.Optional(Type.Unsafe<Tokenizer>({ ...Tokenizer, ...derived('character, for a text') })),
+    context: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 32_512,
+        ...derived('64 for a text, less where it is very short'),
+        description: 'of a text: tokens in a window, which is as far back as a network sees',
+      }),
+    ),
+    stride: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1e9,
+        ...derived('context: an epoch tells every token once'),
+        description:
+          'of a text: tokens from one training window to the next; where the first begins is drawn anew each epoch',
+      }),
+    ),
     encoding: words(ENCODINGS, {
-      ...derived('one_hot for a category, values otherwise'),
+      ...derived('one_hot for a category, index for a text, values otherwise'),
       description: 'index: a category is one whole number, for an embedding; 0 is what is missing or unseen',
     }),
     into: Type.String({
@@ -82,7 +101,8 @@ export const Input = closed(
   {
     title: 'Input',
     shorthand: 'column',
-    description: 'Numbers are scaled, categories become one-hot; fitted on the training split alone.',
+    description:
+      'Numbers are scaled, categories become one-hot, a text becomes tokens; fitted on the training split alone.',
   },
 );
 export type Input = Static<typeof Input>;
@@ -91,8 +111,10 @@ export const Target = closed(
   {
     columns: Type.Array(column, { minItems: 1, maxItems: 1000, uniqueItems: true }),
     type: words(
-      ['number', 'category'],
-      derived('category for category, boolean and text columns of few values; number for numbers'),
+      ['number', 'category', 'next_token'],
+      derived(
+        'category for category, boolean and text columns of few values; number for numbers; next_token for a corpus',
+      ),
     ),
     normalize: words(
       NORMALIZATIONS,
@@ -182,7 +204,10 @@ export const JobSpec = closed(
       maxItems: 10_000,
       ...derived('every column but the target that is a number, category, boolean or image'),
     }),
-    target: Type.Unsafe<Target>({ ...Target, ...derived('for fine_tune, the checkpoint’s; a train job must say it') }),
+    target: Type.Unsafe<Target>({
+      ...Target,
+      ...derived('for fine_tune, the checkpoint’s; for a corpus, its next token; any other train job must say it'),
+    }),
     more_targets: Type.Array(MoreTarget, {
       maxItems: 64,
       default: [],

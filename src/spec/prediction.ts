@@ -8,12 +8,15 @@ export interface PredictRequest {
   rows: Record<string, unknown>[];
 }
 
+/** The checkpoint's file is not what was written, or gone. */
+export class CheckpointUnusableError extends Error {}
+
 /** More predictions are waiting than can be answered soon. */
 export class PredictorBusyError extends Error {}
 
 /** Answers rows from a checkpoint, away from the thread that serves HTTP. */
 export interface Predictor {
-  /** Rejects with RowsError where rows do not fit the checkpoint's preparation; PredictorBusyError. */
+  /** Rejects with RowsError where rows do not fit the checkpoint's preparation; PredictorBusyError; CheckpointUnusableError. */
   predict(request: PredictRequest): Promise<Prediction[]>;
   close(): Promise<void>;
 }

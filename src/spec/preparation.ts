@@ -1,3 +1,5 @@
+import type { FittedTokenizer } from './tokenizer.ts';
+
 /**
  * The fitted preparation: how raw columns become the numbers a network sees, and how its outputs become answers.
  * Fitted on the training split alone; saved with every checkpoint and applied again at prediction.
@@ -10,11 +12,15 @@ export type PreparedInput =
   /** 0 or 1; missing is 0.5 */
   | { column: string; type: 'boolean' }
   /** every byte: value·scale + shift */
-  | { column: string; type: 'image'; shape: number[]; scale: number; shift: number };
+  | { column: string; type: 'image'; shape: number[]; scale: number; shift: number }
+  /** windows of `context` tokens */
+  | { column: string; type: 'text'; tokenizer: FittedTokenizer; context: number };
 
 export type PreparedTarget =
   | { type: 'number'; columns: { column: string; scale: number; shift: number }[] }
-  | { type: 'category'; column: string; classes: string[] };
+  | { type: 'category'; column: string; classes: string[] }
+  /** at every position the token after it */
+  | { type: 'next_token'; column: string };
 
 /** What an output layer's values mean. */
 export interface PreparedOutput {

@@ -1,6 +1,7 @@
 import { checkHeadLoss, checkLoss } from './check-loss.ts';
 import { checkModel } from './check-model.ts';
 import { checkSampleWeight } from './check-sample-weight.ts';
+import { checkCausality } from './check-text-model.ts';
 import { countSplit } from './count-split.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
@@ -18,6 +19,7 @@ import type { ExpandedRequest } from './request.ts';
 import { ColumnFinder, resolveInputs, resolveTarget } from './resolve-columns.ts';
 import { checkEmbeddings, countIndices, listModelInputs } from './resolve-inputs.ts';
 import { resolveMoreTargets } from './resolve-more-targets.ts';
+import { findCorpus, resolveText } from './resolve-text.ts';
 import { resolveTraining } from './resolve-training.ts';
 
 /** What resolving needs to know of the dataset. */
@@ -53,6 +55,19 @@ export function resolveJob(
   checkSplit(spec, add);
   checkStart(spec, add);
   if (dataset.rows === 0) add('/dataset', 'the dataset has no rows');
+  const corpus = findCorpus(dataset.columns);
+  if (corpus !== null) {
+    const text = resolveText(spec, given, corpus, from, add);
+    if (text === null) return refused();
+    spec.name ??= cutName(`${dataset.name}: next token`);
+    resolveTraining(spec, true, text.windows, text.windows.train, add);
+    resolveModel(spec, dataset.columns, add);
+    checkCausality(spec.model, add);
+    const { context, vocabulary } = text;
+    const inputs = [{ name: spec.inputs[0].into, width: context, image: null }];
+    checkModel(spec as JobSpec, { inputs, outputWidths: [vocabulary], context }, add);
+    return mistakes.length > 0 ? refused() : { ok: true, spec: spec as JobSpec };
+  }
   if (spec.target === undefined) {
     // a checkpoint that is not there would have told it
     if (spec.model.from === null)

@@ -5,6 +5,7 @@ import { isOfPairs, Loss } from './loss.ts';
 
 /** Fewer training rows than this get smaller batches. */
 const LARGE_ROWS = 20_000;
+const DEFAULT_EPOCHS = 50;
 /** Rows that a search goes through at once: more only cost memory, since a step takes all of them one part after the other. */
 const SEARCH_ROWS = 4096;
 
@@ -18,6 +19,10 @@ export function resolveTraining(
 ): void {
   const { training, checkpoints } = spec;
   const hasValidation = counts.validation > 0;
+  if (training.epochs === undefined) training.epochs = training.max_steps === null ? DEFAULT_EPOCHS : null;
+  if (training.epochs === null && training.max_steps === null)
+    add('/training/epochs', 'nothing says when training ends', 'a number, or training.max_steps');
+  training.clip_norm ??= null;
   const searches = isSearch(training.optimizer);
   training.batch_size ??= Math.max(
     1,

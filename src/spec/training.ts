@@ -79,11 +79,13 @@ export type Regularization = Static<typeof Regularization>;
 
 export const Training = closed(
   {
-    epochs: Type.Integer({
-      minimum: 1,
-      maximum: 1_000_000,
-      default: 50,
-      description: 'passes over the training split',
+    epochs: nullable(Type.Integer({ minimum: 1, maximum: 1_000_000 }), {
+      ...derived('50; 10 for a corpus; null with max_steps'),
+      description: 'passes over the training split; null: as many as max_steps take',
+    }),
+    max_steps: nullable(Type.Integer({ minimum: 1, maximum: 1_000_000_000 }), {
+      default: null,
+      description: 'updates after which training ends, if it has not before',
     }),
     batch_size: Type.Integer({
       minimum: 1,
@@ -118,7 +120,10 @@ export const Training = closed(
       default: [],
       description: 'the first whose pattern fits a parameter has it',
     }),
-    clip_norm: nullable(positive, { default: null, description: 'upper limit of the norm of all gradients together' }),
+    clip_norm: nullable(positive, {
+      ...derived('1 for a corpus, else null'),
+      description: 'upper limit of the norm of all gradients together',
+    }),
     clip_value: nullable(positive, { default: null, description: 'upper limit of each gradient’s magnitude' }),
     ema: nullable(Averaging, {
       default: null,

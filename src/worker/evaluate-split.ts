@@ -1,20 +1,22 @@
 import { readNumbers } from '../data/describe-outputs.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import type { JobSpec } from '../spec/job.ts';
-import { outputsOf, type PreparedOutput } from '../spec/preparation.ts';
+import { outputsOf, type PreparedOutput, type PreparedTarget } from '../spec/preparation.ts';
 import { moreTargetsOf } from './build-network.ts';
-import type { LoadedRows } from './load-rows.ts';
+import type { LoadedRows } from './loaded-rows.ts';
 
 /**
  * Scores of a held-out split: loss in the units that are trained on; accuracy for a category; mae and rmse in the target's own units, as the mean
  * over rows and columns. With further targets `loss` is that of all together; `<name>.loss` and the others are those of each, and the first
- * target's go by the name of its column.
+ * target's go by the name of its column. Over a corpus also perplexity, e^loss, and bits per character.
  */
 export function evaluateSplit(
   trainer: Trainer,
   rows: LoadedRows,
   spec: JobSpec,
   split: 'validation' | 'test',
+  /** called while it goes on */
+  beat: () => void,
 ): Record<string, number> {
   const first = split === 'validation' ? 0 : rows.validation.length;
   const count = rows[split].length;
@@ -22,9 +24,9 @@ export function evaluateSplit(
   const width = trainer.outputWidth;
   const scores = outputsOf(rows.preparation).map(({ output, first: column }, i) => {
     const expected = () => (i === 0 ? trainer.values : trainer.headValues(i - 1));
-    return output.target.type === 'category' && output.link !== 'sigmoid'
-      ? null
-      : scoreValues(output, column, expected());
+    const { target, link } = output;
+    const isLabels = target.type === 'next_token' || (target.type === 'category' && link !== 'sigmoid');
+    return isLabels ? null : scoreValues({ ...output, target }, column, expected());
   });
   const hasValues = scores.some((score) => score !== null);
   const { loss, accuracy, targets } = trainer.evaluate(
@@ -32,10 +34,11 @@ export function evaluateSplit(
     count,
     hasValues
       ? (outputs, firstOfPart, part) => {
+          beat();
           for (let r = 0; r < part; r++)
             for (const score of scores) score?.add(outputs, r * width, order[firstOfPart + r]!);
         }
-      : undefined,
+      : beat,
   );
   const own = (i: number, right: number | null) =>
     scores[i]?.read(count) ?? (right === null ? {} : { accuracy: right });
@@ -47,11 +50,16 @@ export function evaluateSplit(
   return {
     loss,
     ...own(0, accuracy),
+    ...(rows.tokensPerCharacter !== undefined && scoreText(loss, rows.tokensPerCharacter[split])),
     ...(more.length > 0 && {
       [`${firstName(spec)}.loss`]: targets[0]!.loss,
       ...Object.fromEntries(more.flatMap(({ name }, i) => of(name, i + 1))),
     }),
   };
+}
+
+function scoreText(loss: number, tokensPerCharacter: number): Record<string, number> {
+  return { perplexity: Math.exp(loss), bits_per_character: (loss / Math.LN2) * tokensPerCharacter };
 }
 
 /** Under which the first target's own loss stands; letters, digits and _ alone. */
@@ -60,7 +68,11 @@ function firstName({ target: { columns } }: JobSpec): string {
 }
 
 /** Gathers the errors of numbers, or of yes and no, row by row. `column`: the output's first among all. */
-function scoreValues(output: PreparedOutput, column: number, expected: Float32Array) {
+function scoreValues(
+  output: PreparedOutput & { target: Exclude<PreparedTarget, { type: 'next_token' }> },
+  column: number,
+  expected: Float32Array,
+) {
   const { target, outputWidth: width } = output;
   let right = 0;
   let absolute = 0;

@@ -5,31 +5,19 @@ import { planPrepared, writePrepared } from '../data/prepare-table.ts';
 import { selectRows } from '../data/select-rows.ts';
 import { splitRows } from '../data/split-rows.ts';
 import { getForm, type Table, UnusableColumnError } from '../data/table.ts';
-import type { RowsDescription, Trainer } from '../engine/trainer.ts';
 import { isOfPairs, targetOf } from '../spec/loss.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { Storage } from '../storage/storage.ts';
 import { moreTargetsOf } from './build-network.ts';
+import { loadWindows } from './load-windows.ts';
+import type { LoadedRows } from './loaded-rows.ts';
 import type { TrainerData } from './messages.ts';
-
-/** The dataset's rows, split and prepared, ready to be written into a trainer's memory. */
-export interface LoadedRows {
-  preparation: Preparation;
-  description: RowsDescription;
-  train: Uint32Array;
-  validation: Uint32Array;
-  test: Uint32Array;
-  /** of a category: training rows of each of the preparation's classes */
-  classCounts: number[] | null;
-  /** rows left out because their target is missing */
-  dropped: number;
-  write(trainer: Trainer): void;
-}
 
 /** Reads the columns the job needs, splits the rows, and fits the preparation to the training split unless one was fitted before. */
 export async function loadRows(data: TrainerData, storage: Storage): Promise<LoadedRows> {
   const { spec, dataset } = data;
   const { inputs, target } = spec;
+  if (target.type === 'next_token') return loadWindows(data, storage);
   const more = moreTargetsOf(spec);
   const sampleWeight = spec.training.sample_weight ?? null;
   const table = await loadTable({ ...dataset, storage, inputs, target, more, sampleWeight });

@@ -18,6 +18,12 @@ export interface CheckpointPlace {
   step: number;
 }
 
+/** A checkpoint that holds all a resume needs but the best weights, and those. */
+export interface ResumePlace {
+  latest: CheckpointPlace;
+  best: CheckpointPlace | null;
+}
+
 export interface TrainerData {
   jobId: string;
   spec: JobSpec;
@@ -28,8 +34,10 @@ export interface TrainerData {
   threads: number | undefined;
   maxThreads: number;
   maxMemoryBytes: number;
-  /** the newest checkpoint of this job, and its best, if it has any */
-  resume: { latest: CheckpointPlace; best: CheckpointPlace | null } | null;
+  /** what the job may go on from, newest first; each with the best weights up to there, if there were any */
+  resume: ResumePlace[];
+  /** seconds of training before this attempt, as far as they were reported */
+  trainedSeconds: number;
   /** fine-tuning: the checkpoint whose weights it starts from */
   from: CheckpointPlace | null;
   /** preparation fitted earlier (resume, fine-tuning); null: fit it now */
@@ -43,6 +51,8 @@ export const ControlWord = {
   stop: 0,
   /** messages the main thread has dealt with */
   acknowledged: 1,
+  /** grows with every step, and while anything else goes on: a thread in which it stands still is stuck */
+  beat: 2,
   count: 4,
 } as const;
 
@@ -63,6 +73,14 @@ export interface Report {
   events: EventDraft[];
   /** points and events before them are recorded in the same transaction */
   checkpoints: CheckpointToRecord[];
+  /** over all attempts */
+  trainedSeconds: number;
+}
+
+/** Checkpoints that could not be read, and the one that the job goes on from; null: there is none. */
+export interface Fallback {
+  damaged: { id: string; detail: string }[];
+  from: { id: string; step: number; bestId: string | null } | null;
 }
 
 export type Outcome =
@@ -73,5 +91,6 @@ export type Outcome =
 
 export type TrainerMessage =
   | { type: 'started'; threads: number; parameters: number; memoryBytes: number }
+  | { type: 'fallback'; fallback: Fallback }
   | { type: 'report'; report: Report }
   | { type: 'outcome'; outcome: Outcome };

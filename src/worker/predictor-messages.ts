@@ -8,4 +8,5 @@ export interface PredictorTask {
 export type PredictorReply =
   | { id: number; predictions: Prediction[] }
   | { id: number; mistakes: RowMistake[] }
+  | { id: number; damaged: string }
   | { id: number; error: string };

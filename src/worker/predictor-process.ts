@@ -1,5 +1,6 @@
-import { loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
+import { DamagedCheckpointError, loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
 import { describeOutputs } from '../data/describe-outputs.ts';
+import { describeNextTokens, prepareTexts } from '../data/next-tokens.ts';
 import { prepareRows } from '../data/prepare-rows.ts';
 import { chooseKernels } from '../engine/kernels/load.ts';
 import { NetworkPredictor } from '../engine/predictor.ts';
@@ -24,6 +25,8 @@ interface WarmNetwork {
 const MAX_WARM = 8;
 /** Rows a network is planned for; more are answered in parts. */
 const MAX_ROWS = 256;
+/** Of texts, so many tokens. */
+const MAX_TOKENS = 4096;
 
 const storage = openStorage(JSON.parse(process.argv[2]!) as StorageDescription);
 const { compiled } = chooseKernels();
@@ -43,7 +46,7 @@ async function findNetwork(request: PredictRequest): Promise<WarmNetwork> {
     preparation.inputWidth,
     weights,
     compiled,
-    MAX_ROWS,
+    preparation.inputs[0]?.type === 'text' ? Math.max(1, Math.floor(MAX_TOKENS / preparation.inputWidth)) : MAX_ROWS,
   );
   const loaded = { network, preparation, spec };
   warm.set(request.checkpointId, loaded);
@@ -57,6 +60,11 @@ async function findNetwork(request: PredictRequest): Promise<WarmNetwork> {
 
 async function predict(request: PredictRequest): Promise<Prediction[]> {
   const { network, preparation } = await findNetwork(request);
+  const [input] = preparation.inputs;
+  if (input?.type === 'text') {
+    const texts = prepareTexts(request.rows, input);
+    return describeNextTokens(network.predict(texts.x), texts, input, preparation.outputWidth);
+  }
   return describeOutputs(network.predict(prepareRows(request.rows, preparation)), preparation);
 }
 
@@ -65,6 +73,7 @@ async function answer({ id, request }: PredictorTask): Promise<PredictorReply> {
     return { id, predictions: await predict(request) };
   } catch (error) {
     if (error instanceof RowsError) return { id, mistakes: error.mistakes };
+    if (error instanceof DamagedCheckpointError) return { id, damaged: error.message };
     return { id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }
 }

@@ -11,6 +11,7 @@ const MAX_POINTS = 2000;
 /** Gathers what happens while steps run, and tells the main thread a few times a second. */
 export class Reporter {
   phase: JobPhase = 'loading';
+  trainedSeconds = 0;
   readonly #port: MessagePort;
   readonly #control: Int32Array;
   #points: MetricPoint[] = [];
@@ -52,6 +53,7 @@ export class Reporter {
         points: this.#points,
         events: this.#events,
         checkpoints: this.#checkpoints,
+        trainedSeconds: this.trainedSeconds,
       },
     });
     this.#points = [];
@@ -62,11 +64,17 @@ export class Reporter {
       const acknowledged = Atomics.load(this.#control, ControlWord.acknowledged);
       if (this.#sent - acknowledged <= MAX_UNACKNOWLEDGED || this.stopRequest !== StopRequest.none) return;
       Atomics.wait(this.#control, ControlWord.acknowledged, acknowledged, 100);
+      this.beat();
     }
   }
 
   post(message: Exclude<TrainerMessage, { type: 'report' }>): void {
     this.#post(message);
+  }
+
+  /** Says that something goes on. */
+  beat(): void {
+    Atomics.add(this.#control, ControlWord.beat, 1);
   }
 
   get stopRequest(): number {

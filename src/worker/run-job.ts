@@ -6,17 +6,20 @@ import { getCheckpoint, getCheckpointById } from '../db/checkpoints.ts';
 import type { Database } from '../db/client.ts';
 import { getDataset } from '../db/datasets.ts';
 import type { CompiledKernels } from '../engine/kernels/load.ts';
+import { STOP_AT_SHARE_OF_LEASE } from '../jobs/decisions.ts';
+import { discardCheckpoints } from '../jobs/discard-checkpoints.ts';
 import { type Claim, StaleClaimError } from '../jobs/fence.ts';
 import { finishJob } from '../jobs/finish-job.ts';
 import { recordCheckpoints } from '../jobs/record-checkpoint.ts';
 import { recordMetrics } from '../jobs/record-metrics.ts';
 import { releaseJob } from '../jobs/release-job.ts';
-import { renewLease } from '../jobs/renew-lease.ts';
+import { type HeartbeatState, renewLease } from '../jobs/renew-lease.ts';
 import type { JobPhase, Progress, Runtime } from '../spec/job.ts';
 import type { Storage } from '../storage/storage.ts';
+import { listResumePlaces, placeOf, removeFiles, removeStrays } from './checkpoint-files.ts';
 import {
-  type CheckpointPlace,
   ControlWord,
+  type Fallback,
   type Outcome,
   type Report,
   StopRequest,
@@ -34,6 +37,10 @@ export interface WorkerContext {
   maxThreads: number;
   maxMemoryBytes: number;
   leaseSeconds: number;
+  /** a thread in which nothing goes on for so long is stuck, and begun again; ten minutes unless told */
+  stallMs?: number;
+  /** entry of the thread that trains; a test gives another */
+  trainer?: URL;
   logger: Logger;
 }
 
@@ -42,6 +49,12 @@ const MAX_RESTARTS_WITHOUT_PROGRESS = 3;
 /** How often the lease is renewed, progress written and the wish to cancel looked for; more often where the lease is very short. */
 const RENEW_EVERY_MS = 500;
 const RETRY_AFTER_MS = 250;
+const STALL_MS = 600_000;
+/**
+ * How long the thread may take to stop at a step and write its checkpoint, before it is ended as it is and the job goes on from the checkpoint
+ * before: with a worker that stops it must be soon. A thread that is still loading has nothing to write.
+ */
+const STOP_GRACE_MS = { cancel: 5_000, pause: 60_000, drain: 10_000 };
 
 /**
  * Runs one claimed job to its end: starts the thread that trains, records what it reports, and holds the lease. Nothing here computes: a late
@@ -56,6 +69,7 @@ export async function runJob(context: WorkerContext, claim: Claim, drain: AbortS
     let restarts = 0;
     let lastStep = -1;
     for (;;) {
+      await removeStrays(context.db, context.storage, claim.job.id, logger);
       const attempt = new Attempt(context, claim, logger, drain);
       const end = await attempt.run();
       if (end.outcome !== null) {
@@ -123,6 +137,7 @@ class Attempt {
   readonly #control = new Int32Array(new SharedArrayBuffer(ControlWord.count * 4));
   readonly #delay = monitorEventLoopDelay({ resolution: 5 });
   #checkpointStep = 0;
+  #trainedSeconds = 0;
   #phase: JobPhase = 'loading';
   #progress: Progress | null = null;
   #runtime: Runtime | null = null;
@@ -136,20 +151,33 @@ class Attempt {
 
   async run(): Promise<AttemptEnd> {
     const data = await this.#prepare();
-    const thread = new Worker(new URL('./trainer-thread.ts', import.meta.url), {
+    const thread = new Worker(this.#context.trainer ?? new URL('./trainer-thread.ts', import.meta.url), {
       workerData: data,
       name: 'trainer',
     });
-    const stop = (request: number) => {
-      Atomics.compareExchange(this.#control, ControlWord.stop, StopRequest.none, request);
+    let outcome: Outcome | null = null;
+    let failure: Error | null = null;
+    let stuck: Error | null = null;
+    let grace: NodeJS.Timeout | undefined;
+    const stop = (why: 'cancel' | 'pause' | 'drain') => {
+      const request = why === 'cancel' ? StopRequest.cancel : StopRequest.drain;
+      // who asks first is heard; a worker that stops cannot wait as long as one that is to pause
+      if (Atomics.compareExchange(this.#control, ControlWord.stop, StopRequest.none, request) !== 0 && why !== 'drain')
+        return;
+      const end = () => {
+        if (failure !== null || outcome !== null) return;
+        this.#logger.warn({ why, phase: this.#phase }, 'the training thread is ended before it has stopped by itself');
+        outcome = { status: why === 'cancel' ? 'cancelled' : 'released' };
+        void thread.terminate();
+      };
+      clearTimeout(grace);
+      grace = setTimeout(end, this.#phase === 'loading' ? 0 : STOP_GRACE_MS[why]);
     };
-    const onDrain = () => stop(StopRequest.drain);
+    const onDrain = () => stop('drain');
     this.#drain.addEventListener('abort', onDrain);
     if (this.#drain.aborted) onDrain();
     this.#delay.enable();
 
-    let outcome: Outcome | null = null;
-    let failure: Error | null = null;
     let work = Promise.resolve();
     const fail = (error: Error) => {
       failure ??= error;
@@ -161,30 +189,50 @@ class Attempt {
     const enqueue = (task: () => Promise<void>) => {
       work = work.then(() => this.#retry(task, () => failure === null)).catch(fail);
     };
-    let renewalWaits = false;
     const renew = async () => {
-      renewalWaits = false;
       const beganMs = performance.now();
       const { asked } = await renewLease(this.#context.db, this.#claim, this.#context.leaseSeconds, this.#state());
       renewedMs = beganMs;
-      if (asked !== null) stop(asked === 'cancel' ? StopRequest.cancel : StopRequest.drain);
+      if (asked !== null) stop(asked);
+    };
+    let renewing: Promise<void> | null = null;
+    const stallMs = this.#context.stallMs ?? STALL_MS;
+    let beat = 0;
+    let beatMs = performance.now();
+    const watchBeat = () => {
+      const now = Atomics.load(this.#control, ControlWord.beat);
+      if (now !== beat) {
+        beat = now;
+        beatMs = performance.now();
+      } else if (performance.now() - beatMs > stallMs && stuck === null && !hasEnded) {
+        stuck = new Error(`nothing went on in the training thread for ${Math.round(stallMs / 1000)} s`);
+        void thread.terminate();
+      }
     };
     const renewal = setInterval(
       () => {
+        watchBeat();
         // by now another worker may have the job: this one must have stopped before
-        if (performance.now() - renewedMs > leaseMs * 0.8) fail(new Error('the lease could not be renewed'));
-        if (renewalWaits) return;
-        renewalWaits = true;
-        enqueue(renew);
+        if (performance.now() - renewedMs > leaseMs * STOP_AT_SHARE_OF_LEASE)
+          fail(new Error('the lease could not be renewed'));
+        // beside the records, not behind them: a lease must not wait until all that was reported is written
+        if (renewing !== null) return;
+        renewing = this.#retry(renew, () => failure === null)
+          .catch(fail)
+          .finally(() => {
+            renewing = null;
+          });
       },
       Math.min(RENEW_EVERY_MS, leaseMs / 8),
     );
 
     thread.on('message', (message: TrainerMessage) => {
       if (message.type === 'report') enqueue(() => this.#record(message.report));
+      else if (message.type === 'fallback') enqueue(() => this.#fallBack(message.fallback));
       else if (message.type === 'started') this.#noteStart(message);
-      else outcome = message.outcome;
+      else outcome ??= message.outcome;
     });
+    let hasEnded = false;
     const threadError = await new Promise<Error | null>((resolve) => {
       let error: Error | null = null;
       thread.on('error', (e) => {
@@ -192,16 +240,20 @@ class Attempt {
       });
       thread.on('exit', () => resolve(error));
     });
-    clearInterval(renewal);
+    hasEnded = true;
+    clearTimeout(grace);
     this.#drain.removeEventListener('abort', onDrain);
     if (failure === null) enqueue(renew);
+    // the lease is held until everything is written
     await work;
+    clearInterval(renewal);
+    await renewing;
     this.#delay.disable();
     if (failure !== null) throw failure;
     if (outcome !== null) return { outcome };
     return {
       outcome: null,
-      error: threadError ?? new Error('the training thread ended without a result'),
+      error: stuck ?? threadError ?? new Error('the training thread ended without a result'),
       checkpointStep: this.#checkpointStep,
     };
   }
@@ -224,8 +276,9 @@ class Attempt {
     const { job } = this.#claim;
     const dataset = await getDataset(db, job.tenant, job.datasetId, { includeDeleted: true });
     if (dataset === null) throw new MissingInputError('dataset_not_found', `The dataset ${job.datasetId} is gone.`);
+    const resume = await listResumePlaces(db, job.id);
     const latest = await getCheckpoint(db, job.id, 'latest');
-    const best = await getCheckpoint(db, job.id, 'best');
+    this.#trainedSeconds = Math.max(this.#trainedSeconds, job.trainedSeconds);
     const from = job.spec.model.from === null ? null : await getCheckpointById(db, job.tenant, job.spec.model.from);
     if (job.spec.model.from !== null && from === null) {
       throw new MissingInputError('checkpoint_not_found', `The checkpoint ${job.spec.model.from} is gone.`);
@@ -240,7 +293,8 @@ class Attempt {
       threads,
       maxThreads,
       maxMemoryBytes,
-      resume: latest === null ? null : { latest: placeOf(latest), best: best === null ? null : placeOf(best) },
+      resume,
+      trainedSeconds: this.#trainedSeconds,
       from: from === null ? null : placeOf(from),
       preparation: latest?.preparation ?? from?.preparation ?? null,
       control: this.#control.buffer as SharedArrayBuffer,
@@ -258,19 +312,23 @@ class Attempt {
     };
   }
 
+  async #fallBack(fallback: Fallback): Promise<void> {
+    const { db, storage } = this.#context;
+    this.#logger.error({ fallback }, 'checkpoints are damaged');
+    await removeFiles(storage, await discardCheckpoints(db, this.#claim, fallback), this.#logger);
+    this.#checkpointStep = fallback.from?.step ?? 0;
+  }
+
   async #record(report: Report): Promise<void> {
     const { db, storage } = this.#context;
     this.#phase = report.phase;
+    this.#trainedSeconds = Math.max(this.#trainedSeconds, report.trainedSeconds);
     this.#progress = { ...report.progress, updated_at: new Date().toISOString() };
     const { checkpoints, points, events } = report;
     if (checkpoints.length > 0) {
       const freed = await recordCheckpoints(db, this.#claim, checkpoints, points, events);
       this.#checkpointStep = checkpoints.at(-1)!.step;
-      for (const key of freed) {
-        await storage
-          .remove(key)
-          .catch((err: unknown) => this.#logger.warn({ err, key }, 'a freed checkpoint could not be removed'));
-      }
+      await removeFiles(storage, freed, this.#logger);
     } else if (points.length > 0 || events.length > 0) {
       await recordMetrics(db, this.#claim, points, events);
     }
@@ -278,7 +336,7 @@ class Attempt {
     Atomics.notify(this.#control, ControlWord.acknowledged);
   }
 
-  #state(): { phase: JobPhase; progress?: Progress; runtime?: Runtime } {
+  #state(): HeartbeatState {
     if (this.#runtime !== null) {
       // the histogram counts nanoseconds, and its own sampling interval with them
       const delayMs = Math.max(0, this.#delay.max / 1e6 - 5);
@@ -286,12 +344,9 @@ class Attempt {
     }
     return {
       phase: this.#phase,
+      trainedSeconds: this.#trainedSeconds,
       ...(this.#progress === null ? {} : { progress: this.#progress }),
       ...(this.#runtime === null ? {} : { runtime: this.#runtime }),
     };
   }
-}
-
-function placeOf(row: { id: string; storageKey: string; sha256: string; step: number }): CheckpointPlace {
-  return { id: row.id, storageKey: row.storageKey, sha256: row.sha256, step: row.step };
 }

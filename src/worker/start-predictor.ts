@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import {
+  CheckpointUnusableError,
   type Prediction,
   type Predictor,
   PredictorBusyError,
@@ -36,6 +37,7 @@ export function startPredictor(storage: StorageDescription, logger: Logger): Pre
       pending.delete(reply.id);
       if ('predictions' in reply) waiting.resolve(reply.predictions);
       else if ('mistakes' in reply) waiting.reject(new RowsError(reply.mistakes));
+      else if ('damaged' in reply) waiting.reject(new CheckpointUnusableError(reply.damaged));
       else waiting.reject(new Error(reply.error));
     });
     started.on('error', (err) => logger.error({ err }, 'the prediction process failed'));

@@ -1,13 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { judgePlateau, type PlateauDescription } from '../engine/plateau.ts';
-import { seedOf, shuffle } from '../engine/random.ts';
+import { drawPhase, seedOf, shuffle } from '../engine/random.ts';
 import type { Finding } from '../engine/replay.ts';
 import { type ScheduleDescription, scheduleFactor } from '../engine/schedules.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import type { JobSpec, Progress, StopReason } from '../spec/job.ts';
+import { StorageFullError } from '../storage/storage.ts';
 import { buildPlateau, buildSchedule } from './build-network.ts';
 import type { CheckpointWriter } from './checkpoint-writer.ts';
 import { evaluateSplit } from './evaluate-split.ts';
-import type { LoadedRows } from './load-rows.ts';
+import type { LoadedRows } from './loaded-rows.ts';
 import { StopRequest } from './messages.ts';
 import type { Reporter } from './reporter.ts';
 import { isBetter, type ResumeState } from './resume-state.ts';
@@ -19,6 +21,12 @@ const MAX_STEP_POINTS = 2000;
 const STANDSTILL = 1e-6;
 
 export type LoopEnd = StopReason | 'drained';
+
+/** After a checkpoint for which there was no room, the next is tried so much later, and twice that after each further one. */
+const FULL_REST_MS = { first: 5_000, most: 300_000 };
+/** How long the last checkpoint, without which a job has no result, waits for room; and how often it looks. */
+const WAIT_FOR_ROOM_MS = 600_000;
+const LOOK_FOR_ROOM_MS = 1_000;
 
 /**
  * Trains from `state` until the epochs are over or something stops it. Everything that decides what happens next is in `state`, the
@@ -46,6 +54,8 @@ export class TrainLoop {
   #begunMs = 0;
   #lastCheckpointMs = 0;
   #lastCheckpointStep = -1;
+  /** while the storage is full */
+  #restMs = 0;
 
   constructor(
     spec: JobSpec,
@@ -54,6 +64,7 @@ export class TrainLoop {
     writer: CheckpointWriter,
     reporter: Reporter,
     state: ResumeState,
+    secondsBefore: number,
   ) {
     this.#spec = spec;
     this.#rows = rows;
@@ -66,23 +77,28 @@ export class TrainLoop {
     const { batch_size: batchSize, accumulate_steps: accumulateSteps } = spec.training;
     this.#batchSize = Math.min(batchSize * accumulateSteps, rows.train.length);
     this.#batches = Math.ceil(rows.train.length / this.#batchSize);
-    this.#totalSteps = this.#batches * spec.training.epochs;
+    const { epochs, max_steps: maxSteps = null } = spec.training;
+    this.#totalSteps = Math.min(
+      epochs === null ? Number.POSITIVE_INFINITY : this.#batches * epochs,
+      maxSteps ?? Number.POSITIVE_INFINITY,
+    );
     this.#stride = Math.max(1, Math.ceil(this.#totalSteps / MAX_STEP_POINTS));
-    this.#secondsBefore = state.trainedSeconds;
+    // what was trained after the checkpoint and lost counts as well
+    this.#secondsBefore = Math.max(state.trainedSeconds, secondsBefore);
     this.#stepsBefore = state.step;
   }
 
   async run(): Promise<LoopEnd> {
     const state = this.#state;
-    const { training } = this.#spec;
     this.#begunMs = performance.now();
     this.#lastCheckpointMs = this.#begunMs;
     this.#reporter.phase = 'training';
     this.#reporter.send(this.progress());
-    while (state.epoch < training.epochs) {
+    // the last epoch may be cut short; it is one all the same
+    while (state.step < this.#totalSteps || state.batch > 0) {
       if (this.#shouldStopEarly()) return 'early_stopped';
       this.#orderRows(state.epoch);
-      while (state.batch < this.#batches) {
+      while (state.batch < this.#batches && state.step < this.#totalSteps) {
         const interruption = this.#interruption();
         if (interruption !== null) return interruption;
         if (!this.#step()) return 'diverged';
@@ -98,18 +114,49 @@ export class TrainLoop {
     return this.#divergence;
   }
 
-  /** Writes and reports a checkpoint of the present state. */
-  async checkpoint(): Promise<void> {
+  /**
+   * Writes and reports a checkpoint of the present state. Where there is no room the job keeps the previous one, says so, and trains on; a later
+   * checkpoint is tried after a rest that doubles. False: none was written.
+   */
+  async checkpoint(): Promise<boolean> {
     const state = this.#state;
-    if (state.step === this.#lastCheckpointStep) return;
+    if (state.step === this.#lastCheckpointStep) return true;
     state.trainedSeconds = this.#trainedSeconds();
     this.#trainer.settle();
     const { searchScalars } = this.#trainer;
     if (Object.keys(searchScalars).length > 0) state.search = { ...searchScalars };
-    for (const checkpoint of await this.#writer.write(state)) this.#reporter.addCheckpoint(checkpoint);
+    this.#lastCheckpointMs = performance.now();
+    try {
+      for (const checkpoint of await this.#writer.write(state)) this.#reporter.addCheckpoint(checkpoint);
+    } catch (error) {
+      if (!(error instanceof StorageFullError)) throw error;
+      this.#restMs = Math.min(this.#restMs === 0 ? FULL_REST_MS.first : this.#restMs * 2, FULL_REST_MS.most);
+      this.#reporter.addEvent({
+        type: 'job.message',
+        onceKey: `storage_full:${state.step}`,
+        data: {
+          code: 'storage_full',
+          message: `There was no room for the checkpoint of step ${state.step}; the one before is kept.`,
+        },
+      });
+      this.#reporter.send(this.progress());
+      return false;
+    }
+    this.#restMs = 0;
     this.#lastCheckpointStep = state.step;
     this.#lastCheckpointMs = performance.now();
     this.#reporter.send(this.progress());
+    return true;
+  }
+
+  /** The last checkpoint: waits for room, unless the job is to stop. False: none was written. */
+  async lastCheckpoint(): Promise<boolean> {
+    const deadlineMs = performance.now() + WAIT_FOR_ROOM_MS;
+    while (!(await this.checkpoint())) {
+      if (this.#reporter.stopRequest !== StopRequest.none || performance.now() > deadlineMs) return false;
+      await sleep(LOOK_FOR_ROOM_MS);
+    }
+    return true;
   }
 
   progress(): Omit<Progress, 'updated_at'> {
@@ -122,7 +169,7 @@ export class TrainLoop {
       step,
       total_steps: this.#totalSteps,
       epoch,
-      epochs: this.#spec.training.epochs,
+      epochs: Math.ceil(this.#totalSteps / this.#batches),
       eta_s: stepsPerSecond === null ? null : Math.round(((this.#totalSteps - step) / stepsPerSecond) * 10) / 10,
       samples_per_s:
         stepsPerSecond === null ? null : Math.round((stepsPerSecond * this.#rows.train.length) / this.#batches),
@@ -135,7 +182,10 @@ export class TrainLoop {
     this.#trainer.settle();
     const order = this.#trainer.trainOrder;
     order.set(this.#rows.train);
-    shuffle(order, seedOf(this.#spec.training.seed), epoch);
+    const seed = seedOf(this.#spec.training.seed);
+    const phase = drawPhase(this.#rows.phases ?? 1, seed, epoch);
+    if (phase > 0) for (let i = 0; i < order.length; i++) order[i]! += phase;
+    shuffle(order, seed, epoch);
   }
 
   /** One update. False when the loss was not finite; nothing has changed then. */
@@ -156,6 +206,8 @@ export class TrainLoop {
     if (state.step % this.#stride === 0 || state.step === 1) {
       this.#reporter.addPoint({ name: 'loss', split: 'train', step: state.step, epoch: state.epoch, value: loss });
     }
+    this.#reporter.beat();
+    this.#reporter.trainedSeconds = this.#trainedSeconds();
     const nowMs = performance.now();
     if (this.#reporter.isDue(nowMs)) this.#reporter.send(this.progress());
     return true;
@@ -174,7 +226,7 @@ export class TrainLoop {
     if ((this.#spec.training.regularization ?? []).length > 0) figures['train.penalty'] = this.#trainer.penalty();
     this.#lookForDead(figures['train.epoch_loss']!);
     if (this.#rows.validation.length > 0) {
-      const scores = evaluateSplit(this.#trainer, this.#rows, this.#spec, 'validation');
+      const scores = evaluateSplit(this.#trainer, this.#rows, this.#spec, 'validation', () => this.#reporter.beat());
       for (const [name, value] of Object.entries(scores)) figures[`validation.${name}`] = value;
     }
     state.epoch += 1;
@@ -258,7 +310,8 @@ export class TrainLoop {
   #isCheckpointDue(epochEnded: boolean): boolean {
     const { every, min_interval_s: interval } = this.#spec.checkpoints;
     const reached = every === 'epoch' ? epochEnded : this.#state.step % every === 0;
-    return reached && performance.now() - this.#lastCheckpointMs >= interval * 1000;
+    const sinceMs = performance.now() - this.#lastCheckpointMs;
+    return reached && sinceMs >= Math.max(interval * 1000, this.#restMs);
   }
 
   #trainedSeconds(): number {

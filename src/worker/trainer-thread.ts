@@ -1,18 +1,20 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
+import { DamagedCheckpointError, loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
+import { DamagedDatasetError } from '../data/open-verified.ts';
 import { UnusableColumnError } from '../data/table.ts';
 import { PlanTooLargeError } from '../engine/plan/layout.ts';
 import { Trainer } from '../engine/trainer.ts';
 import { matchesPattern } from '../spec/check-model.ts';
 import { openStorage } from '../storage/describe.ts';
-import type { Storage } from '../storage/storage.ts';
+import { BlobNotFoundError, type Storage } from '../storage/storage.ts';
 import { buildLoss } from './build-loss.ts';
 import { buildHeads, buildLayers, buildOptimizer, buildParameterGroups, buildPenalties } from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
 import { describeDivergence } from './describe-divergence.ts';
 import { evaluateSplit } from './evaluate-split.ts';
-import { type LoadedRows, loadRows } from './load-rows.ts';
-import type { CheckpointPlace, Outcome, TrainerData } from './messages.ts';
+import { loadRows } from './load-rows.ts';
+import type { LoadedRows } from './loaded-rows.ts';
+import { type CheckpointPlace, type Fallback, type Outcome, StopRequest, type TrainerData } from './messages.ts';
 import { Reporter } from './reporter.ts';
 import { firstState, type ResumeState } from './resume-state.ts';
 import { type LoopEnd, TrainLoop } from './train-loop.ts';
@@ -66,7 +68,14 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
     rows.write(trainer);
     trainer.initialize();
     const writer = new CheckpointWriter(storage, data.jobId, spec, rows.preparation, trainer);
-    const state = await restore(data, storage, trainer, writer);
+    const state = await restore(data, storage, trainer, writer, reporter);
+    if (state === null) {
+      return fail(
+        'checkpoint_damaged',
+        'None of the checkpoints can be read as it was written.',
+        'Try the job again: it begins anew.',
+      );
+    }
     if (rows.dropped > 0 && state.step === 0) {
       reporter.addEvent({
         type: 'job.message',
@@ -74,39 +83,71 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
         data: { message: `${rows.dropped} rows without a target were left out.` },
       });
     }
-    const loop = new TrainLoop(spec, rows, trainer, writer, reporter, state);
+    const loop = new TrainLoop(spec, rows, trainer, writer, reporter, state, data.trainedSeconds);
     const end = await loop.run();
     reporter.phase = 'saving';
     // an update that overflowed must not be what a resume or a prediction finds
-    const isKept = end !== 'diverged' || trainer.hasFiniteWeights();
-    if (isKept) await loop.checkpoint();
+    const isSpoilt = end === 'diverged' && !trainer.hasFiniteWeights();
+    const isSaved = isSpoilt || (await loop.lastCheckpoint());
+    if (!isSaved && end !== 'cancelled' && end !== 'drained' && reporter.stopRequest === StopRequest.none) {
+      return fail('storage_full', 'There was no room for the last checkpoint.', 'Make room, and try the job again.');
+    }
+    if (!isSaved && end !== 'cancelled') return { status: 'released' };
     return conclude(end, data, rows, trainer, writer, reporter, state, loop);
   } finally {
     await trainer.close();
   }
 }
 
-/** Weights, optimizer state and counters of the newest checkpoint; or the weights a fine-tuning starts from; or the beginning. */
+/**
+ * Weights, optimizer state and counters of the newest checkpoint that can be read; or the weights a fine-tuning starts from; or the beginning.
+ * Damaged checkpoints are told of, and the one before is taken: from there the same steps lead to the same bits. null: all are damaged.
+ */
 async function restore(
   data: TrainerData,
   storage: Storage,
   trainer: Trainer,
   writer: CheckpointWriter,
-): Promise<ResumeState> {
+  reporter: Reporter,
+): Promise<ResumeState | null> {
+  const damaged: Fallback['damaged'] = [];
   const read = (place: CheckpointPlace) => loadCheckpoint(storage, place.storageKey, { sha256: place.sha256 });
+  /** null: it is damaged, and was so when it was read again */
+  const readOrNote = async (place: CheckpointPlace) => {
+    try {
+      return await read(place).catch((error) => {
+        if (error instanceof DamagedCheckpointError) return read(place);
+        throw error;
+      });
+    } catch (error) {
+      if (!(error instanceof DamagedCheckpointError)) throw error;
+      if (!damaged.some(({ id }) => id === place.id)) damaged.push({ id: place.id, detail: error.message });
+      return null;
+    }
+  };
   const weightNames = trainer.parameters.map((p) => p.name);
   const slotNames = trainer.slots.map((s) => s.node.attributes.name as string);
-  if (data.resume === null) {
+  if (data.resume.length === 0) {
     if (data.from !== null) setTensors(trainer, (await read(data.from)).weights, weightNames);
     return firstState();
   }
-  const latest = await read(data.resume.latest);
-  setTensors(trainer, latest.weights, weightNames);
-  setTensors(trainer, latest.optimizerState, slotNames);
-  if (data.resume.best !== null) writer.restoreBest((await read(data.resume.best)).weights);
-  const state = latest.resume as unknown as ResumeState;
-  Object.assign(trainer.searchScalars, state.search);
-  return state;
+  for (const place of data.resume) {
+    const latest = await readOrNote(place.latest);
+    const best = latest === null || place.best === null ? null : await readOrNote(place.best);
+    if (latest === null || (place.best !== null && best === null)) continue;
+    setTensors(trainer, latest.weights, weightNames);
+    setTensors(trainer, latest.optimizerState, slotNames);
+    if (best !== null) writer.restoreBest(best.weights);
+    if (damaged.length > 0) {
+      const { id, step } = place.latest;
+      reporter.post({ type: 'fallback', fallback: { damaged, from: { id, step, bestId: place.best?.id ?? null } } });
+    }
+    const state = latest.resume as unknown as ResumeState;
+    Object.assign(trainer.searchScalars, state.search);
+    return state;
+  }
+  reporter.post({ type: 'fallback', fallback: { damaged, from: null } });
+  return null;
 }
 
 function setTensors(trainer: Trainer, tensors: ReadonlyMap<string, Float32Array>, names: readonly string[]): void {
@@ -146,7 +187,9 @@ function conclude(
     metrics[`best.${data.spec.checkpoints.best}`] = state.best.value;
   }
   if (rows.test.length > 0) {
-    for (const [name, value] of Object.entries(evaluateSplit(trainer, rows, data.spec, 'test'))) {
+    for (const [name, value] of Object.entries(
+      evaluateSplit(trainer, rows, data.spec, 'test', () => reporter.beat()),
+    )) {
       metrics[`test.${name}`] = value;
       reporter.addPoint({ name, split: 'test', step: state.step, epoch: state.epoch, value });
     }
@@ -155,13 +198,21 @@ function conclude(
   return { status: 'succeeded', stopReason: end, metrics };
 }
 
+/** The client can do something about it. */
 function refuse(code: string, message: string, hint: string): Outcome {
   return { status: 'failed', stopReason: 'error', error: { code, category: 'user', message, hint } };
+}
+
+/** It is the service's own fault. */
+function fail(code: string, message: string, hint: string): Outcome {
+  return { status: 'failed', stopReason: 'error', error: { code, category: 'server', message, hint } };
 }
 
 const data = workerData as TrainerData;
 const port = parentPort as MessagePort;
 const reporter = new Reporter(port, new Int32Array(data.control));
+// while files are read and written; steps say for themselves that they go on
+setInterval(() => reporter.beat(), 1000).unref();
 try {
   reporter.post({ type: 'outcome', outcome: await train(data, reporter) });
 } catch (error) {
@@ -184,6 +235,12 @@ function explain(error: unknown): Outcome {
       sentence(error.message),
       'Name other inputs or another target, or upload the dataset with this column mended.',
     );
+  }
+  if (error instanceof DamagedDatasetError || error instanceof BlobNotFoundError) {
+    return fail('dataset_damaged', sentence(error.message), 'Upload the dataset again, and clone the job with it.');
+  }
+  if (error instanceof DamagedCheckpointError) {
+    return fail('checkpoint_damaged', sentence(error.message), 'Begin from another checkpoint.');
   }
   throw error;
 }

@@ -70,11 +70,14 @@ describe('OpenAPI', () => {
         .map(([method, path]) => `${method} ${path}`)
         .sort(),
     ).toEqual([
+      'delete /v1/api-keys/{id}',
       'delete /v1/datasets/{id}',
       'delete /v1/webhooks/{id}',
       'get /healthz',
       'get /metrics',
       'get /readyz',
+      'get /v1/api-keys',
+      'get /v1/api-keys/{id}',
       'get /v1/datasets',
       'get /v1/datasets/{id}',
       'get /v1/datasets/{id}/preview',
@@ -92,6 +95,7 @@ describe('OpenAPI', () => {
       'get /v1/webhooks/{id}/deliveries',
       'get /v1/webhooks/{id}/deliveries/{delivery}',
       'patch /v1/webhooks/{id}',
+      'post /v1/api-keys',
       'post /v1/datasets',
       'post /v1/jobs',
       'post /v1/jobs/{id}/cancel',

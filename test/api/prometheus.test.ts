@@ -12,7 +12,7 @@ import { waitFor } from '../support/wait-for.ts';
 let service: Service;
 beforeAll(async () => {
   service = await startService({
-    parts: { config: { maxUploadBytes: 1, tenantRunningJobs: undefined, metricsToken: 'secret' } },
+    parts: { config: { auth: 'open', maxUploadBytes: 1, tenantRunningJobs: undefined, metricsToken: 'secret' } },
   });
 });
 afterAll(() => service.close());

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { DamagedDatasetError, loadTable } from '../../src/data/load-table.ts';
+import { loadTable } from '../../src/data/load-table.ts';
+import { DamagedDatasetError } from '../../src/data/open-verified.ts';
 import { selectRows } from '../../src/data/select-rows.ts';
 import { UnusableColumnError } from '../../src/data/table.ts';
 import { makeIdx } from './sources.ts';

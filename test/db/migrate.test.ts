@@ -26,13 +26,16 @@ test('four processes that start at once make one schema, and a later start chang
   await Promise.all(Array.from({ length: 4 }, () => migrateDatabase(database.url)));
   const tables = await query("select tablename from pg_tables where schemaname = 'public' order by 1");
   expect(tables.map((t) => t.tablename)).toEqual([
+    'api_keys',
     'checkpoints',
     'datasets',
+    'idempotency_keys',
     'job_events',
     'job_metrics',
     'jobs',
     'outbox',
     'secrets',
+    'tenant_limits',
     'tenant_turns',
     'webhook_deliveries',
     'webhooks',

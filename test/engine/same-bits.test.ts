@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { chooseKernels, compileKernels } from '../../src/engine/kernels/load.ts';
 import type { LayerDescription } from '../../src/engine/layers/layer.ts';
+import type { TransformerDescription } from '../../src/engine/layers/transformer.ts';
 import type { OptimizerDescription } from '../../src/engine/optimizers/optimizer.ts';
 import { seedOf, shuffle } from '../../src/engine/random.ts';
+import type { HeadDescription } from '../../src/engine/targets.ts';
 import { createTrainer, dense } from '../support/networks.ts';
 
 /** The promise: the weights are the same to the last bit for any number of threads, and in every run. */
@@ -29,8 +31,9 @@ const OPTIMIZERS: OptimizerDescription[] = [
   { type: 'rmsprop', alpha: 0.9, epsilon: 1e-8, momentum: 0.8, centered: true, weightDecay: 1e-4 },
 ];
 const WIDTH = 53;
-const ROWS = 331;
+const ROWS = 115;
 const BATCH = 48;
+const EPOCHS = 2;
 
 /** A convolution with everything that is summed over rows, positions and images. */
 const window = { kernel: [3, 2], stride: [1, 1], dilation: [1, 1], padding: 'same' } as const;
@@ -82,14 +85,101 @@ const MOVING: LayerDescription[] = [
   dense('out', 7, 'linear', he),
 ];
 
+/** Statistics of the batch, and dropout behind them. */
+const NORMALIZED: LayerDescription[] = [
+  { type: 'reshape', name: 'image', shape: [6, 8, 1] },
+  { type: 'conv2d', name: 'c1', filters: 7, ...window, ...weights },
+  { type: 'batch_norm', name: 'b1', momentum: 0.1, epsilon: 1e-5 },
+  { type: 'activation', name: 'act', activation: { type: 'relu' } },
+  { type: 'max_pool2d', name: 'p', size: [2, 2], stride: [2, 2] },
+  { type: 'group_norm', name: 'groups', groups: 1, epsilon: 1e-5 },
+  { type: 'dropout', name: 'drop', rate: 0.3 },
+  { type: 'flatten', name: 'flat' },
+  dense('d', 19, 'tanh', he),
+  { type: 'batch_norm', name: 'b2', momentum: 0.1, epsilon: 1e-5 },
+  dense('out', 7, 'linear', he),
+];
+/** Sequences of which some end early: index 0 is padding. */
+const tokens: LayerDescription = {
+  type: 'embedding',
+  name: 'tokens',
+  vocabulary: 9,
+  units: 6,
+  init: he,
+  padding: true,
+};
+const recurrent = (type: 'rnn' | 'lstm' | 'gru', more: object = {}): LayerDescription => ({
+  ...{ type, name: type, units: 9, depth: 1, bidirectional: false, returns: 'last', dropout: 0, recurrentInit: he },
+  ...{ init: he, bias: true, biasInit: { type: 'zeros' } },
+  ...more,
+});
+const block: Omit<TransformerDescription, 'type' | 'name'> = {
+  ...{ heads: 2, keyHeads: 1, rotary: false, init: he, bias: true, units: 11, epsilon: 1e-5, dropout: 0.2 },
+  ...{ activation: { type: 'silu' }, gated: true, norm: 'layer_norm', normPosition: 'pre' },
+};
+const SEQUENTIAL: [string, LayerDescription[]][] = [
+  ['an LSTM, two deep, with dropout between', [tokens, recurrent('lstm', { depth: 2, dropout: 0.3 })]],
+  [
+    'a GRU both ways, and a simple one behind it',
+    [tokens, recurrent('gru', { bidirectional: true, returns: 'sequence' }), recurrent('rnn')],
+  ],
+  [
+    'a transformer: encoder, decoder that attends to it, stochastic depth',
+    [
+      tokens,
+      { type: 'position_embedding', name: 'positions', kind: 'learned', init: he },
+      { type: 'transformer_encoder', name: 'encoder', ...block },
+      {
+        type: 'transformer_decoder',
+        name: 'decoder',
+        ...block,
+        rotary: false,
+        norm: 'rms_norm',
+        normPosition: 'post',
+        inputs: ['positions', 'encoder'],
+      },
+      { type: 'stochastic_depth', name: 'depth', rate: 0.3 },
+      { type: 'add', name: 'sum', inputs: ['positions', 'depth'] },
+      { type: 'global_average_pool1d', name: 'mean' },
+    ],
+  ],
+];
+
+/** Parts of the input by themselves, and three targets. */
+const BRANCHED: LayerDescription[] = [
+  { type: 'columns', name: 'left', first: 0, count: 20 },
+  { ...dense('l', 13, 'relu', he), inputs: ['left'] },
+  { type: 'batch_norm', name: 'norm', momentum: 0.1, epsilon: 1e-5 },
+  { type: 'columns', name: 'right', first: 20, count: 28, inputs: ['input'] },
+  { type: 'reshape', name: 'image', shape: [4, 7, 1] },
+  { type: 'conv2d', name: 'c', filters: 3, ...window, ...weights },
+  { type: 'spatial_dropout', name: 'drop', rate: 0.3 },
+  { type: 'global_max_pool2d', name: 'most' },
+  { type: 'concatenate', name: 'both', inputs: ['norm', 'most'] },
+  { type: 'dropout', name: 'drop2', rate: 0.2 },
+  { ...dense('one', 7, 'linear', he), inputs: ['drop2'] },
+  { ...dense('two', 2, 'linear', he), inputs: ['drop2'] },
+  { ...dense('three', 3, 'linear', he), inputs: ['norm'] },
+  { type: 'concatenate', name: 'all', inputs: ['one', 'two', 'three'] },
+];
+const HEADS: HeadDescription[] = [
+  { target: { kind: 'values', width: 2 }, width: 2, loss: { type: 'mse' }, weight: 0.4 },
+  { target: { kind: 'labels' }, width: 3, loss: { type: 'cross_entropy' }, weight: 1 },
+];
+
+/** Indices 1 … 8, and 0 behind the end of a sequence. */
+const STEPS = 7;
+const indices = (i: number) => (i % STEPS > 2 + (Math.floor(i / STEPS) % 5) ? 0 : 1 + ((i * 5) % 8));
+
 async function trainAndHash(
   threads: number,
   optimizer: OptimizerDescription,
   clipNorm: number,
   layers = LAYERS,
   width = WIDTH,
+  { featureOf = (i: number) => Math.sin(i * 0.37) + Math.cos(i * 0.011), heads = [] as HeadDescription[] } = {},
 ): Promise<string> {
-  const x = Float32Array.from({ length: ROWS * width }, (_, i) => Math.sin(i * 0.37) + Math.cos(i * 0.011));
+  const x = Float32Array.from({ length: ROWS * width }, (_, i) => featureOf(i));
   const labels = Int32Array.from({ length: ROWS }, (_, i) => (i * 5) % 7);
   const { compiled } = chooseKernels();
   const trainer = createTrainer(compiled, threads, {
@@ -101,12 +191,20 @@ async function trainAndHash(
     batchRows: BATCH,
     x,
     labels,
+    heads,
     clipNorm,
     clipValue: 0.5,
   });
+  heads.forEach(({ target }, h) => {
+    if (target.kind === 'labels') trainer.headLabels(h).set(labels.map((label) => label % 3));
+    else
+      trainer.headValues(h).forEach((_, i, values) => {
+        values[i] = Math.sin(i);
+      });
+  });
   trainer.initialize();
   let step = 0;
-  for (let epoch = 0; epoch < 4; epoch++) {
+  for (let epoch = 0; epoch < EPOCHS; epoch++) {
     trainer.settle();
     shuffle(trainer.trainOrder, seedOf(3), epoch);
     for (let first = 0; first < ROWS; first += BATCH) {
@@ -134,10 +232,24 @@ describe('the same bits', () => {
   it.each([
     ['a convolutional network', CONVOLUTIONAL],
     ['convolutions in groups, transposed and over sequences', SEPARATED],
+    ['a convolutional network with batch norm and dropout', NORMALIZED],
   ])('for 1 to 8 threads of %s', async (_, layers) => {
     const first = await trainAndHash(1, OPTIMIZERS[0]!, 0.7, layers, 48);
     for (const threads of [2, 3, 5, 8])
       expect(await trainAndHash(threads, OPTIMIZERS[0]!, 0.7, layers, 48)).toBe(first);
+  });
+
+  it.each(SEQUENTIAL)('for 1 to 8 threads of %s', async (_, layers) => {
+    const all = [...layers, dense('out', 7, 'linear', he)];
+    const hash = (threads: number) => trainAndHash(threads, OPTIMIZERS[0]!, 0.7, all, STEPS, { featureOf: indices });
+    const first = await hash(1);
+    for (const threads of [2, 3, 5, 8]) expect(await hash(threads)).toBe(first);
+  });
+
+  it('for 1 to 8 threads of a graph with several inputs and targets', async () => {
+    const hash = (threads: number) => trainAndHash(threads, OPTIMIZERS[0]!, 0.7, BRANCHED, 48, { heads: HEADS });
+    const first = await hash(1);
+    for (const threads of [2, 3, 5, 8]) expect(await hash(threads)).toBe(first);
   });
 
   it('for 1 to 5 threads where values are moved and channels dropped', async () => {

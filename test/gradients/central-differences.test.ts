@@ -1,21 +1,17 @@
-import { describe, expect, it } from 'vitest';
-import { differentiate } from '../../src/engine/graph/differentiate.ts';
-import { elementsOf, Graph, type Node } from '../../src/engine/graph/graph.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Graph, type Node } from '../../src/engine/graph/graph.ts';
 import { chooseKernels } from '../../src/engine/kernels/load.ts';
 import { activate } from '../../src/engine/ops/activations.ts';
 import { type ConvolutionWindow, conv2d, conv2dTranspose } from '../../src/engine/ops/convolution.ts';
 import { dropout } from '../../src/engine/ops/dropout.ts';
 import { add, addBias, affine, columnSum, multiply, reshape, subtract } from '../../src/engine/ops/elementwise.ts';
-import { gather, parameter, rowOrder, table } from '../../src/engine/ops/leaves.ts';
-import { meanRows, rowLoss, takesLabels } from '../../src/engine/ops/losses.ts';
 import { matmul } from '../../src/engine/ops/matmul.ts';
 import { averagePool2d, maxPool2d, type PoolingWindow } from '../../src/engine/ops/pooling.ts';
 import { OP_NAMES, opOf } from '../../src/engine/ops/registry.ts';
-import { compile } from '../../src/engine/plan/compile.ts';
-import { Team } from '../../src/engine/team/team.ts';
 import type { Case } from './case.ts';
 import { concatenationCases } from './concatenation.ts';
-import { lossCases, secondCases, targetsOf } from './losses.ts';
+import { Differences, EPSILON, TENSORS } from './differences.ts';
+import { lossCases, secondCases } from './losses.ts';
 import { movementCases } from './movement.ts';
 import { normalizationCases } from './normalization.ts';
 import { sequenceCases } from './sequences.ts';
@@ -24,9 +20,6 @@ import { sequenceCases } from './sequences.ts';
  * Every operation's gradient against (L(x+ε) − L(x−ε)) / 2ε, element by element. The operation stands inside a small network, whose loss
  * makes the gradient that reaches it different for every element.
  */
-const ROWS = 5;
-const EPSILON = 1e-2;
-
 const seed = { low: 7, high: 9 };
 const unary = (name: string, op: string, apply: (graph: Graph, x: Node) => Node): Case => ({
   name,
@@ -235,86 +228,33 @@ const CASES: Case[] = [
   ...lossCases,
 ];
 
-/** Deterministic values away from zero, where relu and |x| have a kink. */
-const spread = (count: number, phase: number) =>
-  Array.from({ length: count }, (_, i) => {
-    const u = Math.sin(12.9898 * (i + 1) + phase) * 43758.5453;
-    const unit = u - Math.floor(u);
-    return (unit < 0.5 ? -1 : 1) * (0.15 + Math.abs(unit - 0.5) * 1.7);
-  });
-
-/** Steps of 3ε in a scattered order. */
-const ladder = (count: number) =>
-  Array.from({ length: count }, (_, i) => (((i * 89) % count) - count / 2) * 3 * EPSILON);
-
 describe('gradients against central differences', () => {
   const { compiled } = chooseKernels();
+  let differences: Differences;
+  beforeAll(() => {
+    differences = new Differences(compiled, CASES, 2);
+  });
+  afterAll(() => differences.close());
 
-  it.each(CASES)('$name', async ({ dims, weightDims, loss = { type: 'mse' }, classWeights, build, apart }) => {
-    const graph = new Graph();
-    const order = rowOrder(graph, 'order', ROWS);
-    const features = table(graph, { name: 'features', rows: ROWS, dims, element: 'f32' });
-    const x = gather(graph, features, order);
-    const w = parameter(graph, 'w', weightDims);
-    const y = build(graph, x, w);
-    const labels = takesLabels(loss);
-    const target = table(graph, {
-      name: 'target',
-      rows: ROWS,
-      dims: labels ? y.shape.dims.slice(0, -1) : y.shape.dims,
-      element: labels ? 'i32' : 'f32',
-    });
-    const weights =
-      classWeights && table(graph, { name: 'weights', rows: classWeights.length, dims: [], element: 'f32' });
-    const mean = meanRows(graph, rowLoss(graph, y, gather(graph, target, order), loss, weights));
-    const [dx, dw] = differentiate(graph, mean, [x, w]);
-    const plan = compile(
-      graph,
-      {
-        both: { outputs: { loss: mean, dx: dx!, dw: dw! }, maxRows: ROWS },
-        forward: { outputs: { loss: mean }, maxRows: ROWS },
-      },
-      { threads: 2 },
-    );
-    const team = new Team(plan, compiled);
-    team.indices('order').set(Array.from({ length: ROWS }, (_, i) => i));
-    const count = ROWS * elementsOf(x);
-    team.floats('features').set(apart ? ladder(count) : spread(count, 0.1));
-    team.floats('w').set(spread(elementsOf(w), 0.7));
-    if (classWeights !== undefined) team.floats('weights').set(classWeights);
-    if (labels) {
-      const chosen = team.integers('target');
-      for (let i = 0; i < chosen.length; i++) chosen[i] = [0, 3, 5, 1, 3, 2, 2][i % 7]!;
-    } else team.floats('target').set(targetsOf(loss, spread(ROWS * elementsOf(y), 2.4), elementsOf(y)));
-
-    const run = (program: string) => {
-      team.run(program, { rows: ROWS, first: 0, step: 11 });
-      team.meet();
-      return team.output(program, 'loss', 1)[0]!;
-    };
-    run('both');
-    const analytic = {
-      features: team.output('both', 'dx', ROWS * elementsOf(x)).slice(),
-      w: team.output('both', 'dw', elementsOf(w)).slice(),
-    };
-    for (const name of ['features', 'w'] as const) {
-      const values = team.floats(name);
-      for (let i = 0; i < values.length; i++) {
-        const held = values[i]!;
-        values[i] = held + EPSILON;
-        const above = run('forward');
-        values[i] = held - EPSILON;
-        const below = run('forward');
-        values[i] = held;
+  it.each(CASES.map(({ name }, i) => ({ name, i })))('$name', ({ i }) => {
+    const gradients = differences.gradients(i);
+    for (const name of TENSORS) {
+      const values = differences.values(i, name);
+      const analytic = gradients[name]!;
+      for (let e = 0; e < values.length; e++) {
+        const held = values[e]!;
+        values[e] = held + EPSILON;
+        const above = differences.loss(i);
+        values[e] = held - EPSILON;
+        const below = differences.loss(i);
+        values[e] = held;
         const numeric = (above - below) / (2 * EPSILON);
-        expect(
-          Math.abs(analytic[name][i]! - numeric),
-          `${name}[${i}]: ${analytic[name][i]} against ${numeric}`,
-        ).toBeLessThan(2e-3 * Math.max(1, Math.abs(numeric)));
+        expect(Math.abs(analytic[e]! - numeric), `${name}[${e}]: ${analytic[e]} against ${numeric}`).toBeLessThan(
+          2e-3 * Math.max(1, Math.abs(numeric)),
+        );
       }
-      expect(analytic[name].some((g) => g !== 0)).toBe(true);
+      expect(analytic.some((g) => g !== 0)).toBe(true);
     }
-    await team.close();
   });
 
   it('covers every operation that has a gradient', () => {

@@ -164,7 +164,13 @@ describe('layers over images', () => {
       const side = fc.integer({ min: 1, max: most });
       return fc.oneof(side, fc.tuple(side, side));
     };
-    const dropout = fc.record({ type: fc.constantFrom('dropout', 'spatial_dropout') });
+    const anywhere = fc.oneof(
+      fc.record({ type: fc.constantFrom('dropout', 'spatial_dropout', 'stochastic_depth') }),
+      fc.record({ type: fc.constant('activation'), activation: fc.constantFrom('relu', 'softmax') }),
+      fc.record({ type: fc.constantFrom('layer_norm', 'rms_norm', 'batch_norm') }),
+      fc.record({ type: fc.constant('group_norm'), groups: small }),
+      fc.record({ type: fc.constant('glu') }),
+    );
     const window = { filters: small, kernel_size: sides(4), stride: sides(4), dilation: sides(2) };
     const overImage = fc.oneof(
       fc.record({
@@ -175,11 +181,22 @@ describe('layers over images', () => {
       }),
       fc.record({ type: fc.constant('conv2d_transpose'), ...window, padding: fc.constantFrom('valid', 'same') }),
       fc.record({ type: fc.constantFrom('max_pool2d', 'average_pool2d'), size: sides(4), stride: sides(4) }),
-      fc.record({ type: fc.constant('upsample2d'), factor: fc.integer({ min: 1, max: 3 }) }),
+      fc.record({
+        type: fc.constant('upsample2d'),
+        factor: fc.integer({ min: 1, max: 3 }),
+        method: fc.constantFrom('nearest', 'bilinear'),
+      }),
       fc.record({ type: fc.constant('zero_padding2d'), top: edge, bottom: edge, left: edge, right: edge }),
       fc.record({ type: fc.constant('permute'), order: fc.shuffledSubarray([0, 1, 2], { minLength: 3 }) }),
-      dropout,
+      anywhere,
     );
+    const heads = {
+      heads: fc.constantFrom(1, 1, 2),
+      key_heads: fc.constant(1),
+      rotary: fc.boolean(),
+      bias: fc.boolean(),
+    };
+    const forward = { units: small, gated: fc.boolean() };
     const overSequence = fc.oneof(
       fc.record({
         type: fc.constant('conv1d'),
@@ -188,7 +205,23 @@ describe('layers over images', () => {
         groups: fc.constantFrom(1, 1, 2, 3),
       }),
       fc.record({ type: fc.constantFrom('max_pool1d', 'average_pool1d'), size: small, stride: small }),
-      dropout,
+      fc.record({ type: fc.constant('zero_padding1d'), before: edge, after: edge }),
+      fc.record({ type: fc.constant('upsample1d'), factor: fc.integer({ min: 1, max: 3 }) }),
+      fc.record({
+        type: fc.constantFrom('rnn', 'lstm', 'gru'),
+        ...{ units: small, depth: fc.integer({ min: 1, max: 2 }), bidirectional: fc.boolean(), bias: fc.boolean() },
+        returns: fc.constant('sequence'),
+      }),
+      fc.record({ type: fc.constant('attention'), ...heads, causal: fc.boolean() }),
+      fc.record({ type: fc.constant('feed_forward'), ...forward }),
+      fc.record({
+        type: fc.constantFrom('transformer_encoder', 'transformer_decoder'),
+        ...{ ...heads, ...forward, norm: fc.constantFrom('layer_norm', 'rms_norm') },
+        norm_position: fc.constantFrom('pre', 'post'),
+      }),
+      fc.record({ type: fc.constant('position_embedding'), kind: fc.constantFrom('learned', 'sinusoidal') }),
+      fc.record({ type: fc.constant('dense'), units: small }),
+      anywhere,
     );
     const between = { minLength: 1, maxLength: 4 };
     const kind = fc.oneof(
@@ -235,7 +268,9 @@ describe('layers over images', () => {
           ['output.weight', [...shapes.at(-1)!.output!, 2]],
           ['output.bias', [2]],
         ];
-        expect(builder.parameters.map((p) => [p.name, p.shape])).toEqual([...said, ...output]);
+        const byName = (a: unknown[], b: unknown[]) => (`${a[0]}` < `${b[0]}` ? -1 : 1);
+        const made = builder.parameters.map((p) => [p.name, p.shape]);
+        expect(made.sort(byName)).toEqual([...said, ...output].sort(byName));
       }),
       { numRuns: 600, seed: 7 },
     );

@@ -12,7 +12,13 @@ const MISTAKES: MistakeCase[] = [
   ['a name with / and ~', { target, 'a/b~c': 1 }, '/a~1b~0c', 'invalid_field', /no field "a\/b~c"/],
   ['no target', {}, '/target', 'invalid_field', /missing/],
   ['a dataset that is no id', { dataset: '../etc', target }, '/dataset', 'invalid_spec', /not the right form/],
-  ['text for a number', { target, training: { epochs: '5' } }, '/training/epochs', 'invalid_field', /number, not "5"/],
+  [
+    'text for a number',
+    { target, training: { epochs: '5' } },
+    '/training/epochs',
+    'invalid_field',
+    /number or null, not "5"/,
+  ],
   [
     '"0.1" for a number',
     { target, training: { optimizer: { type: 'sgd', learning_rate: '0.1' } } },
@@ -20,7 +26,13 @@ const MISTAKES: MistakeCase[] = [
     'invalid_field',
     /must be a number, not "0.1"/,
   ],
-  ['a half epoch', { target, training: { epochs: 1.5 } }, '/training/epochs', 'invalid_field', /whole number, not 1.5/],
+  [
+    'a half epoch',
+    { target, training: { epochs: 1.5 } },
+    '/training/epochs',
+    'invalid_field',
+    /whole number or null, not 1.5/,
+  ],
   ['2⁵³ epochs', { target, training: { epochs: 2 ** 53 } }, '/training/epochs', 'invalid_spec', /<= 1000000/],
   ['no epoch', { target, training: { epochs: 0 } }, '/training/epochs', 'invalid_spec', />= 1, not 0/],
   ...[0, -1, -0, 1001].map(

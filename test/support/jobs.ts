@@ -52,6 +52,7 @@ export function describeJob(dataset: string, change: Partial<JobSpec> = {}): Job
     },
     training: {
       epochs: 5,
+      max_steps: null,
       batch_size: 32,
       accumulate_steps: 1,
       loss: { type: 'mse' },

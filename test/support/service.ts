@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { buildApp } from '../../src/api/app.ts';
 import type { ApiDeps } from '../../src/api/deps.ts';
 import { openDatabase } from '../../src/db/client.ts';
+import { openTenantDatabases } from '../../src/db/tenants.ts';
 import { watchJobs } from '../../src/db/watch.ts';
 import { createApiMetrics } from '../../src/observability/api-metrics.ts';
 import { OutboundGuard } from '../../src/outbound/guard.ts';
@@ -24,6 +25,8 @@ export interface Service {
 /** The API alone, listening, on a database and a storage of its own. Predictions come from `predict`. */
 export async function startService(
   options: {
+    /** keys: ask for them */
+    auth?: 'open' | 'keys';
     maxUploadBytes?: number;
     predict?: ApiDeps['predictor']['predict'];
     /** instead of a new one; the caller drops it */
@@ -35,8 +38,10 @@ export async function startService(
   const database = options.databaseUrl === undefined ? await createTestDatabase() : openForeign(options.databaseUrl);
   const folder = await mkdtemp(join(tmpdir(), 'trainyard-api-'));
   const watcher = watchJobs(database.url);
+  const tenants = openTenantDatabases(database.url);
   const deps: ApiDeps = {
     db: database.db,
+    tenants,
     storage: openDiskStorage(folder),
     watcher,
     predictor: { predict: options.predict ?? (async ({ rows }) => rows.map(() => ({ y: 1 }))), close: async () => {} },
@@ -45,6 +50,7 @@ export async function startService(
     logger: pino({ level: 'silent' }),
     metrics: createApiMetrics(),
     config: {
+      auth: options.auth ?? 'open',
       maxUploadBytes: options.maxUploadBytes ?? 2 ** 30,
       metricsToken: undefined,
       tenantRunningJobs: undefined,
@@ -66,6 +72,7 @@ export async function startService(
     async close() {
       await app.close();
       await watcher.close();
+      await tenants.close();
       await database.drop();
       await rm(folder, { recursive: true });
     },

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
@@ -6,8 +7,9 @@ import { Type } from 'typebox';
 import { type CheckpointRow, getCheckpoint, listCheckpoints } from '../../db/checkpoints.ts';
 import { ApiError } from '../../spec/errors.ts';
 import { Checkpoint } from '../../spec/job.ts';
+import type { Storage } from '../../storage/storage.ts';
 
-import type { Api, ApiDeps } from '../deps.ts';
+import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { presentCheckpoint } from '../present.ts';
 import { checkId, IdParams, listOf } from '../request-parts.ts';
 import { findJob } from './jobs.ts';
@@ -20,7 +22,13 @@ const Params = Type.Object({
 const FILE = { type: 'string', format: 'binary' };
 
 /** A checkpoint of a job by reference; throws checkpoint_not_ready while the job has none, checkpoint_not_found. */
-export async function findCheckpoint({ db }: ApiDeps, jobId: string, reference: string): Promise<CheckpointRow> {
+export async function findCheckpoint(
+  deps: ApiDeps,
+  request: FastifyRequest,
+  jobId: string,
+  reference: string,
+): Promise<CheckpointRow> {
+  const { db } = ofTenant(deps, request);
   const named = reference === 'latest' || reference === 'best';
   const row = await getCheckpoint(db, jobId, named ? reference : checkId('checkpoint', reference));
   if (row !== null) return row;
@@ -32,6 +40,7 @@ export function addCheckpointRoutes(app: Api, deps: ApiDeps): void {
   app.get(
     '/v1/jobs/:id/checkpoints',
     {
+      config: { access: 'jobs:read' },
       schema: {
         tags: ['checkpoints'],
         summary: 'Checkpoints of a job, newest first',
@@ -40,25 +49,29 @@ export function addCheckpointRoutes(app: Api, deps: ApiDeps): void {
       },
     },
     async (request) => {
-      const rows = await listCheckpoints(deps.db, (await findJob(deps, request)).id);
+      const rows = await listCheckpoints(ofTenant(deps, request).db, (await findJob(deps, request)).id);
       return { data: rows.map(presentCheckpoint), has_more: false, next_cursor: null };
     },
   );
 
   const find = async (request: FastifyRequest) => {
     const job = await findJob(deps, request);
-    return findCheckpoint(deps, job.id, (request.params as { reference: string }).reference);
+    return findCheckpoint(deps, request, job.id, (request.params as { reference: string }).reference);
   };
 
   app.get(
     '/v1/jobs/:id/checkpoints/:reference',
-    { schema: { tags: ['checkpoints'], summary: 'A checkpoint', params: Params, response: { 200: Checkpoint } } },
+    {
+      config: { access: 'jobs:read' },
+      schema: { tags: ['checkpoints'], summary: 'A checkpoint', params: Params, response: { 200: Checkpoint } },
+    },
     async (request) => presentCheckpoint(await find(request)),
   );
 
   app.get(
     '/v1/jobs/:id/checkpoints/:reference/download',
     {
+      config: { access: 'jobs:read' },
       schema: {
         tags: ['checkpoints'],
         summary: 'Download a checkpoint',
@@ -84,6 +97,7 @@ export function addCheckpointRoutes(app: Api, deps: ApiDeps): void {
       if (isKnown) return reply.code(304).header('etag', etag).send();
       const range = readRange(headers, etag, sizeBytes);
       // opened before anything is said of it: it may have gone
+      if (request.method !== 'HEAD') await verify(deps.storage, row);
       const stream =
         request.method === 'HEAD'
           ? // an empty stream, since fastify gives an absent body a Content-Length of its own
@@ -103,6 +117,23 @@ export function addCheckpointRoutes(app: Api, deps: ApiDeps): void {
         .send(stream);
     },
   );
+}
+
+/** Up to here a file is read once more in front of a download, so that damage is told and not handed out; of larger ones the size must do. */
+const VERIFIED_BYTES = 256 * 2 ** 20;
+
+/** Throws checkpoint_damaged; BlobNotFoundError. */
+async function verify(storage: Storage, { id, storageKey, sizeBytes, sha256 }: CheckpointRow): Promise<void> {
+  const hash = createHash('sha256');
+  const isWhole = async () => {
+    if ((await storage.size(storageKey)) !== sizeBytes) return false;
+    if (sizeBytes > VERIFIED_BYTES) return true;
+    for await (const chunk of await storage.read(storageKey)) hash.update(chunk);
+    return hash.digest('hex') === sha256;
+  };
+  // a file that is gone is another matter
+  if ((await storage.size(storageKey)) === null || (await isWhole())) return;
+  throw new ApiError('checkpoint_damaged', `The file of ${id} is not what was written: its sha256 or size differs.`);
 }
 
 /** The range that is asked for and can be given by itself; null: the whole file. Throws range_not_satisfiable. */

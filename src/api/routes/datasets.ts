@@ -8,7 +8,7 @@ import { Dataset, Profile } from '../../spec/dataset.ts';
 import { ApiError } from '../../spec/errors.ts';
 
 import type { Cursors } from '../cursor.ts';
-import { type Api, type ApiDeps, TENANT } from '../deps.ts';
+import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { presentDataset } from '../present.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
 import { LONGEST_NAME, receiveUpload, UPLOAD_FORMATS, UPLOAD_TYPES } from '../uploads.ts';
@@ -55,15 +55,16 @@ export async function addDatasetRoutes(routes: Api, deps: ApiDeps, cursors: Curs
 }
 
 function addUploadRoute(app: Api, deps: ApiDeps): void {
-  const { db, storage } = deps;
+  const { storage } = deps;
   app.post(
     '/v1/datasets',
     {
+      config: { access: 'datasets:write' },
       schema: {
         tags: ['datasets'],
         summary: 'Upload a dataset',
         description:
-          'The body is streamed to storage, hashed while it passes, and read from end to end: CSV (`text/csv`, with a header), JSON lines (`application/x-ndjson`), a corpus of text (`text/plain`), or a pair of IDX files as multipart fields `images` and `labels`. Nothing is kept when it cannot be read.',
+          'The body is streamed to storage, hashed while it passes, and read from end to end: CSV (`text/csv`, with a header), JSON lines (`application/x-ndjson`), a corpus of text (`text/plain`), or a pair of IDX files as multipart fields `images` and `labels`. Nothing is kept when it cannot be read, or when a `Content-Digest` or `Repr-Digest` (sha-256, RFC 9530) differs.',
         consumes: UPLOAD_TYPES,
         querystring: UploadQuery,
         body: UploadBody,
@@ -72,12 +73,13 @@ function addUploadRoute(app: Api, deps: ApiDeps): void {
     },
     async (request, reply) => {
       const { query } = request as FastifyRequest<{ Querystring: { name?: string } }>;
+      const { tenant, db } = ofTenant(deps, request);
       const id = typeid('ds').toString();
       const { format, name, ingested } = await receiveUpload(request, reply, id, deps);
       const { files, sizeBytes, sha256, profile, preview } = ingested;
       const row = await insertDataset(db, {
         id,
-        tenant: TENANT,
+        tenant,
         name: query.name ?? name ?? id,
         format,
         files,
@@ -95,10 +97,11 @@ function addUploadRoute(app: Api, deps: ApiDeps): void {
   );
 }
 
-function addReadRoutes(app: Api, { db, storage }: ApiDeps, cursors: Cursors): void {
+function addReadRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
   app.get(
     '/v1/datasets',
     {
+      config: { access: 'datasets:read' },
       schema: {
         tags: ['datasets'],
         summary: 'List datasets, newest first',
@@ -108,8 +111,9 @@ function addReadRoutes(app: Api, { db, storage }: ApiDeps, cursors: Cursors): vo
     },
     async (request) => {
       const { limit, cursor } = request.query as { limit: number; cursor?: string };
-      const scope = `${TENANT} datasets`;
-      const rows = await listDatasets(db, TENANT, {
+      const { tenant, db } = ofTenant(deps, request);
+      const scope = `${tenant} datasets`;
+      const rows = await listDatasets(db, tenant, {
         limit: limit + 1,
         ...(cursor !== undefined && { after: cursors.decode(cursor, scope) }),
       });
@@ -119,20 +123,25 @@ function addReadRoutes(app: Api, { db, storage }: ApiDeps, cursors: Cursors): vo
 
   const find = async (request: FastifyRequest) => {
     const id = checkId('dataset', (request.params as { id: string }).id);
-    const row = await getDataset(db, TENANT, id);
+    const { tenant, db } = ofTenant(deps, request);
+    const row = await getDataset(db, tenant, id);
     if (row === null) throw new ApiError('dataset_not_found', `There is no dataset ${id}.`);
     return row;
   };
 
   app.get(
     '/v1/datasets/:id',
-    { schema: { tags: ['datasets'], summary: 'A dataset', params: IdParams, response: { 200: Dataset } } },
+    {
+      config: { access: 'datasets:read' },
+      schema: { tags: ['datasets'], summary: 'A dataset', params: IdParams, response: { 200: Dataset } },
+    },
     async (request) => presentDataset(await find(request)),
   );
 
   app.get(
     '/v1/datasets/:id/profile',
     {
+      config: { access: 'datasets:read' },
       schema: {
         tags: ['datasets'],
         summary: 'What is known of its columns',
@@ -149,6 +158,7 @@ function addReadRoutes(app: Api, { db, storage }: ApiDeps, cursors: Cursors): vo
   app.get(
     '/v1/datasets/:id/preview',
     {
+      config: { access: 'datasets:read' },
       schema: {
         tags: ['datasets'],
         summary: 'Its first rows',
@@ -162,6 +172,7 @@ function addReadRoutes(app: Api, { db, storage }: ApiDeps, cursors: Cursors): vo
   app.delete(
     '/v1/datasets/:id',
     {
+      config: { access: 'datasets:write' },
       schema: {
         tags: ['datasets'],
         summary: 'Delete a dataset',
@@ -172,9 +183,10 @@ function addReadRoutes(app: Api, { db, storage }: ApiDeps, cursors: Cursors): vo
     },
     async (request, reply) => {
       const id = checkId('dataset', (request.params as { id: string }).id);
-      const row = await deleteDataset(db, TENANT, id);
+      const { tenant, db } = ofTenant(deps, request);
+      const row = await deleteDataset(db, tenant, id);
       if (row === null) throw new ApiError('dataset_not_found', `There is no dataset ${id}.`);
-      await removeDatasetFiles(id, row.format, storage);
+      await removeDatasetFiles(id, row.format, deps.storage);
       return reply.code(204).send();
     },
   );

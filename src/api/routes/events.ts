@@ -4,9 +4,9 @@ import { getJob } from '../../db/jobs.ts';
 import { ApiError } from '../../spec/errors.ts';
 import { FINAL_STATUSES, JobEvent } from '../../spec/job.ts';
 
-import { type Api, type ApiDeps, TENANT } from '../deps.ts';
+import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { Doorbell } from '../doorbell.ts';
-import { LOOK_EVERY_MS, streamEvents } from '../event-stream.ts';
+import { type EventSource, LOOK_EVERY_MS, streamEvents } from '../event-stream.ts';
 import { presentEvent } from '../present.ts';
 import { IdParams } from '../request-parts.ts';
 import { findJob } from './jobs.ts';
@@ -39,6 +39,7 @@ export function addEventRoutes(app: Api, deps: ApiDeps): void {
   app.get(
     '/v1/jobs/:id/events',
     {
+      config: { access: 'jobs:read' },
       sse: 'dual',
       // a stream has no length that could be told
       exposeHeadRoute: false,
@@ -68,21 +69,23 @@ export function addEventRoutes(app: Api, deps: ApiDeps): void {
       },
     },
     async (request, reply) => {
+      const { tenant, db } = ofTenant(deps, request);
       const job = await findJob(deps, request);
+      const source = { tenant, db, watcher: deps.watcher, jobId: job.id };
       const query = request.query as EventQuery;
       const gone = new AbortController();
       reply.raw.once('close', () => gone.abort());
       const over = AbortSignal.any([gone.signal, closing.signal]);
-      if (reply.sse === undefined) return await readPage(deps, job.id, query, over);
+      if (reply.sse === undefined) return await readPage(source, query, over);
 
       const given = request.headers['last-event-id'];
       const last = given === undefined ? query.after : readEventId(given);
       // EventSource comes again whenever a stream ends, until it hears 204
-      if (FINAL_STATUSES.includes(job.status) && (await listEvents(deps.db, job.id, last, 1)).length === 0)
+      if (FINAL_STATUSES.includes(job.status) && (await listEvents(db, job.id, last, 1)).length === 0)
         return reply.code(204).send();
       reply.hijack();
       deps.metrics.openStreams.inc();
-      await streamEvents(deps, job.id, last, reply, over).finally(() => deps.metrics.openStreams.dec());
+      await streamEvents(source, last, reply, over).finally(() => deps.metrics.openStreams.dec());
     },
   );
 }
@@ -96,8 +99,7 @@ function readEventId(given: string | string[]): number {
 
 /** Events after `after`; where there is none yet, the first that comes within `wait_s`. A job that has ended has none to wait for. */
 async function readPage(
-  { db, watcher }: ApiDeps,
-  jobId: string,
+  { db, tenant, watcher, jobId }: EventSource,
   { after, limit, wait_s: waitSeconds }: EventQuery,
   over: AbortSignal,
 ) {
@@ -105,7 +107,7 @@ async function readPage(
   const bell = new Doorbell(watcher, jobId);
   try {
     for (;;) {
-      const row = await getJob(db, TENANT, jobId);
+      const row = await getJob(db, tenant, jobId);
       const events = await listEvents(db, jobId, after, limit + 1);
       const leftMs = deadline - performance.now();
       const isLast = row === null || FINAL_STATUSES.includes(row.status);

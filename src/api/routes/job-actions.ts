@@ -10,7 +10,7 @@ import { ApiError } from '../../spec/errors.ts';
 import { isObject } from '../../spec/expand-request.ts';
 import { Job, type JobStatus } from '../../spec/job.ts';
 
-import { type Api, type ApiDeps, TENANT } from '../deps.ts';
+import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { checkId, IdParams } from '../request-parts.ts';
 import { findJob, presentWaiting, readSpec, refuseGone } from './jobs.ts';
 
@@ -58,15 +58,19 @@ const REQUESTS: Record<string, Request> = {
 const PATCH = { type: 'object', description: 'changes to the spec, as a JSON merge patch (RFC 7396); may be left out' };
 
 export function addJobActions(app: Api, deps: ApiDeps): void {
-  const { db, storage } = deps;
+  const { storage } = deps;
 
   for (const [name, { summary, description, done, ask }] of Object.entries(REQUESTS)) {
     app.post(
       `/v1/jobs/:id/${name}`,
-      { schema: { tags: ['jobs'], summary, description, params: IdParams, response: { 200: Job, 202: Job } } },
+      {
+        config: { access: 'jobs:write' },
+        schema: { tags: ['jobs'], summary, description, params: IdParams, response: { 200: Job, 202: Job } },
+      },
       async (request, reply) => {
         const id = idOf(request);
-        const row = orNotFound(await ask(db, TENANT, id), id);
+        const own = ofTenant(deps, request);
+        const row = orNotFound(await ask(own.db, own.tenant, id), id);
         return reply.code(done.includes(row.status) ? 200 : 202).send(await presentWaiting(deps, row));
       },
     );
@@ -84,6 +88,7 @@ export function addJobActions(app: Api, deps: ApiDeps): void {
   app.post(
     '/v1/jobs/:id/retry',
     {
+      config: { access: 'jobs:write' },
       schema: {
         tags: ['jobs'],
         summary: 'Try a failed or cancelled job again',
@@ -95,7 +100,8 @@ export function addJobActions(app: Api, deps: ApiDeps): void {
     },
     async (request, reply) => {
       const id = idOf(request);
-      const row = await retryJob(db, TENANT, id).catch((error: unknown) => {
+      const own = ofTenant(deps, request);
+      const row = await retryJob(own.db, own.tenant, id).catch((error: unknown) => {
         throw error instanceof DatasetNotFoundError ? refuseGone(error.datasetId) : error;
       });
       return sendNew(reply, orNotFound(row, id));
@@ -105,6 +111,7 @@ export function addJobActions(app: Api, deps: ApiDeps): void {
   app.post(
     '/v1/jobs/:id/clone',
     {
+      config: { access: 'jobs:write' },
       schema: {
         tags: ['jobs'],
         summary: 'Post a job like another one',
@@ -116,6 +123,7 @@ export function addJobActions(app: Api, deps: ApiDeps): void {
       },
     },
     async (request, reply) => {
+      const own = ofTenant(deps, request);
       const job = await findJob(deps, request);
       const patch = request.body ?? {};
       if (!isObject(patch)) {
@@ -124,8 +132,8 @@ export function addJobActions(app: Api, deps: ApiDeps): void {
           errors: [{ pointer: '', code: 'invalid_field', detail, expected: 'an object' }],
         });
       }
-      const spec = await readSpec(deps, mergePatch({ ...job.spec, start_at: null }, patch));
-      const row = await createJob(db, { tenant: TENANT, spec, origin: { job_id: job.id, by: 'clone' } }).catch(
+      const spec = await readSpec(own, mergePatch({ ...job.spec, start_at: null }, patch));
+      const row = await createJob(own.db, { tenant: own.tenant, spec, origin: { job_id: job.id, by: 'clone' } }).catch(
         (error: unknown) => {
           throw error instanceof DatasetNotFoundError ? refuseGone(spec.dataset) : error;
         },
@@ -137,6 +145,7 @@ export function addJobActions(app: Api, deps: ApiDeps): void {
   app.delete(
     '/v1/jobs/:id',
     {
+      config: { access: 'jobs:write' },
       schema: {
         tags: ['jobs'],
         summary: 'Delete a job that has ended',
@@ -148,7 +157,8 @@ export function addJobActions(app: Api, deps: ApiDeps): void {
     },
     async (request, reply) => {
       const id = idOf(request);
-      const files = orNotFound(await deleteJob(db, TENANT, id), id);
+      const own = ofTenant(deps, request);
+      const files = orNotFound(await deleteJob(own.db, own.tenant, id), id);
       for (const key of files)
         await storage
           .remove(key)

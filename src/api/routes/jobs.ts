@@ -13,7 +13,7 @@ import { JobRequest } from '../../spec/request-form.ts';
 import { type Resolution, resolveJob } from '../../spec/resolve-job.ts';
 
 import type { Cursors } from '../cursor.ts';
-import { type Api, type ApiDeps, TENANT } from '../deps.ts';
+import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { presentJob } from '../present.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
 
@@ -41,9 +41,10 @@ interface ListFilters {
 }
 
 /** A job of the request's tenant; throws invalid_id, job_not_found. */
-export async function findJob({ db }: ApiDeps, request: FastifyRequest): Promise<JobRow> {
+export async function findJob(deps: ApiDeps, request: FastifyRequest): Promise<JobRow> {
+  const { tenant, db } = ofTenant(deps, request);
   const id = checkId('job', (request.params as { id: string }).id);
-  const row = await getJob(db, TENANT, id);
+  const row = await getJob(db, tenant, id);
   if (row === null) throw new ApiError('job_not_found', `There is no job ${id}.`);
   return row;
 }
@@ -59,12 +60,12 @@ export function refuseGone(datasetId: string): ApiError {
 }
 
 export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
-  const { db } = deps;
   const present = (row: JobRow) => presentWaiting(deps, row);
 
   app.post(
     '/v1/jobs',
     {
+      config: { access: 'jobs:write' },
       schema: {
         tags: ['jobs'],
         summary: 'Post a job',
@@ -75,8 +76,9 @@ export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
       },
     },
     async (request, reply) => {
-      const spec = await readSpec(deps, request.body);
-      const row = await createJob(db, { tenant: TENANT, spec }).catch((error: unknown) => {
+      const own = ofTenant(deps, request);
+      const spec = await readSpec(own, request.body);
+      const row = await createJob(own.db, { tenant: own.tenant, spec }).catch((error: unknown) => {
         // it was there when the spec was looked at
         throw error instanceof DatasetNotFoundError ? refuseGone(spec.dataset) : error;
       });
@@ -90,6 +92,7 @@ export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
   app.get(
     '/v1/jobs',
     {
+      config: { access: 'jobs:read' },
       schema: {
         tags: ['jobs'],
         summary: 'List jobs, newest first',
@@ -117,8 +120,9 @@ export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
         ...(until !== undefined && { createdBefore: new Date(until) }),
         metadata,
       };
-      const scope = `${TENANT} jobs ${JSON.stringify(filters)}`;
-      const rows = await listJobs(db, TENANT, {
+      const { tenant, db } = ofTenant(deps, request);
+      const scope = `${tenant} jobs ${JSON.stringify(filters)}`;
+      const rows = await listJobs(db, tenant, {
         ...filters,
         limit: limit + 1,
         ...(cursor !== undefined && { after: cursors.decode(cursor, scope) }),
@@ -130,16 +134,21 @@ export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
 
   app.get(
     '/v1/jobs/:id',
-    { schema: { tags: ['jobs'], summary: 'A job', params: IdParams, response: { 200: Job } } },
+    {
+      config: { access: 'jobs:read' },
+      schema: { tags: ['jobs'], summary: 'A job', params: IdParams, response: { 200: Job } },
+    },
     async (request) => present(await findJob(deps, request)),
   );
 }
 
+export type Own = ReturnType<typeof ofTenant>;
+
 /** The resolved spec of a request; throws all that is wrong with its form, and with what of it can be read. */
-export async function readSpec(deps: ApiDeps, body: unknown): Promise<JobSpec> {
+export async function readSpec(own: Own, body: unknown): Promise<JobSpec> {
   const validation = validateJobRequest(body);
   const request = validation.ok ? validation.request : validation.rest;
-  const resolution = request === null ? null : await resolve(deps, request);
+  const resolution = request === null ? null : await resolve(own, request);
   if (validation.ok && resolution?.ok === true) return resolution.spec;
   const form = validation.ok ? [] : validation.mistakes;
   const sense = resolution === null || resolution.ok ? [] : resolution.mistakes;
@@ -147,11 +156,11 @@ export async function readSpec(deps: ApiDeps, body: unknown): Promise<JobSpec> {
   throw refuse([...form, ...sense.filter((mistake) => !isKnown(mistake))]);
 }
 
-async function resolve(deps: ApiDeps, request: ExpandedRequest): Promise<Resolution> {
+async function resolve(own: Own, request: ExpandedRequest): Promise<Resolution> {
   const { spec } = request;
-  const dataset = await getDataset(deps.db, TENANT, spec.dataset);
+  const dataset = await getDataset(own.db, own.tenant, spec.dataset);
   if (dataset === null) return { ok: false, mistakes: [noSuchDataset(spec.dataset)] };
-  const from = typeof spec.model?.from === 'string' ? await loadParent(deps, spec.model.from) : null;
+  const from = typeof spec.model?.from === 'string' ? await loadParent(own, spec.model.from) : null;
   return resolveJob(
     request,
     { id: dataset.id, name: dataset.name, rows: dataset.rows, columns: dataset.columns },
@@ -164,10 +173,10 @@ function noSuchDataset(id: string): Mistake {
   return { pointer: '/dataset', code: 'invalid_spec', detail, expected: 'the id of a dataset' };
 }
 
-async function loadParent({ db }: ApiDeps, checkpointId: string) {
-  const checkpoint = await getCheckpointById(db, TENANT, checkpointId);
+async function loadParent({ tenant, db }: Own, checkpointId: string) {
+  const checkpoint = await getCheckpointById(db, tenant, checkpointId);
   if (checkpoint === null) return null;
-  const job = await getJob(db, TENANT, checkpoint.jobId);
+  const job = await getJob(db, tenant, checkpoint.jobId);
   return job === null ? null : { id: checkpoint.id, spec: job.spec, preparation: checkpoint.preparation };
 }
 

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { listMetrics } from '../../db/job-metrics.ts';
 import { JsonNumber, SPLITS, type SplitName } from '../../spec/job.ts';
 
-import type { Api, ApiDeps } from '../deps.ts';
+import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { IdParams } from '../request-parts.ts';
 import { findJob } from './jobs.ts';
 
@@ -30,6 +30,7 @@ export function addMetricRoutes(app: Api, deps: ApiDeps): void {
   app.get(
     '/v1/jobs/:id/metrics',
     {
+      config: { access: 'jobs:read' },
       schema: {
         tags: ['jobs'],
         summary: 'Series of figures',
@@ -60,7 +61,7 @@ export function addMetricRoutes(app: Api, deps: ApiDeps): void {
         since_step?: number;
         max_points: number;
       };
-      const series = await listMetrics(deps.db, job.id, {
+      const series = await listMetrics(ofTenant(deps, request).db, job.id, {
         ...(name !== undefined && { name }),
         ...(split !== undefined && { split }),
         ...(sinceStep !== undefined && { sinceStep }),

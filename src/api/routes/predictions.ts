@@ -27,6 +27,7 @@ export function addPredictionRoutes(app: Api, deps: ApiDeps): void {
   app.post(
     '/v1/jobs/:id/predict',
     {
+      config: { access: 'models:predict' },
       schema: {
         tags: ['predictions'],
         summary: 'Predict rows',
@@ -45,13 +46,13 @@ export function addPredictionRoutes(app: Api, deps: ApiDeps): void {
       const { rows, checkpoint: reference } = readBody(request.body);
       const checkpoint =
         reference === undefined
-          ? await findCheckpoint(deps, job.id, 'best').catch((error: unknown) => {
+          ? await findCheckpoint(deps, request, job.id, 'best').catch((error: unknown) => {
               // a job may have been cut short before anything was its best
               if (error instanceof ApiError && error.code === 'checkpoint_not_ready')
-                return findCheckpoint(deps, job.id, 'latest');
+                return findCheckpoint(deps, request, job.id, 'latest');
               throw error;
             })
-          : await findCheckpoint(deps, job.id, reference);
+          : await findCheckpoint(deps, request, job.id, reference);
       const { id, storageKey, sha256 } = checkpoint;
       return {
         predictions: await deps.predictor.predict({ checkpointId: id, storageKey, sha256, rows }),

@@ -95,6 +95,7 @@ export function addPrometheusRoute(app: Api, deps: ApiDeps): void {
   app.get(
     '/metrics',
     {
+      config: { access: 'public' },
       schema: {
         tags: ['system'],
         summary: 'Figures for Prometheus',

@@ -46,7 +46,10 @@ export function addSystemRoutes(app: Api, deps: ApiDeps): void {
 
   app.get(
     '/v1/system',
-    { schema: { tags: ['system'], summary: 'Versions, workers, queue, limits', response: { 200: System } } },
+    {
+      config: { access: 'any key' },
+      schema: { tags: ['system'], summary: 'Versions, workers, queue, limits', response: { 200: System } },
+    },
     async () => {
       const workers = await listLiveWorkers(db);
       return {
@@ -68,6 +71,7 @@ export function addSystemRoutes(app: Api, deps: ApiDeps): void {
   app.get(
     '/healthz',
     {
+      config: { access: 'public' },
       schema: {
         tags: ['system'],
         summary: 'The process lives',
@@ -80,6 +84,7 @@ export function addSystemRoutes(app: Api, deps: ApiDeps): void {
   app.get(
     '/readyz',
     {
+      config: { access: 'public' },
       schema: {
         tags: ['system'],
         summary: 'Ready for requests, or what is missing',
@@ -108,7 +113,7 @@ export function addSystemRoutes(app: Api, deps: ApiDeps): void {
     },
   );
 
-  app.get('/docs/errors', { schema: { hide: true } }, async (_request, reply) => {
+  app.get('/docs/errors', { config: { access: 'public' }, schema: { hide: true } }, async (_request, reply) => {
     const rows = Object.entries(ERRORS).map(
       ([code, { status, title }]) =>
         `<tr id="${code}"><td><code>${code}</code></td><td>${status}</td><td>${title}</td></tr>`,

@@ -13,7 +13,7 @@ import {
 } from '../../spec/webhook.ts';
 
 import type { Cursors } from '../cursor.ts';
-import type { Api, ApiDeps } from '../deps.ts';
+import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { presentDelivery } from '../present.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
 import { findWebhook } from './webhooks.ts';
@@ -27,11 +27,10 @@ const ListQuery = Type.Object({
 const Params = Type.Object({ id: Type.String(), delivery: Type.String() });
 
 export function addWebhookDeliveryRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
-  const { db } = deps;
-
   app.post(
     '/v1/webhooks/:id/test',
     {
+      config: { access: 'webhooks:write' },
       schema: {
         tags: ['webhooks'],
         summary: 'Send a test event',
@@ -50,7 +49,7 @@ export function addWebhookDeliveryRoutes(app: Api, deps: ApiDeps, cursors: Curso
       });
       const { tenant, id: webhookId } = webhook;
       const id = typeid('whd').toString();
-      const [row] = await insertDeliveries(db.orm, [
+      const [row] = await insertDeliveries(ofTenant(deps, request).db.orm, [
         { id, tenant, webhookId, event: TEST_EVENT, jobId: null, payload },
       ]);
       return reply
@@ -63,6 +62,7 @@ export function addWebhookDeliveryRoutes(app: Api, deps: ApiDeps, cursors: Curso
   app.get(
     '/v1/webhooks/:id/deliveries',
     {
+      config: { access: 'webhooks:read' },
       schema: {
         tags: ['webhooks'],
         summary: 'Deliveries of a webhook, newest first',
@@ -82,7 +82,7 @@ export function addWebhookDeliveryRoutes(app: Api, deps: ApiDeps, cursors: Curso
       const filters = { ...(status !== undefined && { status }), ...(event !== undefined && { event }) };
       const scope = `${id} deliveries ${JSON.stringify(filters)}`;
       const after = cursor === undefined ? undefined : cursors.decode(cursor, scope);
-      const rows = await listDeliveries(db, id, {
+      const rows = await listDeliveries(ofTenant(deps, request).db, id, {
         ...filters,
         limit: limit + 1,
         ...(after !== undefined && { after }),
@@ -93,17 +93,23 @@ export function addWebhookDeliveryRoutes(app: Api, deps: ApiDeps, cursors: Curso
 
   app.get(
     '/v1/webhooks/:id/deliveries/:delivery',
-    { schema: { tags: ['webhooks'], summary: 'A delivery', params: Params, response: { 200: WebhookDelivery } } },
+    {
+      config: { access: 'webhooks:read' },
+      schema: { tags: ['webhooks'], summary: 'A delivery', params: Params, response: { 200: WebhookDelivery } },
+    },
     async (request) => {
       const { id } = await findWebhook(deps, request);
       const deliveryId = readDeliveryId(request);
-      return presentDelivery((await getDelivery(db, id, deliveryId)) ?? refuseMissing(deliveryId));
+      return presentDelivery(
+        (await getDelivery(ofTenant(deps, request).db, id, deliveryId)) ?? refuseMissing(deliveryId),
+      );
     },
   );
 
   app.post(
     '/v1/webhooks/:id/deliveries/:delivery/replay',
     {
+      config: { access: 'webhooks:write' },
       schema: {
         tags: ['webhooks'],
         summary: 'Make a delivery once more',
@@ -116,7 +122,7 @@ export function addWebhookDeliveryRoutes(app: Api, deps: ApiDeps, cursors: Curso
       const { id, disabledReason } = await findWebhook(deps, request);
       refuseDisabled(disabledReason);
       const deliveryId = readDeliveryId(request);
-      const row = (await replayDelivery(db, id, deliveryId)) ?? refuseMissing(deliveryId);
+      const row = (await replayDelivery(ofTenant(deps, request).db, id, deliveryId)) ?? refuseMissing(deliveryId);
       return reply
         .code(202)
         .header('location', `/v1/webhooks/${id}/deliveries/${deliveryId}`)

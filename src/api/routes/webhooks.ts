@@ -24,7 +24,7 @@ import {
 } from '../../spec/webhook.ts';
 
 import type { Cursors } from '../cursor.ts';
-import { type Api, type ApiDeps, TENANT } from '../deps.ts';
+import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { presentWebhook } from '../present.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
 
@@ -38,17 +38,17 @@ const readChange = createBodyCheck(WebhookChange);
 const readRotation = createBodyCheck(SecretRotation);
 
 /** A webhook of the request's tenant; throws invalid_id, webhook_not_found. */
-export async function findWebhook({ db }: ApiDeps, request: FastifyRequest): Promise<WebhookRow> {
+export async function findWebhook(deps: ApiDeps, request: FastifyRequest): Promise<WebhookRow> {
+  const { tenant, db } = ofTenant(deps, request);
   const id = readId(request);
-  return (await getWebhook(db, TENANT, id)) ?? refuseMissing(id);
+  return (await getWebhook(db, tenant, id)) ?? refuseMissing(id);
 }
 
 export function addWebhookRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
-  const { db } = deps;
-
   app.post(
     '/v1/webhooks',
     {
+      config: { access: 'webhooks:write' },
       schema: {
         tags: ['webhooks'],
         summary: 'Have events of jobs delivered to a URL',
@@ -62,8 +62,9 @@ export function addWebhookRoutes(app: Api, deps: ApiDeps, cursors: Cursors): voi
       const { url, events = DEFAULT_WEBHOOK_EVENTS, description = '' } = readRequest(request.body);
       await checkTarget(deps, url);
       const secret = createSecret();
+      const { tenant, db } = ofTenant(deps, request);
       const id = typeid('whk').toString();
-      const row = await insertWebhook(db, { id, tenant: TENANT, url, description, events, secret }, MOST_WEBHOOKS);
+      const row = await insertWebhook(db, { id, tenant, url, description, events, secret }, MOST_WEBHOOKS);
       if (row === null)
         throw new ApiError('too_many_webhooks', `There are ${MOST_WEBHOOKS} webhooks already. Delete one first.`);
       return reply
@@ -76,6 +77,7 @@ export function addWebhookRoutes(app: Api, deps: ApiDeps, cursors: Cursors): voi
   app.get(
     '/v1/webhooks',
     {
+      config: { access: 'webhooks:read' },
       schema: {
         tags: ['webhooks'],
         summary: 'List webhooks, newest first',
@@ -85,22 +87,27 @@ export function addWebhookRoutes(app: Api, deps: ApiDeps, cursors: Cursors): voi
     },
     async (request) => {
       const { limit, cursor } = request.query as { limit: number; cursor?: string };
-      const scope = `${TENANT} webhooks`;
+      const { tenant, db } = ofTenant(deps, request);
+      const scope = `${tenant} webhooks`;
       const after = cursor === undefined ? undefined : cursors.decode(cursor, scope);
-      const rows = await listWebhooks(db, TENANT, { limit: limit + 1, ...(after !== undefined && { after }) });
+      const rows = await listWebhooks(db, tenant, { limit: limit + 1, ...(after !== undefined && { after }) });
       return cursors.page(rows, limit, scope, presentWebhook);
     },
   );
 
   app.get(
     '/v1/webhooks/:id',
-    { schema: { tags: ['webhooks'], summary: 'A webhook', params: IdParams, response: { 200: Webhook } } },
+    {
+      config: { access: 'webhooks:read' },
+      schema: { tags: ['webhooks'], summary: 'A webhook', params: IdParams, response: { 200: Webhook } },
+    },
     async (request) => presentWebhook(await findWebhook(deps, request)),
   );
 
   app.patch(
     '/v1/webhooks/:id',
     {
+      config: { access: 'webhooks:write' },
       schema: {
         tags: ['webhooks'],
         summary: 'Change a webhook, disable it or enable it again',
@@ -113,13 +120,15 @@ export function addWebhookRoutes(app: Api, deps: ApiDeps, cursors: Cursors): voi
       const id = readId(request);
       const change = readChange(request.body);
       if (change.url !== undefined) await checkTarget(deps, change.url);
-      return presentWebhook((await updateWebhook(db, TENANT, id, change)) ?? refuseMissing(id));
+      const { tenant, db } = ofTenant(deps, request);
+      return presentWebhook((await updateWebhook(db, tenant, id, change)) ?? refuseMissing(id));
     },
   );
 
   app.delete(
     '/v1/webhooks/:id',
     {
+      config: { access: 'webhooks:write' },
       schema: {
         tags: ['webhooks'],
         summary: 'Delete a webhook and its deliveries',
@@ -129,7 +138,8 @@ export function addWebhookRoutes(app: Api, deps: ApiDeps, cursors: Cursors): voi
     },
     async (request, reply) => {
       const id = readId(request);
-      if (!(await deleteWebhook(db, TENANT, id))) refuseMissing(id);
+      const { tenant, db } = ofTenant(deps, request);
+      if (!(await deleteWebhook(db, tenant, id))) refuseMissing(id);
       return reply.code(204).send();
     },
   );
@@ -137,6 +147,7 @@ export function addWebhookRoutes(app: Api, deps: ApiDeps, cursors: Cursors): voi
   app.post(
     '/v1/webhooks/:id/rotate-secret',
     {
+      config: { access: 'webhooks:write' },
       schema: {
         tags: ['webhooks'],
         summary: 'Have a new secret',
@@ -150,7 +161,8 @@ export function addWebhookRoutes(app: Api, deps: ApiDeps, cursors: Cursors): voi
       const id = readId(request);
       const { overlap_s: overlapSeconds = 86_400 } = readRotation(request.body);
       const secret = createSecret();
-      const row = (await rotateSecret(db, TENANT, id, { secret, overlapSeconds })) ?? refuseMissing(id);
+      const { tenant, db } = ofTenant(deps, request);
+      const row = (await rotateSecret(db, tenant, id, { secret, overlapSeconds })) ?? refuseMissing(id);
       return { ...presentWebhook(row), secret };
     },
   );

@@ -14,6 +14,7 @@ const FUSED = Object.values(WITH_EPILOGUE);
  * - matmul or conv2d + bias [+ activation] → one node, whose bias and activation are the product's epilogue: the output is written once,
  *   while it is still in registers or in the cache. (The gradients of these activations read the output, so nothing else needs the values
  *   between.)
+ * - an update along a product's weight gradient → one node, which never holds the whole gradient.
  * - affine(1, 0) and reshape to the same dims vanish; affine(0, shift) does not need what it is of.
  */
 export function simplify(graph: Graph, roots: readonly Node[]): Node[] {
@@ -40,6 +41,10 @@ export function simplify(graph: Graph, roots: readonly Node[]): Node[] {
         const alpha = (node.attributes.alpha as number | undefined) ?? 0;
         return graph.add(fused.op, fused.inputs, node.shape, { ...fused.attributes, activation: node.op, alpha });
       }
+    }
+    if (node.op === 'update' && usedOnce(first!) && now(first!).op === 'outerSum') {
+      const [, ...changed] = node.inputs;
+      return graph.add('outerUpdate', [...now(first!).inputs, ...changed.map(now)], node.shape, node.attributes);
     }
     if (node.inputs.every((input) => now(input) === input)) return node;
     return graph.add(node.op, node.inputs.map(now), node.shape, node.attributes, node.dtype);

@@ -10,7 +10,12 @@ import { type NormalizationDescription, normalize } from './normalization.ts';
 import { type PoolingDescription, pool } from './pooling.ts';
 import { type RecurrentDescription, recurrentLayer } from './recurrent.ts';
 import { type SimpleDescription, simple } from './simple.ts';
-import { type TransformerDescription, transformer } from './transformer.ts';
+import {
+  type FeedForwardLayerDescription,
+  feedForwardLayer,
+  type TransformerDescription,
+  transformer,
+} from './transformer.ts';
 
 /** Layers: names and parameters around operations. */
 export type LayerDescription = (
@@ -22,6 +27,7 @@ export type LayerDescription = (
   | NormalizationDescription
   | AttentionDescription
   | TransformerDescription
+  | FeedForwardLayerDescription
   | SimpleDescription
   | MergeDescription
 ) & {
@@ -126,6 +132,8 @@ function buildLayer(context: LayerContext, inputs: readonly Node[], layer: Layer
     case 'transformer_encoder':
     case 'transformer_decoder':
       return transformer(context, inputs, layer);
+    case 'feed_forward':
+      return feedForwardLayer(context, x, layer);
     case 'activation':
     case 'dropout':
     case 'spatial_dropout':
@@ -134,8 +142,11 @@ function buildLayer(context: LayerContext, inputs: readonly Node[], layer: Layer
     case 'flatten':
     case 'reshape':
     case 'permute':
+    case 'zero_padding1d':
     case 'zero_padding2d':
+    case 'upsample1d':
     case 'upsample2d':
+    case 'glu':
     case 'columns':
       return simple(context, x, layer);
     case 'add':

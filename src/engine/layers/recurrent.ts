@@ -22,7 +22,10 @@ export interface RecurrentDescription extends WeightsDescription {
 
 const GATES: Record<RecurrentKind, number> = { rnn: 1, gru: 3, lstm: 4 };
 
-/** x (rows, T, in) → (rows, T, units), (rows, T, 2·units) where it runs both ways; or the last state of each alone. */
+/**
+ * x (rows, T, in) → (rows, T, units), (rows, T, 2·units) where it runs both ways; or the last state of each alone. Initial states (rows,
+ * depth·ways·units) hold one for each level and way side by side, levels first, as PyTorch counts them.
+ */
 export function recurrentLayer(
   context: LayerContext,
   [x, ...initial]: readonly Node[],
@@ -32,10 +35,14 @@ export function recurrentLayer(
   const mask = masks.get(x!);
   let sequence = x!;
   for (let level = 1; ; level++) {
-    const ways = (layer.bidirectional ? [false, true] : [false]).map((reverse) => ({
-      reverse,
-      states: direction(context, sequence, layer, level, reverse, initial, mask),
-    }));
+    const directions = layer.bidirectional ? [false, true] : [false];
+    const ways = directions.map((reverse, way) => {
+      const first = ((level - 1) * directions.length + way) * layer.units;
+      const own = initial.map((state) =>
+        lastDim(state) === layer.units ? state : columns(graph, state, first, layer.units),
+      );
+      return { reverse, states: direction(context, sequence, layer, level, reverse, own, mask) };
+    });
     if (level === layer.depth && layer.returns === 'last') {
       const last = ways.map(({ reverse, states }) => stepOf(context, states, reverse ? 0 : firstDim(states) - 1));
       return last.length === 1 ? last[0]! : concatenate(graph, last);

@@ -1,11 +1,12 @@
-import { elementsOf, type Node } from '../graph/graph.ts';
+import { elementsOf, lastDim, type Node } from '../graph/graph.ts';
 import { type ActivationDescription, activate } from '../ops/activations.ts';
-import { columns } from '../ops/concatenate.ts';
+import { columns, concatenate } from '../ops/concatenate.ts';
 import { dropout, dropRows, spatialDropout } from '../ops/dropout.ts';
-import { reshape } from '../ops/elementwise.ts';
+import { multiply, reshape } from '../ops/elementwise.ts';
 import { type Padding, pad2d, permute, upsample2d } from '../ops/movement.ts';
 import { penalizeActivity } from '../ops/penalty.ts';
 import type { LayerContext } from './context.ts';
+import { interpolate2d } from './interpolation.ts';
 
 /** Layers without parameters that are one operation each. */
 export type SimpleDescription =
@@ -16,7 +17,11 @@ export type SimpleDescription =
   | { type: 'reshape'; name: string; shape: readonly number[] }
   | { type: 'permute'; name: string; order: readonly number[] }
   | ({ type: 'zero_padding2d'; name: string } & Padding)
-  | { type: 'upsample2d'; name: string; factor: number }
+  | { type: 'zero_padding1d'; name: string; before: number; after: number }
+  | { type: 'upsample1d'; name: string; factor: number }
+  | { type: 'upsample2d'; name: string; factor: number; method?: 'nearest' | 'bilinear' }
+  /** a · activation(b) of the first and the second half of each vector */
+  | { type: 'glu'; name: string; activation: ActivationDescription }
   /** `count` values of the last dimension from `first` on */
   | { type: 'columns'; name: string; first: number; count: number };
 
@@ -42,8 +47,29 @@ export function simple(context: LayerContext, x: Node, layer: SimpleDescription)
       return permute(graph, x, layer.order);
     case 'zero_padding2d':
       return pad2d(graph, x, layer);
+    case 'zero_padding1d': {
+      const line = reshape(graph, x, 1, ...x.shape.dims);
+      const padded = pad2d(graph, line, { top: 0, bottom: 0, left: layer.before, right: layer.after });
+      return reshape(graph, padded, ...padded.shape.dims.slice(1));
+    }
+    case 'upsample1d': {
+      // each vector several times side by side is each step several times
+      const [steps, width] = x.shape.dims as [number, number];
+      const copies = concatenate(graph, Array<Node>(layer.factor).fill(x));
+      return reshape(graph, copies, steps * layer.factor, width);
+    }
     case 'upsample2d':
-      return upsample2d(graph, x, layer.factor);
+      return layer.method === 'bilinear'
+        ? interpolate2d(context, x, layer.name, layer.factor)
+        : upsample2d(graph, x, layer.factor);
+    case 'glu': {
+      const half = lastDim(x) / 2;
+      return multiply(
+        graph,
+        columns(graph, x, 0, half),
+        activate(graph, columns(graph, x, half, half), layer.activation),
+      );
+    }
     case 'columns':
       return columns(graph, x, layer.first, layer.count);
   }

@@ -7,15 +7,29 @@ import type { LayerContext } from './context.ts';
 import { linear } from './dense.ts';
 import { normalize } from './normalization.ts';
 
-/** Attention and a feed-forward network, each with a norm and a residual connection around it (Vaswani et al. 2017). */
-export interface TransformerDescription extends HeadsDescription {
-  type: 'transformer_encoder' | 'transformer_decoder';
-  name: string;
-  /** width inside the feed-forward network */
+/** A product, an activation, and a product back to the width that came in. */
+interface FeedForwardDescription extends Pick<HeadsDescription, 'init' | 'bias'> {
+  /** width inside */
   units: number;
   activation: ActivationDescription;
   /** the inner values are multiplied with a second product: SwiGLU with silu, GEGLU with gelu (Shazeer 2020) */
   gated: boolean;
+}
+
+export interface FeedForwardLayerDescription extends FeedForwardDescription {
+  type: 'feed_forward';
+  name: string;
+}
+
+/** `<name>.in`, `.gate` where it is gated, and `.out` */
+export function feedForwardLayer(context: LayerContext, x: Node, layer: FeedForwardLayerDescription): Node {
+  return feedForward(context, layer.name, x, layer);
+}
+
+/** Attention and a feed-forward network, each with a norm and a residual connection around it (Vaswani et al. 2017). */
+export interface TransformerDescription extends HeadsDescription, FeedForwardDescription {
+  type: 'transformer_encoder' | 'transformer_decoder';
+  name: string;
   norm: 'layer_norm' | 'rms_norm';
   /** pre: on what goes into attention and feed-forward; post: on the sums, as in the original paper */
   normPosition: 'pre' | 'post';
@@ -33,7 +47,7 @@ export function transformer(context: LayerContext, [x, memory]: readonly Node[],
   let y = residual(context, 'norm1', x!, layer, (z) => attendToSelf(context, `${name}.attention`, z, layer, causal));
   if (memory !== undefined)
     y = residual(context, 'norm_cross', y, layer, (z) => attendTo(context, `${name}.cross`, z, memory, layer));
-  return residual(context, 'norm2', y, layer, (z) => feedForward(context, z, layer));
+  return residual(context, 'norm2', y, layer, (z) => feedForward(context, `${name}.feed_forward`, z, layer));
 }
 
 function residual(
@@ -60,10 +74,8 @@ function residual(
   return normPosition === 'pre' ? sum : norm(sum);
 }
 
-/** `<name>.feed_forward.in`, `.gate` where it is gated, and `.out` */
-function feedForward(context: LayerContext, x: Node, layer: TransformerDescription): Node {
+function feedForward(context: LayerContext, prefix: string, x: Node, layer: FeedForwardDescription): Node {
   const { graph } = context;
-  const prefix = `${layer.name}.feed_forward`;
   let y = linear(context, `${prefix}.in`, x, layer.units, layer);
   if (layer.gated) {
     const gate = activate(graph, linear(context, `${prefix}.gate`, x, layer.units, layer), layer.activation);

@@ -1,6 +1,6 @@
-import { batched, elementsOf, firstDim, fixed, type Graph, lastDim, type Node, vectorsOf } from '../graph/graph.ts';
-import { Activation, GemmFlag } from '../kernels/abi.ts';
-import { at, whole } from '../plan/call.ts';
+import { batched, elementsOf, fixed, type Graph, lastDim, type Node, vectorsOf } from '../graph/graph.ts';
+import { Activation, GemmFlag, type KernelName } from '../kernels/abi.ts';
+import { type Argument, at, whole } from '../plan/call.ts';
 import type { Op } from './op.ts';
 
 /**
@@ -69,6 +69,13 @@ function lowerRows(node: Node, transposed: boolean) {
 
 const flops = (node: Node) => 2 * elementsOf(node) * lastDim(node.inputs[0]!);
 
+/** Rows of Σ x (rows, …, K)ᵀ · z (rows, …, N), as many as there are units, into `to`. */
+export function callOuterSum(x: Node, z: Node, to: Argument): { kernel: KernelName; args: Argument[] } {
+  const [k, n] = [lastDim(x), lastDim(z)];
+  const product = [GemmFlag.transposeA, { units: 1 }, n, { rows: vectorsOf(x) }, at(x, 1), k, whole(z), n, to, n];
+  return { kernel: 'gemm', args: [...product, 0, Activation.none, 0, { own: 'scratch' }] };
+}
+
 export const matmuls: Op[] = [
   {
     name: 'matmul',
@@ -104,29 +111,7 @@ export const matmuls: Op[] = [
     },
     lower(node) {
       const [x, z] = node.inputs as [Node, Node];
-      const k = lastDim(x);
-      const n = lastDim(z);
-      return [
-        {
-          kernel: 'gemm',
-          args: [
-            GemmFlag.transposeA,
-            { units: elementsOf(node) / firstDim(node) / n },
-            n,
-            { rows: vectorsOf(x) },
-            at(x, 1),
-            k,
-            whole(z),
-            n,
-            at(node, n),
-            n,
-            0,
-            Activation.none,
-            0,
-            { own: 'scratch' },
-          ],
-        },
-      ];
+      return [callOuterSum(x, z, at(node, lastDim(z)))];
     },
   },
 ];

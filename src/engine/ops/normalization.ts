@@ -32,7 +32,7 @@ export function batchNorm(graph: Graph, x: Node, scale: Node, bias: Node, epsilo
   return { y: graph.add('batchNorm', [x, moments, scale, bias], x.shape), moments };
 }
 
-/** Batch norm with running statistics, mean and variance (C): what evaluation and prediction use. */
+/** Batch norm with running statistics, mean and variance (C): what evaluation and prediction use, so it has no gradient. */
 export function fixedNorm(
   graph: Graph,
   x: Node,
@@ -43,7 +43,7 @@ export function fixedNorm(
   epsilon: number,
 ): Node {
   const moments = graph.add('runningMoments', [mean, variance], fixed(2, lastDim(x)), { epsilon });
-  return graph.add('batchNorm', [x, moments, scale, bias], x.shape);
+  return graph.add('fixedNorm', [x, moments, scale, bias], x.shape);
 }
 
 /** Moves running statistics towards a batch's (an effect). `places` values a row were taken for each channel. */
@@ -184,6 +184,7 @@ export const normalizations: Op[] = [
     },
     lower: lowerChannelNorm,
   },
+  { name: 'fixedNorm', lower: lowerChannelNorm },
   {
     name: 'batchNormGrad',
     flops: (node) => 8 * elementsOf(node),

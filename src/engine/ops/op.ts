@@ -18,6 +18,11 @@ export interface Op {
   domain?(node: Node): Domain;
   /** Kernel calls that compute the node. Absent: a leaf, or another name for its first input's buffer (`alias`). */
   lower?(node: Node): { kernel: KernelName; args: Argument[] }[];
+  /**
+   * Units whose calls are all done before those of the next units, and the bytes of each thread's buffer (`own: 'strip'`) for what one call
+   * hands to the next: the values of a few units stay in the cache.
+   */
+  strip?(node: Node): { units: number; bytes: number };
   /** The node is its first input under another shape: no work, no memory. */
   alias?: boolean;
   /** Floating-point operations for one row (batched) or in all (fixed), for the choice of threads. */

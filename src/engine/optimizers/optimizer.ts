@@ -1,7 +1,8 @@
-import { elementsOf, type Graph, type Node } from '../graph/graph.ts';
+import { elementsOf, firstDim, type Graph, type Node, vectorsOf } from '../graph/graph.ts';
 import { HyperBlock, type KernelName } from '../kernels/abi.ts';
+import { callOuterSum } from '../ops/matmul.ts';
 import { type Op, unitElements } from '../ops/op.ts';
-import { at } from '../plan/call.ts';
+import { type Argument, at } from '../plan/call.ts';
 import { accumulations } from './accumulation.ts';
 import { type AdagradDescription, adagradRule } from './adagrad.ts';
 import { type AdamDescription, adamRule, createBiasCorrections } from './adam.ts';
@@ -97,6 +98,26 @@ interface UpdateAttributes {
 }
 const attributesOf = (node: Node) => node.attributes as unknown as UpdateAttributes;
 
+/** The call that changes target and slots along a gradient. */
+function callUpdate(
+  node: Node,
+  changed: readonly Node[],
+  gradient: Argument,
+): { kernel: KernelName; args: Argument[] } {
+  const { kernel, present, constants, block } = attributesOf(node);
+  const n = unitElements(node);
+  const [target, ...slots] = changed as [Node, ...Node[]];
+  const state = present.map((there) => (there ? at(slots.shift()!, n) : 0));
+  return { kernel, args: [at(target, n), gradient, ...state, { units: n }, ...constants, { hyper: block }] };
+}
+
+/**
+ * Most elements of a weight gradient that are made before they are used: 4 MiB. As many rows as a block of the product has at most, and
+ * no fewer than make packing the other side of it worth while.
+ */
+const STRIP_ELEMENTS = 2 ** 20;
+const [STRIP_LEAST, STRIP_MOST] = [20, 260];
+
 export const updates: Op[] = [
   {
     name: 'update',
@@ -104,13 +125,25 @@ export const updates: Op[] = [
     writes: (node) => node.inputs.map((_, i) => i).slice(1),
     flops: (node) => attributesOf(node).flops * elementsOf(node),
     lower(node) {
-      const { kernel, present, constants, block } = attributesOf(node);
+      const [gradient, ...changed] = node.inputs as [Node, ...Node[]];
+      return [callUpdate(node, changed, at(gradient, unitElements(node)))];
+    },
+  },
+  {
+    // an update along Σ x·z, made by the simplifier: a strip of the gradient's rows at a time, which is used while it is in the cache
+    name: 'outerUpdate',
+    sumsRows: true,
+    writes: (node) => node.inputs.map((_, i) => i).slice(2),
+    flops: (node) => 2 * elementsOf(node) * vectorsOf(node.inputs[0]!),
+    strip(node) {
       const n = unitElements(node);
-      const [gradient, target, ...slots] = node.inputs as [Node, Node, ...Node[]];
-      const state = present.map((there) => (there ? at(slots.shift()!, n) : 0));
-      return [
-        { kernel, args: [at(target, n), at(gradient, n), ...state, { units: n }, ...constants, { hyper: block }] },
-      ];
+      const units = Math.max(STRIP_LEAST, Math.min(STRIP_MOST, Math.floor(STRIP_ELEMENTS / n)));
+      return { units, bytes: Math.min(units, firstDim(node)) * n * 4 };
+    },
+    lower(node) {
+      const [x, z, ...changed] = node.inputs as [Node, Node, ...Node[]];
+      const strip: Argument = { own: 'strip' };
+      return [callOuterSum(x, z, strip), callUpdate(node, changed, strip)];
     },
   },
   ...lambOps,

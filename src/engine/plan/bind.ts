@@ -1,6 +1,6 @@
 import type { Kernels } from '../kernels/abi.ts';
 import type { Domain } from './call.ts';
-import type { Plan, PlannedArgument, PlannedCall, Program } from './compile.ts';
+import type { Plan, PlannedArgument, PlannedCall, PlannedWork, Program } from './compile.ts';
 
 /** A stage ready to run on one thread: kernels with every argument in place. */
 export type BoundStage = (() => void)[];
@@ -28,12 +28,28 @@ function rangeOf(domain: Domain, rows: number, rank: number, threads: number): {
 
 /** The calls of one thread for batches of `rows` rows. Made once for each number of rows (two in an epoch), then only run. */
 export function bindProgram(plan: Plan, program: Program, kernels: Kernels, rank: number, rows: number): BoundStage[] {
-  return program.stages.map((stage) => stage.flatMap((call) => bindCall(plan, call, kernels, rank, rows) ?? []));
+  return program.stages.map((stage) => stage.flatMap((work) => bindWork(plan, work, kernels, rank, rows)));
 }
 
-function bindCall(plan: Plan, call: PlannedCall, kernels: Kernels, rank: number, rows: number): (() => void) | null {
-  const { start, end } = rangeOf(call.domain, rows, rank, plan.threads);
-  if (start >= end) return null;
+function bindWork(plan: Plan, work: PlannedWork, kernels: Kernels, rank: number, rows: number): BoundStage {
+  const { start, end } = rangeOf(work.domain, rows, rank, plan.threads);
+  const strip = work.strip ?? end - start;
+  const bound: BoundStage = [];
+  for (let first = start; first < end; first += strip) {
+    const range = { start: first, end: Math.min(end, first + strip) };
+    for (const call of work.calls) bound.push(bindCall(plan, call, kernels, rank, rows, range));
+  }
+  return bound;
+}
+
+function bindCall(
+  plan: Plan,
+  call: PlannedCall,
+  kernels: Kernels,
+  rank: number,
+  rows: number,
+  { start, end }: { start: number; end: number },
+): () => void {
   const value = (argument: PlannedArgument): number => {
     if (typeof argument === 'number') return argument;
     if ('address' in argument) return argument.address + start * argument.bytesPerUnit;

@@ -25,8 +25,8 @@ export type Argument =
   | { start: number }
   /** rows in the whole batch × factor */
   | { rows: number }
-  /** a per-thread address: packing scratch, or the thread's copy of the step block */
-  | { own: 'scratch' | 'step' }
+  /** a per-thread address: packing scratch, the thread's copy of the step block, or what lives within a strip of units (Op.strip) */
+  | { own: 'scratch' | 'step' | 'strip' }
   /** address of a hyperparameter block */
   | { hyper: number };
 

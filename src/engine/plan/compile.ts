@@ -30,13 +30,20 @@ export type PlannedArgument = Exclude<Argument, { node: Node }> | { address: num
 
 export interface PlannedCall {
   kernel: KernelName;
-  domain: Domain;
   args: PlannedArgument[];
 }
 
+/** The calls of one node. */
+export interface PlannedWork {
+  domain: Domain;
+  /** units whose calls are all done before those of the next units; null: all that a thread has */
+  strip: number | null;
+  calls: PlannedCall[];
+}
+
 export interface Program {
-  /** calls in order; a barrier stands between two stages */
-  stages: PlannedCall[][];
+  /** work in order; a barrier stands between two stages */
+  stages: PlannedWork[][];
   maxRows: number;
   /** addresses of the named outputs */
   outputs: Record<string, number>;
@@ -64,16 +71,17 @@ export interface CompileOptions {
 
 /** Compiles programs over one set of parameters. Throws PlanTooLargeError, naming the figure, before any memory is taken. */
 export function compile(graph: Graph, sources: Record<string, ProgramSource>, options: CompileOptions): Plan {
-  const regions = layoutFixedRegions(options.threads);
-  const addresses = new Map<Node, number>();
-  const persistent: Plan['persistent'] = {};
-  let end = regions.end;
-
   const simplified = Object.entries(sources).map(([name, source]) => {
     const values = [...Object.values(source.outputs), ...(source.guard === undefined ? [] : [source.guard])];
     const roots = simplify(graph, [...values, ...(source.effects ?? [])]);
     return { name, source, values: roots.slice(0, values.length), roots };
   });
+  const nodes = reachable(simplified.flatMap((s) => s.roots));
+  const stripBytes = Math.max(0, ...nodes.map((node) => opOf(node).strip?.(node).bytes ?? 0));
+  const regions = layoutFixedRegions(options.threads, stripBytes);
+  const addresses = new Map<Node, number>();
+  const persistent: Plan['persistent'] = {};
+  let end = regions.end;
 
   for (const node of reachable([...simplified.flatMap((s) => s.roots), ...(options.persistent ?? [])])) {
     if (opOf(node).persistent !== true) continue;
@@ -96,13 +104,16 @@ export function compile(graph: Graph, sources: Record<string, ProgramSource>, op
       if (Number.isNaN(address)) throw new Error(`${buffer.op} has no place in memory`);
       return address;
     };
-    const stages: PlannedCall[][] = [];
+    const stages: PlannedWork[][] = [];
     for (const { node, stage } of scheduled) {
-      const domain = domainOf(node);
-      for (const { kernel, args } of opOf(node).lower?.(node) ?? []) {
-        stages[stage] ??= [];
-        stages[stage].push({ kernel, domain, args: args.map((argument) => resolve(argument, addressOf)) });
-      }
+      const { lower, strip } = opOf(node);
+      const calls = (lower?.(node) ?? []).map(({ kernel, args }) => ({
+        kernel,
+        args: args.map((argument) => resolve(argument, addressOf)),
+      }));
+      if (calls.length === 0) continue;
+      stages[stage] ??= [];
+      stages[stage].push({ domain: domainOf(node), strip: strip?.(node).units ?? null, calls });
     }
     const names = Object.keys(source.outputs);
     programs[name] = {

@@ -4,7 +4,7 @@ import { HYPER_BLOCKS } from '../optimizers/groups.ts';
 /**
  * How the one shared memory of a job is laid out:
  *
- *   control words · hyperparameter blocks · per thread: step block, packing scratch · parameters, slots, tables · arena
+ *   control words · hyperparameter blocks · per thread: step block, packing scratch, strip · parameters, slots, tables · arena
  *
  * The arena holds what lives within a step; programs that never run at the same time share it.
  */
@@ -27,21 +27,25 @@ export interface FixedRegions {
   step: number[];
   /** address of each thread's packing scratch */
   scratch: number[];
+  /** address of each thread's buffer for what lives within a strip of units */
+  strip: number[];
   /** first free byte */
   end: number;
 }
 
-export function layoutFixedRegions(threads: number): FixedRegions {
+export function layoutFixedRegions(threads: number, stripBytes: number): FixedRegions {
   let end = CONTROL_BYTES;
   const take = (bytes: number) => {
     const address = end;
     end += align(bytes);
     return address;
   };
+  const each = (bytes: number) => Array.from({ length: threads }, () => take(bytes));
   return {
     hyper: Array.from({ length: HYPER_BLOCKS }, () => take(HyperBlock.words * 4)),
-    step: Array.from({ length: threads }, () => take(StepBlock.words * 4)),
-    scratch: Array.from({ length: threads }, () => take(GEMM_SCRATCH_BYTES)),
+    step: each(StepBlock.words * 4),
+    scratch: each(GEMM_SCRATCH_BYTES),
+    strip: each(stripBytes),
     end,
   };
 }

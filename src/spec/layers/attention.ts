@@ -3,7 +3,7 @@ import { closed, derived, words } from '../schema.ts';
 import { Activation } from './activation.ts';
 import { count, layerFields, tag } from './fields.ts';
 import { Initializer } from './initializer.ts';
-import { layerRule, misfit, type ParameterRule, type RowShape, type ShapeAfter, type Size } from './rule.ts';
+import { layerRule, misfit, type ParameterRule, type RowShape, type ShapeAfter, type Size, show } from './rule.ts';
 import { notSteps, type StepsShape } from './sequences.ts';
 
 /** Steps whose scores one tile of attention holds. */
@@ -39,15 +39,27 @@ const AttentionLayer = closed(
   },
 );
 
-const blockFields = {
-  ...layerFields,
-  ...headFields,
+const forwardFields = {
   units: count('width inside the feed-forward network', 65_536),
   activation: Type.Unsafe<Activation>({ ...Activation, default: { type: 'gelu' } }),
   gated: Type.Boolean({
     default: false,
     description: 'activation(x·W)·(x·V): SwiGLU with silu, GEGLU with gelu (Shazeer 2020)',
   }),
+};
+
+const FeedForwardLayer = closed(
+  { type: tag('feed_forward'), ...layerFields, ...forwardFields, init: headFields.init, bias: headFields.bias },
+  {
+    title: 'FeedForwardLayer',
+    description: 'Two products with an activation between, the second back to the width that came in.',
+  },
+);
+
+const blockFields = {
+  ...layerFields,
+  ...headFields,
+  ...forwardFields,
   norm: words(['layer_norm', 'rms_norm'], { default: 'layer_norm' }),
   norm_position: words(['pre', 'post'], {
     default: 'pre',
@@ -135,10 +147,22 @@ function attentionParameters(
 
 const widthOf = (shape: RowShape | undefined): Size => shape?.at(-1) ?? null;
 
+function forwardParameters(
+  { units, gated, bias, init }: Static<typeof FeedForwardLayer> | Block,
+  prefix: string,
+  width: Size,
+): ParameterRule[] {
+  const of = { field: 'init', value: init };
+  return [
+    ...linear(`${prefix}in`, width, units, bias, of),
+    ...(gated ? linear(`${prefix}gate`, width, units, bias, of) : []),
+    ...linear(`${prefix}out`, units, width, bias, of),
+  ];
+}
+
 function blockParameters(layer: Block, [shape, memory]: readonly RowShape[]): ParameterRule[] {
-  const { units, gated, bias, norm } = layer;
+  const { norm } = layer;
   const width = widthOf(shape);
-  const of = { field: 'init', value: layer.init };
   const normed = (name: string): ParameterRule[] => [
     { name: `${name}.scale`, dims: [width] },
     ...(norm === 'layer_norm' ? [{ name: `${name}.bias`, dims: [width] }] : []),
@@ -150,9 +174,7 @@ function blockParameters(layer: Block, [shape, memory]: readonly RowShape[]): Pa
       ? []
       : [...normed('norm_cross'), ...attentionParameters(layer, 'cross.', width, widthOf(memory))]),
     ...normed('norm2'),
-    ...linear('feed_forward.in', width, units, bias, of),
-    ...(gated ? linear('feed_forward.gate', width, units, bias, of) : []),
-    ...linear('feed_forward.out', units, width, bias, of),
+    ...forwardParameters(layer, 'feed_forward.', width),
   ];
 }
 
@@ -171,6 +193,20 @@ export const attention = layerRule({
   },
   parameters: (layer, inputs) =>
     attentionParameters(layer, '', widthOf(inputs[0]), inputs.length > 1 ? widthOf(inputs[1]) : undefined),
+});
+
+export const feedForward = layerRule({
+  schema: FeedForwardLayer,
+  shapeAfter({ type }, [shape]) {
+    if (shape != null && shape.length > 2)
+      return misfit(
+        'type',
+        `${type} takes a vector or a sequence of them; what comes in is ${show(shape)}`,
+        'flatten, or reshape to [steps, width], before it',
+      );
+    return { shape: shape ?? null };
+  },
+  parameters: (layer, [shape]) => forwardParameters(layer, '', widthOf(shape)),
 });
 
 const block = { complete, shapeAfter, parameters: blockParameters };

@@ -53,11 +53,15 @@ export function reachesBeyond(
 /** Longest side of an image that a layer may make of a smaller one. */
 const LONGEST_SIDE = 65_536;
 
-export function tooLarge(field: string, image: ImageShape, larger: readonly number[]): ShapeAfter | null {
+export function tooLarge(
+  field: string,
+  given: ImageShape | SequenceShape,
+  larger: readonly number[],
+): ShapeAfter | null {
   if (Math.max(...larger) <= LONGEST_SIDE) return null;
   return misfit(
     field,
-    `it makes ${show(image)} an image of ${show(larger)}`,
+    `it makes ${show(given)} ${given.length === 2 ? 'a sequence' : 'an image'} of ${show(larger)}`,
     `sides of at most ${LONGEST_SIDE.toLocaleString('en-US')}`,
   );
 }

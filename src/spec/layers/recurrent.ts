@@ -30,7 +30,8 @@ const RnnLayer = closed(
   { type: tag('rnn'), ...recurrentFields },
   {
     title: 'RnnLayer',
-    description: 'Simple recurrent layer: h = tanh(x·W + h₋₁·U + b). A second input is the initial hidden state.',
+    description:
+      'Simple recurrent layer: h = tanh(x·W + h₋₁·U + b). A second input is the initial hidden state, of depth · directions · units values.',
   },
 );
 const LstmLayer = closed(
@@ -66,11 +67,10 @@ function shapeAfter(layer: Recurrent, [shape, ...initial]: readonly RowShape[]):
         `${type} has an initial state of ${states}, not ${initial.length}`,
         `${states + 1} inputs`,
       );
-    if (bidirectional || depth > 1)
-      return misfit('inputs', 'an initial state is for one layer in one direction', 'depth 1 and bidirectional false');
-    const other = initial.find((s) => s !== null && (s.length !== 1 || (s[0] !== null && s[0] !== units)));
+    const size = units * depth * (bidirectional ? 2 : 1);
+    const other = initial.find((s) => s !== null && (s.length !== 1 || (s[0] !== null && s[0] !== size)));
     if (other !== undefined)
-      return misfit('inputs', `the initial state is ${show(other!)}, the hidden state (${units})`, `(${units})`);
+      return misfit('inputs', `the initial state is ${show(other!)}, the hidden states (${size})`, `(${size})`);
   }
   const width = bidirectional ? 2 * units : units;
   return { shape: layer.returns === 'last' ? [width] : [shape![0]!, width] };

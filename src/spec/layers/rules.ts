@@ -1,4 +1,4 @@
-import { attention, transformerDecoder, transformerEncoder } from './attention.ts';
+import { attention, feedForward, transformerDecoder, transformerEncoder } from './attention.ts';
 import { conv1d, conv2d, conv2dTranspose } from './convolution.ts';
 import { dense } from './dense.ts';
 import { embedding, positionEmbedding } from './embedding.ts';
@@ -16,8 +16,8 @@ import {
 } from './pooling.ts';
 import { gru, lstm, rnn } from './recurrent.ts';
 import type { LayerRule } from './rule.ts';
-import { flatten, permute, reshape, upsample2d, zeroPadding2d } from './shape.ts';
-import { activation, activityRegularization, dropout, spatialDropout, stochasticDepth } from './simple.ts';
+import { flatten, permute, reshape, upsample1d, upsample2d, zeroPadding1d, zeroPadding2d } from './shape.ts';
+import { activation, activityRegularization, dropout, glu, spatialDropout, stochasticDepth } from './simple.ts';
 
 /** Every kind of layer, in the order in which they are documented. */
 export const LAYERS = [
@@ -39,15 +39,19 @@ export const LAYERS = [
   lstm,
   gru,
   attention,
+  feedForward,
   transformerEncoder,
   transformerDecoder,
   layerNorm,
   rmsNorm,
   groupNorm,
   batchNorm,
+  zeroPadding1d,
   zeroPadding2d,
+  upsample1d,
   upsample2d,
   activation,
+  glu,
   dropout,
   spatialDropout,
   stochasticDepth,

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
-import { closed } from '../schema.ts';
+import { closed, words } from '../schema.ts';
 import { count, layerFields, tag } from './fields.ts';
-import { type ImageShape, notAnImage, tooLarge } from './images.ts';
+import { type ImageShape, notAnImage, notASequence, type SequenceShape, tooLarge } from './images.ts';
 import { layerRule, misfit, show, sizeOf } from './rule.ts';
 
 /** Layers that give values other dimensions, or other places in them. */
@@ -69,6 +69,8 @@ export const permute = layerRule({
 
 const edge = (description: string) => Type.Integer({ minimum: 0, maximum: 64, default: 1, description });
 
+const factor = (description: string) => Type.Integer({ minimum: 1, maximum: 16, default: 2, description });
+
 export const zeroPadding2d = layerRule({
   schema: closed(
     {
@@ -90,24 +92,66 @@ export const zeroPadding2d = layerRule({
   },
 });
 
+export const zeroPadding1d = layerRule({
+  schema: closed(
+    {
+      type: tag('zero_padding1d'),
+      ...layerFields,
+      before: edge('steps before the first'),
+      after: edge('steps after the last'),
+    },
+    { title: 'ZeroPadding1dLayer', description: 'Zeros before and after a sequence.' },
+  ),
+  shapeAfter({ type, before, after }, [shape]) {
+    const wrong = notASequence(type, shape);
+    if (wrong !== null) return wrong;
+    const [length, channels] = shape as SequenceShape;
+    return { shape: [before + length + after, channels] };
+  },
+});
+
+export const upsample1d = layerRule({
+  schema: closed(
+    { type: tag('upsample1d'), ...layerFields, factor: factor('times the sequence grows') },
+    { title: 'Upsample1dLayer', description: 'A longer sequence: each step several times.' },
+  ),
+  shapeAfter({ type, factor }, [shape]) {
+    const wrong = notASequence(type, shape);
+    if (wrong !== null) return wrong;
+    const [length, channels] = shape as SequenceShape;
+    const longer = [length * factor, channels];
+    return tooLarge('factor', shape as SequenceShape, longer) ?? { shape: longer };
+  },
+});
+
+/** Beyond this the weights of a line, which grow with its square, take more memory than the image. */
+const LONGEST_INTERPOLATED = 2048;
+
 export const upsample2d = layerRule({
   schema: closed(
     {
       type: tag('upsample2d'),
       ...layerFields,
-      factor: Type.Integer({ minimum: 1, maximum: 16, default: 2, description: 'times each side grows' }),
+      factor: factor('times each side grows'),
+      method: words(['nearest', 'bilinear'], {
+        default: 'nearest',
+        description: 'each pixel is the nearest one of the smaller image, or lies between its four nearest',
+      }),
     },
-    {
-      title: 'Upsample2dLayer',
-      description: 'A larger image, of whose pixels each is the nearest one of the smaller.',
-    },
+    { title: 'Upsample2dLayer', description: 'A larger image.' },
   ),
   overImages: true,
-  shapeAfter({ type, factor }, [shape]) {
+  shapeAfter({ type, factor, method }, [shape]) {
     const wrong = notAnImage(type, shape);
     if (wrong !== null) return wrong;
     const [height, width, channels] = shape as ImageShape;
     const larger = [height * factor, width * factor, channels];
+    if (method === 'bilinear' && Math.max(height, width) * factor > LONGEST_INTERPOLATED)
+      return misfit(
+        'method',
+        `sides of ${show(larger)} are too long for bilinear`,
+        `at most ${LONGEST_INTERPOLATED}, or nearest`,
+      );
     return tooLarge('factor', shape as ImageShape, larger) ?? { shape: larger };
   },
 });

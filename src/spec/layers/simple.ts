@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { closed } from '../schema.ts';
-import { Activation } from './activation.ts';
+import { Activation, type Activation as ActivationValue } from './activation.ts';
 import { layerFields, tag } from './fields.ts';
 import { layerRule, misfit, show } from './rule.ts';
 
@@ -13,6 +13,27 @@ export const activation = layerRule({
   ),
   overAnything: true,
   shapeAfter: (_layer, [shape]) => ({ shape: shape ?? null }),
+});
+
+export const glu = layerRule({
+  schema: closed(
+    {
+      type: tag('glu'),
+      ...layerFields,
+      activation: Type.Unsafe<ActivationValue>({ ...Activation, default: { type: 'sigmoid' } }),
+    },
+    {
+      title: 'GluLayer',
+      description:
+        'Gated linear unit (Dauphin et al. 2017): of each vector the first half times the activation of the second.',
+    },
+  ),
+  shapeAfter(_layer, [shape]) {
+    const width = shape?.at(-1) ?? null;
+    if (shape == null || width === null) return { shape: shape ?? null };
+    if (width % 2 !== 0) return misfit('type', `glu halves vectors; what comes in is ${show(shape)}`, 'an even width');
+    return { shape: [...shape.slice(0, -1), width / 2] };
+  },
 });
 
 const rate = (description: string) => Type.Number({ minimum: 0, exclusiveMaximum: 1, default: 0.5, description });

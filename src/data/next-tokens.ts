@@ -1,0 +1,95 @@
+import { TEXT_COLUMN } from '../spec/dataset.ts';
+import { pointerTo } from '../spec/mistake.ts';
+import { type Prediction, type RowMistake, RowsError } from '../spec/prediction.ts';
+import type { PreparedInput } from '../spec/preparation.ts';
+import { didYouMean } from '../spec/suggest.ts';
+import { openTokenizer, type TextEncoder, unifyNewlines } from './tokenizer.ts';
+
+export type PreparedText = Extract<PreparedInput, { type: 'text' }>;
+
+/** Most likely tokens that an answer names. */
+const MOST_NAMED = 10;
+
+/** Texts ready for a network: the last `context` tokens of each, from the left; what follows is never looked at. */
+export interface PreparedTexts {
+  /** (rows, context) */
+  x: Float32Array;
+  /** tokens of each row */
+  lengths: number[];
+}
+
+/** Prepares rows `{"text": "…"}`. Throws RowsError with all mistakes: unknown_column, invalid_type, empty_text. */
+export function prepareTexts(rows: readonly Record<string, unknown>[], input: PreparedText): PreparedTexts {
+  const encoder = openTokenizer(input.tokenizer);
+  const { context } = input;
+  const mistakes: RowMistake[] = [];
+  const x = new Float32Array(rows.length * context);
+  const lengths = rows.map((row, index) => {
+    const add = (column: string | null, code: string, detail: string, expected: string | null) =>
+      mistakes.push({
+        pointer: column === null ? `/rows/${index}` : pointerTo(`/rows/${index}`, column.slice(0, 256)),
+        code,
+        detail,
+        expected,
+      });
+    for (const column of Object.keys(row)) {
+      if (column === TEXT_COLUMN) continue;
+      const shown = column.slice(0, 256);
+      add(
+        shown,
+        'unknown_column',
+        `the network has no input ${JSON.stringify(shown)}.${didYouMean(shown, [TEXT_COLUMN])}`,
+        TEXT_COLUMN,
+      );
+    }
+    const text = row[TEXT_COLUMN];
+    if (typeof text !== 'string') {
+      add(TEXT_COLUMN, 'invalid_type', '"text" must be text', 'text of at least one character');
+      return 0;
+    }
+    const tokens = encodeEnd(text, encoder, context);
+    if (tokens.length === 0)
+      add(TEXT_COLUMN, 'empty_text', 'there is nothing to go on from', 'text of at least one character');
+    x.set(tokens, index * context);
+    return tokens.length;
+  });
+  if (mistakes.length > 0) throw new RowsError(mistakes);
+  return { x, lengths };
+}
+
+/** The last `context` tokens of a text; its beginning is not even looked at. */
+export function encodeEnd(text: string, encoder: TextEncoder, context: number): number[] | Uint8Array {
+  // a token is at least half a character of JavaScript's, but for \r\n
+  const end = text.slice(-4 * context - 2);
+  const tokens = encoder.encode(unifyNewlines(end).toWellFormed());
+  return tokens.length > context ? tokens.slice(-context) : tokens;
+}
+
+/** Probabilities of the token after each text, from logits (rows, context, vocabulary). */
+export function describeNextTokens(
+  logits: Float32Array,
+  { lengths }: PreparedTexts,
+  input: PreparedText,
+  vocabulary: number,
+): Prediction[] {
+  const encoder = openTokenizer(input.tokenizer);
+  return lengths.map((length, row) => {
+    const from = (row * input.context + length - 1) * vocabulary;
+    const probabilities = softmax(logits.subarray(from, from + vocabulary));
+    if (probabilities.some(Number.isNaN)) return { next_token: null, probabilities: {} };
+    const order = [...probabilities.keys()].sort((a, b) => probabilities[b]! - probabilities[a]! || a - b);
+    const named = order.slice(0, MOST_NAMED);
+    return {
+      next_token: encoder.name(named[0]!),
+      probabilities: Object.fromEntries(named.map((token) => [encoder.name(token), probabilities[token]!])),
+    };
+  });
+}
+
+/** In f64, shifted by the largest so that no exponential overflows. */
+export function softmax(logits: Float32Array): Float64Array {
+  const largest = logits.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
+  const y = Float64Array.from(logits, (value) => Math.exp(value - largest));
+  const sum = y.reduce((total, value) => total + value, 0);
+  return y.map((value) => value / sum);
+}

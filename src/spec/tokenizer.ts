@@ -1,0 +1,43 @@
+import { type Static, Type } from 'typebox';
+import type { TextProfile } from './dataset.ts';
+import { closed, variants } from './schema.ts';
+
+/** How a text becomes whole numbers: which there are, and what they stand for. */
+
+const tag = <const T extends string>(name: T) => Type.Literal(name);
+
+export const Tokenizer = variants(
+  [
+    closed(
+      { type: tag('character') },
+      {
+        description:
+          'A token for each character (code point) of the training split, in their order; token 0 stands for every other.',
+      },
+    ),
+    closed({ type: tag('byte') }, { description: 'A token for each byte of UTF-8: 256, whatever the text.' }),
+  ],
+  { title: 'Tokenizer', shorthand: 'type' },
+);
+export type Tokenizer = Static<typeof Tokenizer>;
+
+/** Fitted to a training split. `characters`: those of tokens 1, 2, …, one after the other. */
+export type FittedTokenizer = { type: 'character'; characters: string } | { type: 'byte' };
+
+/** Tokens of the whole text; null where the tokenizer cannot be used on it. */
+export function countTokens({ type }: Tokenizer, text: TextProfile): number | null {
+  if (type === 'byte') return text.bytes;
+  return text.vocabulary === null ? null : text.characters;
+}
+
+/** Fits a tokenizer to the first `tokens` tokens of a text alone: what only comes later is unknown to it. */
+export function fitTokenizer({ type }: Tokenizer, text: TextProfile, tokens: number): FittedTokenizer {
+  if (type === 'byte') return { type };
+  const seen = (text.vocabulary ?? []).filter(({ first }) => first < tokens);
+  return { type, characters: seen.map(({ character }) => character).join('') };
+}
+
+/** How many different tokens there are. */
+export function sizeOfVocabulary(fitted: FittedTokenizer): number {
+  return fitted.type === 'byte' ? 256 : 1 + [...fitted.characters].length;
+}

@@ -1,0 +1,39 @@
+import type { Logger } from 'pino';
+import { findUnusedFiles, listCheckpoints } from '../db/checkpoints.ts';
+import type { Database } from '../db/client.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { CheckpointPlace, ResumePlace } from './messages.ts';
+
+export function placeOf(row: { id: string; storageKey: string; sha256: string; step: number }): CheckpointPlace {
+  return { id: row.id, storageKey: row.storageKey, sha256: row.sha256, step: row.step };
+}
+
+/** What a job can go on from, newest first; each with the best weights as they were then. */
+export async function listResumePlaces(db: Database, jobId: string): Promise<ResumePlace[]> {
+  const rows = await listCheckpoints(db, jobId);
+  const best = rows.find((row) => row.isBest);
+  return rows
+    .filter((row) => row.resumable)
+    .sort((a, b) => Number(b.isLatest) - Number(a.isLatest) || b.step - a.step)
+    .map((row) => {
+      const own =
+        rows.find((other) => !other.resumable && other.step === row.bestStep) ?? (row.isLatest ? best : undefined);
+      return { latest: placeOf(row), best: own === undefined ? null : placeOf(own) };
+    });
+}
+
+export async function removeFiles(storage: Storage, keys: readonly string[], logger: Logger): Promise<void> {
+  for (const key of keys)
+    await storage.remove(key).catch((err: unknown) => logger.warn({ err, key }, 'a file could not be removed'));
+}
+
+/** Files that an attempt wrote and did not live to record. Nothing of this attempt is there yet, and what an earlier one still writes is void. */
+export async function removeStrays(db: Database, storage: Storage, jobId: string, logger: Logger): Promise<void> {
+  try {
+    const keys: string[] = [];
+    for await (const key of storage.list(`checkpoints/${jobId}/`)) keys.push(key);
+    await removeFiles(storage, await findUnusedFiles(db.orm, keys), logger);
+  } catch (err) {
+    logger.warn({ err }, 'files that are left over could not be looked for');
+  }
+}

@@ -1,0 +1,82 @@
+import { loadCorpus } from '../data/load-corpus.ts';
+import type { Preparation, PreparedInput } from '../spec/preparation.ts';
+import { findCorpus } from '../spec/resolve-text.ts';
+import { countTokens, type FittedTokenizer, fitTokenizer, sizeOfVocabulary } from '../spec/tokenizer.ts';
+import { countEvaluationWindows, countTrainWindows, splitTokens } from '../spec/windows.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { LoadedRows } from './loaded-rows.ts';
+import type { TrainerData } from './messages.ts';
+
+/**
+ * A corpus as rows: row s is the window of tokens [s, s + context), and its labels are the tokens after each. All windows lie in one table of tokens,
+ * each of which is kept twice: as a feature and as a label.
+ */
+export async function loadWindows(
+  { spec, dataset, preparation: fitted }: TrainerData,
+  storage: Storage,
+): Promise<LoadedRows> {
+  const text = findCorpus(dataset.columns);
+  const [input] = spec.inputs;
+  if (text === null || input?.tokenizer === undefined)
+    throw new Error('a job over a corpus has a tokenizer and a text');
+  const { column, tokenizer, context = 1, stride = context } = input;
+  const count = countTokens(tokenizer, text)!;
+  const parts = splitTokens(count, spec.split);
+  const preparation = fitted ?? prepare(column, fitTokenizer(tokenizer, text, parts.train), context);
+  const { tokenizer: known } = preparation.inputs[0] as Extract<PreparedInput, { type: 'text' }>;
+  const tokens = await loadCorpus(dataset.files[0]!, storage, known, count);
+
+  const training = countTrainWindows(parts.train, context, stride);
+  const testStart = parts.train + parts.validation;
+  const validation = placeWindows(parts.train, countEvaluationWindows(parts.validation, context), context);
+  const test = placeWindows(testStart, countEvaluationWindows(parts.test, context), context);
+  const isSmall = preparation.outputWidth <= 256;
+  return {
+    preparation,
+    train: placeWindows(0, training.count, stride),
+    phases: training.phases,
+    validation,
+    test,
+    classCounts: null,
+    dropped: 0,
+    tokensPerCharacter: {
+      validation: tokensPerCharacter(tokens.subarray(parts.train, testStart), known),
+      test: tokensPerCharacter(tokens.subarray(testStart), known),
+    },
+    description: {
+      count: count - context,
+      stride: 1,
+      features: { dims: [context], ...(isSmall ? { element: 'u8', scale: 1, shift: 0 } : { element: 'f32' }) },
+      target: { kind: 'labels', positions: context },
+      trainOrder: training.count,
+      evaluationOrder: validation.length + test.length,
+    },
+    write(trainer) {
+      trainer.features.set(tokens.subarray(0, count - 1));
+      trainer.labels.set(tokens.subarray(1));
+      trainer.evaluationOrder.set(validation);
+      trainer.evaluationOrder.set(test, validation.length);
+    },
+  };
+}
+
+function prepare(column: string, tokenizer: FittedTokenizer, context: number): Preparation {
+  return {
+    inputs: [{ column, type: 'text', tokenizer, context }],
+    target: { type: 'next_token', column },
+    inputWidth: context,
+    outputWidth: sizeOfVocabulary(tokenizer),
+  };
+}
+
+function placeWindows(first: number, count: number, stride: number): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, i) => first + i * stride);
+}
+
+/** 1 unless tokens are bytes, of which some characters have several. */
+function tokensPerCharacter(tokens: Uint16Array, { type }: FittedTokenizer): number {
+  if (type !== 'byte') return 1;
+  let characters = 0;
+  for (const byte of tokens) if ((byte & 0xc0) !== 0x80) characters++;
+  return characters === 0 ? 1 : tokens.length / characters;
+}

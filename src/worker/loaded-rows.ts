@@ -1,0 +1,19 @@
+import type { RowsDescription, Trainer } from '../engine/trainer.ts';
+import type { Preparation } from '../spec/preparation.ts';
+
+/** The dataset's rows, split and prepared, ready to be written into a trainer's memory. */
+export interface LoadedRows {
+  preparation: Preparation;
+  description: RowsDescription;
+  train: Uint32Array;
+  /** windows over a corpus: each epoch, training takes all rows one of so many places later */
+  phases?: number;
+  validation: Uint32Array;
+  test: Uint32Array;
+  /** of a category: training rows of each of the preparation's classes */
+  classCounts: number[] | null;
+  /** rows left out because their target is missing */
+  dropped: number;
+  tokensPerCharacter?: { validation: number; test: number };
+  write(trainer: Trainer): void;
+}

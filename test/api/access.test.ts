@@ -1,0 +1,147 @@
+import Fastify from 'fastify';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { addAuth } from '../../src/api/auth.ts';
+import { createApiKey } from '../../src/db/api-keys.ts';
+import { insertDeliveries } from '../../src/db/webhook-deliveries.ts';
+import { insertWebhook } from '../../src/db/webhooks.ts';
+import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
+import { SCOPES, type Scope } from '../../src/spec/api-key.ts';
+import { call } from '../support/client.ts';
+import { addClaimed, describeCheckpoint, TENANT } from '../support/jobs.ts';
+import { expectProblem } from '../support/problem.ts';
+import { type Service, startService } from '../support/service.ts';
+
+/** Who may do what, of every operation in the document: a new route is tested as soon as it is there. */
+const PUBLIC = ['get /healthz', 'get /metrics', 'get /readyz'];
+
+interface Operation {
+  name: string;
+  method: string;
+  path: string;
+  /** null: not declared; undefined inside: no scope is asked for */
+  security: Record<string, Scope[]>[] | null;
+}
+
+let service: Service;
+let operations: Operation[];
+/** ids of the first tenant, by what stands before them in a path */
+let ids: Record<string, string>;
+let owner: string;
+beforeAll(async () => {
+  service = await startService({ auth: 'keys' });
+  const { db } = service.database;
+  const claim = await addClaimed(db);
+  const checkpoint = describeCheckpoint(1, 'latest');
+  await service.deps.storage.put(checkpoint.storageKey, Buffer.alloc(checkpoint.sizeBytes));
+  await recordCheckpoints(db, claim, [checkpoint]);
+  const webhook = { id: 'whk_01h455vb4pex5vsknk084sn02q', tenant: TENANT, url: 'https://a.example', description: '' };
+  await insertWebhook(db, { ...webhook, events: ['job.succeeded'], secret: 'whsec_a' }, 10);
+  const delivery = { id: 'whd_01h455vb4pex5vsknk084sn02q', tenant: TENANT, webhookId: webhook.id };
+  await insertDeliveries(db.orm, [{ ...delivery, event: 'job.succeeded', jobId: claim.job.id, payload: '{}' }]);
+  const key = await createApiKey(db.orm, { tenant: TENANT, name: 'a', scopes: SCOPES, expiresAt: null });
+  owner = key.key;
+  ids = {
+    'datasets/{id}': claim.job.datasetId,
+    'jobs/{id}': claim.job.id,
+    'checkpoints/{reference}': 'latest',
+    'webhooks/{id}': webhook.id,
+    'deliveries/{delivery}': delivery.id,
+    'api-keys/{id}': key.row.id,
+  };
+  const { paths } = (await call('GET', `${service.url}/openapi.json`)).body;
+  operations = Object.entries(paths as Record<string, Record<string, { security?: Operation['security'] }>>).flatMap(
+    ([path, methods]) =>
+      Object.entries(methods).map(([method, { security = null }]) => ({
+        name: `${method} ${path}`,
+        method: method.toUpperCase(),
+        path,
+        security,
+      })),
+  );
+});
+afterAll(() => service.close());
+
+const makeKey = async (tenant: string, scopes: readonly Scope[], expiresAt: Date | null = null) =>
+  (await createApiKey(service.database.db.orm, { tenant, name: 'a key', scopes, expiresAt })).key;
+
+const ask = (operation: Operation, key?: string) => {
+  const path = operation.path.replaceAll(/([\w-]+)\/(\{\w+\})/g, (part, before) => {
+    if (ids[part] === undefined) throw new Error(`${operation.name}: which id stands at ${part}? Add one to this test`);
+    return `${before}/${ids[part]}`;
+  });
+  const hasBody = ['POST', 'PATCH', 'PUT'].includes(operation.method);
+  const body = hasBody ? (path.endsWith('/predict') ? { rows: [{}] } : {}) : undefined;
+  return call(operation.method, service.url + path, body, key === undefined ? {} : { authorization: `Bearer ${key}` });
+};
+
+const secured = () => operations.filter(({ name }) => !PUBLIC.includes(name));
+
+describe('every operation of the document', () => {
+  it('declares what it asks for, and only those that tell nothing of tenants ask for nothing', () => {
+    const open = operations.filter(({ security }) => security !== null && security.length === 0);
+    expect(open.map(({ name }) => name).sort()).toEqual(PUBLIC);
+    for (const { name, security } of secured()) expect(security?.[0]?.api_key, name).toBeInstanceOf(Array);
+  });
+
+  it('is refused without a key, with one that is none, is expired or revoked', async () => {
+    const expired = await makeKey(TENANT, SCOPES, new Date(Date.now() - 1000));
+    for (const operation of secured())
+      for (const key of [undefined, 'ty_', `ty_${'a'.repeat(43)}`, expired]) {
+        const answer = await ask(operation, key);
+        expectProblem(answer, 'unauthorized');
+        expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/);
+      }
+  });
+
+  it('is refused with every scope but its own', async () => {
+    for (const operation of secured()) {
+      const [scope] = operation.security![0]!.api_key!;
+      if (scope === undefined) continue;
+      const others = SCOPES.filter((other) => other !== scope);
+      expectProblem(await ask(operation, await makeKey(TENANT, others)), 'insufficient_scope');
+    }
+  });
+
+  it('knows nothing of another tenant’s ids', async () => {
+    const stranger = await makeKey('another', SCOPES);
+    for (const operation of secured().filter(({ path }) => path.includes('{'))) {
+      const answer = await ask(operation, stranger);
+      expect([operation.name, answer.status], JSON.stringify(answer.body)).toEqual([operation.name, 404]);
+    }
+    for (const operation of secured().filter(({ method, path }) => method === 'GET' && !path.includes('{'))) {
+      const { status, body } = await ask(operation, stranger);
+      expect([operation.name, status]).toEqual([operation.name, 200]);
+      for (const id of Object.values(ids)) expect(JSON.stringify(body)).not.toContain(id);
+    }
+    // the same questions are answered to whom it belongs to
+    for (const operation of secured().filter(({ method }) => method === 'GET'))
+      expect([operation.name, (await ask(operation, owner)).status]).toEqual([operation.name, 200]);
+  });
+});
+
+it('a route that does not say what it asks for cannot be added', () => {
+  const app = Fastify();
+  addAuth(app, service.deps);
+  expect(() => app.get('/v1/new', async () => 1)).toThrow(/does not say what it asks for/);
+});
+
+describe('keys', () => {
+  const as = (key: string) => ({ authorization: `Bearer ${key}` });
+
+  it('are made with no more than the maker has, shown once, listed, and refused once revoked', async () => {
+    const url = `${service.api}/api-keys`;
+    const admin = await makeKey('keys', ['keys:admin', 'jobs:read']);
+    expectProblem(await call('POST', url, { name: 'b', scopes: ['jobs:write'] }, as(admin)), 'insufficient_scope');
+    const made = await call('POST', url, { name: 'b', scopes: ['jobs:read'], expires_in_s: 60 }, as(admin));
+    expect([made.status, made.headers.get('location')]).toEqual([201, `/v1/api-keys/${made.body.id}`]);
+    expect(made.body.key).toMatch(/^ty_[\w-]{43}$/);
+    expect((await call('GET', `${service.api}/jobs`, undefined, as(made.body.key))).status).toBe(200);
+    const listed = await call('GET', url, undefined, as(admin));
+    expect(listed.body.data).toMatchObject([{ id: made.body.id, name: 'b', scopes: ['jobs:read'] }, {}]);
+    expect(JSON.stringify(listed.body)).not.toContain(made.body.key);
+    const { rows } = await service.database.db.pool.query('select row_to_json(api_keys)::text as text from api_keys');
+    for (const { text } of rows) expect(text).not.toContain(made.body.key.slice(3, -4));
+    expect((await call('DELETE', `${url}/${made.body.id}`, undefined, as(admin))).status).toBe(200);
+    expectProblem(await call('GET', `${service.api}/jobs`, undefined, as(made.body.key)), 'unauthorized');
+  });
+});

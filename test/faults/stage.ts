@@ -1,0 +1,145 @@
+import { spawnSync } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/db/embedded/start.ts';
+import { startProxy, type TcpProxy } from '../support/proxy.ts';
+import { NO_REDIS, startRedis, type TestRedis } from '../support/redis.ts';
+import { type ServiceProcess, startApiProcess, startWorkerProcess } from '../support/stack.ts';
+
+/** A whole service whose every part can be broken: PostgreSQL and Redis behind proxies, an API, two workers, and a small disk where there can be one. */
+
+const DISK_MB = 48;
+export const LEASE_SECONDS = 3;
+
+/** A file system of its own, which can be full, and hold back writes. */
+export interface SmallDisk {
+  folder: string;
+  /** why writes cannot be held back here; null where they can */
+  noFreeze: string | null;
+  fill(): Promise<void>;
+  empty(): Promise<void>;
+  freeze(): void;
+  thaw(): void;
+}
+
+export class Stage {
+  readonly folder: string;
+  readonly disk: SmallDisk | null;
+  readonly redis: TestRedis | null;
+  readonly postgresProxy: TcpProxy;
+  readonly redisProxy: TcpProxy | null;
+  /** straight to the server, for what is checked in the end */
+  readonly databaseUrl: string;
+  readonly workers: ServiceProcess[] = [];
+  api!: ServiceProcess & { api: string };
+  #postgres: EmbeddedPostgres;
+  readonly #environment: Record<string, string>;
+  readonly #unmount: () => void;
+
+  static async raise(workers = 2): Promise<Stage> {
+    const folder = await mkdtemp(join(tmpdir(), 'trainyard-storm-'));
+    await chmod(folder, 0o755);
+    const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') });
+    const redis = NO_REDIS === null ? await startRedis() : null;
+    const { disk, unmount } = await mountSmallDisk(folder);
+    const postgresProxy = await startProxy({ host: '127.0.0.1', port: postgres.port });
+    const redisProxy =
+      redis === null ? null : await startProxy({ host: '127.0.0.1', port: Number(new URL(redis.url).port) });
+    const stage = new Stage(folder, postgres, redis, disk, unmount, postgresProxy, redisProxy);
+    await stage.startApi();
+    for (let i = 0; i < workers; i++) stage.workers.push(await stage.startWorker());
+    return stage;
+  }
+
+  private constructor(
+    folder: string,
+    postgres: EmbeddedPostgres,
+    redis: TestRedis | null,
+    disk: SmallDisk | null,
+    unmount: () => void,
+    postgresProxy: TcpProxy,
+    redisProxy: TcpProxy | null,
+  ) {
+    this.folder = folder;
+    this.#postgres = postgres;
+    this.redis = redis;
+    this.disk = disk;
+    this.#unmount = unmount;
+    this.postgresProxy = postgresProxy;
+    this.redisProxy = redisProxy;
+    this.databaseUrl = postgres.url;
+    const url = new URL(postgres.url);
+    url.hostname = '127.0.0.1';
+    url.port = String(postgresProxy.port);
+    this.#environment = {
+      DATABASE_URL: url.href,
+      REDIS_URL: redisProxy === null ? '' : `redis://127.0.0.1:${redisProxy.port}`,
+      DATA_DIR: folder,
+      STORAGE_URL: `file://${disk?.folder ?? join(folder, 'storage')}`,
+      LEASE_SECONDS: String(LEASE_SECONDS),
+    };
+  }
+
+  get storageFolder(): string {
+    return this.disk?.folder ?? join(this.folder, 'storage');
+  }
+
+  async startApi(): Promise<void> {
+    const port = this.api === undefined ? '0' : new URL(this.api.api).port;
+    this.api = await startApiProcess({ ...this.#environment, PORT: port });
+  }
+
+  startWorker(): Promise<ServiceProcess> {
+    return startWorkerProcess(this.#environment);
+  }
+
+  /** As by a power cut; its other processes notice by themselves. */
+  async killPostgres(): Promise<void> {
+    const [pid] = (await readFile(join(this.folder, 'postgres', 'cluster', 'postmaster.pid'), 'utf8')).split('\n');
+    process.kill(Number(pid), 'SIGKILL');
+    await this.#postgres.ended;
+  }
+
+  async startPostgres(): Promise<void> {
+    this.#postgres = await startEmbeddedPostgres({ dataDir: join(this.folder, 'postgres'), port: this.#postgres.port });
+  }
+
+  async strike(): Promise<void> {
+    await Promise.all(this.workers.map((worker) => worker.stop()));
+    await this.api.stop();
+    await this.postgresProxy.close();
+    await this.redisProxy?.close();
+    await this.redis?.stop();
+    await this.#postgres.stop();
+    this.#unmount();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** An ext4 in a file, which can be frozen; else a tmpfs; else none. Both need root. */
+async function mountSmallDisk(folder: string): Promise<{ disk: SmallDisk | null; unmount: () => void }> {
+  const mountPoint = join(folder, 'disk');
+  await mkdir(mountPoint);
+  const does = (command: string, ...args: string[]) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+  const none = { disk: null, unmount: () => {} };
+  if (process.getuid?.() !== 0 || process.platform !== 'linux') return none;
+  const image = join(folder, 'disk.img');
+  const canFreeze =
+    does('truncate', '-s', `${DISK_MB}M`, image) &&
+    does('mkfs.ext4', '-q', '-F', image) &&
+    does('mount', '-o', 'loop', image, mountPoint);
+  if (!canFreeze && !does('mount', '-t', 'tmpfs', '-o', `size=${DISK_MB}m`, 'tmpfs', mountPoint)) return none;
+  const storage = join(mountPoint, 'storage');
+  await mkdir(storage);
+  const filler = join(mountPoint, 'filler');
+  const disk: SmallDisk = {
+    folder: storage,
+    noFreeze: canFreeze ? null : 'a file system in a file cannot be mounted here',
+    fill: () => writeFile(filler, Buffer.alloc(DISK_MB * 2 ** 20)).catch(() => {}),
+    empty: () => rm(filler, { force: true }),
+    freeze: () => void does('fsfreeze', '-f', mountPoint),
+    thaw: () => void does('fsfreeze', '-u', mountPoint),
+  };
+  return { disk, unmount: () => void does('umount', '-l', mountPoint) };
+}

@@ -1,0 +1,411 @@
+"""Writes layers.json: what PyTorch gives for layers and blocks that are no convolutions, and their gradients, in float64.
+
+    /usr/bin/python3 test/golden/make-layers.py
+
+Made with PyTorch 1.13. The tests read the JSON only. A case's `layers` are written as in a job spec. Values and weights come from one
+generator: x first, then each parameter when it is first asked for, then the target; the gradients are those of the mean squared error
+against the target. Where there are several inputs, x holds them one behind the other. Parameters are halved, and variances lie around 1.5.
+"""
+import json
+import math
+import os
+
+import torch
+import torch.nn.functional as F
+
+ROWS = 3
+
+
+class Noise:
+    """Park & Miller's generator: exact in float64, so JavaScript makes the same numbers. In (-1, 1), rounded to float32."""
+
+    def __init__(self, seed):
+        self.state = seed
+
+    def tensor(self, shape, scale=1.0, shift=0.0):
+        values = []
+        for _ in range(int(torch.tensor(shape).prod())):
+            self.state = self.state * 16807 % 2147483647
+            values.append((self.state / 1073741824 - 1) * scale + shift)
+        return torch.tensor(values, dtype=torch.float64).float().double().reshape(shape)
+
+
+class Parameters:
+    def __init__(self, noise):
+        self.noise, self.values, self.running = noise, {}, {}
+
+    def get(self, name, *shape):
+        if name not in self.values:
+            self.values[name] = self.noise.tensor(shape, 0.5).requires_grad_()
+        return self.values[name]
+
+    def statistic(self, name, *shape):
+        if name not in self.running:
+            self.running[name] = self.noise.tensor(shape, 0.5, 1.5 if name.endswith("variance") else 0)
+        return self.running[name]
+
+
+ACTIVATIONS = {
+    "linear": lambda x: x,
+    "relu": F.relu,
+    "sigmoid": torch.sigmoid,
+    "silu": F.silu,
+    "tanh": torch.tanh,
+    "gelu": F.gelu,
+}
+
+
+def linear(p, name, x, units, bias=True):
+    y = x @ p.get(f"{name}.weight", x.shape[-1], units)
+    return y + p.get(f"{name}.bias", units) if bias else y
+
+
+def norm(p, name, x, kind, epsilon=1e-5):
+    width = x.shape[-1]
+    scale = p.get(f"{name}.scale", width)
+    if kind == "rms_norm":
+        return x / torch.sqrt((x**2).mean(-1, keepdim=True) + epsilon) * scale
+    return F.layer_norm(x, (width,), scale, p.get(f"{name}.bias", width), epsilon)
+
+
+def turn(x, heads, depth):
+    """Rotary positions of the first heads of x (rows, steps, ...): pairs are (j, j + depth/2)."""
+    half = depth // 2
+    angles = torch.arange(x.shape[1]).double()[:, None] / 10000 ** (2 * torch.arange(half).double() / depth)
+    cos, sin = angles.cos().float().double(), angles.sin().float().double()
+    parts = []
+    for h in range(heads):
+        a, b = x[..., h * depth : h * depth + half], x[..., h * depth + half : (h + 1) * depth]
+        parts += [a * cos - b * sin, b * cos + a * sin]
+    return torch.cat([*parts, x[..., heads * depth :]], -1)
+
+
+def attend(q, k, v, heads, key_heads, causal=False, mask=None):
+    depth = q.shape[-1] // heads
+    results = []
+    for h in range(heads):
+        g = h // (heads // key_heads)
+        part = lambda x, i: x[..., i * depth : (i + 1) * depth]
+        scores = part(q, h) @ part(k, g).transpose(1, 2) / math.sqrt(depth)
+        if causal:
+            scores = scores + torch.full(scores.shape[1:], -math.inf).double().triu(1)
+        if mask is not None:
+            scores = scores.masked_fill(mask[:, None, :] == 0, -math.inf)
+        results.append(scores.softmax(-1) @ part(v, g))
+    return torch.cat(results, -1)
+
+
+def self_attention(p, name, x, heads, key_heads=None, causal=False, rotary=False, bias=True, mask=None):
+    key_heads = key_heads or heads
+    width = x.shape[-1]
+    depth = width // heads
+    qkv = linear(p, f"{name}qkv", x, (heads + 2 * key_heads) * depth, bias)
+    if rotary:
+        qkv = turn(qkv, heads + key_heads, depth)
+    q, k, v = qkv.split([heads * depth, key_heads * depth, key_heads * depth], -1)
+    return linear(p, f"{name}output", attend(q, k, v, heads, key_heads, causal, mask), width, bias)
+
+
+def cross_attention(p, name, x, memory, heads, key_heads=None, bias=True, mask=None):
+    key_heads = key_heads or heads
+    width = x.shape[-1]
+    q = linear(p, f"{name}query", x, width, bias)
+    k, v = linear(p, f"{name}key_value", memory, 2 * key_heads * width // heads, bias).chunk(2, -1)
+    return linear(p, f"{name}output", attend(q, k, v, heads, key_heads, mask=mask), width, bias)
+
+
+def feed_forward(p, prefix, x, units, activation="gelu", gated=False, bias=True):
+    y = linear(p, f"{prefix}in", x, units, bias)
+    act = ACTIVATIONS[activation]
+    y = act(linear(p, f"{prefix}gate", x, units, bias)) * y if gated else act(y)
+    return linear(p, f"{prefix}out", y, x.shape[-1], bias)
+
+
+def block(p, name, layer, x, memory, mask, memory_mask):
+    kind, post = layer.get("norm", "layer_norm"), layer.get("norm_position") == "post"
+    heads, key_heads, bias = layer["heads"], layer.get("key_heads"), layer.get("bias", True)
+
+    def residual(norm_name, x, inner):
+        full = f"{name}.{norm_name}"
+        return norm(p, full, x + inner(x), kind) if post else x + inner(norm(p, full, x, kind))
+
+    causal = layer["type"] == "transformer_decoder"
+    prefix = f"{name}.attention."
+    attention = lambda z: self_attention(p, prefix, z, heads, key_heads, causal, layer.get("rotary", False), bias, mask)
+    x = residual("norm1", x, attention)
+    if memory is not None:
+        x = residual("norm_cross", x, lambda z: cross_attention(p, f"{name}.cross.", z, memory, heads, key_heads, bias, memory_mask))
+    forward = [layer["units"], layer.get("activation", "gelu"), layer.get("gated", False), bias]
+    return residual("norm2", x, lambda z: feed_forward(p, f"{name}.feed_forward.", z, *forward))
+
+
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+
+
+def recurrent(p, name, layer, x, initial, mask):
+    kind, units, depth = layer["type"], layer["units"], layer.get("depth", 1)
+    ways = 2 if layer.get("bidirectional") else 1
+    flat, width = [], x.shape[-1]
+    for level in range(1, depth + 1):
+        for way in range(ways):
+            prefix = f"{name}." + (f"level{level}." if level > 1 else "") + ("reverse." if way else "")
+            gates = GATES[kind] * units
+            w, u = p.get(f"{prefix}weight", width, gates), p.get(f"{prefix}recurrent_weight", units, gates)
+            flat += [w.T, u.T]
+            if layer.get("bias", True):
+                bias, inner = p.get(f"{prefix}bias", gates), torch.zeros(gates).double()
+                if kind == "gru":
+                    inner = torch.cat([inner[: 2 * units], p.get(f"{prefix}recurrent_bias", units)])
+                flat += [bias, inner]
+        width = ways * units
+    states = lambda s: s.reshape(-1, depth * ways, units).transpose(0, 1).contiguous()
+    hidden = [states(s) for s in initial] or [torch.zeros(depth * ways, x.shape[0], units).double()] * (2 if kind == "lstm" else 1)
+    hidden = tuple(hidden) if kind == "lstm" else hidden[0]
+    function = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}[kind]
+    rest = (layer.get("bias", True), depth, 0.0, True, ways == 2)
+    if mask is None:
+        y, h, *_ = function(x, hidden, flat, *rest, True)
+    else:
+        lengths = mask.sum(1).long()
+        packed = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        order = packed.sorted_indices
+        sort = lambda s: s.index_select(1, order)
+        hidden = tuple(map(sort, hidden)) if kind == "lstm" else sort(hidden)
+        data, h, *_ = function(packed.data, packed.batch_sizes, hidden, flat, *rest)
+        h = h.index_select(1, packed.unsorted_indices)
+        packed = torch.nn.utils.rnn.PackedSequence(data, packed.batch_sizes, order, packed.unsorted_indices)
+        y, _ = torch.nn.utils.rnn.pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])
+        if ways == 1:
+            # where there is padding, the state goes on as it is
+            y = torch.stack([torch.cat([y[r, :n], y[r, n - 1 : n].expand(x.shape[1] - n, -1)]) for r, n in enumerate(lengths.tolist())])
+    if layer.get("returns") == "sequence":
+        return y
+    return h[-ways:].transpose(0, 1).flatten(1)
+
+
+def channels_first(x):
+    return x.movedim(-1, 1)
+
+
+def apply(p, layer, inputs, masks, training):
+    kind, name, x = layer["type"], layer["name"], inputs[0]
+    width = x.shape[-1]
+    if kind in GATES:
+        return recurrent(p, name, layer, x, inputs[1:], masks[0])
+    if kind == "dense":
+        return ACTIVATIONS[layer.get("activation", "linear")](linear(p, name, x, layer["units"]))
+    if kind == "embedding":
+        return F.embedding(x.long(), p.get(f"{name}.weight", layer["vocabulary"], layer["units"]))
+    if kind == "position_embedding":
+        if layer.get("kind", "learned") == "learned":
+            return x + p.get(f"{name}.weight", x.shape[1], width)
+        column = torch.arange(width)
+        angle = torch.arange(x.shape[1]).double()[:, None] / 10000 ** ((column - column % 2).double() / width)
+        return x + torch.where(column % 2 == 0, angle.sin(), angle.cos())
+    if kind in ("layer_norm", "rms_norm"):
+        return norm(p, name, x, kind, layer.get("epsilon", 1e-5))
+    if kind == "group_norm":
+        scale, bias = p.get(f"{name}.scale", width), p.get(f"{name}.bias", width)
+        return F.group_norm(channels_first(x), layer.get("groups", 1), scale, bias, 1e-5).movedim(1, -1)
+    if kind == "batch_norm":
+        scale, bias = p.get(f"{name}.scale", width), p.get(f"{name}.bias", width)
+        mean, variance = p.statistic(f"{name}.running_mean", width), p.statistic(f"{name}.running_variance", width)
+        momentum, epsilon = layer.get("momentum", 0.1), layer.get("epsilon", 1e-5)
+        return F.batch_norm(channels_first(x), mean, variance, scale, bias, training, momentum, epsilon).movedim(1, -1)
+    if kind == "attention":
+        options = [layer["heads"], layer.get("key_heads")]
+        if len(inputs) > 1:
+            return cross_attention(p, f"{name}.", x, inputs[1], *options, mask=masks[1])
+        more = {key: layer[key] for key in ("causal", "rotary", "bias") if key in layer}
+        return self_attention(p, f"{name}.", x, *options, **more, mask=masks[0])
+    if kind.startswith("transformer"):
+        memory, memory_mask = (inputs[1], masks[1]) if len(inputs) > 1 else (None, None)
+        return block(p, name, layer, x, memory, masks[0], memory_mask)
+    if kind == "feed_forward":
+        return feed_forward(p, f"{name}.", x, layer["units"], layer.get("activation", "gelu"), layer.get("gated", False))
+    if kind == "glu":
+        a, b = x.chunk(2, -1)
+        return a * ACTIVATIONS[layer.get("activation", "sigmoid")](b)
+    if kind.startswith("upsample"):
+        options = {"mode": "bilinear", "align_corners": False} if layer.get("method") == "bilinear" else {"mode": "nearest"}
+        return F.interpolate(channels_first(x), scale_factor=layer.get("factor", 2), **options).movedim(1, -1)
+    if kind == "zero_padding1d":
+        return F.pad(x, [0, 0, layer.get("before", 1), layer.get("after", 1)])
+    if kind == "zero_padding2d":
+        return F.pad(x, [0, 0] + [layer.get(side, 1) for side in ("left", "right", "top", "bottom")])
+    if kind == "permute":
+        return x.permute(0, *[i + 1 for i in layer["order"]])
+    if kind == "flatten":
+        return x.flatten(1)
+    if kind == "reshape":
+        return x.reshape(-1, *layer["shape"])
+    if kind == "global_max_pool2d":
+        return x.amax((1, 2))
+    if kind == "activation":
+        return F.softmax(x, -1) if layer["activation"] == "softmax" else ACTIVATIONS[layer["activation"]](x)
+    if kind == "add":
+        return sum(inputs[1:], x)
+    if kind == "multiply":
+        return math.prod(inputs[1:], start=x)
+    if kind == "concatenate":
+        return torch.cat(inputs, -1)
+    raise ValueError(kind)
+
+
+def ids(lengths, steps, vocabulary):
+    """Whole numbers, 0 behind a row's length."""
+    return [[1 + (r * 5 + t * 3) % (vocabulary - 1) if t < n else 0 for t in range(steps)] for r, n in enumerate(lengths)]
+
+
+SEQUENCE, IMAGE, VECTOR = (4, 6), (3, 4, 6), (6,)
+LENGTHS = [5, 2, 4]
+TOKENS = {"type": "embedding", "name": "tokens", "vocabulary": 7, "units": 4, "padding": True}
+
+
+def one(dims, **layer):
+    return {"inputs": {"input": dims}, "layers": [layer]}
+
+
+def packed(*layers):
+    return {"inputs": {"input": (5,)}, "x": ids(LENGTHS, 5, 7), "layers": [TOKENS, *layers]}
+
+
+def with_state(kind, depth=1, ways=1, **more):
+    states = ["h", "c"] if kind == "lstm" else ["h"]
+    layer = {"type": kind, "units": 3, "inputs": ["input", *states], **more}
+    if depth > 1:
+        layer["depth"] = depth
+    if ways > 1:
+        layer["bidirectional"] = True
+    return {"inputs": {"input": (4, 2), **{s: (3 * depth * ways,) for s in states}}, "layers": [layer]}
+
+
+def cross(**layer):
+    return {"inputs": {"input": (3, 4), "memory": (5, 6)}, "layers": [{"inputs": ["input", "memory"], **layer}]}
+
+
+def block_case(kind="transformer_encoder", **more):
+    return one((3, 4), type=kind, heads=2, units=5, **more)
+
+
+CASES = [
+    one(VECTOR, type="dense", units=3, activation="tanh"),
+    one((2, 3), type="dense", units=2),
+    *[one(SEQUENCE, type=kind) for kind in ("layer_norm", "rms_norm")],
+    one(VECTOR, type="layer_norm", epsilon=0.01),
+    *[one(IMAGE, type="group_norm", groups=groups) for groups in (1, 3, 6)],
+    one(SEQUENCE, type="group_norm", groups=2),
+    one(VECTOR, type="batch_norm"),
+    one(SEQUENCE, type="batch_norm", momentum=0.4),
+    one((2, 3, 3), type="batch_norm", epsilon=0.1),
+    {**one(VECTOR, type="batch_norm"), "training": False},
+    {**one((2, 2, 3), type="batch_norm"), "training": False},
+    packed({"type": "flatten"}),
+    one((4, 5), type="position_embedding"),
+    one((4, 5), type="position_embedding", kind="sinusoidal"),
+    *[one((4, 3), type=kind, units=3, returns=returns) for kind in GATES for returns in ("last", "sequence")],
+    *[one((3, 2), type=kind, units=2, depth=2, bidirectional=True, returns="sequence") for kind in GATES],
+    *[one((3, 2), type=kind, units=2, depth=2, bidirectional=True) for kind in GATES],
+    *[one((3, 2), type=kind, units=2, bias=False) for kind in GATES],
+    *[with_state(kind) for kind in GATES],
+    *[with_state(kind, 2, 2, returns="sequence") for kind in GATES],
+    *[packed({"type": kind, "units": 3, "returns": returns}) for kind in GATES for returns in ("last", "sequence")],
+    *[packed({"type": kind, "units": 2, "depth": 2, "bidirectional": True}) for kind in GATES],
+    one(SEQUENCE, type="attention", heads=2),
+    one(SEQUENCE, type="attention", heads=3, causal=True, bias=False),
+    one((3, 8), type="attention", heads=4, key_heads=2),
+    one((3, 8), type="attention", heads=4, key_heads=1, causal=True, rotary=True),
+    one((4, 4), type="attention", heads=1, rotary=True),
+    packed({"type": "attention", "heads": 2}),
+    packed({"type": "attention", "heads": 2, "causal": True}),
+    cross(type="attention", heads=2),
+    cross(type="attention", heads=2, key_heads=1),
+    {
+        "inputs": {"input": (5,)},
+        "x": ids(LENGTHS, 5, 7),
+        "layers": [TOKENS, {"type": "dense", "name": "plain", "units": 4}, {"type": "attention", "heads": 2, "inputs": ["plain", "tokens"]}],
+    },
+    block_case(),
+    block_case(norm_position="post", activation="relu"),
+    block_case(norm="rms_norm", gated=True, activation="silu", bias=False),
+    block_case("transformer_decoder", gated=True, rotary=True),
+    block_case("transformer_decoder", key_heads=1, norm_position="post"),
+    cross(type="transformer_decoder", heads=2, units=5),
+    cross(type="transformer_decoder", heads=2, units=5, norm="rms_norm", norm_position="post"),
+    packed({"type": "transformer_encoder", "heads": 2, "units": 5}),
+    packed({"type": "transformer_decoder", "heads": 2, "units": 5, "norm_position": "post"}),
+    one(VECTOR, type="feed_forward", units=4, activation="relu"),
+    one((3, 4), type="feed_forward", units=5, gated=True),
+    one(SEQUENCE, type="glu"),
+    one(VECTOR, type="glu", activation="silu"),
+    one((3, 2), type="upsample1d", factor=3),
+    one((2, 3, 2), type="upsample2d"),
+    one((2, 3, 2), type="upsample2d", method="bilinear"),
+    one((3, 1, 2), type="upsample2d", factor=3, method="bilinear"),
+    one((3, 2), type="zero_padding1d", before=2, after=0),
+    one((2, 3, 2), type="zero_padding2d", top=0, bottom=2, left=1, right=3),
+    one((2, 3, 4), type="permute", order=[2, 0, 1]),
+    one((3, 4), type="permute", order=[1, 0]),
+    one((2, 3, 2), type="flatten"),
+    one((2, 6), type="reshape", shape=[3, 2, 2]),
+    one((2, 3, 2), type="global_max_pool2d"),
+    one(SEQUENCE, type="activation", activation="softmax"),
+    *[
+        {"inputs": {"input": (2, 3), "b": (2, 3), "c": (2, 3)}, "layers": [{"type": kind, "inputs": ["input", "b", "c"]}]}
+        for kind in ("add", "multiply", "concatenate")
+    ],
+    {
+        "inputs": {"input": VECTOR},
+        "layers": [
+            {"type": "dense", "name": "first", "units": 6, "activation": "relu"},
+            {"type": "dense", "name": "second", "units": 6},
+            {"type": "add", "inputs": ["first", "second"]},
+        ],
+    },
+]
+
+
+def digits(tensor):
+    return [float(f"{v:.6g}") for v in tensor.detach().flatten().tolist()]
+
+
+def run(case):
+    noise = Noise(1)
+    sizes = {name: int(torch.tensor(dims).prod()) for name, dims in case["inputs"].items()}
+    x = noise.tensor((ROWS, sum(sizes.values()))).requires_grad_() if "x" not in case else torch.tensor(case["x"]).double()
+    parameters = Parameters(noise)
+    parts = x.split(list(sizes.values()), 1)
+    values = {name: part.reshape(ROWS, *dims) for part, (name, dims) in zip(parts, case["inputs"].items())}
+    masks = {name: None for name in values}
+    last, layers = "input", []
+    for i, given in enumerate(case["layers"]):
+        layer = {"name": "layer", **given} if i == len(case["layers"]) - 1 else given
+        layer.setdefault("inputs", [last])
+        last = layer["name"]
+        own = [masks[name] for name in layer["inputs"]]
+        values[last] = apply(parameters, layer, [values[name] for name in layer["inputs"]], own, case.get("training", True))
+        if layer["type"] == "embedding" and layer.get("padding"):
+            masks[last] = (values[layer["inputs"][0]] != 0).double()
+        else:
+            # of a sequence of the same length
+            found = next((m for m in own if m is not None), None)
+            masks[last] = found if values[last].dim() == 3 and found is not None and values[last].shape[1] == found.shape[1] else None
+        layers.append(layer)
+    y = values[last]
+    target = noise.tensor(y.shape)
+    if case.get("training", True):
+        ((y - target) ** 2).mean().backward()
+    gradients = {} if "training" in case else {**({} if "x" in case else {"x": digits(x.grad)}), **{name: digits(v.grad) for name, v in parameters.values.items()}}
+    result = {"inputs": {n: list(d) for n, d in case["inputs"].items()}, "layers": layers}
+    result.update({key: case[key] for key in ("x", "training") if key in case})
+    result.update({"shape": list(y.shape[1:]), "output": digits(y), "gradients": gradients})
+    if parameters.running:
+        result["running"] = {name: digits(v) for name, v in parameters.running.items()}
+    return result
+
+
+if __name__ == "__main__":
+    cases = ",\n".join("    " + json.dumps(run(case), separators=(",", ":")) for case in CASES)
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "layers.json")
+    with open(path, "w") as file:
+        file.write(f'{{\n  "rows": {ROWS},\n  "cases": [\n{cases}\n  ]\n}}\n')

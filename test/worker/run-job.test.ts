@@ -1,0 +1,305 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openDatabase } from '../../src/db/client.ts';
+import { chooseKernels } from '../../src/engine/kernels/load.ts';
+import { cancelJob, pauseJob, resumeJob } from '../../src/jobs/request-change.ts';
+import type { Job } from '../../src/spec/job.ts';
+import { openDiskStorage } from '../../src/storage/disk.ts';
+import { runJob, type WorkerContext } from '../../src/worker/run-job.ts';
+import { call, digestTensors, postJob, uploadCsv } from '../support/client.ts';
+import { claimOrThrow, TENANT } from '../support/jobs.ts';
+import { expectProblem } from '../support/problem.ts';
+import { startProxy } from '../support/proxy.ts';
+import { type Service, startService } from '../support/service.ts';
+import { describeSpirals, spirals } from '../support/spirals.ts';
+
+/** One job from claim to end, on the real thread that trains, without a queue. */
+let service: Service;
+let context: WorkerContext;
+let dataset: string;
+beforeAll(async () => {
+  service = await startService();
+  context = {
+    db: service.database.db,
+    storage: service.deps.storage,
+    compiled: chooseKernels().compiled,
+    workerId: 'wrk_a',
+    threads: 1,
+    maxThreads: 2,
+    maxMemoryBytes: 2 ** 30,
+    leaseSeconds: 30,
+    logger: pino({ level: 'silent' }),
+  };
+  dataset = await uploadCsv(service.api, 'spirals', spirals(400));
+});
+afterAll(() => service.close());
+
+const trainer = (name: string) => new URL(`./trainers/${name}.ts`, import.meta.url);
+const get = async (id: string): Promise<Job> => (await call('GET', `${service.api}/jobs/${id}`)).body;
+const eventsOf = async (id: string): Promise<{ type: string; data: Record<string, unknown> }[]> =>
+  (await call('GET', `${service.api}/jobs/${id}/events?limit=500`)).body.data;
+
+/** Waits for a checkpoint of that step, or a later one. */
+async function reached(id: string, step: number): Promise<void> {
+  const query = 'select 1 from checkpoints where job_id = $1 and resumable and step >= $2 limit 1';
+  while (step > 0 && (await context.db.pool.query(query, [id, step])).rowCount === 0) await sleep(3);
+}
+
+/** Claims and runs. `until`: a step at which the worker is stopped; the thread may do a few more. */
+async function run(
+  id: string,
+  { until, change = {} }: { until?: number; change?: Partial<WorkerContext> } = {},
+): Promise<Job> {
+  const drain = new AbortController();
+  const running = runJob({ ...context, ...change }, await claimOrThrow(context.db, id), drain.signal);
+  if (until !== undefined) {
+    await reached(id, until);
+    drain.abort();
+  }
+  await running;
+  return get(id);
+}
+/** The job as it goes when nothing happens to it; run once. */
+let quiet: Promise<Job> | undefined;
+const undisturbed = () => {
+  quiet ??= postJob(service.api, spec()).then(({ id }) => run(id));
+  return quiet;
+};
+async function expectSameBits(job: Job, api = service.api): Promise<void> {
+  const expected = await undisturbed();
+  expect(expected.status).toBe('succeeded');
+  expect(job).toMatchObject({ status: 'succeeded', metrics: expected.metrics });
+  for (const which of ['latest', 'best'] as const)
+    expect(await digestTensors(api, job.id, which)).toEqual(await digestTensors(service.api, expected.id, which));
+}
+const spec = () => describeSpirals(dataset, { epochs: 1200, every: 300 });
+const fileOf = async (id: string, reference: string) => {
+  const { rows } = await context.db.pool.query(
+    `select storage_key from checkpoints where job_id = $1 and (id = $2 or ($2 = 'latest' and is_latest) or ($2 = 'best' and is_best))`,
+    [id, reference],
+  );
+  return join(service.folder, rows[0].storage_key);
+};
+async function flipByte(path: string, at: number): Promise<void> {
+  const file = await open(path, 'r+');
+  const { buffer } = await file.read(Buffer.alloc(1), 0, 1, at);
+  await file.write(Buffer.from([buffer[0]! ^ 0x10]), 0, 1, at);
+  await file.close();
+}
+
+describe('the thread that trains', () => {
+  it('in which nothing goes on is ended and begun again, and in the end the job fails with the reason', async () => {
+    const { id } = await postJob(service.api, spec());
+    const ended = await run(id, { change: { trainer: trainer('stuck'), stallMs: 300 } });
+    expect(ended).toMatchObject({ status: 'failed', error: { code: 'engine_failed', category: 'server' } });
+    expect(ended.error!.message).toMatch(/nothing went on/);
+  });
+
+  it('that dies is begun again from the newest checkpoint, to the same bits, within the same attempt', async () => {
+    const { id } = await postJob(service.api, spec());
+    const ended = await run(id, { change: { trainer: trainer('mortal') } });
+    expect(ended.attempt).toBe(1);
+    await expectSameBits(ended);
+  });
+
+  it('that does not hear is ended when its job is cancelled while it loads, or its worker must stop', async () => {
+    const change = { trainer: trainer('deaf') };
+    const { id } = await postJob(service.api, spec());
+    const begin = performance.now();
+    expect((await run(id, { until: 0, change: { trainer: trainer('stuck') } })).status).toBe('queued');
+    expect(performance.now() - begin).toBeLessThan(3_000);
+    const running = run(id, { change });
+    while ((await get(id)).phase !== 'training') await sleep(20);
+    await cancelJob(context.db, TENANT, id);
+    expect((await running).status).toBe('cancelled');
+    expect(performance.now() - begin).toBeLessThan(20_000);
+  }, 40_000);
+
+  it('stops before the lease ends when the database cannot be reached to renew it', async () => {
+    const url = new URL(service.database.url);
+    const proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
+    url.port = String(proxy.port);
+    const db = openDatabase(url.href, { connectTimeoutMs: 500 });
+    const { id } = await postJob(service.api, spec());
+    const claim = await claimOrThrow(context.db, id);
+    const change = { trainer: trainer('deaf'), leaseSeconds: 2, db };
+    const running = runJob({ ...context, ...change }, claim, new AbortController().signal);
+    while ((await get(id)).phase !== 'training') await sleep(20);
+    const begin = performance.now();
+    proxy.refuse();
+    await expect(running).rejects.toThrow('lease could not be renewed');
+    expect(performance.now() - begin).toBeLessThan(2_000);
+    await db.close();
+    await proxy.close();
+  });
+});
+
+describe('pausing', () => {
+  it('writes a checkpoint and lets go; resumed it comes to the same bits, on another number of threads', async () => {
+    await undisturbed();
+    const { id } = await postJob(service.api, spec());
+    const running = run(id, { change: { leaseSeconds: 2 } });
+    await reached(id, 300);
+    await pauseJob(context.db, TENANT, id);
+    expect((await running).status).toBe('paused');
+    const { body: latest } = await call('GET', `${service.api}/jobs/${id}/checkpoints/latest`);
+    await resumeJob(context.db, TENANT, id);
+    const ended = await run(id, { change: { threads: 2 } });
+    expect((await eventsOf(id)).find(({ type }) => type === 'job.resumed')!.data.step).toBe(latest.step);
+    await expectSameBits(ended);
+  });
+});
+
+describe('a maximum duration', () => {
+  it('counts the training of all attempts, also what was lost, and keeps the best', async () => {
+    const limited = { ...describeSpirals(dataset, { epochs: 1_000_000 }), resources: { max_duration_s: 60 } };
+    const { id } = await postJob(service.api, limited);
+    await run(id, { until: 200 });
+    const { body: latest } = await call('GET', `${service.api}/jobs/${id}/checkpoints/latest`);
+    // as if an attempt had trained for so long, and been lost
+    await context.db.pool.query('update jobs set trained_seconds = 100 where id = $1', [id]);
+    const ended = await run(id);
+    expect(ended).toMatchObject({ status: 'succeeded', stop_reason: 'max_duration', attempt: 2 });
+    expect(ended.progress!.step).toBe(latest.step);
+    expect(ended.metrics).toHaveProperty(['best.validation.loss']);
+    expect((await call('GET', `${service.api}/jobs/${id}/checkpoints/best`)).status).toBe(200);
+  });
+});
+
+describe('damaged files', () => {
+  /** Stopped behind its third checkpoint, so that there are two to go on from. */
+  async function addStopped(): Promise<string> {
+    const { id } = await postJob(service.api, spec());
+    expect((await run(id, { until: 900 })).status).toBe('queued');
+    return id;
+  }
+  const damages: [string, (path: string) => Promise<void>][] = [
+    ['a bit of its weights flipped', (path) => flipByte(path, 20_000)],
+    ['its end cut off', (path) => truncate(path, 9_000)],
+    ['gone', (path) => rm(path)],
+  ];
+
+  it.each(damages)(
+    'the newest checkpoint with %s: the one before is taken, an event says so, and the bits are the same',
+    async (_name, damage) => {
+      const id = await addStopped();
+      const path = await fileOf(id, 'latest');
+      await damage(path);
+      const ended = await run(id);
+      expect(ended.status).toBe('succeeded');
+      const events = await eventsOf(id);
+      const fallback = events.find(({ data }) => data.code === 'checkpoint_damaged')!;
+      expect(fallback.type).toBe('job.message');
+      const resumed = events.find(({ type }) => type === 'job.resumed')!;
+      expect(fallback.data.step).toBeLessThan(resumed.data.step as number);
+      await expectSameBits(ended);
+    },
+  );
+
+  it('all checkpoints: the job fails with a code, and tried again it begins anew', async () => {
+    const id = await addStopped();
+    const { rows } = await context.db.pool.query('select storage_key from checkpoints where job_id = $1', [id]);
+    for (const row of rows) await flipByte(join(service.folder, row.storage_key), 5_000);
+    expect(await run(id)).toMatchObject({
+      status: 'failed',
+      error: { code: 'checkpoint_damaged', category: 'server' },
+    });
+    const { body: again } = await call<Job>('POST', `${service.api}/jobs/${id}/retry`);
+    expect(await run(again.id)).toMatchObject({ status: 'succeeded' });
+  });
+
+  it('the dataset: the job fails with a code', async () => {
+    const own = await uploadCsv(service.api, 'own', spirals(300));
+    const path = join(service.folder, 'datasets', own, 'data');
+    const { id } = await postJob(service.api, describeSpirals(own, { epochs: 2 }));
+    await flipByte(path, 3_000);
+    expect(await run(id)).toMatchObject({ status: 'failed', error: { code: 'dataset_damaged', category: 'server' } });
+    const { id: gone } = await postJob(service.api, describeSpirals(own, { epochs: 2 }));
+    await rm(path);
+    expect(await run(gone)).toMatchObject({ status: 'failed', error: { code: 'dataset_damaged' } });
+  });
+
+  it('a download is refused with a code, not handed out', async () => {
+    const { id } = await postJob(service.api, describeSpirals(dataset, { epochs: 2 }));
+    await run(id);
+    const url = `${service.api}/jobs/${id}/checkpoints/latest/download`;
+    expect((await call('GET', url)).status).toBe(200);
+    const path = await fileOf(id, 'latest');
+    await flipByte(path, 20_000);
+    expectProblem(await call('GET', url), 'checkpoint_damaged');
+    expectProblem(await call('GET', url, undefined, { range: 'bytes=0-99' }), 'checkpoint_damaged');
+    await truncate(path, 5_000);
+    expectProblem(await call('GET', url), 'checkpoint_damaged');
+  });
+
+  it('an upload whose bytes are not those that were sent is refused, and nothing is kept', async () => {
+    const csv = spirals(50);
+    const digest = createHash('sha256').update(csv).digest('base64');
+    const post = (body: string) =>
+      call('POST', `${service.api}/datasets`, body, {
+        'content-type': 'text/csv',
+        'content-digest': `sha-512=:AA==:, sha-256=:${digest}:`,
+      });
+    expect((await post(csv)).status).toBe(201);
+    const count = async () => (await call('GET', `${service.api}/datasets?limit=100`)).body.data.length;
+    const before = await count();
+    expectProblem(await post(csv.replace('0.', '1.')), 'digest_mismatch');
+    expectProblem(await post(csv.slice(0, csv.lastIndexOf('\n', csv.length - 2) + 1)), 'digest_mismatch');
+    expect(await count()).toBe(before);
+  });
+
+  it('files that an attempt did not live to record are removed by the next', async () => {
+    const id = await addStopped();
+    const stray = join(service.folder, 'checkpoints', id, 'ckpt_stray.safetensors');
+    await writeFile(stray, 'left over');
+    await run(id);
+    await expect(truncate(stray)).rejects.toThrow('ENOENT');
+  });
+});
+
+/** Why there is no small disk here; null where there is one. */
+const NO_TMPFS =
+  process.getuid?.() === 0 && process.platform === 'linux' && spawnSync('mount', ['--version']).status === 0
+    ? null
+    : 'needs root on Linux';
+
+describe.skipIf(NO_TMPFS !== null)(`a full disk${NO_TMPFS === null ? '' : `: skipped, ${NO_TMPFS}`}`, () => {
+  it('keeps the checkpoint before, says so, and goes on when there is room, to the same bits', async (test) => {
+    const folder = await mkdtemp(join(tmpdir(), 'trainyard-small-'));
+    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=512k', 'tmpfs', folder]).status !== 0) {
+      await rm(folder, { recursive: true });
+      return test.skip('a tmpfs cannot be mounted here');
+    }
+    const storage = openDiskStorage(folder);
+    const small = await startService({ databaseUrl: service.database.url, parts: { storage } });
+    try {
+      const own = await uploadCsv(small.api, 'spirals', spirals(400));
+      const { id } = await postJob(small.api, describeSpirals(own, { epochs: 1200, every: 300 }));
+      const filler = join(folder, 'filler');
+      const running = run(id, { change: { storage } });
+      await reached(id, 300);
+      await writeFile(filler, Buffer.alloc(512 * 1024)).catch(() => {});
+      while (!(await eventsOf(id)).some(({ data }) => data.code === 'storage_full')) {
+        expect((await get(id)).status).toBe('running');
+        await sleep(20);
+      }
+      expectProblem(
+        await call('POST', `${small.api}/datasets`, spirals(2000), { 'content-type': 'text/csv' }),
+        'storage_full',
+      );
+      expect((await call('GET', `${small.api}/jobs/${id}/checkpoints/latest/download`)).status).toBe(200);
+      await rm(filler);
+      await expectSameBits(await running, small.api);
+    } finally {
+      await small.close();
+      spawnSync('umount', [folder]);
+      await rm(folder, { recursive: true });
+    }
+  });
+});
