@@ -26,11 +26,13 @@ import {
   type TrainerData,
   type TrainerMessage,
 } from './messages.ts';
+import type { TrainerThreads } from './trainer-threads.ts';
 
 export interface WorkerContext {
   db: Database;
   storage: Storage;
   compiled: CompiledKernels;
+  trainers: TrainerThreads;
   workerId: string;
   /** engine threads when a spec says auto; undefined: chosen from the work in a step */
   threads: number | undefined;
@@ -136,6 +138,9 @@ class Attempt {
   readonly #drain: AbortSignal;
   readonly #control = new Int32Array(new SharedArrayBuffer(ControlWord.count * 4));
   readonly #delay = monitorEventLoopDelay({ resolution: 5 });
+  /** when the job was claimed, or its last thread had died */
+  readonly #begunMs = performance.now();
+  #firstStepMs: number | null = null;
   #checkpointStep = 0;
   #trainedSeconds = 0;
   #phase: JobPhase = 'loading';
@@ -151,10 +156,9 @@ class Attempt {
 
   async run(): Promise<AttemptEnd> {
     const data = await this.#prepare();
-    const thread = new Worker(this.#context.trainer ?? new URL('./trainer-thread.ts', import.meta.url), {
-      workerData: data,
-      name: 'trainer',
-    });
+    const { trainer, trainers } = this.#context;
+    const thread =
+      trainer === undefined ? trainers.start(data) : new Worker(trainer, { workerData: data, name: 'trainer' });
     let outcome: Outcome | null = null;
     let failure: Error | null = null;
     let stuck: Error | null = null;
@@ -230,6 +234,7 @@ class Attempt {
       if (message.type === 'report') enqueue(() => this.#record(message.report));
       else if (message.type === 'fallback') enqueue(() => this.#fallBack(message.fallback));
       else if (message.type === 'started') this.#noteStart(message);
+      else if (message.type === 'stepped') this.#noteFirstStep();
       else outcome ??= message.outcome;
     });
     let hasEnded = false;
@@ -309,7 +314,13 @@ class Attempt {
       parameters: message.parameters,
       memory_bytes: message.memoryBytes,
       event_loop_delay_max_ms: null,
+      first_step_ms: null,
     };
+  }
+
+  #noteFirstStep(): void {
+    this.#firstStepMs = performance.now() - this.#begunMs;
+    this.#context.trainers.prepare();
   }
 
   async #fallBack(fallback: Fallback): Promise<void> {
@@ -338,6 +349,7 @@ class Attempt {
 
   #state(): HeartbeatState {
     if (this.#runtime !== null) {
+      this.#runtime.first_step_ms = this.#firstStepMs === null ? null : Math.round(this.#firstStepMs);
       // the histogram counts nanoseconds, and its own sampling interval with them
       const delayMs = Math.max(0, this.#delay.max / 1e6 - 5);
       this.#runtime.event_loop_delay_max_ms = Number.isFinite(delayMs) ? Math.round(delayMs * 10) / 10 : null;

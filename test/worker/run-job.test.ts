@@ -12,6 +12,7 @@ import { cancelJob, pauseJob, resumeJob } from '../../src/jobs/request-change.ts
 import type { Job } from '../../src/spec/job.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
 import { runJob, type WorkerContext } from '../../src/worker/run-job.ts';
+import { TrainerThreads } from '../../src/worker/trainer-threads.ts';
 import { call, digestTensors, postJob, uploadCsv } from '../support/client.ts';
 import { claimOrThrow, TENANT } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -29,6 +30,7 @@ beforeAll(async () => {
     db: service.database.db,
     storage: service.deps.storage,
     compiled: chooseKernels().compiled,
+    trainers: new TrainerThreads(),
     workerId: 'wrk_a',
     threads: 1,
     maxThreads: 2,
