@@ -90,6 +90,11 @@ export class Stage {
     this.api = await startApiProcess({ ...this.#environment, PORT: port });
   }
 
+  /** processes that ought to live */
+  parts(): [string, ServiceProcess][] {
+    return [['the API', this.api], ...this.workers.map((worker): [string, ServiceProcess] => ['a worker', worker])];
+  }
+
   startWorker(): Promise<ServiceProcess> {
     return startWorkerProcess(this.#environment);
   }
