@@ -4,6 +4,7 @@ import { fillDefaults } from './expand-request.ts';
 import type { KnownCheckpoint } from './fine-tune.ts';
 import { Input } from './job.ts';
 import { LSTM_MODEL } from './language-models.ts';
+import { Layer } from './model.ts';
 import { countTokens, fitTokenizer, sizeOfVocabulary } from './tokenizer.ts';
 import { countEvaluationWindows, countTrainWindows, splitTokens, type TextParts } from './windows.ts';
 
@@ -65,7 +66,7 @@ export function resolveText(
   const known = from?.preparation.inputs[0];
   const fitted = known?.type === 'text' ? known.tokenizer : fitTokenizer(input.tokenizer, text, parts.train);
   const vocabulary = sizeOfVocabulary(fitted);
-  spec.model.layers ??= LSTM_MODEL.map((layer) => structuredClone(layer));
+  spec.model.layers ??= LSTM_MODEL.map((layer) => fillDefaults(Layer, layer));
   for (const layer of spec.model.layers) if (layer.type === 'embedding') layer.vocabulary ??= vocabulary;
   return { context, vocabulary, windows };
 }
@@ -103,7 +104,7 @@ function resolveSplit({ split }: Draft, given: Draft, add: Add): void {
       'a corpus is split into contiguous parts, or windows would tell what is held out',
       'false: the end is for test, what is before it for validation',
     );
-  if (split.stratify === true) add('/split/stratify', 'a corpus has no classes to share out', 'false');
+  if (split.stratify === true && split.shuffle) add('/split/stratify', 'a corpus has no classes to share out', 'false');
   split.shuffle = false;
   split.stratify = false;
 }

@@ -1,15 +1,19 @@
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
+import { type MessagePort, parentPort } from 'node:worker_threads';
 import { DamagedCheckpointError, loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
 import { DamagedDatasetError } from '../data/open-verified.ts';
 import { UnusableColumnError } from '../data/table.ts';
 import { PlanTooLargeError } from '../engine/plan/layout.ts';
+import { prepareMembers } from '../engine/team/members.ts';
 import { Trainer } from '../engine/trainer.ts';
 import { matchesPattern } from '../spec/check-model.ts';
 import { openStorage } from '../storage/describe.ts';
 import { BlobNotFoundError, type Storage } from '../storage/storage.ts';
 import { buildLoss } from './build-loss.ts';
-import { buildHeads, buildLayers, buildOptimizer, buildParameterGroups } from './build-network.ts';
+import { buildHeads, buildLayers, buildOptimizer, buildParameterGroups, buildPenalties } from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
+import { describeDivergence } from './describe-divergence.ts';
 import { evaluateSplit } from './evaluate-split.ts';
 import { loadRows } from './load-rows.ts';
 import type { LoadedRows } from './loaded-rows.ts';
@@ -41,6 +45,7 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       heads: buildHeads(spec, rows.preparation),
       optimizer: buildOptimizer(spec),
       parameterGroups: buildParameterGroups(spec),
+      penaltyFor: buildPenalties(spec),
       clipNorm: spec.training.clip_norm,
       clipValue: spec.training.clip_value,
       averaging: spec.training.ema,
@@ -84,7 +89,9 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
     const loop = new TrainLoop(spec, rows, trainer, writer, reporter, state, data.trainedSeconds);
     const end = await loop.run();
     reporter.phase = 'saving';
-    const isSaved = await loop.lastCheckpoint();
+    // an update that overflowed must not be what a resume or a prediction finds
+    const isSpoilt = end === 'diverged' && !trainer.hasFiniteWeights();
+    const isSaved = isSpoilt || (await loop.lastCheckpoint());
     if (!isSaved && end !== 'cancelled' && end !== 'drained' && reporter.stopRequest === StopRequest.none) {
       return fail('storage_full', 'There was no room for the last checkpoint.', 'Make room, and try the job again.');
     }
@@ -167,15 +174,12 @@ function conclude(
   if (end === 'drained') return { status: 'released' };
   if (end === 'cancelled') return { status: 'cancelled' };
   if (end === 'diverged') {
+    const { step, epoch } = state;
+    const isKept = trainer.hasFiniteWeights();
     return {
       status: 'failed',
       stopReason: 'diverged',
-      error: {
-        code: 'diverged',
-        category: 'user',
-        message: `The loss was no longer a finite number at step ${state.step + 1}, in epoch ${state.epoch + 1}. The weights before that step are kept.`,
-        hint: 'Lower the learning rate, set clip_norm (1.0 is usual), or normalize the inputs.',
-      },
+      error: describeDivergence(loop.divergence, { step, epoch, isKept }),
     };
   }
   reporter.phase = 'evaluating';
@@ -197,6 +201,9 @@ function conclude(
   return { status: 'succeeded', stopReason: end, metrics };
 }
 
+/** Threads of a team that are ready before there is a job; further ones begin with it. */
+const SPARE_TEAM = 4;
+
 /** The client can do something about it. */
 function refuse(code: string, message: string, hint: string): Outcome {
   return { status: 'failed', stopReason: 'error', error: { code, category: 'user', message, hint } };
@@ -207,8 +214,10 @@ function fail(code: string, message: string, hint: string): Outcome {
   return { status: 'failed', stopReason: 'error', error: { code, category: 'server', message, hint } };
 }
 
-const data = workerData as TrainerData;
 const port = parentPort as MessagePort;
+// the thread is made ready before there is a job for it, and so is most of what it may lead
+prepareMembers(Math.min(availableParallelism(), SPARE_TEAM) - 1);
+const [data] = (await once(port, 'message')) as [TrainerData];
 const reporter = new Reporter(port, new Int32Array(data.control));
 // while files are read and written; steps say for themselves that they go on
 setInterval(() => reporter.beat(), 1000).unref();
