@@ -8,6 +8,7 @@ import { ApiError, ERRORS, type ErrorCode, type Problem, type ProblemError } fro
 import { CheckpointUnusableError, PredictorBusyError, RowsError } from '../spec/prediction.ts';
 import { listWords } from '../spec/suggest.ts';
 import { BlobNotFoundError, StorageFullError } from '../storage/storage.ts';
+import { refuseBusy } from './idempotency.ts';
 import { JSON_BODY_BYTES } from './json-body.ts';
 
 /** Every error becomes `application/problem+json` (RFC 9457), here and nowhere else. */
@@ -98,6 +99,7 @@ function toApiError(
     return new ApiError('too_large', `A JSON body may have at most ${JSON_BODY_BYTES} bytes.`);
   const known = FASTIFY_CODES[error.code];
   if (known !== undefined) return new ApiError(known, error.message);
+  if (request.idempotency && isUniqueViolation(error)) return refuseBusy();
   if (isUnavailable(error))
     return new ApiError('unavailable', 'The database cannot be reached. Please try again.', {
       headers: { 'retry-after': '2' },
@@ -120,6 +122,11 @@ const FASTIFY_CODES: Record<string, ErrorCode> = {
   FST_MP_PREMATURE_CLOSE: 'bad_request',
   FST_UNDER_PRESSURE: 'unavailable',
 };
+
+/** Of PostgreSQL: another attempt has made it meanwhile. */
+function isUniqueViolation({ cause }: Error): boolean {
+  return (cause as { code?: string } | undefined)?.code === '23505';
+}
 
 /** PostgreSQL or a socket to it: refused, cut, timed out, starting or stopping. */
 export function isUnavailable(error: unknown): boolean {

@@ -78,7 +78,7 @@ export async function receiveUpload(
  * Reads on for a while and throws away. Closed at once, a connection on which a client is still sending is reset, and the client never sees why it
  * was refused.
  */
-function linger(request: IncomingMessage, reply: FastifyReply): void {
+export function linger(request: IncomingMessage, reply: FastifyReply): void {
   if (request.readableEnded || request.destroyed) return;
   reply.header('connection', 'close');
   request.resume();
@@ -116,11 +116,12 @@ async function receiveBody(
     const detail = `The sha-256 of the body as it arrived is ${sha256}, and its digest says ${expected}. Nothing was kept.`;
     throw new ApiError('digest_mismatch', detail);
   }
+  if (request.idempotency !== null) request.idempotency.fingerprint.body = sha256;
   return { format, name: undefined, ingested };
 }
 
 /** The sha-256 that the client tells of the body (RFC 9530), in hex; null: none. Other algorithms are passed over, as the RFC has it. */
-function readDigest({ headers }: FastifyRequest): string | null {
+export function readDigest({ headers }: FastifyRequest): string | null {
   for (const name of ['content-digest', 'repr-digest']) {
     const given = headers[name];
     const found = /(?:^|[\s,])sha-256=:([A-Za-z0-9+/=]*):/.exec(typeof given === 'string' ? given : '');

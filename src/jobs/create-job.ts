@@ -9,6 +9,7 @@ import type { JobSpec } from '../spec/job.ts';
 import { changeTime, describeTransition, insertDispatch } from './transitions.ts';
 
 export interface NewJob {
+  id?: string;
   tenant: string;
   /** resolved */
   spec: JobSpec;
@@ -24,8 +25,8 @@ export function createJob(db: Database, job: NewJob): Promise<JobRow> {
   return db.orm.transaction((tx) => insertJob(tx, job));
 }
 
-export async function insertJob(tx: Transaction, { tenant, spec, origin = null }: NewJob): Promise<JobRow> {
-  const jobId = typeid('job').toString();
+export async function insertJob(tx: Transaction, { id, tenant, spec, origin = null }: NewJob): Promise<JobRow> {
+  const jobId = id ?? typeid('job').toString();
   const { priority } = spec.resources;
   const startAt = spec.start_at === null ? null : new Date(spec.start_at);
   await holdDataset(tx, tenant, spec.dataset);

@@ -1,7 +1,6 @@
 import multipart from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { typeid } from 'typeid-js';
 import { removeDatasetFiles } from '../../data/ingest-dataset.ts';
 import { deleteDataset, getDataset, insertDataset, listDatasets } from '../../db/datasets.ts';
 import { Dataset, Profile } from '../../spec/dataset.ts';
@@ -74,7 +73,12 @@ function addUploadRoute(app: Api, deps: ApiDeps): void {
     async (request, reply) => {
       const { query } = request as FastifyRequest<{ Querystring: { name?: string } }>;
       const { tenant, db } = ofTenant(deps, request);
-      const id = typeid('ds').toString();
+      const id = idFor(request, 'ds');
+      const made = await findMade(request, reply, () => getDataset(db, tenant, id));
+      if (made !== null) {
+        linger(request.raw, reply);
+        return reply.code(201).header('location', `/v1/datasets/${id}`).send(presentDataset(made));
+      }
       const { format, name, ingested } = await receiveUpload(request, reply, id, deps);
       const { files, sizeBytes, sha256, profile, preview } = ingested;
       const row = await insertDataset(db, {
