@@ -3,10 +3,11 @@ rate is next to nothing), the same batches (Philox and Fisher & Yates again), th
 example: losses of both, and the ratio of their test losses.
 
     npm start &                                                   # or any running Trainyard
-    python3 bench/language-models.py http://127.0.0.1:3000/v1 lstm gpt
+    python3 bench/language-models.py http://127.0.0.1:3000/v1 lstm gpt [--steps 400]
 
 Needs Python 3.9 and PyTorch 1.13 or later with NumPy.
 """
+import argparse
 import json
 import math
 import pathlib
@@ -208,8 +209,10 @@ def train(build, weights, training):
     return {"losses": losses, "validation": best, "test": test, "seconds": time.perf_counter() - began}
 
 
-def compare(api, dataset, name):
+def compare(api, dataset, name, steps):
     spec = {**json.loads((EXAMPLES / f"shakespeare-{name}.json").read_text()), "dataset": dataset}
+    if steps is not None:
+        spec["training"]["max_steps"] = steps
     still = {**spec["training"], "max_steps": 1, "schedule": "constant"}
     still["optimizer"] = {**still["optimizer"], "learning_rate": 1e-30}
     weights = load_weights(api, run_job(api, {**spec, "training": still}))
@@ -219,7 +222,7 @@ def compare(api, dataset, name):
     own = json.loads(call("GET", f"{api}/jobs/{job['id']}/metrics?name=loss&split=train"))["data"][0]["points"]
     theirs = train({"lstm": lstm, "gpt": gpt}[name], weights, job["spec"]["training"])
     apart = [abs(p["value"] / theirs["losses"][p["step"] - 1] - 1) for p in own]
-    steps = [1, 10, 100, 500, 1000, len(theirs["losses"])]
+    shown = [1, 10, 100, 500, 1000, len(theirs["losses"])]
     at = {p["step"]: p["value"] for p in own}
     metrics = job["metrics"]
     print(
@@ -228,7 +231,7 @@ def compare(api, dataset, name):
                 "example": f"shakespeare-{name}",
                 "parameters": job["runtime"]["parameters"],
                 "steps": len(theirs["losses"]),
-                "train_loss": {s: [at.get(s), theirs["losses"][s - 1]] for s in steps if s <= len(theirs["losses"])},
+                "train_loss": {s: [at.get(s), theirs["losses"][s - 1]] for s in shown if s <= len(theirs["losses"])},
                 "largest_difference": max(apart),
                 "largest_difference_first_100": max(d for p, d in zip(own, apart) if p["step"] <= 100),
                 "trainyard": {
@@ -256,11 +259,15 @@ def compare(api, dataset, name):
 
 
 def main():
-    api, *names = sys.argv[1:]
-    raw = call("POST", f"{api}/datasets?name=shakespeare", TEXT.read_bytes(), "text/plain")
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("api")
+    arguments.add_argument("names", nargs="+", choices=["lstm", "gpt"])
+    arguments.add_argument("--steps", type=int, help="instead of the example's max_steps")
+    options = arguments.parse_args()
+    raw = call("POST", f"{options.api}/datasets?name=shakespeare", TEXT.read_bytes(), "text/plain")
     dataset = json.loads(raw)["id"]
-    for name in names:
-        compare(api, dataset, name)
+    for name in options.names:
+        compare(options.api, dataset, name, options.steps)
 
 
 main()

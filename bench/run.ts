@@ -1,22 +1,65 @@
 import { parseArgs } from 'node:util';
+import { QUESTIONS } from './questions.ts';
+import { renderResults } from './results.ts';
 
-/** `npm run bench -- gemm`, or `npm run bench -- --workload W1 --threads 1 --seconds 2`. */
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    workload: { type: 'string' },
-    threads: { type: 'string', default: '1' },
-    seconds: { type: 'string', default: '2' },
-  },
+/**
+ * `npm run bench` asks every question of questions.ts; `npm run bench -- training --workload W3 --peers` some of them. What was measured is kept in
+ * build/bench.json, so a run in pieces adds to bench/RESULTS.md, which is written anew each time.
+ */
+const DEFAULT_PEERS = '../shared/peers';
+const USAGE = `npm run bench -- [${Object.keys(QUESTIONS).join(' | ')}] …
+  --workload W1,W3    these workloads only        --threads 1,2      these numbers of threads only
+  --seconds 1         a run's length              --rounds 3         runs in turns, whose median counts
+  --peers [folder]    compare with other engines: a folder with run.sh PEER WORKLOAD THREADS SECONDS (${DEFAULT_PEERS})
+  --peer torch,numpy  these peers only`;
+
+/** `--peers` alone stands for the usual folder. */
+const argv = process.argv.slice(2).flatMap((word, i, all) => {
+  const next = all[i + 1];
+  return word === '--peers' && (next === undefined || next.startsWith('-')) ? [word, DEFAULT_PEERS] : [word];
 });
 
-if (values.workload !== undefined) {
-  const { benchTraining } = await import('./train.ts');
-  await benchTraining({ workload: values.workload, threads: Number(values.threads), seconds: Number(values.seconds) });
-} else if (positionals[0] === 'gemm') {
-  const { benchGemm } = await import('./kernels.ts');
-  await benchGemm();
-} else {
-  console.error('usage: npm run bench -- gemm | --workload W1|W2|W3|W4|W5|W6 [--threads 1] [--seconds 2]');
-  process.exitCode = 2;
+function readArguments() {
+  const { values, positionals } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: {
+      workload: { type: 'string', default: 'W1,W2,W3,W4,W5,W6' },
+      threads: { type: 'string', default: '1,2' },
+      seconds: { type: 'string', default: '1' },
+      rounds: { type: 'string', default: '3' },
+      peers: { type: 'string' },
+      peer: { type: 'string', default: 'torch,numpy,tfjs' },
+    },
+  });
+  const wrong = positionals.find((name) => !(name in QUESTIONS));
+  if (wrong !== undefined) throw new Error(`there is no question "${wrong}"`);
+  const positive = (name: 'seconds' | 'rounds') => {
+    const value = Number(values[name]);
+    if (!(value > 0)) throw new Error(`--${name} takes a number above 0, not "${values[name]}"`);
+    return value;
+  };
+  const threads = values.threads.split(',').map(Number);
+  if (!threads.every((n) => Number.isInteger(n) && n > 0))
+    throw new Error(`--threads takes numbers like 1,2, not "${values.threads}"`);
+  return {
+    questions: positionals.length > 0 ? positionals : Object.keys(QUESTIONS),
+    workloads: values.workload.split(','),
+    threads,
+    seconds: positive('seconds'),
+    rounds: Math.ceil(positive('rounds')),
+    peers: values.peers === undefined ? null : { folder: values.peers, names: values.peer.split(',') },
+  };
+}
+
+let options: ReturnType<typeof readArguments>;
+try {
+  options = readArguments();
+} catch (error) {
+  console.error(`${(error as Error).message}\n\n${USAGE}`);
+  process.exit(2);
+}
+for (const name of options.questions) {
+  await QUESTIONS[name]!.ask(options);
+  renderResults(QUESTIONS);
 }

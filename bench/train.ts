@@ -1,32 +1,40 @@
 import { availableParallelism } from 'node:os';
-import { chooseKernels } from '../src/engine/kernels/load.ts';
-import { Trainer } from '../src/engine/trainer.ts';
-import { BATCHES, batchOf, WORKLOADS, weightsOf, widthOf } from './workloads.ts';
+import { parseArgs } from 'node:util';
+import { type CompiledKernels, chooseKernels, compileKernels, type KernelBuild } from '../src/engine/kernels/load.ts';
+import { Trainer, type TrainerOptions } from '../src/engine/trainer.ts';
+import { BATCHES, batchOf, WORKLOADS, type Workload, weightsOf, widthOf } from './workloads.ts';
 
-export interface TrainBenchOptions {
+/** What a run of a workload gives, whichever engine ran it; other engines print more. */
+export interface TrainFigures {
+  peer: string;
   workload: string;
   threads: number;
-  seconds: number;
+  samples_per_s: number;
+  steps_per_s: number;
+  peak_rss_mb: number;
+  loss_step0: number;
+  loss_check: number | null;
 }
 
-/** Trains a workload for some seconds and prints one JSON line with the figures that other engines print too. */
-export async function benchTraining(options: TrainBenchOptions): Promise<void> {
-  const workload = WORKLOADS[options.workload];
-  if (workload === undefined)
-    throw new Error(`no workload ${options.workload}; there are ${Object.keys(WORKLOADS).join(', ')}`);
-  const { compiled } = chooseKernels();
+/** A trainer with a workload's weights and batches, in the batches' order. */
+export function openWorkload(
+  workload: Workload,
+  compiled: CompiledKernels,
+  threads: number,
+  options: Partial<TrainerOptions> = {},
+): Trainer {
   const { batch, input, outputs, tokens } = workload;
   const width = widthOf(input);
   const rows = BATCHES * batch;
-  const labels = workload.loss.type === 'cross_entropy';
   const trainer = new Trainer(
     {
       rows: {
         count: rows,
         features: { dims: input, element: 'f32' },
-        target: labels
-          ? { kind: 'labels', ...(tokens === undefined ? {} : { positions: tokens }) }
-          : { kind: 'values', width: outputs },
+        target:
+          workload.loss.type === 'cross_entropy'
+            ? { kind: 'labels', ...(tokens === undefined ? {} : { positions: tokens }) }
+            : { kind: 'values', width: outputs },
         trainOrder: rows,
         evaluationOrder: 0,
       },
@@ -38,7 +46,7 @@ export async function benchTraining(options: TrainBenchOptions): Promise<void> {
       batchRows: batch,
       seed: 0,
     },
-    { compiled, threads: options.threads, maxThreads: availableParallelism() },
+    { compiled, threads, maxThreads: availableParallelism(), ...options },
   );
   for (const [i, parameter] of trainer.parameters.entries())
     trainer.tensor(parameter.name).set(weightsOf(workload, parameter, i));
@@ -51,7 +59,23 @@ export async function benchTraining(options: TrainBenchOptions): Promise<void> {
   trainer.trainOrder.forEach((_, i, order) => {
     order[i] = i;
   });
+  return trainer;
+}
 
+export function workloadNamed(name: string): Workload {
+  const workload = WORKLOADS[name];
+  if (workload === undefined) throw new Error(`no workload ${name}; there are ${Object.keys(WORKLOADS).join(', ')}`);
+  return workload;
+}
+
+/** Trains a workload for some seconds. */
+async function measureTraining(
+  workload: Workload,
+  compiled: CompiledKernels,
+  options: { threads: number; seconds: number },
+): Promise<TrainFigures> {
+  const { batch } = workload;
+  const trainer = openWorkload(workload, compiled, options.threads);
   let step = 0;
   const losses: number[] = [];
   let last = 0;
@@ -67,7 +91,7 @@ export async function benchTraining(options: TrainBenchOptions): Promise<void> {
   const firstStep = step;
   const begin = performance.now();
   // a look at the clock costs about as much as a tenth of W2's step
-  const between = options.workload === 'W2' ? 32 : 1;
+  const between = workload.name === 'W2' ? 32 : 1;
   do {
     for (let i = 0; i < between; i++) train();
   } while (performance.now() - begin < options.seconds * 1000);
@@ -75,22 +99,31 @@ export async function benchTraining(options: TrainBenchOptions): Promise<void> {
   const steps = step - firstStep;
   const { user, system } = process.cpuUsage(cpuBefore);
   const round = (value: number) => Number(value.toPrecision(5));
-  console.log(
-    JSON.stringify({
-      peer: 'trainyard',
-      workload: workload.name,
-      threads: options.threads,
-      samples_per_s: round((steps * batch) / seconds),
-      steps_per_s: round(steps / seconds),
-      peak_rss_mb: Math.round(process.resourceUsage().maxRSS / 1024),
-      final_loss: Number(last.toPrecision(6)),
-      loss_step0: losses[0],
-      loss_check: losses[workload.checkStep],
-      mode: 'train',
-      steps,
-      own_cpu: round((user + system) / 1e6 / seconds),
-      kernels: compiled.build,
-    }),
-  );
   await trainer.close();
+  return {
+    ...{ peer: 'trainyard', workload: workload.name, threads: options.threads },
+    samples_per_s: round((steps * batch) / seconds),
+    steps_per_s: round(steps / seconds),
+    peak_rss_mb: Math.round(process.resourceUsage().maxRSS / 1024),
+    loss_step0: losses[0]!,
+    loss_check: losses[workload.checkStep]!,
+    ...{ final_loss: Number(last.toPrecision(6)), steps, own_cpu: round((user + system) / 1e6 / seconds) },
+    ...{ kernels: compiled.build },
+  };
+}
+
+/** One run in a process of its own, so that its peak of memory is its own: prints a JSON line with the figures that other engines print too. */
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      workload: { type: 'string', default: 'W1' },
+      threads: { type: 'string', default: '1' },
+      seconds: { type: 'string', default: '2' },
+      kernels: { type: 'string', default: '' },
+    },
+  });
+  const build = values.kernels as KernelBuild | '';
+  const compiled = build === '' ? chooseKernels().compiled : compileKernels({ build });
+  const options = { threads: Number(values.threads), seconds: Number(values.seconds) };
+  console.log(JSON.stringify(await measureTraining(workloadNamed(values.workload), compiled, options)));
 }

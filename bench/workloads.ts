@@ -32,7 +32,7 @@ const sgd: OptimizerDescription = { type: 'sgd', weightDecay: 0 };
 
 const zeros = { type: 'zeros' } as const;
 
-function dense(name: string, units: number, activation: 'relu' | 'tanh' | 'linear'): LayerDescription {
+export function dense(name: string, units: number, activation: 'relu' | 'tanh' | 'linear'): LayerDescription {
   return { type: 'dense', name, units, activation: { type: activation }, init: zeros, bias: true, biasInit: zeros };
 }
 

@@ -52,6 +52,8 @@ export function createPool(url: string, options: DatabaseOptions): pg.Pool {
     keepAlive: true,
     application_name: 'trainyard',
   });
+  // one that is lost in the middle of a transaction, between two statements, says so to nobody else; the next statement fails
+  pool.on('connect', (client) => client.on('error', () => {}));
   pool.on('error', (err) => logger?.warn({ err }, 'a database connection was lost while idle'));
   return pool;
 }

@@ -27,7 +27,7 @@ import { type Seed, STREAM, seedOf } from './random.ts';
 import { type RowWeightsDescription, sumRowWeights } from './row-weights.ts';
 import { type HeadDescription, type TargetDescription, Targets, targetName } from './targets.ts';
 import type { Batch } from './team/runner.ts';
-import { Team } from './team/team.ts';
+import { Team, type TeamOptions } from './team/team.ts';
 
 /** What rows look like: they are written once into the tables, and batches are gathered from there. */
 export interface RowsDescription {
@@ -71,13 +71,12 @@ export interface TrainerDescription {
   seed: number;
 }
 
-export interface TrainerOptions {
+export interface TrainerOptions extends TeamOptions {
   compiled: CompiledKernels;
   /** undefined: chosen from the work in a step, at most `maxThreads` */
   threads?: number | undefined;
   maxThreads: number;
   limitBytes?: number;
-  stallTimeoutMs?: number;
 }
 
 /** Below this a step is over before a second thread has woken up: 2 MFLOP take one core some 30–50 µs, two barriers 5–10 µs. */
@@ -105,6 +104,8 @@ export class Trainer {
   /** weights beside the parameters, which hold their average; empty without one */
   readonly #trained: readonly Slot[];
   readonly threads: number;
+  /** floating-point operations of one pass over `batchRows` rows, with its update */
+  readonly stepFlops: number;
   readonly #writeHyper: WriteHyper | null;
   readonly #seed: Seed;
   readonly #description: TrainerDescription;
@@ -149,6 +150,7 @@ export class Trainer {
     const built = buildTraining(graph, description, seed);
     const { outputs, effects = [] } = (built.programs.train ?? built.programs.gradient ?? built.programs.loss)!;
     const flops = countFlops([...Object.values(outputs), ...effects], description.batchRows);
+    this.stepFlops = flops;
     this.threads = options.threads ?? Math.max(1, Math.min(options.maxThreads, Math.floor(flops / FLOPS_PER_THREAD)));
     const plan = compile(
       graph,
@@ -160,7 +162,7 @@ export class Trainer {
       },
     );
 
-    this.team = new Team(plan, options.compiled, { stallTimeoutMs: options.stallTimeoutMs });
+    this.team = new Team(plan, options.compiled, options);
     for (const [name, values] of built.constants) this.team.floats(name).set(values);
     this.parameters = built.parameters;
     this.slots = built.slots;

@@ -1,7 +1,7 @@
 import { and, eq, inArray, notInArray, sql } from 'drizzle-orm';
 import { findUnusedFiles } from '../db/checkpoints.ts';
 import type { Database } from '../db/client.ts';
-import { checkpoints, jobs, outbox } from '../db/schema.ts';
+import { checkpoints, jobs } from '../db/schema.ts';
 import { FINAL_STATUSES } from '../spec/job.ts';
 import { IllegalTransitionError, lockJob } from './transitions.ts';
 
@@ -17,6 +17,7 @@ export class JobInUseError extends Error {
 /**
  * Deletes a job that has ended, with its metrics, events and checkpoints.
  * In: a job of the tenant. Out: keys of the files that nobody needs any more, which can be removed at leisure; null where there is no such job.
+ * A message that is still to be sent for it finds nothing, and goes the way of all that were sent.
  * Errors: IllegalTransitionError where it has not ended; JobInUseError.
  */
 export function deleteJob(db: Database, tenant: string, jobId: string): Promise<string[] | null> {
@@ -44,7 +45,6 @@ export function deleteJob(db: Database, tenant: string, jobId: string): Promise<
         jobId,
         users.map(({ id }) => id),
       );
-    await tx.delete(outbox).where(eq(outbox.jobId, jobId));
     await tx.delete(jobs).where(eq(jobs.id, jobId));
     return findUnusedFiles(
       tx,

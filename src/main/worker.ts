@@ -13,6 +13,7 @@ import { watchProcess } from '../observability/process-figures.ts';
 import { startTracing, traceAttempt } from '../observability/tracing.ts';
 import { openDiskStorage } from '../storage/disk.ts';
 import { runJob } from '../worker/run-job.ts';
+import { TrainerThreads } from '../worker/trainer-threads.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
 import { onStopSignal } from './stop-signal.ts';
@@ -55,10 +56,13 @@ const touch = setInterval(() => {
 }, 5000);
 
 const draining = new AbortController();
+const trainers = new TrainerThreads();
+trainers.prepare();
 const context = {
   db,
   storage: openDiskStorage(config.storageDir),
   compiled,
+  trainers,
   workerId,
   threads: config.threads,
   maxThreads,
@@ -77,6 +81,7 @@ const consumer = queue.consume(
         await traceAttempt(claim.job, claim.runEpoch, () => runJob(context, claim, draining.signal));
       } finally {
         runningJob = null;
+        trainers.prepare();
       }
     }
   },
@@ -90,6 +95,7 @@ onStopSignal(
     // first the flag, so that the running job writes its checkpoint and lets go; then the queue, which waits for it
     draining.abort();
     await consumer.close();
+    await trainers.close();
     clearInterval(touch);
     await Promise.all([relay.close(), reconciler.close()]);
     await queue.close();

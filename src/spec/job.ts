@@ -279,6 +279,9 @@ export const Runtime = closed(
     event_loop_delay_max_ms: nullable(Type.Number(), {
       description: 'longest delay seen on the thread that renews the lease',
     }),
+    first_step_ms: Type.Optional(
+      nullable(Type.Number({ minimum: 0 }), { description: 'from the worker taking the job to its first step' }),
+    ),
   },
   { title: 'Runtime' },
 );

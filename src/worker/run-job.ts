@@ -26,11 +26,13 @@ import {
   type TrainerData,
   type TrainerMessage,
 } from './messages.ts';
+import type { TrainerThreads } from './trainer-threads.ts';
 
 export interface WorkerContext {
   db: Database;
   storage: Storage;
   compiled: CompiledKernels;
+  trainers: TrainerThreads;
   workerId: string;
   /** engine threads when a spec says auto; undefined: chosen from the work in a step */
   threads: number | undefined;
@@ -136,6 +138,9 @@ class Attempt {
   readonly #drain: AbortSignal;
   readonly #control = new Int32Array(new SharedArrayBuffer(ControlWord.count * 4));
   readonly #delay = monitorEventLoopDelay({ resolution: 5 });
+  /** when the job was claimed, or its last thread had died */
+  readonly #begunMs = performance.now();
+  #firstStepMs: number | null = null;
   #checkpointStep = 0;
   #trainedSeconds = 0;
   #phase: JobPhase = 'loading';
@@ -151,10 +156,9 @@ class Attempt {
 
   async run(): Promise<AttemptEnd> {
     const data = await this.#prepare();
-    const thread = new Worker(this.#context.trainer ?? new URL('./trainer-thread.ts', import.meta.url), {
-      workerData: data,
-      name: 'trainer',
-    });
+    const { trainer, trainers } = this.#context;
+    const thread =
+      trainer === undefined ? trainers.start(data) : new Worker(trainer, { workerData: data, name: 'trainer' });
     let outcome: Outcome | null = null;
     let failure: Error | null = null;
     let stuck: Error | null = null;
@@ -189,14 +193,13 @@ class Attempt {
     const enqueue = (task: () => Promise<void>) => {
       work = work.then(() => this.#retry(task, () => failure === null)).catch(fail);
     };
-    let renewalWaits = false;
     const renew = async () => {
-      renewalWaits = false;
       const beganMs = performance.now();
       const { asked } = await renewLease(this.#context.db, this.#claim, this.#context.leaseSeconds, this.#state());
       renewedMs = beganMs;
       if (asked !== null) stop(asked);
     };
+    let renewing: Promise<void> | null = null;
     const stallMs = this.#context.stallMs ?? STALL_MS;
     let beat = 0;
     let beatMs = performance.now();
@@ -205,7 +208,7 @@ class Attempt {
       if (now !== beat) {
         beat = now;
         beatMs = performance.now();
-      } else if (performance.now() - beatMs > stallMs && stuck === null) {
+      } else if (performance.now() - beatMs > stallMs && stuck === null && !hasEnded) {
         stuck = new Error(`nothing went on in the training thread for ${Math.round(stallMs / 1000)} s`);
         void thread.terminate();
       }
@@ -216,9 +219,13 @@ class Attempt {
         // by now another worker may have the job: this one must have stopped before
         if (performance.now() - renewedMs > leaseMs * STOP_AT_SHARE_OF_LEASE)
           fail(new Error('the lease could not be renewed'));
-        if (renewalWaits) return;
-        renewalWaits = true;
-        enqueue(renew);
+        // beside the records, not behind them: a lease must not wait until all that was reported is written
+        if (renewing !== null) return;
+        renewing = this.#retry(renew, () => failure === null)
+          .catch(fail)
+          .finally(() => {
+            renewing = null;
+          });
       },
       Math.min(RENEW_EVERY_MS, leaseMs / 8),
     );
@@ -227,8 +234,10 @@ class Attempt {
       if (message.type === 'report') enqueue(() => this.#record(message.report));
       else if (message.type === 'fallback') enqueue(() => this.#fallBack(message.fallback));
       else if (message.type === 'started') this.#noteStart(message);
+      else if (message.type === 'stepped') this.#noteFirstStep();
       else outcome ??= message.outcome;
     });
+    let hasEnded = false;
     const threadError = await new Promise<Error | null>((resolve) => {
       let error: Error | null = null;
       thread.on('error', (e) => {
@@ -236,11 +245,14 @@ class Attempt {
       });
       thread.on('exit', () => resolve(error));
     });
-    clearInterval(renewal);
+    hasEnded = true;
     clearTimeout(grace);
     this.#drain.removeEventListener('abort', onDrain);
     if (failure === null) enqueue(renew);
+    // the lease is held until everything is written
     await work;
+    clearInterval(renewal);
+    await renewing;
     this.#delay.disable();
     if (failure !== null) throw failure;
     if (outcome !== null) return { outcome };
@@ -302,7 +314,13 @@ class Attempt {
       parameters: message.parameters,
       memory_bytes: message.memoryBytes,
       event_loop_delay_max_ms: null,
+      first_step_ms: null,
     };
+  }
+
+  #noteFirstStep(): void {
+    this.#firstStepMs = performance.now() - this.#begunMs;
+    this.#context.trainers.prepare();
   }
 
   async #fallBack(fallback: Fallback): Promise<void> {
@@ -331,6 +349,7 @@ class Attempt {
 
   #state(): HeartbeatState {
     if (this.#runtime !== null) {
+      this.#runtime.first_step_ms = this.#firstStepMs === null ? null : Math.round(this.#firstStepMs);
       // the histogram counts nanoseconds, and its own sampling interval with them
       const delayMs = Math.max(0, this.#delay.max / 1e6 - 5);
       this.#runtime.event_loop_delay_max_ms = Number.isFinite(delayMs) ? Math.round(delayMs * 10) / 10 : null;

@@ -186,6 +186,7 @@ export class TrainLoop {
     if (!Number.isFinite(loss)) return false;
     state.step += 1;
     state.batch += 1;
+    if (state.step === this.#stepsBefore + 1) this.#reporter.post({ type: 'stepped' });
     state.lossSum += loss * this.#trainer.batchWeight;
     state.rowSum += this.#trainer.batchWeight;
     state.metrics['train.loss'] = loss;

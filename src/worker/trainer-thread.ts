@@ -1,8 +1,11 @@
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
+import { type MessagePort, parentPort } from 'node:worker_threads';
 import { DamagedCheckpointError, loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
 import { DamagedDatasetError } from '../data/open-verified.ts';
 import { UnusableColumnError } from '../data/table.ts';
 import { PlanTooLargeError } from '../engine/plan/layout.ts';
+import { prepareMembers } from '../engine/team/members.ts';
 import { Trainer } from '../engine/trainer.ts';
 import { matchesPattern } from '../spec/check-model.ts';
 import { openStorage } from '../storage/describe.ts';
@@ -197,6 +200,9 @@ function conclude(
   return { status: 'succeeded', stopReason: end, metrics };
 }
 
+/** Threads of a team that are ready before there is a job; further ones begin with it. */
+const SPARE_TEAM = 4;
+
 /** The client can do something about it. */
 function refuse(code: string, message: string, hint: string): Outcome {
   return { status: 'failed', stopReason: 'error', error: { code, category: 'user', message, hint } };
@@ -207,8 +213,10 @@ function fail(code: string, message: string, hint: string): Outcome {
   return { status: 'failed', stopReason: 'error', error: { code, category: 'server', message, hint } };
 }
 
-const data = workerData as TrainerData;
 const port = parentPort as MessagePort;
+// the thread is made ready before there is a job for it, and so is most of what it may lead
+prepareMembers(Math.min(availableParallelism(), SPARE_TEAM) - 1);
+const [data] = (await once(port, 'message')) as [TrainerData];
 const reporter = new Reporter(port, new Int32Array(data.control));
 // while files are read and written; steps say for themselves that they go on
 setInterval(() => reporter.beat(), 1000).unref();

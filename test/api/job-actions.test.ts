@@ -165,7 +165,7 @@ describe('deleting', () => {
     await call('POST', `${api}/jobs/${retried.id}/cancel`);
     expect((await call('DELETE', `${api}/jobs/${retried.id}`)).status).toBe(204);
     for (const { storageKey } of written) expect(await exists(storageKey)).toBe(false);
-    for (const table of ['job_events', 'job_metrics', 'checkpoints', 'outbox']) {
+    for (const table of ['job_events', 'job_metrics', 'checkpoints']) {
       const { rows } = await service.database.db.pool.query(
         `select count(*)::int as n from ${table} where job_id in ($1, $2)`,
         [job.id, retried.id],

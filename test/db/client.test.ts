@@ -23,6 +23,19 @@ const cut = (applicationName: string) =>
   );
 
 describe('openDatabase', () => {
+  test('a connection that is lost in the middle of a transaction, between two statements, fails the next one and no process', async () => {
+    const db = openDatabase(database.url);
+    const client = await db.pool.connect();
+    const { rows } = await client.query('select pg_backend_pid() as pid');
+    const ended = once(client, 'end');
+    await database.db.pool.query('select pg_terminate_backend($1)', [rows[0].pid]);
+    await ended;
+    await expect(client.query('select 1')).rejects.toThrow();
+    client.release(true);
+    expect((await db.pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+    await db.close();
+  });
+
   test('a connection that is lost while idle is logged, and replaced', async () => {
     const warnings: string[] = [];
     const db = openDatabase(database.url, { logger: { warn: (_, message) => warnings.push(message) } });

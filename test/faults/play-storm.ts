@@ -77,6 +77,9 @@ export async function playStorm({
       await sleep(draw() * 700);
       await fault.play(stage, draw);
       await client.stop();
+      for (const [what, part] of stage.parts())
+        if (part.child.exitCode !== null)
+          throw new Error(`${what} ended by itself in "${fault.name}":\n${part.lastLines()}`);
       played.set(fault.name, (played.get(fault.name) ?? 0) + 1);
       log(
         `${String(round).padStart(4)}/${rounds}  ${fault.name.padEnd(32)} ${load.acknowledged.length} jobs acknowledged`,

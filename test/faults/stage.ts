@@ -90,17 +90,18 @@ export class Stage {
     this.api = await startApiProcess({ ...this.#environment, PORT: port });
   }
 
+  /** processes that ought to live */
+  parts(): [string, ServiceProcess][] {
+    return [['the API', this.api], ...this.workers.map((worker): [string, ServiceProcess] => ['a worker', worker])];
+  }
+
   startWorker(): Promise<ServiceProcess> {
     return startWorkerProcess(this.#environment);
   }
 
   /** As by a power cut; its other processes notice by themselves. */
   async killPostgres(): Promise<void> {
-    const [pid] = (
-      await readFile(join(this.folder, 'postgres', 'postmaster.pid'), 'utf8').catch(() =>
-        readFile(join(this.folder, 'postgres', 'data', 'postmaster.pid'), 'utf8'),
-      )
-    ).split('\n');
+    const [pid] = (await readFile(join(this.folder, 'postgres', 'cluster', 'postmaster.pid'), 'utf8')).split('\n');
     process.kill(Number(pid), 'SIGKILL');
     await this.#postgres.ended;
   }

@@ -27,7 +27,7 @@ const begin = performance.now();
 let wrong: string[];
 if (values.kills !== undefined || values.flushes !== undefined) {
   const [kills, flushes] = [count(values.kills, 0), count(values.flushes, 0)];
-  const epochs = count(values.epochs, 60 + 30 * (kills + flushes));
+  const epochs = count(values.epochs, 60 + 90 * (kills + flushes));
   ({ wrong } = await playOneJob({ kills, flushes, seed, epochs, log }));
 } else {
   const storm = await playStorm({

@@ -9,6 +9,8 @@ export interface ServiceProcess {
   /** SIGTERM, and the exit status */
   stop(): Promise<number | null>;
   kill(): Promise<void>;
+  /** what it said last */
+  lastLines(): string;
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -41,6 +43,7 @@ export async function startProcess(
   return {
     child,
     readyLine,
+    lastLines: () => said.slice(-20).join('\n'),
     async stop() {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
       await exited;

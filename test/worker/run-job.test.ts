@@ -12,6 +12,7 @@ import { cancelJob, pauseJob, resumeJob } from '../../src/jobs/request-change.ts
 import type { Job } from '../../src/spec/job.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
 import { runJob, type WorkerContext } from '../../src/worker/run-job.ts';
+import { TrainerThreads } from '../../src/worker/trainer-threads.ts';
 import { call, digestTensors, postJob, uploadCsv } from '../support/client.ts';
 import { claimOrThrow, TENANT } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -29,6 +30,7 @@ beforeAll(async () => {
     db: service.database.db,
     storage: service.deps.storage,
     compiled: chooseKernels().compiled,
+    trainers: new TrainerThreads(),
     workerId: 'wrk_a',
     threads: 1,
     maxThreads: 2,
@@ -99,6 +101,13 @@ describe('the thread that trains', () => {
     const ended = await run(id, { change: { trainer: trainer('stuck'), stallMs: 300 } });
     expect(ended).toMatchObject({ status: 'failed', error: { code: 'engine_failed', category: 'server' } });
     expect(ended.error!.message).toMatch(/nothing went on/);
+  });
+
+  it('that dies is begun again from the newest checkpoint, to the same bits, within the same attempt', async () => {
+    const { id } = await postJob(service.api, spec());
+    const ended = await run(id, { change: { trainer: trainer('mortal') } });
+    expect(ended.attempt).toBe(1);
+    await expectSameBits(ended);
   });
 
   it('that does not hear is ended when its job is cancelled while it loads, or its worker must stop', async () => {

@@ -1,12 +1,14 @@
-import { workerData } from 'node:worker_threads';
+import { once } from 'node:events';
+import { parentPort } from 'node:worker_threads';
 import { instantiateKernels } from '../kernels/load.ts';
 import { CONTROL_BYTES } from '../plan/layout.ts';
 import { Command, createBarrier, Order, orderAt, Word } from './control.ts';
+import type { MemberData } from './members.ts';
 import { ProgramRunner } from './runner.ts';
-import type { MemberData } from './team.ts';
 
-/** Entry of every thread of a team but the leader: does what the control words say until told to exit. */
-const { plan, compiled, memory, rank, stallTimeoutMs, errors } = workerData as MemberData;
+/** Entry of every thread of a team but the leader: waits for a team, then does what the control words say until told to exit. */
+const [data] = (await once(parentPort!, 'message')) as [MemberData];
+const { plan, compiled, memory, rank, stallTimeoutMs, errors } = data;
 const control = new Int32Array(memory.buffer, 0, CONTROL_BYTES / 4);
 const controlFloats = new Float32Array(memory.buffer, 0, CONTROL_BYTES / 4);
 

@@ -1,19 +1,16 @@
-import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads';
 import type { Kernels } from '../kernels/abi.ts';
 import { type CompiledKernels, instantiateKernels } from '../kernels/load.ts';
 import type { Plan } from '../plan/compile.ts';
 import { CONTROL_BYTES, PAGE_BYTES } from '../plan/layout.ts';
 import { Command, createBarrier, Order, orderAt, TeamFailedError, Word } from './control.ts';
+import { startMember } from './members.ts';
 import { type Batch, ProgramRunner } from './runner.ts';
 
-export interface MemberData {
-  plan: Plan;
-  compiled: CompiledKernels;
-  memory: WebAssembly.Memory;
-  rank: number;
-  stallTimeoutMs: number;
-  /** where the member leaves its stack when it fails */
-  errors: MessagePort;
+export interface TeamOptions {
+  stallTimeoutMs?: number;
+  /** what the leader calls in place of the kernels: for profiles */
+  instrument?: ((kernels: Kernels) => Kernels) | undefined;
 }
 
 /**
@@ -35,12 +32,13 @@ export class Team {
   #orders = 0;
   #closed = false;
 
-  constructor(plan: Plan, compiled: CompiledKernels, options: { stallTimeoutMs?: number } = {}) {
+  constructor(plan: Plan, compiled: CompiledKernels, options: TeamOptions = {}) {
     const stallTimeoutMs = options.stallTimeoutMs ?? 30_000;
     const pages = plan.memoryBytes / PAGE_BYTES;
     this.plan = plan;
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    this.kernels = instantiateKernels(compiled, this.memory);
+    const kernels = instantiateKernels(compiled, this.memory);
+    this.kernels = options.instrument?.(kernels) ?? kernels;
     this.#control = new Int32Array(this.memory.buffer, 0, CONTROL_BYTES / 4);
     this.#controlFloats = new Float32Array(this.memory.buffer, 0, CONTROL_BYTES / 4);
     this.#barrier = createBarrier(this.#control, plan.threads, stallTimeoutMs);
@@ -49,20 +47,8 @@ export class Team {
     this.#members = Array.from({ length: plan.threads - 1 }, (_, i) => {
       const { port1, port2 } = new MessageChannel();
       this.#errors.push(port1);
-      const workerData: MemberData = {
-        plan,
-        compiled,
-        memory: this.memory,
-        rank: i + 1,
-        stallTimeoutMs,
-        errors: port2,
-      };
-      return new Worker(new URL('./member.ts', import.meta.url), {
-        workerData,
-        execArgv: [],
-        transferList: [port2],
-        name: `engine ${i + 1}`,
-      });
+      const { memory } = this;
+      return startMember({ plan, compiled, memory, rank: i + 1, stallTimeoutMs, errors: port2 });
     });
     // a member that ends without saying so (out of memory, terminated) must not be waited for
     for (const member of this.#members) {

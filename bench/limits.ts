@@ -1,0 +1,63 @@
+import { once } from 'node:events';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { type CompiledKernels, chooseKernels, instantiateKernels } from '../src/engine/kernels/load.ts';
+
+/** What the machine can do at most, on so many threads at once. */
+export interface Limits {
+  /** fused multiply-adds in registers */
+  gflops: number;
+  /** y += a·x over arrays far larger than the caches: three times 4 bytes an element */
+  gigabytesPerSecond: number;
+}
+
+/** Floating-point operations of one `fmaPeak` iteration. */
+export const PEAK_FLOP = 160;
+const TRIAL_MS = 250;
+const ARRAY_BYTES = 64 * 2 ** 20;
+
+export async function measureLimits(threads: number): Promise<Limits> {
+  const { compiled } = chooseKernels();
+  const workers = Array.from(
+    { length: threads },
+    () => new Worker(new URL(import.meta.url), { workerData: compiled, execArgv: [] }),
+  );
+  try {
+    await Promise.all(workers.map((worker) => once(worker, 'message')));
+    const measure = async (what: 'flops' | 'bytes') => {
+      const answers = workers.map((worker) => once(worker, 'message') as Promise<[number]>);
+      for (const worker of workers) worker.postMessage(what);
+      return (await Promise.all(answers)).reduce((sum, [rate]) => sum + rate, 0) / 1e9;
+    };
+    return { gflops: await measure('flops'), gigabytesPerSecond: await measure('bytes') };
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+  }
+}
+
+/** Best rate of goes of a few milliseconds. */
+function measureRate(work: number, go: () => void): number {
+  let best = 0;
+  const end = performance.now() + TRIAL_MS;
+  while (performance.now() < end) {
+    const began = performance.now();
+    go();
+    best = Math.max(best, (work * 1000) / (performance.now() - began));
+  }
+  return best;
+}
+
+if (!isMainThread && parentPort !== null) {
+  const pages = (2 * ARRAY_BYTES) / 65_536;
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const kernels = instantiateKernels(workerData as CompiledKernels, memory);
+  kernels.fill(0, (2 * ARRAY_BYTES) / 4, 1);
+  const port = parentPort;
+  port.on('message', (what: 'flops' | 'bytes') => {
+    const rate =
+      what === 'flops'
+        ? measureRate(200_000 * PEAK_FLOP, () => kernels.fmaPeak(200_000))
+        : measureRate(3 * ARRAY_BYTES, () => kernels.addScaled(0, ARRAY_BYTES, ARRAY_BYTES / 4, 1e-9));
+    port.postMessage(rate);
+  });
+  port.postMessage('ready');
+}

@@ -1,0 +1,23 @@
+import * as fallbacks from './fallbacks.ts';
+import * as growth from './growth.ts';
+import * as kernels from './kernels.ts';
+import * as roofline from './roofline.ts';
+import * as start from './start.ts';
+import * as training from './training.ts';
+
+export interface BenchOptions {
+  workloads: readonly string[];
+  threads: readonly number[];
+  /** length of one run */
+  seconds: number;
+  rounds: number;
+  peers: { folder: string; names: readonly string[] } | null;
+}
+
+/** A question: its file measures, records what it found under its name, and renders what was recorded as Markdown. */
+export interface Question {
+  ask(options: BenchOptions): Promise<void>;
+  render(recorded: Record<string, unknown>): string;
+}
+
+export const QUESTIONS: Record<string, Question> = { training, roofline, kernels, growth, start, fallbacks };

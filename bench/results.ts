@@ -1,0 +1,75 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, totalmem } from 'node:os';
+import { chooseKernels } from '../src/engine/kernels/load.ts';
+
+/**
+ * What was measured, by question and key (a workload and a number of threads, say). It is kept between runs, so that a long run can be made in
+ * pieces; another machine, Node or kernel build begins anew.
+ */
+interface Recorded {
+  machine: string;
+  questions: Record<string, { date: string; results: Record<string, unknown> }>;
+}
+
+const STORE = new URL('../build/bench.json', import.meta.url);
+const PAGE = new URL('./RESULTS.md', import.meta.url);
+
+let machine: string | undefined;
+
+function describeMachine(): string {
+  const gib = Math.round(totalmem() / 2 ** 30);
+  machine ??= [
+    `${cpus()[0]?.model ?? 'unknown processor'} (${availableParallelism()} cores, ${gib} GiB)`,
+    `Node ${process.versions.node} on ${process.platform}-${process.arch}`,
+    `${chooseKernels().compiled.build} kernels`,
+  ].join(', ');
+  return machine;
+}
+
+function readRecorded(): Recorded {
+  const empty = { machine: describeMachine(), questions: {} };
+  try {
+    const found = JSON.parse(readFileSync(STORE, 'utf8')) as Recorded;
+    return found.machine === describeMachine() ? found : empty;
+  } catch {
+    return empty;
+  }
+}
+
+export function record(question: string, key: string, result: unknown): void {
+  const recorded = readRecorded();
+  const entry = recorded.questions[question] ?? { date: '', results: {} };
+  entry.date = new Date().toISOString().slice(0, 10);
+  entry.results[key] = result;
+  recorded.questions[question] = entry;
+  mkdirSync(new URL('.', STORE), { recursive: true });
+  writeFileSync(STORE, JSON.stringify(recorded, null, 1));
+}
+
+/** Writes bench/RESULTS.md from all that is recorded. */
+export function renderResults(all: Record<string, { render(recorded: Record<string, unknown>): string }>): void {
+  const { questions } = readRecorded();
+  const sections = Object.entries(all).flatMap(([name, question]) => {
+    const found = questions[name];
+    return found === undefined ? [] : [`${question.render(found.results)}\n\nMeasured ${found.date}.`];
+  });
+  const head = `# What was measured\n\n${describeMachine()}. Written by \`npm run bench\`; absolute figures hold for this machine on that day.`;
+  writeFileSync(PAGE, `${[head, ...sections].join('\n\n')}\n`);
+}
+
+/** A Markdown table; the first column is text, the others figures. */
+export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const line = (cells: readonly (string | number)[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '--:'))), ...rows.map(line)].join('\n');
+}
+
+export function medianOf(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Three significant digits, in thousands where there are many. */
+export function show(value: number): string {
+  return Number(value.toPrecision(3)).toLocaleString('en-US', { maximumFractionDigits: 3 });
+}

