@@ -83,7 +83,11 @@ export function addIdempotency(app: FastifyInstance, deps: ApiDeps): void {
     }
   });
 
-  const begin = async (request: FastifyRequest, reply: FastifyReply, key: string): Promise<FastifyReply | undefined> => {
+  const begin = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    key: string,
+  ): Promise<FastifyReply | undefined> => {
     if (!FORM.test(key))
       throw new ApiError('invalid_idempotency_key', 'Idempotency-Key is 1 to 255 visible ASCII characters, sent once.');
     const own = ofTenant(deps, request);
@@ -127,7 +131,10 @@ export function addIdempotency(app: FastifyInstance, deps: ApiDeps): void {
 export function idFor(request: FastifyRequest, prefix: string): string {
   if (request.idempotency === null) return typeid(prefix).toString();
   const { tenant, key, since } = request.idempotency.attempt;
-  const bytes = createHash('sha256').update(JSON.stringify([tenant, key, since.getTime()])).digest().subarray(0, 16);
+  const bytes = createHash('sha256')
+    .update(JSON.stringify([tenant, key, since.getTime()]))
+    .digest()
+    .subarray(0, 16);
   // the form of a UUID of version 7: milliseconds first
   bytes.writeUIntBE(since.getTime(), 0, 6);
   bytes[6] = (bytes[6]! & 0x0f) | 0x70;

@@ -70,7 +70,9 @@ export async function beginAttempt(
       .set({ attempt, leaseUntil: LEASE, ...(row.fingerprint === null && { fingerprint: values.fingerprint }) })
       .where(and(isThis, eq(idempotencyKeys.attempt, row.attempt), lt(idempotencyKeys.leaseUntil, NOW)))
       .returning({ since });
-    return taken === undefined ? { is: 'at work' } : { is: 'ours', attempt: { tenant, key, attempt, since: taken.since } };
+    return taken === undefined
+      ? { is: 'at work' }
+      : { is: 'ours', attempt: { tenant, key, attempt, since: taken.since } };
   }
   return { is: 'at work' };
 }

@@ -19,7 +19,12 @@ export function retryJob(db: Database, tenant: string, jobId: string, id?: strin
     if (old === null) return null;
     if (old.status !== 'failed' && old.status !== 'cancelled') throw new IllegalTransitionError(old.status, 'queued');
     const spec = { ...old.spec, start_at: null };
-    const job = await insertJob(tx, { ...(id !== undefined && { id }), tenant, spec, origin: { job_id: old.id, by: 'retry' } });
+    const job = await insertJob(tx, {
+      ...(id !== undefined && { id }),
+      tenant,
+      spec,
+      origin: { job_id: old.id, by: 'retry' },
+    });
     // held, so that whoever deletes the old job finds the new rows and leaves the files
     const kept = await tx.select().from(checkpoints).where(eq(checkpoints.jobId, old.id)).for('share');
     const latest = kept.find((row) => row.isLatest);

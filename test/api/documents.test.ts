@@ -72,6 +72,7 @@ describe('OpenAPI', () => {
     ).toEqual([
       'delete /v1/api-keys/{id}',
       'delete /v1/datasets/{id}',
+      'delete /v1/jobs/{id}',
       'delete /v1/webhooks/{id}',
       'get /healthz',
       'get /metrics',
@@ -99,7 +100,11 @@ describe('OpenAPI', () => {
       'post /v1/datasets',
       'post /v1/jobs',
       'post /v1/jobs/{id}/cancel',
+      'post /v1/jobs/{id}/clone',
+      'post /v1/jobs/{id}/pause',
       'post /v1/jobs/{id}/predict',
+      'post /v1/jobs/{id}/resume',
+      'post /v1/jobs/{id}/retry',
       'post /v1/webhooks',
       'post /v1/webhooks/{id}/deliveries/{delivery}/replay',
       'post /v1/webhooks/{id}/rotate-secret',
@@ -111,7 +116,8 @@ describe('OpenAPI', () => {
       expect(declared.sort(), path).toEqual(named.sort());
       expect(operation.summary, path).toMatch(/\S/);
       expect(operation.responses.default).toEqual({ $ref: '#/components/responses/Problem' });
-      const hasBody = method === 'patch' || (method === 'post' && !/\/(cancel|test|replay)$/.test(path));
+      const hasBody =
+        method === 'patch' || (method === 'post' && !/\/(cancel|pause|resume|retry|test|replay)$/.test(path));
       expect(operation.requestBody !== undefined, `${method} ${path}`).toBe(hasBody);
     }
     const typesOf = (method: string, path: string, status: string) =>

@@ -255,6 +255,7 @@ describe('lists', () => {
       `jobs?dataset=${of}&cursor=${forged}.${signature}`,
       `jobs?dataset=${of}&cursor=${text}.${flipped}`,
       `jobs?dataset=${of}&cursor=${text}`,
+      `jobs?dataset=${of}&cursor=${body.next_cursor}.extra`,
       `jobs?dataset=${of}&cursor=`,
       `jobs?dataset=${of}&cursor=.`,
       `jobs?dataset=${of}&cursor=%F0%9F%90%A7`,

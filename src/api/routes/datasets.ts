@@ -8,9 +8,10 @@ import { ApiError } from '../../spec/errors.ts';
 
 import type { Cursors } from '../cursor.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
+import { findMade, idFor } from '../idempotency.ts';
 import { presentDataset } from '../present.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
-import { LONGEST_NAME, receiveUpload, UPLOAD_FORMATS, UPLOAD_TYPES } from '../uploads.ts';
+import { LONGEST_NAME, linger, receiveUpload, UPLOAD_FORMATS, UPLOAD_TYPES } from '../uploads.ts';
 
 const UploadQuery = Type.Object({
   name: Type.Optional(Type.String({ minLength: 1, maxLength: LONGEST_NAME, description: 'a name for people' })),
