@@ -257,4 +257,4 @@ it('an API that dies by kill -9 between commit and answer: the repeated request 
     await second.kill();
     await rm(folder, { recursive: true });
   }
-});
+}, 90_000);
