@@ -87,13 +87,14 @@ function toApiError(
     return new ApiError('storage_full', 'There is no room left; nothing was stored.');
   if (error instanceof BlobNotFoundError) return new ApiError('checkpoint_not_found', 'The file is gone.');
   if (error.validation !== undefined) {
+    const code = error.validation.every(isLimit) ? 'invalid_limit' : 'invalid_field';
     const errors = error.validation.map(({ instancePath, message, params }) => ({
       pointer: instancePath,
-      code: 'invalid_field',
+      code,
       detail: message ?? '',
       expected: params?.allowedValues === undefined ? null : `one of: ${listWords(params.allowedValues as string[])}`,
     }));
-    return new ApiError('invalid_field', `${errors[0]!.pointer} ${errors[0]!.detail}`.trim(), { errors });
+    return new ApiError(code, `${errors[0]!.pointer} ${errors[0]!.detail}`.trim(), { errors });
   }
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE')
     return new ApiError('too_large', `A JSON body may have at most ${JSON_BODY_BYTES} bytes.`);
@@ -106,6 +107,11 @@ function toApiError(
     });
   if (error.statusCode !== undefined && error.statusCode < 500) return new ApiError('bad_request', error.message);
   return new ApiError('internal', `The request ${request.id} failed; the log knows why.`);
+}
+
+/** Fastify validates parameters of the address alone; bodies are checked by their routes. */
+function isLimit({ instancePath }: { instancePath: string }): boolean {
+  return instancePath === '/limit';
 }
 
 const FASTIFY_CODES: Record<string, ErrorCode> = {

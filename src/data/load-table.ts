@@ -19,6 +19,8 @@ export interface LoadTableRequest {
   target: Target;
   /** further targets */
   more?: readonly Target[] | undefined;
+  /** the column of the rows' weights */
+  sampleWeight?: string | null | undefined;
   /** rows of the profile; where they are not given, room grows as rows come */
   rows?: number;
 }
@@ -40,7 +42,7 @@ export async function loadTable(request: LoadTableRequest): Promise<Table> {
 async function readTable(request: LoadTableRequest): Promise<Table> {
   const { format, columns, storage } = request;
   const files = orderFiles(format, request.files);
-  const forms = listForms(request.inputs, [request.target, ...(request.more ?? [])]);
+  const forms = listForms(request.inputs, [request.target, ...(request.more ?? [])], request.sampleWeight ?? null);
   const found = [...forms].map(([name, wanted]) => {
     const column = columns.find((candidate) => candidate.name === name);
     if (column === undefined) throw new UnusableColumnError(name, 'is not in the dataset');
@@ -66,7 +68,11 @@ async function readTable(request: LoadTableRequest): Promise<Table> {
 }
 
 /** Forms in which each column is needed. */
-function listForms(inputs: readonly Input[], targets: readonly Target[]): Map<string, ColumnForm[]> {
+function listForms(
+  inputs: readonly Input[],
+  targets: readonly Target[],
+  sampleWeight: string | null,
+): Map<string, ColumnForm[]> {
   const forms = new Map<string, ColumnForm[]>();
   const add = (name: string, form: ColumnForm | 'text' | 'next_token') => {
     if (form === 'text' || form === 'next_token') throw new UnusableColumnError(name, 'is not a corpus');
@@ -75,6 +81,7 @@ function listForms(inputs: readonly Input[], targets: readonly Target[]): Map<st
   };
   for (const { column, type } of inputs) add(column, type);
   for (const { columns, type } of targets) for (const column of columns) add(column, type);
+  if (sampleWeight !== null) add(sampleWeight, 'number');
   return forms;
 }
 

@@ -1,12 +1,14 @@
 import { differentiate } from './graph/differentiate.ts';
 import { elementsOf, Graph, type Node } from './graph/graph.ts';
 import { substitute } from './graph/substitute.ts';
+import { guardGradients } from './guard.ts';
 import { initialize } from './initializers.ts';
 import { GEMM_SCRATCH_BYTES, HyperBlock, NO_LABEL } from './kernels/abi.ts';
 import type { CompiledKernels } from './kernels/load.ts';
 import type { Parameter } from './layers/context.ts';
 import { type LayerDescription, ModelBuilder } from './layers/layer.ts';
 import { clipByNorm, clipByValue } from './ops/clipping.ts';
+import { add } from './ops/elementwise.ts';
 import { gather, parameter, rowOrder, table } from './ops/leaves.ts';
 import { classWeightsOf, ignoredLabel, type LossDescription, meanRows } from './ops/losses.ts';
 import { accumulate, addAccumulated } from './optimizers/accumulation.ts';
@@ -19,11 +21,13 @@ import {
   update,
   type WriteHyper,
 } from './optimizers/optimizer.ts';
+import { type Penalty, penaltyOf, penaltySlope } from './optimizers/penalties.ts';
 import type { Objective, Search, SearchScalars } from './optimizers/search/objective.ts';
 import { buildSearch, createSearch, isSearch, type SearchDescription } from './optimizers/search/search.ts';
 import { type Vector, VectorSpace } from './optimizers/search/vectors.ts';
 import { compile, countFlops, type ProgramSource } from './plan/compile.ts';
 import { type Seed, STREAM, seedOf } from './random.ts';
+import { type Replay, replayParts } from './replay.ts';
 import { type RowWeightsDescription, sumRowWeights } from './row-weights.ts';
 import { type HeadDescription, type TargetDescription, Targets, targetName } from './targets.ts';
 import type { Batch } from './team/runner.ts';
@@ -58,6 +62,8 @@ export interface TrainerDescription {
   optimizer: OptimizerDescription | SearchDescription;
   /** the first that matches a parameter has it; MAX_PARAMETER_GROUPS at most */
   parameterGroups?: readonly ParameterGroup[];
+  /** on the values of a parameter, whose name is given */
+  penaltyFor?: (parameterName: string) => Penalty | null;
   clipNorm: number | null;
   clipValue: number | null;
   /** absent or null: what is trained is what is evaluated */
@@ -131,6 +137,9 @@ export class Trainer {
   readonly #ofTargets: { losses: Float32Array; correct: Float32Array | null }[];
   #batchWeight = 0;
   readonly outputWidth: number;
+  readonly #compiled: CompiledKernels;
+  /** what is trained: the parameter, and the tensor of the values that training changes */
+  readonly #trainedNames: readonly { name: string; tensor: string }[];
   /** of the update that is being made: what `#writeBlocks` writes when every thread has left the last one */
   readonly #batch = { rows: 0, first: 0, step: 0, inverseWeight: Number.NaN };
   #part = 0;
@@ -168,6 +177,8 @@ export class Trainer {
     this.slots = built.slots;
     this.#trained = built.trainedWeights;
     this.outputWidth = built.outputWidth;
+    this.#compiled = options.compiled;
+    this.#trainedNames = built.trainedNames;
     this.#description = description;
     const { optimizer } = description;
     this.#writeHyper = isSearch(optimizer) ? null : createHyperWriter(optimizer, description.parameterGroups);
@@ -281,7 +292,8 @@ export class Trainer {
 
   /**
    * One update from rows [first, first + rows) of the training order, at most batchRows × accumulateSteps. `step` counts updates from 0;
-   * random draws follow from it. Returns the rows' mean loss before the update; when any row's loss is not finite, no weight is changed.
+   * random draws follow from it. Returns the rows' mean loss before the update; when any row's loss, or what flows back from it, is not finite, no
+   * weight is changed.
    * Rows that count for nothing have loss 0 and no gradient.
    */
   step(first: number, rows: number, step: number, learningRate: number): number {
@@ -378,6 +390,38 @@ export class Trainer {
   /** What the rows of the last step counted for together: their number, unless they are weighted. */
   get batchWeight(): number {
     return this.#batchWeight;
+  }
+
+  /** The penalty on the weights as they are; the trainer must have settled. */
+  penalty(): number {
+    const { penaltyFor } = this.#description;
+    return this.#trainedNames.reduce((sum, { name, tensor }) => {
+      const penalty = penaltyFor?.(name) ?? null;
+      return penalty === null ? sum : sum + penaltyOf(this.tensor(tensor), penalty);
+    }, 0);
+  }
+
+  /** Whether every weight is a finite number; the trainer must have settled. */
+  hasFiniteWeights(): boolean {
+    return this.parameters.every(({ name }) => this.tensor(name).every(Number.isFinite));
+  }
+
+  /** Goes over the rows of a step once more, and looks at every value on the way; null where there is no memory for it. */
+  replay(first: number, rows: number, step: number): Replay | null {
+    this.settle();
+    const { batchRows, accumulateSteps = 1, rows: table } = this.#description;
+    const weight = this.#weights === null ? rows : sumRowWeights(this.#weights, this.#orders.train, first, rows);
+    const source = { team: this.team, order: this.#orders.train, count: table.count, trained: this.#trainedNames };
+    const parts = Array.from({ length: Math.ceil(rows / batchRows) }, (_, part) => {
+      const begin = part * batchRows;
+      return {
+        rows: Math.min(batchRows, rows - begin),
+        first: first + begin,
+        step: step * accumulateSteps + part,
+        inverseWeight: weight > 0 ? 1 / weight : 0,
+      };
+    });
+    return replayParts(this.#description, this.#compiled, source, parts);
   }
 
   /** Training begins at the parameters as they are: drawn, or those of another network. */
@@ -485,6 +529,7 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
     parameters: builder.parameters,
     constants: builder.constants,
     trained: trained.map((p) => p.name),
+    trainedNames: trained.map((p) => ({ name: p.name, tensor: p.node.attributes.name as string })),
     outputWidth: elementsOf(outputs),
     targets: scored.each.length,
   };
@@ -496,6 +541,7 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
     const withGradients = trained.map((p, i) => ({ name: p.name, node: p.node, gradient: gradients[i]! }));
     const search = buildSearch(graph, optimizer, {
       losses,
+      guard: guardGradients(graph, losses, mean, gradients),
       mean,
       outputs: [predicted],
       trained: withGradients,
@@ -504,13 +550,20 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
     return { ...common, programs: search.programs, slots: search.kept, trainedWeights: [], hyperBlocks: [], search };
   }
 
+  const guard = guardGradients(graph, losses, mean, gradients);
   const programs: Record<string, ProgramSource> = {};
   if (accumulateSteps > 1) {
     const sums = trained.map((p) => parameter(graph, `accumulated/${p.name}`, p.node.shape.dims));
     const effects = [...gradients.map((g, i) => accumulate(graph, g, sums[i]!)), ...statistics];
-    programs.accumulate = { outputs: { loss: mean }, guard: losses, effects, maxRows };
+    programs.accumulate = { outputs: { loss: mean }, guard, effects, maxRows };
     gradients = gradients.map((g, i) => addAccumulated(graph, g, sums[i]!));
   }
+  gradients = gradients.map((g, i) => {
+    const { name, node } = trained[i]!;
+    const penalty = description.penaltyFor?.(name) ?? null;
+    const slope = penalty === null ? null : penaltySlope(graph, node, penalty);
+    return slope === null ? g : add(graph, g, slope);
+  });
   if (clipValue !== null) gradients = gradients.map((g) => clipByValue(graph, g, clipValue));
   if (clipNorm !== null && gradients.length > 0) gradients = clipByNorm(graph, gradients, clipNorm);
   const updates = trained.map((p, i) => update(graph, optimizer, p.node, gradients[i]!, parameterGroups, p.name));
@@ -520,7 +573,7 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
       : trained.map((p, i) => averageWeights(graph, updates[i]!, p.node, p.average, averaging.decay));
   programs.train = {
     outputs: { loss: mean },
-    guard: losses,
+    guard,
     effects: [...updates.map((u) => u.node), ...averages, ...statistics],
     maxRows,
   };

@@ -139,6 +139,7 @@ export function checkModel(spec: JobSpec, { inputs: modelInputs, outputWidths, c
   }
   checkFreeze(spec, parameters, add);
   checkGroups(spec.training, parameters, add);
+  checkPenalties(spec.training, parameters, add);
   checkSearch(spec, add);
 }
 
@@ -320,6 +321,19 @@ function checkGroups({ parameter_groups: groups }: Training, parameters: readonl
     for (const name of matching) left.delete(name);
     if (rate !== null && scale !== null)
       add(`${at}/learning_rate_scale`, 'a group has a learning rate or a scale, not both', 'one of the two');
+  });
+}
+
+function checkPenalties({ regularization }: Training, parameters: readonly string[], add: Add): void {
+  const left = new Set(parameters);
+  regularization.forEach(({ pattern, l1, l2 }, i) => {
+    const at = pointerTo('/training/regularization', i);
+    const matching = parameters.filter((name) => matchesPattern(name, pattern));
+    if (matching.length === 0) addMisfit(pattern, parameters, `${at}/pattern`, add);
+    else if (!matching.some((name) => left.has(name)))
+      add(`${at}/pattern`, `every parameter that "${pattern}" fits has a penalty before it`, 'another pattern');
+    for (const name of matching) left.delete(name);
+    if (l1 === 0 && l2 === 0) add(`${at}/l2`, 'without l1 or l2 there is no penalty', 'a number above 0');
   });
 }
 

@@ -49,10 +49,14 @@ export function checkSearch({ training, model }: JobSpec, add: Add): void {
   if (training.ema !== null) refuse('/training/ema', 'keeps no average of the weights', 'null');
   if (training.parameter_groups.length > 0)
     refuse('/training/parameter_groups', 'moves all weights together', 'no groups');
+  if (training.regularization.length > 0)
+    refuse('/training/regularization', 'looks at the loss alone, which has no penalties', 'no regularization');
   model.layers.forEach((layer, i) => {
     const pointer = pointerTo('/model/layers', i, 'type');
     if (layer.type === 'batch_norm')
       refuse(pointer, 'sees the same rows several times, which running statistics must not', 'another normalisation');
+    else if (layer.type === 'activity_regularization')
+      refuse(pointer, 'looks at the loss alone, which has no penalties', 'no such layer');
     else if (optimizer.type === 'hessian_free') {
       if (!TWICE.includes(layer.type))
         refuse(pointer, `needs a second derivative, which ${layer.type} has not here`, 'dense or convolutional layers');

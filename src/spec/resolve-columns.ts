@@ -114,10 +114,13 @@ const USABLE: readonly Column['type'][] = ['number', 'category', 'boolean', 'ima
 /** null where a column is missing, so that nothing more can be said of the whole. */
 export function resolveInputs(spec: Draft, finder: ColumnFinder, add: Add): Input[] | null {
   const targets = new Set<string>([spec.target, ...spec.more_targets].flatMap(({ columns }) => columns));
+  const weight = spec.training.sample_weight as string | null;
+  if (weight !== null && targets.has(weight))
+    add('/training/sample_weight', `"${weight}" is the target`, 'a column that is not the target');
   const given: (Pick<Input, 'column'> & Partial<Input>)[] =
     spec.inputs ??
     finder.columns
-      .filter(({ name, type }) => USABLE.includes(type) && !targets.has(name))
+      .filter(({ name, type }) => USABLE.includes(type) && !targets.has(name) && name !== weight)
       .map(({ name }) => ({ column: name }));
   if (given.length === 0) {
     add(
@@ -133,6 +136,8 @@ export function resolveInputs(spec: Draft, finder: ColumnFinder, add: Add): Inpu
     const pointer = pointerTo('/inputs', i, 'column');
     const column = finder.find(input.column, pointer);
     if (targets.has(input.column)) add(pointer, `"${input.column}" is the target`, 'a column that is not the target');
+    if (input.column === weight)
+      add(pointer, `"${weight}" is the weight of each row`, 'a column that is not training.sample_weight');
     if (seen.has(input.column)) add(pointer, `"${input.column}" stands here twice`, 'each column once');
     seen.add(input.column);
     if (column === null) whole = false;

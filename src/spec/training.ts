@@ -61,6 +61,22 @@ export const ParameterGroup = closed(
 );
 export type ParameterGroup = Static<typeof ParameterGroup>;
 
+const penalty = (description: string) => Type.Number({ minimum: 0, maximum: 1e6, default: 0, description });
+
+export const Regularization = closed(
+  {
+    pattern: Type.String({
+      minLength: 1,
+      maxLength: 256,
+      description: 'names of parameters, `*` for any characters: `*.weight`',
+    }),
+    l1: penalty('times the sum of their magnitudes'),
+    l2: penalty('times the sum of their squares'),
+  },
+  { title: 'Regularization', description: 'A penalty on large weights.' },
+);
+export type Regularization = Static<typeof Regularization>;
+
 export const Training = closed(
   {
     epochs: nullable(Type.Integer({ minimum: 1, maximum: 1_000_000 }), {
@@ -86,6 +102,17 @@ export const Training = closed(
         'batches whose gradients make one update, as if they were one larger batch; steps, schedules and clipping count updates',
     }),
     loss: Type.Unsafe<Loss>({ ...Loss, ...derived('cross_entropy for a category, mse for numbers') }),
+    sample_weight: nullable(Type.String({ minLength: 1, maxLength: 256 }), {
+      default: null,
+      description:
+        'a number column, no input: the factor of each row in the loss, training’s and the others’. The mean divides by their sum; accuracy and mae count every row alike.',
+    }),
+    regularization: Type.Array(Regularization, {
+      maxItems: 16,
+      default: [],
+      description:
+        'the first whose pattern fits a parameter has it; acts on gradients, before clipping. Reported losses do not include it: it is `train.penalty`.',
+    }),
     optimizer: Type.Unsafe<Optimizer>({ ...Optimizer, default: { type: 'adam' } }),
     schedule: Type.Unsafe<Schedule>({ ...Schedule, default: { type: 'constant' } }),
     parameter_groups: Type.Array(ParameterGroup, {

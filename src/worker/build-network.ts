@@ -3,6 +3,7 @@ import { planPrepared } from '../data/prepare-table.ts';
 import type { LayerDescription } from '../engine/layers/layer.ts';
 import type { ParameterGroup } from '../engine/optimizers/groups.ts';
 import type { OptimizerDescription } from '../engine/optimizers/optimizer.ts';
+import type { Penalty } from '../engine/optimizers/penalties.ts';
 import type { SearchDescription } from '../engine/optimizers/search/search.ts';
 import type { PlateauDescription } from '../engine/plateau.ts';
 import type { ScheduleDescription } from '../engine/schedules.ts';
@@ -204,6 +205,12 @@ export function buildParameterGroups({ training }: JobSpec): ParameterGroup[] {
         : group.learning_rate / training.optimizer.learning_rate,
     weightDecay: group.weight_decay,
   }));
+}
+
+/** The first whose pattern fits a parameter has it. Specs from before there were penalties have no such field. */
+export function buildPenalties({ training }: JobSpec): (name: string) => Penalty | null {
+  const given = training.regularization ?? [];
+  return (name) => given.find(({ pattern }) => matchesPattern(name, pattern)) ?? null;
 }
 
 export function buildSchedule(spec: JobSpec): ScheduleDescription {

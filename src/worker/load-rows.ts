@@ -4,7 +4,7 @@ import { loadTable } from '../data/load-table.ts';
 import { planPrepared, writePrepared } from '../data/prepare-table.ts';
 import { selectRows } from '../data/select-rows.ts';
 import { splitRows } from '../data/split-rows.ts';
-import { getForm, type Table } from '../data/table.ts';
+import { getForm, type Table, UnusableColumnError } from '../data/table.ts';
 import { isOfPairs, targetOf } from '../spec/loss.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -19,13 +19,15 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
   const { inputs, target } = spec;
   if (target.type === 'next_token') return loadWindows(data, storage);
   const more = moreTargetsOf(spec);
-  const table = await loadTable({ ...dataset, storage, inputs, target, more });
+  const sampleWeight = spec.training.sample_weight ?? null;
+  const table = await loadTable({ ...dataset, storage, inputs, target, more, sampleWeight });
   const { usable, labels } = selectRows(table, target, more);
   const { train, validation, test } = splitRows({
     rows: usable,
     ...(labels !== undefined && { labels }),
     split: spec.split,
   });
+  const weights = sampleWeight === null ? null : readWeights(table, sampleWeight, { train, validation, test });
   const { loss } = spec.training;
   for (const one of [{ ...target, loss }, ...more])
     if (targetOf(one.loss.type) === 'shares') checkShares(table, one, usable);
@@ -52,6 +54,7 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
           ? { element: 'u8', dims: [plan.features.width], scale: plan.features.scale, shift: plan.features.shift }
           : { element: 'f32', dims: [plan.features.width] },
       target: plan.target,
+      weighted: weights !== null,
       trainOrder: train.length,
       evaluationOrder: validation.length + test.length,
     },
@@ -64,6 +67,7 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
           kind === 'labels' ? { labels: trainer.headLabels(i) } : { values: trainer.headValues(i) },
         ),
       });
+      if (weights !== null) trainer.weights.set(weights);
       trainer.evaluationOrder.set(validation);
       trainer.evaluationOrder.set(test, validation.length);
     },
@@ -76,4 +80,15 @@ function countClasses(table: Table, { target }: Preparation, rows: Uint32Array):
   const counts = new Map<string, number>();
   for (const row of rows) counts.set(classes[codes[row]!]!, (counts.get(classes[codes[row]!]!) ?? 0) + 1);
   return target.classes.map((name) => counts.get(name) ?? 0);
+}
+
+/** What each row counts for; rows of no split may have no number. Throws UnusableColumnError where a split counts for nothing. */
+function readWeights(table: Table, column: string, splits: Record<string, Uint32Array>): Float64Array {
+  const weights = getForm(table, column, 'numbers');
+  for (const [name, rows] of Object.entries(splits)) {
+    const sum = rows.reduce((total, row) => total + weights[row]!, 0);
+    if (rows.length > 0 && !(sum > 0))
+      throw new UnusableColumnError(column, `gives no row of the ${name} split a weight above 0`);
+  }
+  return weights;
 }

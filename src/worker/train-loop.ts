@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { judgePlateau, type PlateauDescription } from '../engine/plateau.ts';
 import { drawPhase, seedOf, shuffle } from '../engine/random.ts';
+import type { Finding } from '../engine/replay.ts';
 import { type ScheduleDescription, scheduleFactor } from '../engine/schedules.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import type { JobSpec, Progress, StopReason } from '../spec/job.ts';
@@ -15,6 +16,9 @@ import { isBetter, type ResumeState } from './resume-state.ts';
 
 /** Points of a step series in one job, at most: the stride follows from the spec, so that a repeated run records the same steps. */
 const MAX_STEP_POINTS = 2000;
+
+/** Share of the loss by which it must change from epoch to epoch, or it stands still: f32's rounding is some 1e-7. */
+const STANDSTILL = 1e-6;
 
 export type LoopEnd = StopReason | 'drained';
 
@@ -44,6 +48,9 @@ export class TrainLoop {
   readonly #stride: number;
   readonly #secondsBefore: number;
   readonly #stepsBefore: number;
+  /** where numbers stopped being finite; null while they are, or where nobody could look */
+  #divergence: Finding | null = null;
+  #hasLookedForDead = false;
   #begunMs = 0;
   #lastCheckpointMs = 0;
   #lastCheckpointStep = -1;
@@ -101,6 +108,10 @@ export class TrainLoop {
       if (this.#isCheckpointDue(true)) await this.checkpoint();
     }
     return this.#shouldStopEarly() ? 'early_stopped' : 'completed';
+  }
+
+  get divergence(): Finding | null {
+    return this.#divergence;
   }
 
   /**
@@ -183,7 +194,10 @@ export class TrainLoop {
     const first = state.batch * this.#batchSize;
     const rows = Math.min(this.#batchSize, this.#rows.train.length - first);
     const loss = this.#trainer.step(first, rows, state.step, this.#learningRate());
-    if (!Number.isFinite(loss)) return false;
+    if (!Number.isFinite(loss)) {
+      this.#divergence = this.#trainer.replay(first, rows, state.step)?.finding ?? null;
+      return false;
+    }
     state.step += 1;
     state.batch += 1;
     if (state.step === this.#stepsBefore + 1) this.#reporter.post({ type: 'stepped' });
@@ -210,6 +224,8 @@ export class TrainLoop {
     const state = this.#state;
     const figures: Record<string, number> = { 'train.epoch_loss': state.lossSum / state.rowSum };
     this.#trainer.settle();
+    if ((this.#spec.training.regularization ?? []).length > 0) figures['train.penalty'] = this.#trainer.penalty();
+    this.#lookForDead(figures['train.epoch_loss']!);
     if (this.#rows.validation.length > 0) {
       const scores = evaluateSplit(this.#trainer, this.#rows, this.#spec, 'validation', () => this.#reporter.beat());
       for (const [name, value] of Object.entries(scores)) figures[`validation.${name}`] = value;
@@ -234,6 +250,23 @@ export class TrainLoop {
       data: { epoch: state.epoch, step: state.step, metrics: figures },
     });
     this.#judge(figures);
+  }
+
+  /** A loss that stands still from one epoch to the next may have lost its gradients: then it is said which parameters have none. */
+  #lookForDead(loss: number): void {
+    const before = this.#state.metrics['train.epoch_loss'];
+    if (before === undefined || this.#hasLookedForDead || Math.abs(loss - before) > STANDSTILL * Math.abs(loss)) return;
+    this.#hasLookedForDead = true;
+    const rows = Math.min(this.#batchSize, this.#rows.train.length);
+    const dead = this.#trainer.replay(0, rows, this.#state.step)?.dead ?? [];
+    if (dead.length === 0 || !(loss > 0)) return;
+    const list = dead.length > 8 ? `${dead.slice(0, 8).join(', ')} and ${dead.length - 8} more` : dead.join(', ');
+    const message = `The loss stands still, and no gradient reaches ${list}. Units that are always off (relu of negative numbers, a saturated sigmoid) learn no more: lower the learning rate, normalize the inputs, or take leaky_relu or another initialization.`;
+    this.#reporter.addEvent({
+      type: 'job.message',
+      onceKey: 'dead_gradients',
+      data: { message, parameters: dead.slice(0, 100) },
+    });
   }
 
   /** Is it the best so far? Has it stopped improving? */

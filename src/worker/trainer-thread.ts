@@ -11,8 +11,9 @@ import { matchesPattern } from '../spec/check-model.ts';
 import { openStorage } from '../storage/describe.ts';
 import { BlobNotFoundError, type Storage } from '../storage/storage.ts';
 import { buildLoss } from './build-loss.ts';
-import { buildHeads, buildLayers, buildOptimizer, buildParameterGroups } from './build-network.ts';
+import { buildHeads, buildLayers, buildOptimizer, buildParameterGroups, buildPenalties } from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
+import { describeDivergence } from './describe-divergence.ts';
 import { evaluateSplit } from './evaluate-split.ts';
 import { loadRows } from './load-rows.ts';
 import type { LoadedRows } from './loaded-rows.ts';
@@ -44,6 +45,7 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       heads: buildHeads(spec, rows.preparation),
       optimizer: buildOptimizer(spec),
       parameterGroups: buildParameterGroups(spec),
+      penaltyFor: buildPenalties(spec),
       clipNorm: spec.training.clip_norm,
       clipValue: spec.training.clip_value,
       averaging: spec.training.ema,
@@ -87,7 +89,9 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
     const loop = new TrainLoop(spec, rows, trainer, writer, reporter, state, data.trainedSeconds);
     const end = await loop.run();
     reporter.phase = 'saving';
-    const isSaved = await loop.lastCheckpoint();
+    // an update that overflowed must not be what a resume or a prediction finds
+    const isSpoilt = end === 'diverged' && !trainer.hasFiniteWeights();
+    const isSaved = isSpoilt || (await loop.lastCheckpoint());
     if (!isSaved && end !== 'cancelled' && end !== 'drained' && reporter.stopRequest === StopRequest.none) {
       return fail('storage_full', 'There was no room for the last checkpoint.', 'Make room, and try the job again.');
     }
@@ -170,15 +174,12 @@ function conclude(
   if (end === 'drained') return { status: 'released' };
   if (end === 'cancelled') return { status: 'cancelled' };
   if (end === 'diverged') {
+    const { step, epoch } = state;
+    const isKept = trainer.hasFiniteWeights();
     return {
       status: 'failed',
       stopReason: 'diverged',
-      error: {
-        code: 'diverged',
-        category: 'user',
-        message: `The loss was no longer a finite number at step ${state.step + 1}, in epoch ${state.epoch + 1}. The weights before that step are kept.`,
-        hint: 'Lower the learning rate, set clip_norm (1.0 is usual), or normalize the inputs.',
-      },
+      error: describeDivergence(loop.divergence, { step, epoch, isKept }),
     };
   }
   reporter.phase = 'evaluating';

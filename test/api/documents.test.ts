@@ -1,6 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ERRORS } from '../../src/spec/errors.ts';
+import { ERRORS } from '../../src/spec/error-codes.ts';
 import { call, uploadCsv } from '../support/client.ts';
 import { type Service, startService } from '../support/service.ts';
 
@@ -179,9 +179,11 @@ describe('pages for people', () => {
   it('every code of an error, where its type leads', async () => {
     const { headers, body } = await call<string>('GET', `${service.url}/docs/errors`);
     expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
-    for (const [code, { status, title }] of Object.entries(ERRORS)) {
-      expect(body).toContain(`id="${code}"`);
-      expect(body).toContain(`<td>${status}</td><td>${title}</td>`);
+    for (const [code, { status, title, when, remedy }] of Object.entries(ERRORS)) {
+      const row = body.slice(body.indexOf(`<tr id="${code}">`)).split('</tr>')[0]!;
+      for (const part of [`<code>${code}</code>`, `<td>${status}</td>`, title, when, `<td>${remedy}</td>`])
+        expect(row).toContain(part);
+      for (const sentence of [when, remedy]) expect(sentence).toMatch(/^[A-Z]\S* .*\.$|^\S+ .*\.$/);
     }
   });
 

@@ -223,6 +223,27 @@ describe('over HTTP alone', () => {
       error: { code: 'diverged', category: 'user' },
     });
     expect(ended.error!.hint).toMatch(/learning rate/);
+    expect(ended.error!.message).toMatch(/at step \d+, in epoch \d+: .*layer "\w+".*rows? \d+/);
+  });
+
+  it('embeddings and margins are trained, with class weights and penalties, and answer rows', async () => {
+    const row = { bill_length: 39.1, bill_depth: 18.7, flipper_length: 181, body_mass: 3750, sex: 'male' };
+    const train = async (target: unknown, training: object, more: object = {}) => {
+      const spec = { dataset, target, training: { epochs: 4, ...training }, ...more };
+      const ended = await waitForJob(api, (await postJob(api, spec)).id, hasEnded);
+      expect(ended.error).toBeNull();
+      const { body } = await call('POST', `${api}/jobs/${ended.id}/predict`, { rows: [row] });
+      return { ended, prediction: body.predictions[0] };
+    };
+    const triplet = await train('species', { loss: { type: 'triplet', dimensions: 5 } });
+    expect(triplet.prediction.embedding).toHaveLength(5);
+    expect(Object.keys(triplet.ended.metrics)).not.toContain('test.accuracy');
+    const hinge = await train('species', {
+      loss: { type: 'hinge', class_weights: 'balanced' },
+      regularization: [{ pattern: '*.weight', l1: 1e-4, l2: 1e-4 }],
+    });
+    expect(Object.keys(hinge.prediction.scores)).toEqual(['Adelie', 'Chinstrap', 'Gentoo']);
+    expect(hinge.ended.progress!.metrics['train.penalty']).toBeGreaterThan(0);
   });
 
   it('a second start finds what the first one left', async () => {

@@ -7,6 +7,8 @@ import { callPatiently } from './load.ts';
 import { drawFrom } from './play-storm.ts';
 import { Stage } from './stage.ts';
 
+const MOST_KILLS_WITHOUT_PROGRESS = 2;
+
 export interface OneJobOptions {
   kills: number;
   flushes: number;
@@ -43,6 +45,8 @@ export async function playOneJob({
       .map((deed) => ({ deed, at: draw() }))
       .sort((a, b) => a.at - b.at);
     const done = { kill: 0, flush: 0 };
+    let killsWithoutProgress = 0;
+    let lastStep = 0;
     for (const { deed } of deeds) {
       const job = await waitForJob(
         api,
@@ -51,6 +55,13 @@ export async function playOneJob({
         120_000,
       );
       if (hasEnded(job)) break;
+      const step = await readCheckpointStep(api, id);
+      killsWithoutProgress = step > lastStep ? 0 : killsWithoutProgress + 1;
+      lastStep = step;
+      // five in a row without a newer checkpoint would end the job, as they should
+      if (killsWithoutProgress >= MOST_KILLS_WITHOUT_PROGRESS)
+        while ((await readCheckpointStep(api, id)) <= lastStep && !hasEnded(await waitForJob(api, id, () => true)))
+          await sleep(100);
       await sleep(draw() * 900);
       if (deed === 'kill') {
         await stage.workers[0]!.kill();
@@ -76,6 +87,11 @@ export async function playOneJob({
   } finally {
     await stage.strike();
   }
+}
+
+async function readCheckpointStep(api: string, id: string): Promise<number> {
+  const { status, body } = await callPatiently('GET', `${api}/jobs/${id}/checkpoints/latest`);
+  return status === 200 ? (body as { step: number }).step : 0;
 }
 
 /** A job whose message was in a queue that forgot it starts within half a minute. */

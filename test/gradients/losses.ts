@@ -2,6 +2,7 @@ import { batched, type Graph, type Node } from '../../src/engine/graph/graph.ts'
 import { activate } from '../../src/engine/ops/activations.ts';
 import { addBias, affine } from '../../src/engine/ops/elementwise.ts';
 import { type LossDescription, rowLoss } from '../../src/engine/ops/losses.ts';
+import { penalizeActivity } from '../../src/engine/ops/penalty.ts';
 import { opOf } from '../../src/engine/ops/registry.ts';
 import type { Case } from './case.ts';
 
@@ -92,6 +93,14 @@ const gradientOfActivation = (name: string, type: string, at: number, more = {})
 });
 
 export const secondCases: Case[] = [
+  {
+    // the penalty is in no loss, so that only a penalty of 0 agrees with its differences
+    name: 'activityPenalty of 0',
+    ops: ['activityPenalty'],
+    dims: [6],
+    weightDims: [6],
+    build: (graph, x, w) => penalizeActivity(graph, addBias(graph, x, w), { l1: 0, l2: 0 }),
+  },
   gradientOfLoss({ type: 'mse' }, 'valueLossGrad', 0.1),
   gradientOfLoss({ type: 'huber', delta: 0.6 }, 'valueLossGrad', 0.05),
   gradientOfLoss({ type: 'log_cosh' }, 'valueLossGrad', -0.2),

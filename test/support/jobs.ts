@@ -59,6 +59,8 @@ export function describeJob(dataset: string, change: Partial<JobSpec> = {}): Job
       optimizer: { type: 'sgd', learning_rate: 0.01, weight_decay: 0 },
       schedule: { type: 'constant', warmup_steps: 0 },
       clip_norm: null,
+      sample_weight: null,
+      regularization: [],
       parameter_groups: [],
       clip_value: null,
       ema: null,

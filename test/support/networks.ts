@@ -27,6 +27,7 @@ export interface NetworkOptions {
   /** of each row */
   weights?: ArrayLike<number>;
   clipNorm?: number;
+  penaltyFor?: (name: string) => { l1: number; l2: number } | null;
   clipValue?: number;
   averaging?: { decay: number } | null;
   seed?: number;
@@ -65,6 +66,7 @@ export function createTrainer(compiled: CompiledKernels, threads: number, option
       ...(options.heads === undefined ? {} : { heads: options.heads }),
       optimizer: options.optimizer,
       clipNorm: options.clipNorm ?? null,
+      ...(options.penaltyFor === undefined ? {} : { penaltyFor: options.penaltyFor }),
       clipValue: options.clipValue ?? null,
       averaging: options.averaging ?? null,
       batchRows: options.batchRows,

@@ -64,6 +64,9 @@ export class ModelBuilder {
   /** Effects of the last build for training. */
   effects: readonly Node[] = [];
 
+  /** Outputs of the last build for training, by layer. */
+  outputs: ReadonlyMap<string, Node> = new Map();
+
   /** Output of the last of `layers` on x. */
   build(x: Node, layers: readonly LayerDescription[], training: boolean): Node {
     const context = createContext(this.#graph, this.#store, this.#seed, training);
@@ -79,7 +82,10 @@ export class ModelBuilder {
       passMask(context, inputs, last);
       outputs.set(layer.name, last);
     }
-    if (training) this.effects = context.effects;
+    if (training) {
+      this.effects = context.effects;
+      this.outputs = outputs;
+    }
     return last;
   }
 }
@@ -132,6 +138,7 @@ function buildLayer(context: LayerContext, inputs: readonly Node[], layer: Layer
     case 'dropout':
     case 'spatial_dropout':
     case 'stochastic_depth':
+    case 'activity_regularization':
     case 'flatten':
     case 'reshape':
     case 'permute':

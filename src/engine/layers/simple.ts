@@ -4,6 +4,7 @@ import { columns, concatenate } from '../ops/concatenate.ts';
 import { dropout, dropRows, spatialDropout } from '../ops/dropout.ts';
 import { multiply, reshape } from '../ops/elementwise.ts';
 import { type Padding, pad2d, permute, upsample2d } from '../ops/movement.ts';
+import { penalizeActivity } from '../ops/penalty.ts';
 import type { LayerContext } from './context.ts';
 import { interpolate2d } from './interpolation.ts';
 
@@ -11,6 +12,7 @@ import { interpolate2d } from './interpolation.ts';
 export type SimpleDescription =
   | { type: 'activation'; name: string; activation: ActivationDescription }
   | { type: 'dropout' | 'spatial_dropout' | 'stochastic_depth'; name: string; rate: number }
+  | { type: 'activity_regularization'; name: string; l1: number; l2: number }
   | { type: 'flatten'; name: string }
   | { type: 'reshape'; name: string; shape: readonly number[] }
   | { type: 'permute'; name: string; order: readonly number[] }
@@ -35,6 +37,8 @@ export function simple(context: LayerContext, x: Node, layer: SimpleDescription)
     case 'stochastic_depth':
       if (!context.training || layer.rate === 0) return x;
       return DROP[layer.type](graph, x, layer.rate, seed, context.nextStream());
+    case 'activity_regularization':
+      return context.training ? penalizeActivity(graph, x, { l1: layer.l1, l2: layer.l2 }) : x;
     case 'flatten':
       return reshape(graph, x, elementsOf(x));
     case 'reshape':

@@ -16,6 +16,7 @@ import { matmuls } from './matmul.ts';
 import { movements } from './movement.ts';
 import { normalizations } from './normalization.ts';
 import { defaultDomain, type Op } from './op.ts';
+import { penalties } from './penalty.ts';
 import { poolings } from './pooling.ts';
 import { recurrents } from './recurrent.ts';
 
@@ -35,6 +36,7 @@ const ops = new Map<string, Op>(
     ...concatenations,
     ...activations,
     ...dropouts,
+    ...penalties,
     ...losses,
     ...clippings,
     ...updates,

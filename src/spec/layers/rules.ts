@@ -17,7 +17,7 @@ import {
 import { gru, lstm, rnn } from './recurrent.ts';
 import type { LayerRule } from './rule.ts';
 import { flatten, permute, reshape, upsample1d, upsample2d, zeroPadding1d, zeroPadding2d } from './shape.ts';
-import { activation, dropout, glu, spatialDropout, stochasticDepth } from './simple.ts';
+import { activation, activityRegularization, dropout, glu, spatialDropout, stochasticDepth } from './simple.ts';
 
 /** Every kind of layer, in the order in which they are documented. */
 export const LAYERS = [
@@ -55,6 +55,7 @@ export const LAYERS = [
   dropout,
   spatialDropout,
   stochasticDepth,
+  activityRegularization,
   flatten,
   reshape,
   permute,

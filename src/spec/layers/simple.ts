@@ -71,6 +71,29 @@ export const spatialDropout = layerRule({
   },
 });
 
+const penalty = (description: string) => Type.Number({ minimum: 0, maximum: 1e6, default: 0, description });
+
+export const activityRegularization = layerRule({
+  schema: closed(
+    {
+      type: tag('activity_regularization'),
+      ...layerFields,
+      l1: penalty('times the sum of the magnitudes of a row'),
+      l2: penalty('times the sum of the squares of a row'),
+    },
+    {
+      title: 'ActivityRegularizationLayer',
+      description:
+        'Values as they are; training makes them smaller besides the loss, by a penalty that is the mean over the rows of a batch. Reported losses do not include it.',
+    },
+  ),
+  overAnything: true,
+  shapeAfter({ l1, l2 }, [shape]) {
+    if (l1 === 0 && l2 === 0) return misfit('l2', 'without l1 or l2 there is no penalty', 'a number above 0');
+    return { shape: shape ?? null };
+  },
+});
+
 export const stochasticDepth = layerRule({
   schema: closed(
     { type: tag('stochastic_depth'), ...layerFields, rate: rate('share of rows that lose the branch while training') },

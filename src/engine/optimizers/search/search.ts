@@ -48,6 +48,8 @@ export function createSearch(optimizer: SearchDescription, space: VectorSpace, t
 /** The loss as the graph has it: one value a row, their mean, and the outputs they follow from. */
 export interface SearchedLoss {
   losses: Node;
+  /** the losses, not finite where a gradient is not */
+  guard: Node;
   mean: Node;
   outputs: readonly Node[];
   /** what is searched, and its gradient */
@@ -66,7 +68,7 @@ export interface SearchPrograms {
 /** Programs by the names of the passes. What they give is added up over the parts of a step's rows. */
 export function buildSearch(graph: Graph, optimizer: SearchDescription, loss: SearchedLoss): SearchPrograms {
   const { passes, kept, temporary } = needsOf(optimizer);
-  const { losses, mean, outputs, trained, maxRows } = loss;
+  const { losses, guard, mean, outputs, trained, maxRows } = loss;
   const slots = new Map(
     [...kept, ...temporary].map((name) => [
       name,
@@ -85,7 +87,7 @@ export function buildSearch(graph: Graph, optimizer: SearchDescription, loss: Se
         'gradient',
         trained.map((p) => p.gradient),
       );
-      return { outputs: { rowLosses: losses }, guard: losses, effects, maxRows };
+      return { outputs: { rowLosses: losses }, guard, effects, maxRows };
     },
     curvature: (): ProgramSource => {
       const parameters = trained.map((p) => p.node);

@@ -1,0 +1,43 @@
+import type { Finding } from '../engine/replay.ts';
+import type { JobError } from '../spec/job.ts';
+
+/** Says where numbers stopped being finite, and what to do about it. `finding` is null where nobody could look. */
+export function describeDivergence(
+  finding: Finding | null,
+  { step, epoch, isKept }: { step: number; epoch: number; isKept: boolean },
+): Pick<JobError, 'code' | 'category' | 'message' | 'hint'> {
+  const at = `at step ${step + 1}, in epoch ${epoch + 1}`;
+  const rows = finding?.rows.map((row) => row + 1) ?? [];
+  const where = rows.length === 0 ? '' : ` (row${rows.length === 1 ? '' : 's'} ${rows.join(', ')} of the dataset)`;
+  const kept = isKept ? 'The weights before that step are kept.' : 'The last checkpoint is kept.';
+  const message = `Training diverged ${at}: ${sentence(finding)}${where}. ${kept}`;
+  return { code: 'diverged', category: 'user', message, hint: adviceFor(finding, step) };
+}
+
+function sentence(finding: Finding | null): string {
+  switch (finding?.what) {
+    case undefined:
+      return 'the loss was no longer a finite number';
+    case 'inputs':
+      return 'the inputs were not finite numbers';
+    case 'weights':
+      return `${finding.name} was no longer finite, since the gradients of the update before had overflowed`;
+    case 'outputs':
+      return `the outputs of the layer "${finding.name}" were the first values that were not finite`;
+    case 'loss':
+      return 'every layer’s outputs were finite, but not the loss of them';
+    case 'flow':
+      return `the loss was finite, but not the gradient that flows back to the outputs of the layer "${finding.name}"`;
+    case 'gradient':
+      return `the loss was finite, but not the gradient of ${finding.name}`;
+  }
+}
+
+function adviceFor(finding: Finding | null, step: number): string {
+  if (finding?.what === 'inputs') return 'Mend these rows, or normalize the inputs.';
+  if (step === 0 && finding?.what === 'outputs')
+    return 'It happened before any update: normalize the inputs, and check that indices lie within an embedding’s vocabulary and that initial weights are small.';
+  if (finding?.what === 'loss')
+    return 'Lower the learning rate, scale the target, or take a loss that grows less fast (huber, mae).';
+  return 'Lower the learning rate, set clip_norm (1.0 is usual), or normalize the inputs.';
+}
