@@ -15,6 +15,8 @@ import { addIdempotency } from './idempotency.ts';
 import { addJsonParser, JSON_BODY_BYTES } from './json-body.ts';
 import { addOpenApi } from './openapi.ts';
 import { sendError, setProblemHandlers } from './problem.ts';
+import { Quotas } from './quotas.ts';
+import { addRateLimits } from './rate-limits.ts';
 import { addRequestChecks } from './request-checks.ts';
 import { addRequestMetrics } from './request-metrics.ts';
 import { addRequestSpans } from './request-spans.ts';
@@ -81,7 +83,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   addJsonParser(app);
   await app.register(helmet, { contentSecurityPolicy: false });
   addRequestChecks(app);
-  const keys = addAuth(app, deps);
+  const keys = addAuth(app, deps, await addRateLimits(app, deps));
   addRequestMetrics(app, deps.metrics);
   addRequestSpans(app);
   await app.register(underPressure, {
@@ -93,10 +95,11 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   await addOpenApi(app, deps.version);
 
   const cursors = new Cursors(await getOrCreateSecret(deps.db, 'cursors'));
+  const quotas = new Quotas(keys, deps.config.quotas);
   await app.register(async (routes) => {
-    await addDatasetRoutes(routes, deps, cursors);
-    addJobRoutes(routes, deps, cursors);
-    addJobActions(routes, deps);
+    await addDatasetRoutes(routes, deps, cursors, quotas);
+    addJobRoutes(routes, deps, cursors, quotas);
+    addJobActions(routes, deps, quotas);
     addMetricRoutes(routes, deps);
     addEventRoutes(routes, deps);
     addCheckpointRoutes(routes, deps);

@@ -1,7 +1,8 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DatasetError } from '../data/dataset-error.ts';
 import { DatasetTooLargeError } from '../data/ingest-dataset.ts';
-import { DatasetInUseError, DatasetNotFoundError } from '../db/datasets.ts';
+import { DatasetInUseError, DatasetNotFoundError, QuotaOfBytesError } from '../db/datasets.ts';
+import { TooManyJobsError } from '../jobs/create-job.ts';
 import { JobInUseError } from '../jobs/delete-job.ts';
 import { IllegalTransitionError } from '../jobs/transitions.ts';
 import { ApiError, ERRORS, type ErrorCode, type Problem, type ProblemError } from '../spec/errors.ts';
@@ -10,6 +11,7 @@ import { listWords } from '../spec/suggest.ts';
 import { BlobNotFoundError, StorageFullError } from '../storage/storage.ts';
 import { refuseBusy } from './idempotency.ts';
 import { JSON_BODY_BYTES } from './json-body.ts';
+import { refuseDatasetBytes } from './quotas.ts';
 
 /** Every error becomes `application/problem+json` (RFC 9457), here and nowhere else. */
 export function setProblemHandlers(app: FastifyInstance): void {
@@ -75,6 +77,15 @@ function toApiError(
   if (error instanceof DatasetTooLargeError) return new ApiError('too_large', error.message);
   if (error instanceof DatasetNotFoundError) return new ApiError('dataset_not_found', error.message);
   if (error instanceof DatasetInUseError) return new ApiError('dataset_in_use', error.message);
+  if (error instanceof TooManyJobsError)
+    return new ApiError(
+      'quota_exceeded',
+      `There are too many jobs: ${error.message}. Wait for one to end, or cancel one.`,
+      {
+        headers: { 'retry-after': '60' },
+      },
+    );
+  if (error instanceof QuotaOfBytesError) return refuseDatasetBytes(error.most);
   if (error instanceof JobInUseError) return new ApiError('job_in_use', `${error.message}.`);
   if (error instanceof IllegalTransitionError) return new ApiError('illegal_transition', `${error.message}.`);
   if (error instanceof RowsError) return new ApiError('invalid_rows', error.message, { errors: error.mistakes });

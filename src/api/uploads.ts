@@ -14,6 +14,7 @@ import { profileStoredFiles } from '../data/profile-stored.ts';
 import type { DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import { ApiError } from '../spec/errors.ts';
 import type { ApiDeps } from './deps.ts';
+import { refuseDatasetBytes } from './quotas.ts';
 import { isStorable } from './request-checks.ts';
 
 /** From a request's body to files in storage and what is known of them. */
@@ -51,8 +52,11 @@ export async function receiveUpload(
   reply: FastifyReply,
   id: string,
   deps: ApiDeps,
+  /** bytes that the tenant's datasets may have, and what is left of them; null: any number */
+  quota: { most: number; left: number } | null,
 ): Promise<Upload> {
-  const { maxUploadBytes } = deps.config;
+  const maxUploadBytes = Math.min(deps.config.maxUploadBytes, quota?.left ?? Number.POSITIVE_INFINITY);
+  const limited = { ...deps, config: { ...deps.config, maxUploadBytes } };
   const isMultipart = request.isMultipart();
   const abort = new AbortController();
   const onClose = () => abort.abort(new ApiError('bad_request', 'The connection was cut.'));
@@ -64,10 +68,12 @@ export async function receiveUpload(
     if (declared > maxUploadBytes + (isMultipart ? MULTIPART_MARGIN_BYTES : 0))
       throw new DatasetTooLargeError(maxUploadBytes);
     return isMultipart
-      ? await receiveParts(request, id, deps, abort.signal)
-      : await receiveBody(request, id, deps, abort.signal);
+      ? await receiveParts(request, id, limited, abort.signal)
+      : await receiveBody(request, id, limited, abort.signal);
   } catch (error) {
     linger(request.raw, reply);
+    if (error instanceof DatasetTooLargeError && quota !== null && maxUploadBytes < deps.config.maxUploadBytes)
+      throw refuseDatasetBytes(quota.most);
     throw error;
   } finally {
     reply.raw.off('close', onClose);

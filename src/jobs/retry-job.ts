@@ -3,7 +3,7 @@ import { typeid } from 'typeid-js';
 import type { Database } from '../db/client.ts';
 import type { JobRow } from '../db/jobs.ts';
 import { checkpoints, jobs } from '../db/schema.ts';
-import { insertJob } from './create-job.ts';
+import { insertJob, type NewJob } from './create-job.ts';
 import { IllegalTransitionError, lockJob } from './transitions.ts';
 
 /**
@@ -13,14 +13,19 @@ import { IllegalTransitionError, lockJob } from './transitions.ts';
  * Writes, in one transaction: all that `createJob` does; checkpoint rows, which share the old ones' files; metric rows.
  * Errors: IllegalTransitionError; DatasetNotFoundError.
  */
-export function retryJob(db: Database, tenant: string, jobId: string, id?: string): Promise<JobRow | null> {
+export function retryJob(
+  db: Database,
+  tenant: string,
+  jobId: string,
+  options: Pick<NewJob, 'id' | 'mostOpen'> = {},
+): Promise<JobRow | null> {
   return db.orm.transaction(async (tx) => {
     const old = await lockJob(tx, and(eq(jobs.id, jobId), eq(jobs.tenant, tenant)));
     if (old === null) return null;
     if (old.status !== 'failed' && old.status !== 'cancelled') throw new IllegalTransitionError(old.status, 'queued');
     const spec = { ...old.spec, start_at: null };
     const job = await insertJob(tx, {
-      ...(id !== undefined && { id }),
+      ...options,
       tenant,
       spec,
       origin: { job_id: old.id, by: 'retry' },

@@ -307,6 +307,18 @@ export const ERRORS = {
     when: 'The URL is not https, has a name and password or port 0, or leads to an address that is not public.',
     remedy: 'Give a public https URL; whoever runs the service can allow others.',
   },
+  rate_limited: {
+    status: 429,
+    title: 'There were too many requests',
+    when: 'A key, or an address without a key, has sent more requests in a minute than RateLimit-Limit says.',
+    remedy: 'Try again after the seconds of Retry-After; RateLimit-Remaining tells beforehand what is left.',
+  },
+  quota_exceeded: {
+    status: 429,
+    title: 'The tenant has as much as it may have',
+    when: 'With this dataset or job the tenant would have more bytes of datasets, or more jobs that have not ended, than it may.',
+    remedy: 'Delete datasets, wait for jobs to end or cancel some, or ask whoever runs the service for more.',
+  },
   headers_too_large: {
     status: 431,
     title: 'The headers are too large',

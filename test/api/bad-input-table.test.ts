@@ -40,6 +40,8 @@ const ELSEWHERE: { [Code in ErrorCode]?: string } = {
   unavailable: 'test/api/outages.test.ts',
   idempotency_in_progress: 'test/api/idempotency.test.ts',
   idempotency_mismatch: 'test/api/idempotency.test.ts',
+  rate_limited: 'test/api/limits.test.ts',
+  quota_exceeded: 'test/api/limits.test.ts',
   storage_full: 'test/api/datasets.test.ts',
 };
 

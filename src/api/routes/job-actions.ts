@@ -11,6 +11,7 @@ import { Job, type JobStatus } from '../../spec/job.ts';
 
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { findMade, idFor } from '../idempotency.ts';
+import type { Quotas } from '../quotas.ts';
 import { checkId, IdParams } from '../request-parts.ts';
 import { findJob, postJob, presentWaiting, readSpec, refuseGone } from './jobs.ts';
 
@@ -57,7 +58,7 @@ const REQUESTS: Record<string, Request> = {
 
 const PATCH = { type: 'object', description: 'changes to the spec, as a JSON merge patch (RFC 7396); may be left out' };
 
-export function addJobActions(app: Api, deps: ApiDeps): void {
+export function addJobActions(app: Api, deps: ApiDeps, quotas: Quotas): void {
   const { storage } = deps;
 
   for (const [name, { summary, description, done, ask }] of Object.entries(REQUESTS)) {
@@ -103,8 +104,9 @@ export function addJobActions(app: Api, deps: ApiDeps): void {
       const own = ofTenant(deps, request);
       const newId = idFor(request, 'job');
       const made = await findMade(request, reply, () => getJob(own.db, own.tenant, newId));
+      const { openJobs: mostOpen } = await quotas.of(own.tenant);
       const retry = () =>
-        retryJob(own.db, own.tenant, id, newId).catch((error: unknown) => {
+        retryJob(own.db, own.tenant, id, { id: newId, mostOpen }).catch((error: unknown) => {
           throw error instanceof DatasetNotFoundError ? refuseGone(error.datasetId) : error;
         });
       const row = made ?? (await retry());
@@ -140,7 +142,7 @@ export function addJobActions(app: Api, deps: ApiDeps): void {
         });
       }
       const spec = await readSpec(own, mergePatch({ ...job.spec, start_at: null }, patch));
-      return sendNew(reply, await postJob(own, { id, spec, origin: { job_id: job.id, by: 'clone' } }));
+      return sendNew(reply, await postJob(own, quotas, { id, spec, origin: { job_id: job.id, by: 'clone' } }));
     },
   );
 

@@ -16,6 +16,7 @@ import type { Cursors } from '../cursor.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { findMade, idFor } from '../idempotency.ts';
 import { presentJob } from '../present.ts';
+import type { Quotas } from '../quotas.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
 
 const ListQuery = Type.Object(
@@ -60,7 +61,7 @@ export function refuseGone(datasetId: string): ApiError {
   return refuse([noSuchDataset(datasetId)]);
 }
 
-export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
+export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors, quotas: Quotas): void {
   const present = (row: JobRow) => presentWaiting(deps, row);
 
   app.post(
@@ -80,7 +81,7 @@ export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
       const own = ofTenant(deps, request);
       const id = idFor(request, 'job');
       const made = await findMade(request, reply, () => getJob(own.db, own.tenant, id));
-      const row = made ?? (await postJob(own, { id, spec: await readSpec(own, request.body) }));
+      const row = made ?? (await postJob(own, quotas, { id, spec: await readSpec(own, request.body) }));
       return reply
         .code(201)
         .header('location', `/v1/jobs/${row.id}`)
@@ -142,8 +143,13 @@ export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
 }
 
 /** Throws invalid_spec where the dataset was deleted since the spec was looked at. */
-export function postJob({ tenant, db }: Own, job: Omit<NewJob, 'tenant'>): Promise<JobRow> {
-  return createJob(db, { tenant, ...job }).catch((error: unknown) => {
+export async function postJob(
+  { tenant, db }: Own,
+  quotas: Quotas,
+  job: Omit<NewJob, 'tenant' | 'mostOpen'>,
+): Promise<JobRow> {
+  const { openJobs: mostOpen } = await quotas.of(tenant);
+  return createJob(db, { tenant, mostOpen, ...job }).catch((error: unknown) => {
     throw error instanceof DatasetNotFoundError ? refuseGone(job.spec.dataset) : error;
   });
 }
