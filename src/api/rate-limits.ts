@@ -1,7 +1,7 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { TenantLimits } from '../db/tenant-limits.ts';
 import { ApiError } from '../spec/errors.ts';
-import type { Keys } from './auth.ts';
 import type { ApiDeps } from './deps.ts';
 
 const WINDOW_MS = 60_000;
@@ -11,7 +11,11 @@ const MOST_COUNTED = 10_000;
 const NOT_COUNTED = ['/healthz', '/readyz', '/metrics'];
 
 /** Counts a request; throws rate_limited. Sets the headers `RateLimit-*` of the answer. */
-export type CountRequest = (request: FastifyRequest, reply: FastifyReply, keys: Keys) => Promise<void>;
+export type CountRequest = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  limits: { limitsOf(tenant: string): Promise<TenantLimits> },
+) => Promise<void>;
 
 /**
  * Requests in a minute: of each key, and of each address where there is no key or a wrong one. The count is in Redis where there is one, for all
@@ -33,10 +37,10 @@ export async function addRateLimits(
     ...(counters !== undefined && { redis: counters, nameSpace: 'trainyard-requests-' }),
   });
   const count = app.createRateLimit();
-  return async (request, reply, keys) => {
+  return async (request, reply, tenants) => {
     if (NOT_COUNTED.includes(request.routeOptions.url ?? '')) return;
     const { caller } = request;
-    const own = caller?.keyId == null ? null : (await keys.limitsOf(caller.tenant)).requestsPerMinute;
+    const own = caller?.keyId == null ? null : (await tenants.limitsOf(caller.tenant)).requestsPerMinute;
     const limit = own ?? config.requestsPerMinute;
     if (limit === 0) return;
     limits.set(request, limit);
