@@ -29,8 +29,8 @@ export class Cursors {
   decode(cursor: string, scope: string): PageKey {
     const refuse = () =>
       new ApiError('invalid_cursor', 'Take a cursor as it was given in next_cursor, with the same filters.');
-    const [text, signature] = cursor.split('.');
-    if (text === undefined || signature === undefined) throw refuse();
+    const [text, signature, ...more] = cursor.split('.');
+    if (text === undefined || signature === undefined || more.length > 0) throw refuse();
     const given = Buffer.from(signature, 'base64url');
     const expected = this.#sign(text, scope);
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw refuse();

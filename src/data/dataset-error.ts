@@ -1,12 +1,12 @@
 /** What can be wrong with the bytes of a dataset. */
 export const DATASET_ERROR_CODES = [
   'empty_body',
+  'invalid_multipart',
   'invalid_encoding',
   'invalid_csv',
   'invalid_jsonl',
   'invalid_idx',
   'invalid_labels',
-  'invalid_text',
 ] as const;
 export type DatasetErrorCode = (typeof DATASET_ERROR_CODES)[number];
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { addAbortSignal, Readable } from 'node:stream';
 import type { DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import type { Storage } from '../storage/storage.ts';
-import { type DatasetErrorCode, fail } from './dataset-error.ts';
+import { fail } from './dataset-error.ts';
 import type { DatasetProfile } from './profile-dataset.ts';
 import { profileStoredFiles } from './profile-stored.ts';
 
@@ -12,13 +12,6 @@ export const FILE_ROLES: Record<DatasetFormat, readonly DatasetFile['role'][]> =
   jsonl: ['data'],
   idx: ['images', 'labels'],
   text: ['data'],
-};
-
-const WRONG_FILES: Record<DatasetFormat, DatasetErrorCode> = {
-  csv: 'invalid_csv',
-  jsonl: 'invalid_jsonl',
-  idx: 'invalid_idx',
-  text: 'invalid_text',
 };
 
 export class DatasetTooLargeError extends Error {
@@ -106,7 +99,7 @@ export function orderFiles(format: DatasetFormat, files: readonly DatasetFile[])
   if (files.length !== roles.length || found.includes(undefined)) {
     const given = files.map((file) => file.role).join(' and ') || 'none';
     fail(
-      WRONG_FILES[format],
+      'invalid_multipart',
       { line: null },
       `the files given are ${given}`,
       `${format} has ${roles.join(' and ')}, each once`,

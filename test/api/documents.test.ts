@@ -1,6 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ERRORS } from '../../src/spec/errors.ts';
+import { ERRORS } from '../../src/spec/error-codes.ts';
 import { call, uploadCsv } from '../support/client.ts';
 import { type Service, startService } from '../support/service.ts';
 
@@ -72,6 +72,7 @@ describe('OpenAPI', () => {
     ).toEqual([
       'delete /v1/api-keys/{id}',
       'delete /v1/datasets/{id}',
+      'delete /v1/jobs/{id}',
       'delete /v1/webhooks/{id}',
       'get /healthz',
       'get /metrics',
@@ -99,7 +100,11 @@ describe('OpenAPI', () => {
       'post /v1/datasets',
       'post /v1/jobs',
       'post /v1/jobs/{id}/cancel',
+      'post /v1/jobs/{id}/clone',
+      'post /v1/jobs/{id}/pause',
       'post /v1/jobs/{id}/predict',
+      'post /v1/jobs/{id}/resume',
+      'post /v1/jobs/{id}/retry',
       'post /v1/webhooks',
       'post /v1/webhooks/{id}/deliveries/{delivery}/replay',
       'post /v1/webhooks/{id}/rotate-secret',
@@ -111,7 +116,8 @@ describe('OpenAPI', () => {
       expect(declared.sort(), path).toEqual(named.sort());
       expect(operation.summary, path).toMatch(/\S/);
       expect(operation.responses.default).toEqual({ $ref: '#/components/responses/Problem' });
-      const hasBody = method === 'patch' || (method === 'post' && !/\/(cancel|test|replay)$/.test(path));
+      const hasBody =
+        method === 'patch' || (method === 'post' && !/\/(cancel|pause|resume|retry|test|replay)$/.test(path));
       expect(operation.requestBody !== undefined, `${method} ${path}`).toBe(hasBody);
     }
     const typesOf = (method: string, path: string, status: string) =>
@@ -173,9 +179,11 @@ describe('pages for people', () => {
   it('every code of an error, where its type leads', async () => {
     const { headers, body } = await call<string>('GET', `${service.url}/docs/errors`);
     expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
-    for (const [code, { status, title }] of Object.entries(ERRORS)) {
-      expect(body).toContain(`id="${code}"`);
-      expect(body).toContain(`<td>${status}</td><td>${title}</td>`);
+    for (const [code, { status, title, when, remedy }] of Object.entries(ERRORS)) {
+      const row = body.slice(body.indexOf(`<tr id="${code}">`)).split('</tr>')[0]!;
+      for (const part of [`<code>${code}</code>`, `<td>${status}</td>`, title, when, `<td>${remedy}</td>`])
+        expect(row).toContain(part);
+      for (const sentence of [when, remedy]) expect(sentence).toMatch(/^[A-Z]\S* .*\.$|^\S+ .*\.$/);
     }
   });
 

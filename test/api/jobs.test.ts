@@ -255,6 +255,7 @@ describe('lists', () => {
       `jobs?dataset=${of}&cursor=${forged}.${signature}`,
       `jobs?dataset=${of}&cursor=${text}.${flipped}`,
       `jobs?dataset=${of}&cursor=${text}`,
+      `jobs?dataset=${of}&cursor=${body.next_cursor}.extra`,
       `jobs?dataset=${of}&cursor=`,
       `jobs?dataset=${of}&cursor=.`,
       `jobs?dataset=${of}&cursor=%F0%9F%90%A7`,
@@ -267,10 +268,7 @@ describe('lists', () => {
   });
 
   it.each([
-    ['limit=0', '/limit'],
-    ['limit=101', '/limit'],
-    ['limit=ten', '/limit'],
-    ['limit=1&limit=2', '/limit'],
+    ['limit=ten&status=sleeping', '/limit'],
     ['status=sleeping', '/status'],
     ['kind=evaluate', '/kind'],
     ['created_after=yesterday', '/created_after'],
@@ -284,6 +282,16 @@ describe('lists', () => {
     const { errors } = expectProblem(await call('GET', `${api}/jobs?${query}`), 'invalid_field');
     expect(errors[0]!.pointer).toBe(pointer);
   });
+
+  it.each(['limit=0', 'limit=101', 'limit=ten', 'limit=1.5', 'limit=', 'limit=1&limit=2'])(
+    '?%s is none',
+    async (query) => {
+      for (const list of ['jobs', 'datasets', 'webhooks', 'api-keys']) {
+        const { errors } = expectProblem(await call('GET', `${api}/${list}?${query}`), 'invalid_limit');
+        expect(errors).toMatchObject([{ pointer: '/limit', code: 'invalid_limit' }]);
+      }
+    },
+  );
 
   it('a name that is nearly right is guessed', async () => {
     const { detail } = expectProblem(await call('GET', `${api}/jobs?stauts=queued`), 'invalid_field');

@@ -110,7 +110,7 @@ describe('ingestDataset', () => {
           storage,
           maxBytes: 99,
         }),
-      { code: 'invalid_idx', message: 'the files given are images' },
+      { code: 'invalid_multipart', message: 'the files given are images' },
     ],
     [
       'a source that breaks off',

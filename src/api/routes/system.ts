@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
 import { listLiveWorkers } from '../../db/workers.ts';
-import { ERRORS } from '../../spec/errors.ts';
 
 import { answersWithin } from '../answers-within.ts';
 import type { Api, ApiDeps } from '../deps.ts';
+import { writeErrorPage } from '../error-page.ts';
 import { JSON_BODY_BYTES } from '../json-body.ts';
 
 const System = Type.Object({
@@ -114,15 +114,9 @@ export function addSystemRoutes(app: Api, deps: ApiDeps): void {
   );
 
   app.get('/docs/errors', { config: { access: 'public' }, schema: { hide: true } }, async (_request, reply) => {
-    const rows = Object.entries(ERRORS).map(
-      ([code, { status, title }]) =>
-        `<tr id="${code}"><td><code>${code}</code></td><td>${status}</td><td>${title}</td></tr>`,
-    );
     return reply
       .type('text/html; charset=utf-8')
       .serializer((text: unknown) => String(text))
-      .send(
-        `<!doctype html><html lang="en"><meta charset="utf-8"><title>Trainyard: error codes</title><style>body{font:16px/1.5 system-ui;margin:2rem auto;max-width:50rem;padding:0 1rem}table{border-collapse:collapse}td,th{padding:.3rem .8rem;border-bottom:1px solid #ddd;text-align:left}tr:target{background:#fff3bf}</style><h1>Error codes</h1><table><tr><th>code</th><th>status</th><th></th></tr>${rows.join('')}</table></html>`,
-      );
+      .send(writeErrorPage());
   });
 }

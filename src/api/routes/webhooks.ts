@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { typeid } from 'typeid-js';
 import {
   deleteWebhook,
   getWebhook,
@@ -25,6 +24,7 @@ import {
 
 import type { Cursors } from '../cursor.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
+import { findMade, idFor } from '../idempotency.ts';
 import { presentWebhook } from '../present.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
 
@@ -60,17 +60,17 @@ export function addWebhookRoutes(app: Api, deps: ApiDeps, cursors: Cursors): voi
     },
     async (request, reply) => {
       const { url, events = DEFAULT_WEBHOOK_EVENTS, description = '' } = readRequest(request.body);
+      const { tenant, db } = ofTenant(deps, request);
+      const id = idFor(request, 'whk');
+      reply.header('location', `/v1/webhooks/${id}`);
+      const made = await findMade(request, reply, () => getWebhook(db, tenant, id));
+      if (made !== null) return reply.code(201).send(presentWebhook(made));
       await checkTarget(deps, url);
       const secret = createSecret();
-      const { tenant, db } = ofTenant(deps, request);
-      const id = typeid('whk').toString();
       const row = await insertWebhook(db, { id, tenant, url, description, events, secret }, MOST_WEBHOOKS);
       if (row === null)
         throw new ApiError('too_many_webhooks', `There are ${MOST_WEBHOOKS} webhooks already. Delete one first.`);
-      return reply
-        .code(201)
-        .header('location', `/v1/webhooks/${id}`)
-        .send({ ...presentWebhook(row), secret });
+      return reply.code(201).send({ ...presentWebhook(row), secret });
     },
   );
 
