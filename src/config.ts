@@ -22,6 +22,10 @@ export interface Config {
   leaseSeconds: number;
   /** jobs that one tenant may have running at once; undefined: any number */
   tenantRunningJobs: number | undefined;
+  /** requests of one key, or of one address without a key, in a minute; 0: any number */
+  requestsPerMinute: number;
+  /** what a tenant may have; undefined: as much as there is room for */
+  quotas: { datasetBytes: number | undefined; openJobs: number | undefined };
   /** largest dataset upload, bytes */
   maxUploadBytes: number;
   /** which addresses that clients give may be called */
@@ -104,6 +108,11 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Readon
     logLevel: logLevel as Config['logLevel'],
     leaseSeconds: integer('LEASE_SECONDS', 30, 2, 3600),
     tenantRunningJobs: integer('TENANT_RUNNING_JOBS', undefined, 1, 100_000),
+    requestsPerMinute: integer('RATE_LIMIT_PER_MINUTE', 60_000, 0, 1_000_000_000),
+    quotas: {
+      datasetBytes: integer('QUOTA_DATASET_BYTES', undefined, 0, Number.MAX_SAFE_INTEGER),
+      openJobs: integer('QUOTA_OPEN_JOBS', undefined, 0, 1_000_000_000),
+    },
     maxUploadBytes: integer('MAX_UPLOAD_BYTES', 16 * 2 ** 30, 1, Number.MAX_SAFE_INTEGER),
     outbound: { allowHttp: flag('OUTBOUND_ALLOW_HTTP'), allowRanges: ranges('OUTBOUND_ALLOW_RANGES') },
     retentionDays: {

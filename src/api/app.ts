@@ -11,9 +11,13 @@ import { addAuth } from './auth.ts';
 import { answerClientError } from './connection-errors.ts';
 import { Cursors } from './cursor.ts';
 import type { ApiDeps } from './deps.ts';
+import { addEntityTags } from './entity-tags.ts';
+import { addIdempotency } from './idempotency.ts';
 import { addJsonParser, JSON_BODY_BYTES } from './json-body.ts';
 import { addOpenApi } from './openapi.ts';
 import { sendError, setProblemHandlers } from './problem.ts';
+import { Quotas } from './quotas.ts';
+import { addRateLimits } from './rate-limits.ts';
 import { addRequestChecks } from './request-checks.ts';
 import { addRequestMetrics } from './request-metrics.ts';
 import { addRequestSpans } from './request-spans.ts';
@@ -61,7 +65,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     frameworkErrors: (error, request, reply) => sendError(error, request, reply),
   });
 
-  // Bodies are checked by hand, so that every mistake is told; addresses by ajv, which makes numbers of text there.
+  // Bodies and headers are checked by hand, so that every mistake is told; addresses by ajv, which makes numbers of text there.
   const ajv = new Ajv({
     coerceTypes: true,
     useDefaults: true,
@@ -70,7 +74,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     formats: { 'date-time': isDateTime },
   });
   app.setValidatorCompiler(({ schema, httpPart }) =>
-    httpPart === 'body' ? (value: unknown) => ({ value }) : ajv.compile(schema as object),
+    httpPart === 'body' || httpPart === 'headers' ? (value: unknown) => ({ value }) : ajv.compile(schema as object),
   );
   app.setSerializerCompiler(() => (body) => JSON.stringify(encodeNonFinite(body)));
   // an Expect other than 100-continue is passed over, as RFC 9110 allows
@@ -80,7 +84,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   addJsonParser(app);
   await app.register(helmet, { contentSecurityPolicy: false });
   addRequestChecks(app);
-  const keys = addAuth(app, deps);
+  const keys = addAuth(app, deps, await addRateLimits(app, deps));
   addRequestMetrics(app, deps.metrics);
   addRequestSpans(app);
   await app.register(underPressure, {
@@ -88,13 +92,16 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     pressureHandler: refuseUnderPressure,
   });
   await app.register(sse, { heartbeatInterval: HEARTBEAT_MS });
+  addIdempotency(app, deps);
+  addEntityTags(app);
   await addOpenApi(app, deps.version);
 
   const cursors = new Cursors(await getOrCreateSecret(deps.db, 'cursors'));
+  const quotas = new Quotas(keys, deps.config.quotas);
   await app.register(async (routes) => {
-    await addDatasetRoutes(routes, deps, cursors);
-    addJobRoutes(routes, deps, cursors);
-    addJobActions(routes, deps);
+    await addDatasetRoutes(routes, deps, cursors, quotas);
+    addJobRoutes(routes, deps, cursors, quotas);
+    addJobActions(routes, deps, quotas);
     addMetricRoutes(routes, deps);
     addEventRoutes(routes, deps);
     addCheckpointRoutes(routes, deps);

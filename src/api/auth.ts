@@ -5,6 +5,7 @@ import { getTenantLimits, type TenantLimits } from '../db/tenant-limits.ts';
 import { DEFAULT_TENANT, SCOPES, type Scope } from '../spec/api-key.ts';
 import { ApiError } from '../spec/errors.ts';
 import type { ApiDeps } from './deps.ts';
+import type { CountRequest } from './rate-limits.ts';
 
 /** Who asks, and what they may do. */
 export interface Caller {
@@ -39,7 +40,11 @@ const TOUCH_EVERY_MS = 60_000;
 const MOST_KEYS = 10_000;
 
 /** Asks every request for its key, and every route for what it needs. Before bodies are read. */
-export function addAuth(app: FastifyInstance, { db, config, logger }: Pick<ApiDeps, 'db' | 'config' | 'logger'>): Keys {
+export function addAuth(
+  app: FastifyInstance,
+  { db, config, logger }: Pick<ApiDeps, 'db' | 'config' | 'logger'>,
+  count: CountRequest = async () => {},
+): Keys {
   const keys = new Keys(db, logger);
   app.decorateRequest('caller');
   app.addHook('onRoute', (route) => {
@@ -55,10 +60,17 @@ export function addAuth(app: FastifyInstance, { db, config, logger }: Pick<ApiDe
   app.addHook('onRequest', async (request, reply) => {
     const { access } = request.routeOptions.config;
     // where there is no route, that is the answer
-    if (access === undefined || access === 'public') return;
+    if (access === undefined || access === 'public') return count(request, reply, keys);
     const token = readToken(request);
     const isOpen = config.auth === 'open' && token === null;
-    request.caller = isOpen ? NOBODY : await keys.identify(token, reply);
+    const caller = isOpen ? NOBODY : await keys.identify(token, reply).catch((error: unknown) => error as Error);
+    if (caller instanceof Error) {
+      // a wrong key is counted for the address
+      if (caller instanceof ApiError) await count(request, reply, keys);
+      throw caller;
+    }
+    request.caller = caller;
+    await count(request, reply, keys);
     if (access !== 'any key' && !request.caller.scopes.includes(access))
       throw new ApiError('insufficient_scope', `The key has not the scope ${access}.`);
   });

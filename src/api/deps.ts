@@ -21,9 +21,14 @@ export interface ApiDeps {
   outboundGuard: OutboundGuard;
   /** messages waiting in the queue */
   queueDepth(): Promise<number>;
+  /** a Redis that counts requests; undefined: each process counts its own */
+  counters?: object | undefined;
   logger: Logger;
   metrics: ApiMetrics;
-  config: Pick<Config, 'auth' | 'maxUploadBytes' | 'metricsToken' | 'tenantRunningJobs'>;
+  config: Pick<
+    Config,
+    'auth' | 'maxUploadBytes' | 'metricsToken' | 'quotas' | 'requestsPerMinute' | 'tenantRunningJobs'
+  >;
   /** a thread that is later than this on average refuses work (503) until it has caught up; 0: never. 2 s unless told */
   maxEventLoopDelayMs?: number;
   version: string;

@@ -1,14 +1,17 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DatasetError } from '../data/dataset-error.ts';
 import { DatasetTooLargeError } from '../data/ingest-dataset.ts';
-import { DatasetInUseError, DatasetNotFoundError } from '../db/datasets.ts';
+import { DatasetInUseError, DatasetNotFoundError, QuotaOfBytesError } from '../db/datasets.ts';
+import { TooManyJobsError } from '../jobs/create-job.ts';
 import { JobInUseError } from '../jobs/delete-job.ts';
 import { IllegalTransitionError } from '../jobs/transitions.ts';
 import { ApiError, ERRORS, type ErrorCode, type Problem, type ProblemError } from '../spec/errors.ts';
 import { CheckpointUnusableError, PredictorBusyError, RowsError } from '../spec/prediction.ts';
 import { listWords } from '../spec/suggest.ts';
 import { BlobNotFoundError, StorageFullError } from '../storage/storage.ts';
+import { refuseBusy } from './idempotency.ts';
 import { JSON_BODY_BYTES } from './json-body.ts';
+import { refuseDatasetBytes } from './quotas.ts';
 
 /** Every error becomes `application/problem+json` (RFC 9457), here and nowhere else. */
 export function setProblemHandlers(app: FastifyInstance): void {
@@ -74,6 +77,15 @@ function toApiError(
   if (error instanceof DatasetTooLargeError) return new ApiError('too_large', error.message);
   if (error instanceof DatasetNotFoundError) return new ApiError('dataset_not_found', error.message);
   if (error instanceof DatasetInUseError) return new ApiError('dataset_in_use', error.message);
+  if (error instanceof TooManyJobsError)
+    return new ApiError(
+      'quota_exceeded',
+      `There are too many jobs: ${error.message}. Wait for one to end, or cancel one.`,
+      {
+        headers: { 'retry-after': '60' },
+      },
+    );
+  if (error instanceof QuotaOfBytesError) return refuseDatasetBytes(error.most);
   if (error instanceof JobInUseError) return new ApiError('job_in_use', `${error.message}.`);
   if (error instanceof IllegalTransitionError) return new ApiError('illegal_transition', `${error.message}.`);
   if (error instanceof RowsError) return new ApiError('invalid_rows', error.message, { errors: error.mistakes });
@@ -99,6 +111,7 @@ function toApiError(
     return new ApiError('too_large', `A JSON body may have at most ${JSON_BODY_BYTES} bytes.`);
   const known = FASTIFY_CODES[error.code];
   if (known !== undefined) return new ApiError(known, error.message);
+  if (request.idempotency && isUniqueViolation(error)) return refuseBusy();
   if (isUnavailable(error))
     return new ApiError('unavailable', 'The database cannot be reached. Please try again.', {
       headers: { 'retry-after': '2' },
@@ -126,6 +139,11 @@ const FASTIFY_CODES: Record<string, ErrorCode> = {
   FST_MP_PREMATURE_CLOSE: 'bad_request',
   FST_UNDER_PRESSURE: 'unavailable',
 };
+
+/** Of PostgreSQL: another attempt has made it meanwhile. */
+function isUniqueViolation({ cause }: Error): boolean {
+  return (cause as { code?: string } | undefined)?.code === '23505';
+}
 
 /** PostgreSQL or a socket to it: refused, cut, timed out, starting or stopping. */
 export function isUnavailable(error: unknown): boolean {

@@ -14,6 +14,7 @@ import { profileStoredFiles } from '../data/profile-stored.ts';
 import type { DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import { ApiError } from '../spec/errors.ts';
 import type { ApiDeps } from './deps.ts';
+import { refuseDatasetBytes } from './quotas.ts';
 import { isStorable } from './request-checks.ts';
 
 /** From a request's body to files in storage and what is known of them. */
@@ -51,8 +52,11 @@ export async function receiveUpload(
   reply: FastifyReply,
   id: string,
   deps: ApiDeps,
+  /** bytes that the tenant's datasets may have, and what is left of them; null: any number */
+  quota: { most: number; left: number } | null,
 ): Promise<Upload> {
-  const { maxUploadBytes } = deps.config;
+  const maxUploadBytes = Math.min(deps.config.maxUploadBytes, quota?.left ?? Number.POSITIVE_INFINITY);
+  const limited = { ...deps, config: { ...deps.config, maxUploadBytes } };
   const isMultipart = request.isMultipart();
   const abort = new AbortController();
   const onClose = () => abort.abort(new ApiError('bad_request', 'The connection was cut.'));
@@ -64,10 +68,12 @@ export async function receiveUpload(
     if (declared > maxUploadBytes + (isMultipart ? MULTIPART_MARGIN_BYTES : 0))
       throw new DatasetTooLargeError(maxUploadBytes);
     return isMultipart
-      ? await receiveParts(request, id, deps, abort.signal)
-      : await receiveBody(request, id, deps, abort.signal);
+      ? await receiveParts(request, id, limited, abort.signal)
+      : await receiveBody(request, id, limited, abort.signal);
   } catch (error) {
     linger(request.raw, reply);
+    if (error instanceof DatasetTooLargeError && quota !== null && maxUploadBytes < deps.config.maxUploadBytes)
+      throw refuseDatasetBytes(quota.most);
     throw error;
   } finally {
     reply.raw.off('close', onClose);
@@ -78,7 +84,7 @@ export async function receiveUpload(
  * Reads on for a while and throws away. Closed at once, a connection on which a client is still sending is reset, and the client never sees why it
  * was refused.
  */
-function linger(request: IncomingMessage, reply: FastifyReply): void {
+export function linger(request: IncomingMessage, reply: FastifyReply): void {
   if (request.readableEnded || request.destroyed) return;
   reply.header('connection', 'close');
   request.resume();
@@ -116,11 +122,12 @@ async function receiveBody(
     const detail = `The sha-256 of the body as it arrived is ${sha256}, and its digest says ${expected}. Nothing was kept.`;
     throw new ApiError('digest_mismatch', detail);
   }
+  if (request.idempotency !== null) request.idempotency.fingerprint.body = sha256;
   return { format, name: undefined, ingested };
 }
 
 /** The sha-256 that the client tells of the body (RFC 9530), in hex; null: none. Other algorithms are passed over, as the RFC has it. */
-function readDigest({ headers }: FastifyRequest): string | null {
+export function readDigest({ headers }: FastifyRequest): string | null {
   for (const name of ['content-digest', 'repr-digest']) {
     const given = headers[name];
     const found = /(?:^|[\s,])sha-256=:([A-Za-z0-9+/=]*):/.exec(typeof given === 'string' ? given : '');

@@ -9,6 +9,7 @@ import { apiKeys } from './schema.ts';
 export type ApiKeyRow = typeof apiKeys.$inferSelect;
 
 export interface NewApiKey {
+  id?: string;
   tenant: string;
   name: string;
   scopes: readonly Scope[];
@@ -22,10 +23,9 @@ const HINT_LENGTH = 4;
 /** Out: the row, and the key itself, which is in no other place and never again. */
 export async function createApiKey(
   executor: Executor,
-  { tenant, name, scopes, expiresAt }: NewApiKey,
+  { id = typeid('key').toString(), tenant, name, scopes, expiresAt }: NewApiKey,
 ): Promise<{ row: ApiKeyRow; key: string }> {
   const key = `ty_${randomBytes(32).toString('base64url')}`;
-  const id = typeid('key').toString();
   const hint = key.slice(-HINT_LENGTH);
   const values = { id, tenant, name, hash: hashKey(key), hint, scopes: [...scopes], expiresAt };
   const [row] = await executor.insert(apiKeys).values(values).returning();

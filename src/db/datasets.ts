@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, isNull } from 'drizzle-orm';
+import { and, desc, eq, inArray, isNull, sql } from 'drizzle-orm';
 import type { DatasetFormat } from '../spec/dataset.ts';
 import type { JobStatus } from '../spec/job.ts';
 import { FINAL_STATUSES, JOB_STATUSES } from '../spec/job.ts';
@@ -31,9 +31,38 @@ export class DatasetNotFoundError extends Error {
 const UNFINISHED: JobStatus[] = JOB_STATUSES.filter((status) => !FINAL_STATUSES.includes(status));
 const MAX_NAMED_JOBS = 5;
 
-export async function insertDataset(db: Database, dataset: NewDataset): Promise<DatasetRow> {
-  const [row] = await db.orm.insert(datasets).values(dataset).returning();
-  return row!;
+/** A tenant's datasets would have more bytes than they may have. */
+export class QuotaOfBytesError extends Error {
+  readonly most: number;
+  constructor(most: number) {
+    super(`all datasets together may have ${most} bytes`);
+    this.most = most;
+  }
+}
+
+/** Key of the advisory locks that let a tenant with a quota count one dataset after the other: "trdq" */
+const QUOTA_LOCK = 0x74726471;
+
+/** `mostBytes`: what all datasets of the tenant may have together; null: any number. Errors: QuotaOfBytesError. */
+export function insertDataset(db: Database, dataset: NewDataset, mostBytes: number | null = null): Promise<DatasetRow> {
+  return db.orm.transaction(async (tx) => {
+    if (mostBytes !== null) {
+      await tx.execute(sql`select pg_advisory_xact_lock(${QUOTA_LOCK}, hashtext(${dataset.tenant}))`);
+      if ((await countDatasetBytes(tx, dataset.tenant)) + dataset.sizeBytes > mostBytes)
+        throw new QuotaOfBytesError(mostBytes);
+    }
+    const [row] = await tx.insert(datasets).values(dataset).returning();
+    return row!;
+  });
+}
+
+/** Of datasets that have not been deleted. */
+export async function countDatasetBytes(executor: Executor, tenant: string): Promise<number> {
+  const [found] = await executor
+    .select({ bytes: sql<string>`coalesce(sum(${datasets.sizeBytes}), 0)` })
+    .from(datasets)
+    .where(and(eq(datasets.tenant, tenant), isNull(datasets.deletedAt)));
+  return Number(found!.bytes);
 }
 
 export async function getDataset(

@@ -13,7 +13,7 @@ export class ApiRoleError extends Error {
 }
 
 /** Tables without tenants, and what the API may do with them while it acts for one. All others without policies are closed to it. */
-const SHARED = { outbox: ['insert'], workers: ['select'] };
+const SHARED = { workers: ['select'] };
 
 /**
  * Makes the role and gives it what is missing: everything on tables that have policies, and what SHARED says.

@@ -232,6 +232,7 @@ export const outbox = pgTable(
     index('outbox_due').on(t.notBefore, t.id).where(sql`sent_at is null`),
     index('outbox_sent').on(t.sentAt).where(sql`sent_at is not null`),
     uniqueIndex('outbox_message').on(t.jobId, t.dispatchNumber),
+    rowsOfOwnJobs('outbox'),
   ],
 );
 

@@ -14,8 +14,8 @@ import * as schema from './schema.ts';
  * A role, and not `force row level security`: the user of the URL is often a superuser (the embedded PostgreSQL, the official image), whom no policy
  * binds, forced or not; and where it only owns the tables, force would make its pg_dump fail.
  *
- * Cost: a connection keeps its tenant, so nothing while the same tenant comes again, else one statement of some 0.1 ms. Policies of jobs' events and
- * metrics look the job up, 1–2 µs a row. Not for a pooler that hands a connection to another client between transactions; LISTEN forbids those anyway.
+ * Cost: a connection keeps its tenant, so nothing while the same tenant comes again, else one statement; policies of jobs' events and metrics look the
+ * job up for each row. Not for a pooler that hands a connection to another client between transactions; LISTEN forbids those anyway.
  */
 export interface TenantDatabases {
   /** The database as the tenant sees it; `close()` does nothing, for the connections are everybody's. */

@@ -33,6 +33,7 @@ export async function startStack(config: Config, logger: Logger): Promise<Stack>
     throw error;
   });
   const environment = {
+    ...ALLOCATOR,
     ...process.env,
     DATABASE_URL: databaseUrl,
     STORAGE_URL: `file://${encodeURI(config.storageDir)}`,
@@ -47,6 +48,9 @@ export async function startStack(config: Config, logger: Logger): Promise<Stack>
     },
   };
 }
+
+/** glibc then gives blocks of a table's size back when they are freed, and does not keep them for what may come; as in the image. */
+const ALLOCATOR = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' };
 
 /** A service that nobody has a key for is a mistake, and better told now. Throws NoKeyError. */
 async function requireKey(databaseUrl: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Database } from '../db/client.ts';
+import { deleteOldKeys } from '../db/idempotency-keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import { removeFilesOfDeletedDatasets } from './deleted-datasets.ts';
 import { createJobSweep, type RetentionDays } from './ended-jobs.ts';
@@ -55,6 +56,7 @@ export function startRetention(options: RetentionOptions): Retention {
     };
     const removed: Record<string, number> = await sweepJobs(pace);
     removed.deliveries = await deleteOldDeliveries(db, days.deliveries, pace);
+    removed.idempotency_keys = await deleteInBatches(pace, (limit) => deleteOldKeys(db, limit));
     removed.datasets = await removeFilesOfDeletedDatasets(db, storage, pace);
     if (performance.now() - orphansAtMs > ORPHANS_EVERY_MS) {
       removed.orphans = await removeOrphanedCheckpoints(db, storage, pace);

@@ -97,6 +97,12 @@ export const ERRORS = {
     when: 'Last-Event-ID is something other than the id of an event.',
     remedy: 'Send the id of the last event that was received, or leave the header out.',
   },
+  invalid_idempotency_key: {
+    status: 400,
+    title: 'The Idempotency-Key cannot be used',
+    when: 'The header Idempotency-Key is empty, longer than 255 characters, sent twice, or has blanks or other than visible ASCII characters.',
+    remedy: 'Send one text that is the request’s own, such as a UUID.',
+  },
   bad_request: {
     status: 400,
     title: 'The request cannot be read',
@@ -193,11 +199,23 @@ export const ERRORS = {
     when: 'A job is to be deleted from whose checkpoint another begins that has not ended.',
     remedy: 'Cancel the other job, or wait for its end.',
   },
+  idempotency_in_progress: {
+    status: 409,
+    title: 'The same request is at work',
+    when: 'A request with the same Idempotency-Key has not been answered yet, or its process died within the last ten seconds.',
+    remedy: 'Send it again after the seconds of Retry-After.',
+  },
   checkpoint_not_ready: {
     status: 409,
     title: 'The job has no checkpoint yet',
     when: 'latest or best is asked of a job that has not written one.',
     remedy: 'Wait for the event job.checkpoint.',
+  },
+  precondition_failed: {
+    status: 412,
+    title: 'It is not as it was when it was read',
+    when: 'If-Match tells another ETag than that of the webhook as it is now.',
+    remedy: 'Read it again, and send the change with the new ETag.',
   },
   too_large: {
     status: 413,
@@ -283,11 +301,29 @@ export const ERRORS = {
     when: 'A file of text has bytes that are not UTF-8 or are U+0000, is UTF-16, or is an archive.',
     remedy: 'Save it as UTF-8, and decompress it; errors tells the place.',
   },
+  idempotency_mismatch: {
+    status: 422,
+    title: 'The Idempotency-Key was used for another request',
+    when: 'Within 24 hours the same Idempotency-Key came with another body or at another address.',
+    remedy: 'Take a new key for each request, and the same one only to repeat it.',
+  },
   webhook_url_forbidden: {
     status: 422,
     title: 'The URL of a webhook may not be called',
     when: 'The URL is not https, has a name and password or port 0, or leads to an address that is not public.',
     remedy: 'Give a public https URL; whoever runs the service can allow others.',
+  },
+  rate_limited: {
+    status: 429,
+    title: 'There were too many requests',
+    when: 'A key, or an address without a key, has sent more requests in a minute than RateLimit-Limit says.',
+    remedy: 'Try again after the seconds of Retry-After; RateLimit-Remaining tells beforehand what is left.',
+  },
+  quota_exceeded: {
+    status: 429,
+    title: 'The tenant has as much as it may have',
+    when: 'With this dataset or job the tenant would have more bytes of datasets, or more jobs that have not ended, than it may.',
+    remedy: 'Delete datasets, wait for jobs to end or cancel some, or ask whoever runs the service for more.',
   },
   headers_too_large: {
     status: 431,

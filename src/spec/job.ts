@@ -275,7 +275,11 @@ export const Runtime = closed(
     kernels: Type.String({ description: 'kernel build: revectorized, relaxed, plain or naive' }),
     threads: Type.Integer({ minimum: 1 }),
     parameters: Type.Integer({ minimum: 0 }),
-    memory_bytes: Type.Integer({ minimum: 0, description: 'the plan’s buffers, weights, optimizer state and rows' }),
+    memory_bytes: Type.Integer({
+      minimum: 0,
+      description:
+        'what the job takes beyond an idle worker: rows, weights, optimizer state, buffers, the best weights, threads',
+    }),
     event_loop_delay_max_ms: nullable(Type.Number(), {
       description: 'longest delay seen on the thread that renews the lease',
     }),

@@ -30,14 +30,26 @@ export class CheckpointWriter {
 
   /** Keeps the present weights as the best. The trainer must have settled. */
   keepBest(): void {
-    for (const { name } of this.#trainer.parameters) this.#best.set(name, this.#trainer.tensor(name).slice());
+    for (const { name } of this.#trainer.parameters) this.#copyToBest(name, this.#trainer.tensor(name));
     this.#bestIsWritten = false;
     this.#bestToRecord = null;
   }
 
   /** Takes over the best weights of an earlier attempt, which are in storage already. */
   restoreBest(weights: ReadonlyMap<string, Float32Array>): void {
-    for (const [name, values] of weights) this.#best.set(name, values);
+    for (const [name, values] of weights) this.#copyToBest(name, values);
+  }
+
+  /** Into the same arrays each time. */
+  #copyToBest(name: string, values: Float32Array): void {
+    const kept = this.#best.get(name);
+    if (kept === undefined) this.#best.set(name, new Float32Array(values));
+    else kept.set(values);
+  }
+
+  /** Bytes of that copy, of whatever weights. */
+  static bytesOfBest(trainer: Trainer): number {
+    return Float32Array.BYTES_PER_ELEMENT * trainer.parameterCount;
   }
 
   get hasBest(): boolean {
@@ -51,7 +63,7 @@ export class CheckpointWriter {
 
   /**
    * Writes the best weights, if they are new, and then everything a resume needs. In that order: whoever finds the second can rely on the first.
-   * The trainer must have settled. Errors: StorageFullError; what was written by then is told with the next call.
+   * The trainer must have settled, and rest until it is done: files are written from its memory. Errors: StorageFullError; what was written by then is told with the next call.
    */
   async write(state: ResumeState): Promise<CheckpointToRecord[]> {
     const { best } = state;
@@ -70,7 +82,7 @@ export class CheckpointWriter {
       this.#bestIsWritten = true;
     }
     const tensors = (list: readonly { name: string; shape: number[] }[]) =>
-      list.map(({ name, shape }) => ({ name, shape, data: this.#trainer.tensor(name).slice() }));
+      list.map(({ name, shape }) => ({ name, shape, data: this.#trainer.tensor(name) }));
     const weights = tensors(this.#trainer.parameters.map(({ name, shape }) => ({ name, shape: [...shape] })));
     const optimizerState = tensors(
       this.#trainer.slots.map(({ node }) => ({ name: node.attributes.name as string, shape: [...node.shape.dims] })),

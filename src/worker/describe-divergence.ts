@@ -1,23 +1,38 @@
 import type { Finding } from '../engine/replay.ts';
 import type { JobError } from '../spec/job.ts';
 
+/** Numbers are finite, and beyond hope. */
+export interface Explosion {
+  what: 'explosion';
+  /** the loss before the first update, and now */
+  first: number;
+  loss: number;
+}
+
 /** Says where numbers stopped being finite, and what to do about it. `finding` is null where nobody could look. */
 export function describeDivergence(
-  finding: Finding | null,
+  finding: Finding | Explosion | null,
   { step, epoch, isKept }: { step: number; epoch: number; isKept: boolean },
 ): Pick<JobError, 'code' | 'category' | 'message' | 'hint'> {
-  const at = `at step ${step + 1}, in epoch ${epoch + 1}`;
-  const rows = finding?.rows.map((row) => row + 1) ?? [];
+  const isExploded = finding?.what === 'explosion';
+  const at = `at step ${isExploded ? step : step + 1}, in epoch ${epoch + 1}`;
+  const rows = (finding?.what === 'explosion' ? [] : (finding?.rows ?? [])).map((row) => row + 1);
   const where = rows.length === 0 ? '' : ` (row${rows.length === 1 ? '' : 's'} ${rows.join(', ')} of the dataset)`;
-  const kept = isKept ? 'The weights before that step are kept.' : 'The last checkpoint is kept.';
+  const kept = isExploded
+    ? 'The weights are kept as they are.'
+    : isKept
+      ? 'The weights before that step are kept.'
+      : 'The last checkpoint is kept.';
   const message = `Training diverged ${at}: ${sentence(finding)}${where}. ${kept}`;
   return { code: 'diverged', category: 'user', message, hint: adviceFor(finding, step) };
 }
 
-function sentence(finding: Finding | null): string {
+function sentence(finding: Finding | Explosion | null): string {
   switch (finding?.what) {
     case undefined:
       return 'the loss was no longer a finite number';
+    case 'explosion':
+      return `the loss was ${finding.first.toPrecision(3)} at first and is ${finding.loss.toPrecision(3)}, and has not fallen for 100 updates`;
     case 'inputs':
       return 'the inputs were not finite numbers';
     case 'weights':
@@ -33,7 +48,7 @@ function sentence(finding: Finding | null): string {
   }
 }
 
-function adviceFor(finding: Finding | null, step: number): string {
+function adviceFor(finding: Finding | Explosion | null, step: number): string {
   if (finding?.what === 'inputs') return 'Mend these rows, or normalize the inputs.';
   if (step === 0 && finding?.what === 'outputs')
     return 'It happened before any update: normalize the inputs, and check that indices lie within an embedding’s vocabulary and that initial weights are small.';

@@ -9,6 +9,7 @@ import { isOfPairs, targetOf } from '../spec/loss.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { Storage } from '../storage/storage.ts';
 import { moreTargetsOf } from './build-network.ts';
+import { letGo } from './let-go.ts';
 import { loadWindows } from './load-windows.ts';
 import type { LoadedRows } from './loaded-rows.ts';
 import type { TrainerData } from './messages.ts';
@@ -70,8 +71,14 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
       if (weights !== null) trainer.weights.set(weights);
       trainer.evaluationOrder.set(validation);
       trainer.evaluationOrder.set(test, validation.length);
+      letGo(arraysOf(table));
     },
   };
+}
+
+function* arraysOf({ columns }: Table): Iterable<ArrayBufferView | undefined> {
+  for (const { numbers, category, booleans, image } of columns.values())
+    yield* [numbers, category?.codes, booleans, image?.bytes];
 }
 
 function countClasses(table: Table, { target }: Preparation, rows: Uint32Array): number[] | null {

@@ -4,6 +4,7 @@ import { findCorpus } from '../spec/resolve-text.ts';
 import { countTokens, type FittedTokenizer, fitTokenizer, sizeOfVocabulary } from '../spec/tokenizer.ts';
 import { countEvaluationWindows, countTrainWindows, splitTokens } from '../spec/windows.ts';
 import type { Storage } from '../storage/storage.ts';
+import { letGo } from './let-go.ts';
 import type { LoadedRows } from './loaded-rows.ts';
 import type { TrainerData } from './messages.ts';
 
@@ -56,6 +57,7 @@ export async function loadWindows(
       trainer.labels.set(tokens.subarray(1));
       trainer.evaluationOrder.set(validation);
       trainer.evaluationOrder.set(test, validation.length);
+      letGo([tokens]);
     },
   };
 }

@@ -15,5 +15,6 @@ export interface LoadedRows {
   /** rows left out because their target is missing */
   dropped: number;
   tokensPerCharacter?: { validation: number; test: number };
+  /** once: what was read is let go of */
   write(trainer: Trainer): void;
 }

@@ -20,6 +20,10 @@ export interface ResumeState {
   plateau?: PlateauState | null;
   /** what an optimizer that searches keeps beside its vectors */
   search?: Record<string, number>;
+  /** of the first update's rows; absent in checkpoints from before it was kept */
+  firstLoss?: number;
+  /** the updates in a row whose losses were beyond hope, and the first of these losses */
+  explosion?: { loss: number; updates: number } | null;
   /** the latest figures, shown as progress */
   metrics: Record<string, number>;
   /** seconds trained so far, over all attempts */

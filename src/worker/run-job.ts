@@ -159,6 +159,7 @@ class Attempt {
     const { trainer, trainers } = this.#context;
     const thread =
       trainer === undefined ? trainers.start(data) : new Worker(trainer, { workerData: data, name: 'trainer' });
+    if (trainer !== undefined) thread.postMessage(data);
     let outcome: Outcome | null = null;
     let failure: Error | null = null;
     let stuck: Error | null = null;

@@ -8,7 +8,9 @@ import type { JobSpec, Progress, StopReason } from '../spec/job.ts';
 import { StorageFullError } from '../storage/storage.ts';
 import { buildPlateau, buildSchedule } from './build-network.ts';
 import type { CheckpointWriter } from './checkpoint-writer.ts';
+import type { Explosion } from './describe-divergence.ts';
 import { evaluateSplit } from './evaluate-split.ts';
+import { hasExploded } from './explosion.ts';
 import type { LoadedRows } from './loaded-rows.ts';
 import { StopRequest } from './messages.ts';
 import type { Reporter } from './reporter.ts';
@@ -49,7 +51,7 @@ export class TrainLoop {
   readonly #secondsBefore: number;
   readonly #stepsBefore: number;
   /** where numbers stopped being finite; null while they are, or where nobody could look */
-  #divergence: Finding | null = null;
+  #divergence: Finding | Explosion | null = null;
   #hasLookedForDead = false;
   #begunMs = 0;
   #lastCheckpointMs = 0;
@@ -100,17 +102,23 @@ export class TrainLoop {
       this.#orderRows(state.epoch);
       while (state.batch < this.#batches && state.step < this.#totalSteps) {
         const interruption = this.#interruption();
+        if (interruption === 'max_duration' && this.#isSpoilt()) return 'diverged';
         if (interruption !== null) return interruption;
         if (!this.#step()) return 'diverged';
-        if (this.#isCheckpointDue(false)) await this.checkpoint();
+        if (this.#isCheckpointDue(false)) {
+          if (this.#isSpoilt()) return 'diverged';
+          await this.checkpoint();
+        }
       }
+      if (this.#isSpoilt()) return 'diverged';
       this.#finishEpoch();
       if (this.#isCheckpointDue(true)) await this.checkpoint();
     }
     return this.#shouldStopEarly() ? 'early_stopped' : 'completed';
   }
 
-  get divergence(): Finding | null {
+  /** why it diverged */
+  get divergence(): Finding | Explosion | null {
     return this.#divergence;
   }
 
@@ -188,7 +196,19 @@ export class TrainLoop {
     shuffle(order, seed, epoch);
   }
 
-  /** One update. False when the loss was not finite; nothing has changed then. */
+  /**
+   * A sum in the last update may have overflowed though all that went into it was finite. Nobody may find such weights: not in a checkpoint, nor as
+   * the best, nor as a result. The rest is for the next update to notice.
+   */
+  #isSpoilt(): boolean {
+    this.#trainer.settle();
+    if (this.#trainer.hasFiniteWeights()) return false;
+    const rows = Math.min(this.#batchSize, this.#rows.train.length);
+    this.#divergence = this.#trainer.replay(0, rows, this.#state.step)?.finding ?? null;
+    return true;
+  }
+
+  /** One update. False when the loss was not finite, and nothing has changed then; or when it has exploded. */
   #step(): boolean {
     const state = this.#state;
     const first = state.batch * this.#batchSize;
@@ -211,7 +231,9 @@ export class TrainLoop {
     this.#reporter.trainedSeconds = this.#trainedSeconds();
     const nowMs = performance.now();
     if (this.#reporter.isDue(nowMs)) this.#reporter.send(this.progress());
-    return true;
+    if (!hasExploded(state, loss)) return true;
+    this.#divergence = { what: 'explosion', first: state.firstLoss!, loss };
+    return false;
   }
 
   #learningRate(): number {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import Fastify from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addAuth } from '../../src/api/auth.ts';
@@ -31,8 +32,10 @@ beforeAll(async () => {
   service = await startService({ auth: 'keys' });
   const { db } = service.database;
   const claim = await addClaimed(db);
-  const checkpoint = describeCheckpoint(1, 'latest');
-  await service.deps.storage.put(checkpoint.storageKey, Buffer.alloc(checkpoint.sizeBytes));
+  const file = Buffer.alloc(10);
+  const sha256 = createHash('sha256').update(file).digest('hex');
+  const checkpoint = { ...describeCheckpoint(1, 'latest'), sizeBytes: file.length, sha256 };
+  await service.deps.storage.put(checkpoint.storageKey, file);
   await recordCheckpoints(db, claim, [checkpoint]);
   const webhook = { id: 'whk_01h455vb4pex5vsknk084sn02q', tenant: TENANT, url: 'https://a.example', description: '' };
   await insertWebhook(db, { ...webhook, events: ['job.succeeded'], secret: 'whsec_a' }, 10);
@@ -123,6 +126,16 @@ it('a route that does not say what it asks for cannot be added', () => {
   const app = Fastify();
   addAuth(app, service.deps);
   expect(() => app.get('/v1/new', async () => 1)).toThrow(/does not say what it asks for/);
+});
+
+it('a cursor is good for the tenant that it was given to', async () => {
+  for (let i = 0; i < 2; i++) await makeKey('cursors', SCOPES);
+  const [a, b] = [await makeKey('cursors', SCOPES), await makeKey('others', SCOPES)];
+  const as = (key: string) => ({ authorization: `Bearer ${key}` });
+  const url = `${service.api}/api-keys?limit=1`;
+  const { next_cursor: cursor } = (await call('GET', url, undefined, as(a))).body;
+  expect((await call('GET', `${url}&cursor=${cursor}`, undefined, as(a))).body.data).toHaveLength(1);
+  expectProblem(await call('GET', `${url}&cursor=${cursor}`, undefined, as(b)), 'invalid_cursor');
 });
 
 describe('keys', () => {

@@ -38,6 +38,11 @@ const ELSEWHERE: { [Code in ErrorCode]?: string } = {
   request_timeout: 'test/api/connections.test.ts',
   internal: 'test/api/predictions.test.ts',
   unavailable: 'test/api/outages.test.ts',
+  idempotency_in_progress: 'test/api/idempotency.test.ts',
+  idempotency_mismatch: 'test/api/idempotency.test.ts',
+  rate_limited: 'test/api/limits.test.ts',
+  quota_exceeded: 'test/api/limits.test.ts',
+  precondition_failed: 'test/api/webhooks.test.ts',
   storage_full: 'test/api/datasets.test.ts',
 };
 
@@ -127,6 +132,12 @@ const CASES: Case[] = [
     request: raw('GET /v1/jobs HTTP/1.1\nHost: a\nX-A: a\0b'),
   },
   // the address and the headers
+  {
+    code: 'invalid_idempotency_key',
+    status: 400,
+    what: 'a key with a blank',
+    request: { ...job('{}'), headers: { 'content-type': 'application/json', 'idempotency-key': 'a b' } },
+  },
   { code: 'invalid_limit', status: 400, what: 'limit=0', request: { path: '/v1/jobs?limit=0' } },
   { code: 'invalid_limit', status: 400, what: 'limit=many', request: { path: '/v1/jobs/{job}/events?limit=many' } },
   {

@@ -258,6 +258,7 @@ describe('lists', () => {
       `jobs?dataset=${of}&cursor=${text}.%20${signature}`,
       `jobs?dataset=${of}&cursor=${text}.${signature}%3D`,
       `jobs?dataset=${of}&cursor=${text}`,
+      `jobs?dataset=${of}&cursor=${body.next_cursor}.extra`,
       `jobs?dataset=${of}&cursor=`,
       `jobs?dataset=${of}&cursor=.`,
       `jobs?dataset=${of}&cursor=%F0%9F%90%A7`,

@@ -12,7 +12,16 @@ import { waitFor } from '../support/wait-for.ts';
 let service: Service;
 beforeAll(async () => {
   service = await startService({
-    parts: { config: { auth: 'open', maxUploadBytes: 1, tenantRunningJobs: undefined, metricsToken: 'secret' } },
+    parts: {
+      config: {
+        auth: 'open',
+        maxUploadBytes: 1,
+        tenantRunningJobs: undefined,
+        requestsPerMinute: 0,
+        quotas: { datasetBytes: undefined, openJobs: undefined },
+        metricsToken: 'secret',
+      },
+    },
   });
 });
 afterAll(() => service.close());

@@ -24,10 +24,11 @@ const OF_TENANTS = [
   'job_events',
   'job_metrics',
   'jobs',
+  'outbox',
   'webhook_deliveries',
   'webhooks',
 ];
-const OF_THE_SERVICE = ['outbox', 'secrets', 'tenant_limits', 'tenant_turns', 'workers'];
+const OF_THE_SERVICE = ['secrets', 'tenant_limits', 'tenant_turns', 'workers'];
 
 let database: TestDatabase;
 let tenants: TenantDatabases;
@@ -90,7 +91,7 @@ describe('row-level security', () => {
     await client.connect();
     await client.query(`set role ${API_ROLE}`);
     for (const table of OF_TENANTS) expect((await client.query(`select from ${table}`)).rowCount, table).toBe(0);
-    for (const table of ['secrets', 'tenant_limits', 'outbox'])
+    for (const table of ['secrets', 'tenant_limits'])
       await expect(client.query(`select from ${table}`)).rejects.toThrow(/permission denied/);
     await client.end();
   });

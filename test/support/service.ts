@@ -51,6 +51,8 @@ export async function startService(
     metrics: createApiMetrics(),
     config: {
       auth: options.auth ?? 'open',
+      quotas: { datasetBytes: undefined, openJobs: undefined },
+      requestsPerMinute: 0,
       maxUploadBytes: options.maxUploadBytes ?? 2 ** 30,
       metricsToken: undefined,
       tenantRunningJobs: undefined,

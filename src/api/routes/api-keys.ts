@@ -7,6 +7,7 @@ import { ApiError } from '../../spec/errors.ts';
 import type { Keys } from '../auth.ts';
 import type { Cursors } from '../cursor.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
+import { findMade, idFor } from '../idempotency.ts';
 import { presentApiKey } from '../present.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
 
@@ -32,12 +33,13 @@ export function addApiKeyRoutes(app: Api, deps: ApiDeps, cursors: Cursors, keys:
       if (beyond.length > 0)
         throw new ApiError('insufficient_scope', `A key cannot give what it has not itself: ${beyond.join(', ')}.`);
       const { tenant, db } = ofTenant(deps, request);
+      const id = idFor(request, 'key');
+      reply.header('location', `/v1/api-keys/${id}`);
+      const made = await findMade(request, reply, () => getApiKey(db, tenant, id));
+      if (made !== null) return reply.code(201).send(presentApiKey(made));
       const expiresAt = expiresInSeconds === null ? null : new Date(Date.now() + expiresInSeconds * 1000);
-      const { row, key } = await createApiKey(db.orm, { tenant, name, scopes, expiresAt });
-      return reply
-        .code(201)
-        .header('location', `/v1/api-keys/${row.id}`)
-        .send({ ...presentApiKey(row), key });
+      const { row, key } = await createApiKey(db.orm, { id, tenant, name, scopes, expiresAt });
+      return reply.code(201).send({ ...presentApiKey(row), key });
     },
   );
 

@@ -1,17 +1,18 @@
 import multipart from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { typeid } from 'typeid-js';
 import { removeDatasetFiles } from '../../data/ingest-dataset.ts';
-import { deleteDataset, getDataset, insertDataset, listDatasets } from '../../db/datasets.ts';
+import { countDatasetBytes, deleteDataset, getDataset, insertDataset, listDatasets } from '../../db/datasets.ts';
 import { Dataset, Profile } from '../../spec/dataset.ts';
 import { ApiError } from '../../spec/errors.ts';
 
 import type { Cursors } from '../cursor.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
+import { findMade, idFor } from '../idempotency.ts';
 import { presentDataset } from '../present.ts';
+import type { Quotas } from '../quotas.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
-import { LONGEST_NAME, receiveUpload, UPLOAD_FORMATS, UPLOAD_TYPES } from '../uploads.ts';
+import { LONGEST_NAME, linger, receiveUpload, UPLOAD_FORMATS, UPLOAD_TYPES } from '../uploads.ts';
 
 const UploadQuery = Type.Object({
   name: Type.Optional(Type.String({ minLength: 1, maxLength: LONGEST_NAME, description: 'a name for people' })),
@@ -40,7 +41,7 @@ const UploadBody = {
   },
 };
 
-export async function addDatasetRoutes(routes: Api, deps: ApiDeps, cursors: Cursors): Promise<void> {
+export async function addDatasetRoutes(routes: Api, deps: ApiDeps, cursors: Cursors, quotas: Quotas): Promise<void> {
   // in a scope of their own: elsewhere a stream is not what a handler expects
   await routes.register(async (app) => {
     for (const type of Object.keys(UPLOAD_FORMATS))
@@ -49,12 +50,12 @@ export async function addDatasetRoutes(routes: Api, deps: ApiDeps, cursors: Curs
       // the files' size is limited while they are stored
       limits: { files: 2, fields: 4, parts: 6, fieldSize: 1024, fileSize: Number.POSITIVE_INFINITY },
     });
-    addUploadRoute(app, deps);
+    addUploadRoute(app, deps, quotas);
   });
   addReadRoutes(routes, deps, cursors);
 }
 
-function addUploadRoute(app: Api, deps: ApiDeps): void {
+function addUploadRoute(app: Api, deps: ApiDeps, quotas: Quotas): void {
   const { storage } = deps;
   app.post(
     '/v1/datasets',
@@ -74,21 +75,33 @@ function addUploadRoute(app: Api, deps: ApiDeps): void {
     async (request, reply) => {
       const { query } = request as FastifyRequest<{ Querystring: { name?: string } }>;
       const { tenant, db } = ofTenant(deps, request);
-      const id = typeid('ds').toString();
-      const { format, name, ingested } = await receiveUpload(request, reply, id, deps);
+      const id = idFor(request, 'ds');
+      const made = await findMade(request, reply, () => getDataset(db, tenant, id));
+      if (made !== null) {
+        linger(request.raw, reply);
+        return reply.code(201).header('location', `/v1/datasets/${id}`).send(presentDataset(made));
+      }
+      const { datasetBytes: most } = await quotas.of(tenant);
+      const quota =
+        most === null ? null : { most, left: Math.max(0, most - (await countDatasetBytes(db.orm, tenant))) };
+      const { format, name, ingested } = await receiveUpload(request, reply, id, deps, quota);
       const { files, sizeBytes, sha256, profile, preview } = ingested;
-      const row = await insertDataset(db, {
-        id,
-        tenant,
-        name: query.name ?? name ?? id,
-        format,
-        files,
-        sizeBytes,
-        sha256,
-        rows: profile.rows,
-        columns: profile.columns,
-        preview,
-      }).catch(async (error: unknown) => {
+      const row = await insertDataset(
+        db,
+        {
+          id,
+          tenant,
+          name: query.name ?? name ?? id,
+          format,
+          files,
+          sizeBytes,
+          sha256,
+          rows: profile.rows,
+          columns: profile.columns,
+          preview,
+        },
+        most,
+      ).catch(async (error: unknown) => {
         await removeDatasetFiles(id, format, storage).catch(() => {});
         throw error;
       });

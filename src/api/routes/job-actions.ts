@@ -1,8 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { DatasetNotFoundError } from '../../db/datasets.ts';
-import type { JobRow } from '../../db/jobs.ts';
-import { createJob } from '../../jobs/create-job.ts';
+import { getJob, type JobRow } from '../../db/jobs.ts';
 import { deleteJob } from '../../jobs/delete-job.ts';
 import { cancelJob, pauseJob, resumeJob } from '../../jobs/request-change.ts';
 import { retryJob } from '../../jobs/retry-job.ts';
@@ -11,8 +10,10 @@ import { isObject } from '../../spec/expand-request.ts';
 import { Job, type JobStatus } from '../../spec/job.ts';
 
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
+import { findMade, idFor } from '../idempotency.ts';
+import type { Quotas } from '../quotas.ts';
 import { checkId, IdParams } from '../request-parts.ts';
-import { findJob, presentWaiting, readSpec, refuseGone } from './jobs.ts';
+import { findJob, postJob, presentWaiting, readSpec, refuseGone } from './jobs.ts';
 
 /** What can be done with a job that is there. */
 
@@ -57,7 +58,7 @@ const REQUESTS: Record<string, Request> = {
 
 const PATCH = { type: 'object', description: 'changes to the spec, as a JSON merge patch (RFC 7396); may be left out' };
 
-export function addJobActions(app: Api, deps: ApiDeps): void {
+export function addJobActions(app: Api, deps: ApiDeps, quotas: Quotas): void {
   const { storage } = deps;
 
   for (const [name, { summary, description, done, ask }] of Object.entries(REQUESTS)) {
@@ -101,9 +102,14 @@ export function addJobActions(app: Api, deps: ApiDeps): void {
     async (request, reply) => {
       const id = idOf(request);
       const own = ofTenant(deps, request);
-      const row = await retryJob(own.db, own.tenant, id).catch((error: unknown) => {
-        throw error instanceof DatasetNotFoundError ? refuseGone(error.datasetId) : error;
-      });
+      const newId = idFor(request, 'job');
+      const made = await findMade(request, reply, () => getJob(own.db, own.tenant, newId));
+      const { openJobs: mostOpen } = await quotas.of(own.tenant);
+      const retry = () =>
+        retryJob(own.db, own.tenant, id, { id: newId, mostOpen }).catch((error: unknown) => {
+          throw error instanceof DatasetNotFoundError ? refuseGone(error.datasetId) : error;
+        });
+      const row = made ?? (await retry());
       return sendNew(reply, orNotFound(row, id));
     },
   );
@@ -124,6 +130,9 @@ export function addJobActions(app: Api, deps: ApiDeps): void {
     },
     async (request, reply) => {
       const own = ofTenant(deps, request);
+      const id = idFor(request, 'job');
+      const made = await findMade(request, reply, () => getJob(own.db, own.tenant, id));
+      if (made !== null) return sendNew(reply, made);
       const job = await findJob(deps, request);
       const patch = request.body ?? {};
       if (!isObject(patch)) {
@@ -133,12 +142,7 @@ export function addJobActions(app: Api, deps: ApiDeps): void {
         });
       }
       const spec = await readSpec(own, mergePatch({ ...job.spec, start_at: null }, patch));
-      const row = await createJob(own.db, { tenant: own.tenant, spec, origin: { job_id: job.id, by: 'clone' } }).catch(
-        (error: unknown) => {
-          throw error instanceof DatasetNotFoundError ? refuseGone(spec.dataset) : error;
-        },
-      );
-      return sendNew(reply, row);
+      return sendNew(reply, await postJob(own, quotas, { id, spec, origin: { job_id: job.id, by: 'clone' } }));
     },
   );
 

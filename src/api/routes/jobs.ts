@@ -4,7 +4,7 @@ import { getCheckpointById } from '../../db/checkpoints.ts';
 import { DatasetNotFoundError, getDataset } from '../../db/datasets.ts';
 import { getJob, type JobRow, listJobs } from '../../db/jobs.ts';
 import { describeWaiting } from '../../db/turns.ts';
-import { createJob } from '../../jobs/create-job.ts';
+import { createJob, type NewJob } from '../../jobs/create-job.ts';
 import { ApiError } from '../../spec/errors.ts';
 import { JOB_KINDS, JOB_STATUSES, Job, type JobKind, type JobSpec, type JobStatus } from '../../spec/job.ts';
 import type { Mistake } from '../../spec/mistake.ts';
@@ -14,7 +14,9 @@ import { type Resolution, resolveJob } from '../../spec/resolve-job.ts';
 
 import type { Cursors } from '../cursor.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
+import { findMade, idFor } from '../idempotency.ts';
 import { presentJob } from '../present.ts';
+import type { Quotas } from '../quotas.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
 
 const ListQuery = Type.Object(
@@ -59,7 +61,7 @@ export function refuseGone(datasetId: string): ApiError {
   return refuse([noSuchDataset(datasetId)]);
 }
 
-export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
+export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors, quotas: Quotas): void {
   const present = (row: JobRow) => presentWaiting(deps, row);
 
   app.post(
@@ -77,11 +79,9 @@ export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
     },
     async (request, reply) => {
       const own = ofTenant(deps, request);
-      const spec = await readSpec(own, request.body);
-      const row = await createJob(own.db, { tenant: own.tenant, spec }).catch((error: unknown) => {
-        // it was there when the spec was looked at
-        throw error instanceof DatasetNotFoundError ? refuseGone(spec.dataset) : error;
-      });
+      const id = idFor(request, 'job');
+      const made = await findMade(request, reply, () => getJob(own.db, own.tenant, id));
+      const row = made ?? (await postJob(own, quotas, { id, spec: await readSpec(own, request.body) }));
       return reply
         .code(201)
         .header('location', `/v1/jobs/${row.id}`)
@@ -140,6 +140,18 @@ export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
     },
     async (request) => present(await findJob(deps, request)),
   );
+}
+
+/** Throws invalid_spec where the dataset was deleted since the spec was looked at. */
+export async function postJob(
+  { tenant, db }: Own,
+  quotas: Quotas,
+  job: Omit<NewJob, 'tenant' | 'mostOpen'>,
+): Promise<JobRow> {
+  const { openJobs: mostOpen } = await quotas.of(tenant);
+  return createJob(db, { tenant, mostOpen, ...job }).catch((error: unknown) => {
+    throw error instanceof DatasetNotFoundError ? refuseGone(job.spec.dataset) : error;
+  });
 }
 
 export type Own = ReturnType<typeof ofTenant>;

@@ -1,7 +1,12 @@
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { typeid } from 'typeid-js';
-import { getDelivery, insertDeliveries, listDeliveries, replayDelivery } from '../../db/webhook-deliveries.ts';
+import {
+  getDelivery,
+  insertDeliveries,
+  listDeliveries,
+  type NewDelivery,
+  replayDelivery,
+} from '../../db/webhook-deliveries.ts';
 import { ApiError } from '../../spec/errors.ts';
 import {
   DELIVERY_STATUSES,
@@ -14,6 +19,7 @@ import {
 
 import type { Cursors } from '../cursor.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
+import { findMade, idFor } from '../idempotency.ts';
 import { presentDelivery } from '../present.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
 import { findWebhook } from './webhooks.ts';
@@ -48,14 +54,15 @@ export function addWebhookDeliveryRoutes(app: Api, deps: ApiDeps, cursors: Curso
         data: { webhook_id: webhook.id, message: 'This is a test of a webhook.' },
       });
       const { tenant, id: webhookId } = webhook;
-      const id = typeid('whd').toString();
-      const [row] = await insertDeliveries(ofTenant(deps, request).db.orm, [
-        { id, tenant, webhookId, event: TEST_EVENT, jobId: null, payload },
-      ]);
+      const { db } = ofTenant(deps, request);
+      const id = idFor(request, 'whd');
+      const made = await findMade(request, reply, () => getDelivery(db, webhookId, id));
+      const delivery: NewDelivery = { id, tenant, webhookId, event: TEST_EVENT, jobId: null, payload };
+      const row = made ?? (await insertDeliveries(db.orm, [delivery]))[0]!;
       return reply
         .code(202)
         .header('location', `/v1/webhooks/${webhookId}/deliveries/${id}`)
-        .send(presentDelivery(row!));
+        .send(presentDelivery(row));
     },
   );
 

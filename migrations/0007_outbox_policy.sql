@@ -1,0 +1,2 @@
+ALTER TABLE "outbox" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
+CREATE POLICY "rows_of_own_jobs" ON "outbox" AS PERMISSIVE FOR ALL TO public USING (exists (select from jobs where jobs.id = outbox.job_id));
