@@ -11,6 +11,7 @@ import { addAuth } from './auth.ts';
 import { answerClientError } from './connection-errors.ts';
 import { Cursors } from './cursor.ts';
 import type { ApiDeps } from './deps.ts';
+import { addEntityTags } from './entity-tags.ts';
 import { addIdempotency } from './idempotency.ts';
 import { addJsonParser, JSON_BODY_BYTES } from './json-body.ts';
 import { addOpenApi } from './openapi.ts';
@@ -92,6 +93,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   });
   await app.register(sse, { heartbeatInterval: HEARTBEAT_MS });
   addIdempotency(app, deps);
+  addEntityTags(app);
   await addOpenApi(app, deps.version);
 
   const cursors = new Cursors(await getOrCreateSecret(deps.db, 'cursors'));

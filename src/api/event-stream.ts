@@ -1,20 +1,29 @@
 import { once } from 'node:events';
 import type { FastifyReply } from 'fastify';
 import type { Database } from '../db/client.ts';
-import { listEvents } from '../db/job-events.ts';
-import { getJob } from '../db/jobs.ts';
+import { type JobEventRow, listEvents } from '../db/job-events.ts';
+import { getJob, type JobRow } from '../db/jobs.ts';
 import { FINAL_STATUSES, type Progress } from '../spec/job.ts';
 import type { ApiDeps } from './deps.ts';
 import { Doorbell } from './doorbell.ts';
 import { presentEvent } from './present.ts';
 import { isUnavailable } from './problem.ts';
+import type { SharedReads } from './shared-reads.ts';
 
-/** The watcher rings when something happens; in case a ring is lost, the database is looked at this often. */
-export const LOOK_EVERY_MS = 1000;
+/** A database that is away is tried again this often. */
+const TRY_EVERY_MS = 1000;
+/** The watcher rings whenever something has happened, and no ring is lost for longer than a second. */
+export const WAIT_MS = 30_000;
 const PAGE = 500;
 const RETRY_MS = 1000;
 /** A client that takes nothing for so long is cut off; what it has not taken is never more than a message. */
 const SLOW_CLIENT_MS = 30_000;
+
+/** What streams are told: the job (null: it is gone), and the events behind those that were heard. */
+export interface News {
+  row: JobRow | null;
+  events: JobEventRow[];
+}
 
 /** The job of a tenant whose events are read. */
 export interface EventSource {
@@ -22,6 +31,8 @@ export interface EventSource {
   /** as the tenant sees it */
   db: Database;
   watcher: ApiDeps['watcher'];
+  /** of all streams of the process */
+  reads: SharedReads<News>;
   jobId: string;
 }
 
@@ -65,7 +76,7 @@ export async function streamEvents(
         if (read.events.length === PAGE) continue;
         if (read.row === null || FINAL_STATUSES.includes(read.row.status)) break;
       }
-      await bell.wait(LOOK_EVERY_MS, over);
+      await bell.wait(read === null ? TRY_EVERY_MS : WAIT_MS, over);
     }
   } finally {
     bell.close();
@@ -74,10 +85,13 @@ export async function streamEvents(
 }
 
 /** null while the database is away. */
-async function readNews({ db, tenant, jobId }: EventSource, after: number) {
+async function readNews({ db, tenant, jobId, reads }: EventSource, after: number): Promise<News | null> {
   try {
-    const row = await getJob(db, tenant, jobId);
-    return { row, events: await listEvents(db, jobId, after, PAGE) };
+    // streams of one job have mostly heard the same
+    return await reads.read(`${tenant} ${jobId} ${after}`, async () => {
+      const row = await getJob(db, tenant, jobId);
+      return { row, events: await listEvents(db, jobId, after, PAGE) };
+    });
   } catch (error) {
     if (isUnavailable(error)) return null;
     throw error;

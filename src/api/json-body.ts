@@ -47,7 +47,8 @@ export function parseJson(body: Buffer): unknown {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new ApiError('invalid_json', (error as Error).message);
+    // the engine names half of a character beyond 16 bits
+    throw new ApiError('invalid_json', (error as Error).message.toWellFormed());
   }
   const duplicate = findDuplicateKey(text);
   if (duplicate !== null)

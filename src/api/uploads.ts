@@ -151,6 +151,8 @@ async function receiveParts(
   const files: DatasetFile[] = [];
   try {
     for await (const part of request.parts()) {
+      // where the parser cannot read the part's header
+      if (typeof part.fieldname !== 'string') throw refuse('A part has no name.');
       if (part.type === 'field') {
         if (name !== undefined) throw refuse('"name" stands here twice.');
         name = readName(part);

@@ -43,7 +43,7 @@ function parseObject(text: string): Record<string, unknown> {
   try {
     header = JSON.parse(text);
   } catch (error) {
-    throw new SafetensorsError(`the header is not JSON: ${(error as Error).message}`);
+    throw new SafetensorsError(`the header is not JSON: ${(error as Error).message.toWellFormed()}`);
   }
   const duplicate = findDuplicateKey(text);
   if (duplicate !== null) throw new SafetensorsError('the name is given twice', duplicate);

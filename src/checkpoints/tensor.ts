@@ -23,7 +23,8 @@ export class SafetensorsError extends Error {
   /** which tensor is wrong, where it is one of them */
   readonly tensor: string | null;
   constructor(message: string, tensor: string | null = null) {
-    super(tensor === null ? message : `tensor ${JSON.stringify(tensor.slice(0, 200))}: ${message}`);
+    // what was cut short may end inside a character
+    super((tensor === null ? message : `tensor ${JSON.stringify(tensor.slice(0, 200))}: ${message}`).toWellFormed());
     this.tensor = tensor;
   }
 }

@@ -84,9 +84,10 @@ function parseLine(text: string, line: number, mistakes: MistakeList): Record<st
   try {
     record = JSON.parse(text);
   } catch (error) {
-    // The engine's message goes on with a piece of the line, or with the position in words.
-    const [, message] = /^(.*?)(?:, "|, \.\.\."| in JSON|$)/s.exec((error as Error).message)!;
-    const position = /at position (\d+)/.exec((error as Error).message)?.[1];
+    // The engine's message names half of a character beyond 16 bits, and goes on with a piece of the line, or with the position in words.
+    const told = (error as Error).message.toWellFormed();
+    const [, message] = /^(.*?)(?:, "|, \.\.\."| in JSON|$)/s.exec(told)!;
+    const position = /at position (\d+)/.exec(told)?.[1];
     const column = position === undefined ? null : Number(position) + 1;
     mistakes.add(
       line,

@@ -39,9 +39,9 @@ export async function* splitRecords(
   const take = (last: Buffer, isCut: boolean): RecordBlock => {
     let bytes = pending.length === 0 ? last : Buffer.concat([...pending, last]);
     if (isCut) bytes = cutAtCharacter(bytes);
-    checkText(bytes, line);
+    checkText(bytes, line, quotes);
     const block = { bytes, line, hasQuotes: pendingQuotes || (quotes && last.includes(QUOTE)), isCut };
-    line += countNewlines(bytes);
+    line += countNewlines(bytes, quotes);
     pending = [];
     pendingBytes = 0;
     pendingQuotes = false;
@@ -141,13 +141,13 @@ function cutAtCharacter(bytes: Buffer): Buffer {
   return cut === undefined ? bytes : bytes.subarray(0, -cut);
 }
 
-function checkText(bytes: Buffer, line: number): void {
+function checkText(bytes: Buffer, line: number, countsReturns: boolean): void {
   const zero = bytes.indexOf(0);
   if (isUtf8(bytes) && zero === -1) return;
   const wrong = isUtf8(bytes) ? zero : findInvalidUtf8(bytes);
   const before = bytes.subarray(0, wrong);
   const place = {
-    line: line + countNewlines(before),
+    line: line + countNewlines(before, countsReturns),
     column: before.toString().length - before.toString().lastIndexOf('\n'),
   };
   if (wrong === zero)
@@ -172,10 +172,11 @@ export function findInvalidUtf8(bytes: Buffer): number {
   return valid;
 }
 
-/** Ends of lines: \n, \r\n, and \r on its own. */
-export function countNewlines(bytes: Buffer): number {
+/** Ends of lines: \n, \r\n, and \r on its own, which between the parts of a JSON object is no more than white space. */
+export function countNewlines(bytes: Buffer, countsReturns = true): number {
   let count = 0;
   for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) count++;
+  if (!countsReturns) return count;
   for (let at = bytes.indexOf(RETURN); at !== -1; at = bytes.indexOf(RETURN, at + 1))
     if (bytes[at + 1] !== NEWLINE) count++;
   return count;

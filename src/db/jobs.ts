@@ -52,3 +52,12 @@ export function listJobs(db: Database, tenant: string, filter: JobFilter): Promi
     .orderBy(desc(jobs.createdAt), desc(jobs.id))
     .limit(limit);
 }
+
+/** Of each job that is there, a text that changes with its events, its status and its progress. */
+export async function listJobMarks(db: Database, ids: readonly string[]): Promise<Map<string, string>> {
+  const { rows } = await db.pool.query<{ id: string; mark: string }>(
+    `select id, concat_ws(' ', event_sequence, status, progress->>'updated_at') as mark from jobs where id = any($1)`,
+    [ids],
+  );
+  return new Map(rows.map(({ id, mark }) => [id, mark]));
+}

@@ -46,19 +46,26 @@ export async function updateWebhook(
   tenant: string,
   id: string,
   change: { url?: string; events?: WebhookEvent[]; description?: string; enabled?: boolean },
+  /** throws where it is not as it was expected; nobody changes it meanwhile */
+  check: (row: WebhookRow) => void = () => {},
 ): Promise<WebhookRow | null> {
   const { enabled, ...fields } = change;
-  const [row] = await db.orm
-    .update(webhooks)
-    .set({
-      ...fields,
-      ...(enabled === true && { disabledReason: null, failingSince: null }),
-      ...(enabled === false && { disabledReason: sql`coalesce(${webhooks.disabledReason}, 'by_client')` }),
-      updatedAt: sql`now()`,
-    })
-    .where(isOf(tenant, id))
-    .returning();
-  return row ?? null;
+  return db.orm.transaction(async (tx) => {
+    const [old] = await tx.select().from(webhooks).where(isOf(tenant, id)).for('update');
+    if (old === undefined) return null;
+    check(old);
+    const [row] = await tx
+      .update(webhooks)
+      .set({
+        ...fields,
+        ...(enabled === true && { disabledReason: null, failingSince: null }),
+        ...(enabled === false && { disabledReason: sql`coalesce(${webhooks.disabledReason}, 'by_client')` }),
+        updatedAt: sql`now()`,
+      })
+      .where(isOf(tenant, id))
+      .returning();
+    return row!;
+  });
 }
 
 /** The secret until now stays valid for a while. null where there is none. */
@@ -82,9 +89,19 @@ export async function rotateSecret(
 }
 
 /** With all its deliveries. False where there is none. */
-export async function deleteWebhook(db: Database, tenant: string, id: string): Promise<boolean> {
-  const rows = await db.orm.delete(webhooks).where(isOf(tenant, id)).returning({ id: webhooks.id });
-  return rows.length > 0;
+export function deleteWebhook(
+  db: Database,
+  tenant: string,
+  id: string,
+  check: (row: WebhookRow) => void = () => {},
+): Promise<boolean> {
+  return db.orm.transaction(async (tx) => {
+    const [old] = await tx.select().from(webhooks).where(isOf(tenant, id)).for('update');
+    if (old === undefined) return false;
+    check(old);
+    await tx.delete(webhooks).where(isOf(tenant, id));
+    return true;
+  });
 }
 
 /** Enabled ones of the tenant that want the event. */

@@ -211,6 +211,12 @@ export const ERRORS = {
     when: 'latest or best is asked of a job that has not written one.',
     remedy: 'Wait for the event job.checkpoint.',
   },
+  precondition_failed: {
+    status: 412,
+    title: 'It is not as it was when it was read',
+    when: 'If-Match tells another ETag than that of the webhook as it is now.',
+    remedy: 'Read it again, and send the change with the new ETag.',
+  },
   too_large: {
     status: 413,
     title: 'The body is too large',

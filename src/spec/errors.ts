@@ -43,7 +43,8 @@ export class ApiError extends Error {
     detail: string,
     options: { errors?: ProblemError[]; headers?: Record<string, string> } = {},
   ) {
-    super(detail);
+    // what was cut short may end inside a character
+    super(detail.toWellFormed());
     this.code = code;
     this.errors = options.errors ?? [];
     this.headers = options.headers ?? {};

@@ -42,6 +42,7 @@ const ELSEWHERE: { [Code in ErrorCode]?: string } = {
   idempotency_mismatch: 'test/api/idempotency.test.ts',
   rate_limited: 'test/api/limits.test.ts',
   quota_exceeded: 'test/api/limits.test.ts',
+  precondition_failed: 'test/api/webhooks.test.ts',
   storage_full: 'test/api/datasets.test.ts',
 };
 

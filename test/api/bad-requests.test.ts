@@ -41,6 +41,7 @@ const CASES: [string, string, RequestInit, ErrorCode][] = [
   ['two values', JOBS, json('{} {}'), 'invalid_json'],
   ['white space', JOBS, json(' \n'), 'invalid_json'],
   ['NaN', JOBS, json('{"a": NaN}'), 'invalid_json'],
+  ['half of a character named by the parser', JOBS, json('🐧'), 'invalid_json'],
   ['a comment', JOBS, json('{} // '), 'invalid_json'],
   ['bytes that are not UTF-8', JOBS, json(new Uint8Array([0x22, 0xff, 0x22])), 'invalid_json'],
   ['UTF-16', JOBS, json(Buffer.from('{}', 'utf16le')), 'invalid_json'],
@@ -116,8 +117,8 @@ describe('bad requests', () => {
   it.each([
     ['PUT', JOBS, 'GET, HEAD, POST'],
     ['OPTIONS', JOBS, 'GET, HEAD, POST'],
-    ['POST', '/v1/jobs/:job', 'GET, HEAD'],
-    ['DELETE', '/v1/jobs/:job', 'GET, HEAD'],
+    ['POST', '/v1/jobs/:job', 'GET, HEAD, DELETE'],
+    ['PUT', '/v1/jobs/:job', 'GET, HEAD, DELETE'],
     ['DELETE', '/v1/jobs/:job/cancel', 'POST'],
     ['PATCH', '/v1/datasets/ds_01h455vb4pex5vsknk084sn02q', 'GET, HEAD, DELETE'],
     ['POST', '/v1/jobs/:job/events', 'GET'],
@@ -151,7 +152,7 @@ describe('bad requests', () => {
     expect((await call('GET', `${service.url}/readyz`)).body).toEqual({
       status: 'ready',
       missing: [],
-      degraded: [],
+      degraded: ['workers'],
     });
     expect((await call('GET', `${service.api}/datasets`)).body.data.map(({ name }: { name: string }) => name)).toEqual([
       'points',

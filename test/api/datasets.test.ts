@@ -290,6 +290,11 @@ describe('what cannot be a dataset', () => {
       'multipart/form-data; boundary=abc',
       '--abc\r\ncontent-disposition: form-data; name="images"; filename="a"\r\n\r\nxx',
     ],
+    [
+      'U+0000 in the header of a part',
+      'multipart/form-data; boundary=abc',
+      '--abc\r\ncontent-disposition: form-data;\0 name="file"; filename="a"\r\n\r\na\n1\n\r\n--abc--\r\n',
+    ],
     ['a part without headers', 'multipart/form-data; boundary=abc', '--abc\r\nnonsense\r\n\r\nxx\r\n--abc--\r\n'],
   ])('a malformed form: %s', async (_name, type, body) => {
     expectProblem(await call('POST', `${api}/datasets`, body, { 'content-type': type }), 'invalid_multipart');

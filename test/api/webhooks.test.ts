@@ -44,6 +44,30 @@ it('lives from its making to its deletion', async () => {
   expectProblem(await call('GET', `${at}/${webhook.id}`), 'webhook_not_found');
 });
 
+it('is read, changed and deleted on condition of its ETag', async () => {
+  const { id } = (await call('POST', at, { url: URL })).body;
+  const url = `${at}/${id}`;
+  const tag = (await call('GET', url)).headers.get('etag')!;
+  expect(tag).toMatch(/^"[\w-]{22}"$/);
+  for (const known of [tag, `W/${tag}`, `"a", ${tag}`, '*']) {
+    const { status, headers, body } = await call('GET', url, undefined, { 'if-none-match': known });
+    expect([status, headers.get('etag'), body]).toEqual([304, tag, '']);
+  }
+  const seen = { 'if-match': tag };
+  const changed = await call('PATCH', url, { description: 'a' }, seen);
+  expect(changed.status).toBe(200);
+  const now = changed.headers.get('etag')!;
+  expect(now).not.toBe(tag);
+  expect((await call('GET', url, undefined, { 'if-none-match': tag })).headers.get('etag')).toBe(now);
+  expectProblem(await call('PATCH', url, { description: 'b' }, seen), 'precondition_failed');
+  expectProblem(await call('DELETE', url, undefined, seen), 'precondition_failed');
+  expectProblem(await call('DELETE', url, undefined, { 'if-match': `W/${now}` }), 'precondition_failed');
+  // of two who have seen the same, one changes it
+  const both = ['c', 'd'].map((description) => call('PATCH', url, { description }, { 'if-match': now }));
+  expect((await Promise.all(both)).map(({ status }) => status).sort()).toEqual([200, 412]);
+  expect((await call('DELETE', url, undefined, { 'if-match': '*' })).status).toBe(204);
+});
+
 it.each([
   ['not https', 'http://93.184.216.34/'],
   ['credentials', 'https://u:p@93.184.216.34/'],

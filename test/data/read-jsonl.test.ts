@@ -122,6 +122,15 @@ describe('readJsonl', () => {
     ]);
   });
 
+  it('counts lines as it reads them, and says whole characters', async () => {
+    expect(await refused('{"a":\r1}\n\r{"a":2}\n🐧\n')).toEqual([
+      [3, null, "the line is not valid JSON: Unexpected token '\ufffd'"],
+    ]);
+    // in blocks of a line each
+    const cut = () => read('{"a":\r1}\n\r{"a":2}\n{\n', [1]);
+    expect((await getMistakes('invalid_jsonl', cut)).map(([line]) => line)).toEqual([3]);
+  });
+
   it('refuses what is no rows at all', async () => {
     expect(await refused('', 'empty_body')).toHaveLength(1);
     expect(await refused(' \n\n', 'empty_body')).toHaveLength(1);

@@ -6,9 +6,11 @@ import { FINAL_STATUSES, JobEvent } from '../../spec/job.ts';
 
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { Doorbell } from '../doorbell.ts';
-import { type EventSource, LOOK_EVERY_MS, streamEvents } from '../event-stream.ts';
+import { type EventSource, type News, streamEvents, WAIT_MS } from '../event-stream.ts';
+import { addLookout } from '../lookout.ts';
 import { presentEvent } from '../present.ts';
 import { IdParams } from '../request-parts.ts';
+import { SharedReads } from '../shared-reads.ts';
 import { findJob } from './jobs.ts';
 
 const Query = Type.Object({
@@ -35,6 +37,9 @@ interface EventQuery {
 export function addEventRoutes(app: Api, deps: ApiDeps): void {
   const closing = new AbortController();
   app.addHook('preClose', async () => closing.abort());
+  const watcher = addLookout(deps.db, deps.watcher);
+  app.addHook('onClose', () => watcher.close());
+  const reads = new SharedReads<News>();
 
   app.get(
     '/v1/jobs/:id/events',
@@ -71,7 +76,7 @@ export function addEventRoutes(app: Api, deps: ApiDeps): void {
     async (request, reply) => {
       const { tenant, db } = ofTenant(deps, request);
       const job = await findJob(deps, request);
-      const source = { tenant, db, watcher: deps.watcher, jobId: job.id };
+      const source = { tenant, db, watcher, reads, jobId: job.id };
       const query = request.query as EventQuery;
       const gone = new AbortController();
       reply.raw.once('close', () => gone.abort());
@@ -120,7 +125,7 @@ async function readPage(
           next_cursor: more ? String(shown.at(-1)!.sequence) : null,
         };
       }
-      await bell.wait(Math.min(leftMs, LOOK_EVERY_MS), over);
+      await bell.wait(Math.min(leftMs, WAIT_MS), over);
     }
   } finally {
     bell.close();

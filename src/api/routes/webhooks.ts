@@ -24,12 +24,14 @@ import {
 
 import type { Cursors } from '../cursor.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
+import { checkIfMatch } from '../entity-tags.ts';
 import { findMade, idFor } from '../idempotency.ts';
 import { presentWebhook } from '../present.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
 
 /** Of a tenant: every event of a job asks which of them want it. */
 const MOST_WEBHOOKS = 50;
+const IF_MATCH = 'With `If-Match` only where the webhook still has that ETag (else 412).';
 /** Standard Webhooks asks for 24 to 64. */
 const SECRET_BYTES = 32;
 
@@ -111,6 +113,7 @@ export function addWebhookRoutes(app: Api, deps: ApiDeps, cursors: Cursors): voi
       schema: {
         tags: ['webhooks'],
         summary: 'Change a webhook, disable it or enable it again',
+        description: IF_MATCH,
         params: IdParams,
         body: WebhookChange,
         response: { 200: Webhook },
@@ -121,7 +124,7 @@ export function addWebhookRoutes(app: Api, deps: ApiDeps, cursors: Cursors): voi
       const change = readChange(request.body);
       if (change.url !== undefined) await checkTarget(deps, change.url);
       const { tenant, db } = ofTenant(deps, request);
-      return presentWebhook((await updateWebhook(db, tenant, id, change)) ?? refuseMissing(id));
+      return presentWebhook((await updateWebhook(db, tenant, id, change, isAsSeen(request))) ?? refuseMissing(id));
     },
   );
 
@@ -132,6 +135,7 @@ export function addWebhookRoutes(app: Api, deps: ApiDeps, cursors: Cursors): voi
       schema: {
         tags: ['webhooks'],
         summary: 'Delete a webhook and its deliveries',
+        description: IF_MATCH,
         params: IdParams,
         response: { 204: { type: 'null', description: 'It is gone' } },
       },
@@ -139,7 +143,7 @@ export function addWebhookRoutes(app: Api, deps: ApiDeps, cursors: Cursors): voi
     async (request, reply) => {
       const id = readId(request);
       const { tenant, db } = ofTenant(deps, request);
-      if (!(await deleteWebhook(db, tenant, id))) refuseMissing(id);
+      if (!(await deleteWebhook(db, tenant, id, isAsSeen(request)))) refuseMissing(id);
       return reply.code(204).send();
     },
   );
@@ -167,6 +171,8 @@ export function addWebhookRoutes(app: Api, deps: ApiDeps, cursors: Cursors): voi
     },
   );
 }
+
+const isAsSeen = (request: FastifyRequest) => (row: WebhookRow) => checkIfMatch(request, presentWebhook(row));
 
 function readId(request: FastifyRequest): string {
   return checkId('webhook', (request.params as { id: string }).id);
