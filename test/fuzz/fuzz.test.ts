@@ -6,9 +6,9 @@ import { READERS } from './readers.ts';
 import { createRequestTargets, SPEC_TARGETS } from './requests.ts';
 import type { AnyTarget } from './target.ts';
 
-/** A few inputs of each target, other ones each day; `npm run fuzz -- --inputs 100000` plays more. */
+/** A few inputs of each target, the same each time; `npm run fuzz -- --inputs 100000` plays more. */
 const INPUTS = 150;
-const seed = Math.floor(Date.now() / 86_400_000);
+const seed = 1;
 
 let ground: Ground;
 beforeAll(async () => {

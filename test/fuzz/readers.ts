@@ -49,7 +49,16 @@ async function readTwice(
   { bytes, sizes }: File,
   readAll: (source: AsyncIterable<Uint8Array>) => Promise<unknown>,
 ): Promise<Outcome> {
-  const cut = await read(() => readAll(cutUp(bytes, sizes)));
+  // a piece is a turn of the microtask queue alone: a long file in single bytes would hold the loop up by their number
+  const scale = Math.ceil(bytes.length / 2000);
+  const cut = await read(() =>
+    readAll(
+      cutUp(
+        bytes,
+        sizes.map((size) => Math.max(1, size * scale)),
+      ),
+    ),
+  );
   const whole = await read(() => readAll(cutUp(bytes, [Math.max(1, bytes.length)])));
   // whether a block is text is looked at before its records are read, so what is found first of two depends on the blocks
   if ('refused' in cut && 'refused' in whole && [cut, whole].some(({ refused }) => refused.code === 'invalid_encoding'))
@@ -87,22 +96,7 @@ async function profile(format: DatasetFormat, files: Record<string, Buffer>): Pr
 const sayOutcome = (outcome: Outcome) => ('read' in outcome ? 'read' : outcome.refused.code);
 
 const cell = fc.oneof(
-  fc.constantFrom(
-    '',
-    '1',
-    '-2.5',
-    '1e5',
-    '1e400',
-    'NA',
-    'null',
-    'true',
-    'no',
-    'x',
-    ' y ',
-    '2026-01-02',
-    'é🐧',
-    '\u00a0',
-  ),
+  fc.constantFrom('', '1', '-2.5', '1e5', '1e400', 'NA', 'null', 'true', 'no', 'x', ' y ', '2026-01-02', 'é🐧'),
   fc.constantFrom('"a,b"', '"a\nb"', '"say ""hi"""', '""', '" "', '"\r\n"'),
   fc.double({ noNaN: true }).map(String),
 );

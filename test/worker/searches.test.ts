@@ -112,6 +112,20 @@ describe('losses of counts and shares', () => {
   });
 });
 
+describe('a job that needs more memory than it may take', () => {
+  it('is refused before it takes any, with both figures', async () => {
+    context.maxMemoryBytes = 2 ** 22;
+    const job = await train({ target: 'count', model: { layers: [{ type: 'dense', units: 40_000 }, ...layers] } });
+    context.maxMemoryBytes = 2 ** 30;
+    expect(job).toMatchObject({
+      status: 'failed',
+      error: { code: 'model_too_large', category: 'user' },
+      runtime: null,
+    });
+    expect(job.error!.message).toMatch(/^The job needs \d+ MiB of memory and may take 4 MiB\.$/);
+  });
+});
+
 describe('a loss that explodes though it stays finite', () => {
   it('ends the job as diverged, with the figures and advice', async () => {
     // a parabola with curvature 2 and a rate of 1.05: the error grows by a tenth with every step
