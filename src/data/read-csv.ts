@@ -69,9 +69,13 @@ function readQuoted(block: RecordBlock, onRecord: OnRecord): void {
   const { bytes } = block;
   let recordStart = 0;
   const line = () => {
-    // Empty lines in front of the record are passed over.
+    // lines of white space in front of the record are passed over
     let start = recordStart;
-    for (let at = start; isSpace(bytes[at]); at++) if (bytes[at] === 0x0a || bytes[at] === 0x0d) start = at + 1;
+    for (let end = start; end < bytes.length; end++) {
+      if (bytes[end] !== 0x0a && bytes[end] !== 0x0d) continue;
+      if (bytes.toString('utf8', start, end).trim() !== '') break;
+      start = end + 1;
+    }
     return block.line + countNewlines(bytes.subarray(0, start));
   };
   try {
@@ -131,10 +135,6 @@ function checkHeader(names: string[], line: number, mistakes: MistakeList): void
     seen.set(name, first ?? index + 1);
   });
   mistakes.throwIfAny();
-}
-
-function isSpace(byte: number | undefined): boolean {
-  return byte === 0x20 || (byte !== undefined && byte >= 0x09 && byte <= 0x0d);
 }
 
 /** White space around a value is no part of it, inside quotes or out. */

@@ -161,6 +161,8 @@ describe('what readCsv refuses', () => {
       [2, 2, 'a quote stands inside a value that does not begin with one'],
     ]);
     expect(await refused('a,b\n1,2\n"x"y,3\n')).toEqual([[3, 1, 'something follows a closing quote']]);
+    // a line of any white space is a line, and no record
+    expect(await refused('a,b\n \u00a0\n"x"y,3\n')).toEqual([[3, 1, 'something follows a closing quote']]);
   });
 
   it('a record above 16 MiB', async () => {

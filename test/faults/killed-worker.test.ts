@@ -145,7 +145,7 @@ describe('a worker that is killed', () => {
     // the operating system may keep any thread waiting on a busy machine; a thread that blocks itself would do so in every job
     const { body } = await call('GET', `${api}/jobs`);
     const delaysMs = body.data.map((job: Job) => job.runtime!.event_loop_delay_max_ms);
-    expect(delaysMs).toHaveLength(3);
+    expect(delaysMs).toHaveLength(7);
     expect(Math.min(...delaysMs)).toBeLessThan(50);
   });
 });

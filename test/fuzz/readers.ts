@@ -96,7 +96,22 @@ async function profile(format: DatasetFormat, files: Record<string, Buffer>): Pr
 const sayOutcome = (outcome: Outcome) => ('read' in outcome ? 'read' : outcome.refused.code);
 
 const cell = fc.oneof(
-  fc.constantFrom('', '1', '-2.5', '1e5', '1e400', 'NA', 'null', 'true', 'no', 'x', ' y ', '2026-01-02', 'é🐧'),
+  fc.constantFrom(
+    '',
+    '\u00a0',
+    '1',
+    '-2.5',
+    '1e5',
+    '1e400',
+    'NA',
+    'null',
+    'true',
+    'no',
+    'x',
+    ' y ',
+    '2026-01-02',
+    'é🐧',
+  ),
   fc.constantFrom('"a,b"', '"a\nb"', '"say ""hi"""', '""', '" "', '"\r\n"'),
   fc.double({ noNaN: true }).map(String),
 );
