@@ -6,6 +6,7 @@ import type { Job } from '../../src/spec/job.ts';
 import { call, digestTensors, hasEnded, postJob, uploadCsv, waitForJob } from '../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { NO_REDIS, startRedis, type TestRedis } from '../support/redis.ts';
+import { describeSpirals, spirals } from '../support/spirals.ts';
 import { type ServiceProcess, startApiProcess, startWorkerProcess } from '../support/stack.ts';
 
 /** Processes as in production, on Redis where there is one (else the queue lives in PostgreSQL), killed as by a power cut. */
@@ -35,16 +36,6 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** Two spirals: enough to learn that training takes some thousand steps. */
-function spirals(rows: number): string {
-  const lines = Array.from({ length: rows }, (_, i) => {
-    const arm = i % 2;
-    const t = 0.3 + (4 * i) / rows;
-    return `${(t * Math.cos(3 * t + arm * Math.PI)).toFixed(5)},${(t * Math.sin(3 * t + arm * Math.PI)).toFixed(5)},${arm === 0 ? 'inner' : 'outer'}`;
-  });
-  return `x,y,arm\n${lines.join('\n')}\n`;
-}
-
 const metricsOf = async (jobId: string) =>
   (await call('GET', `${api}/jobs/${jobId}/metrics?max_points=10000`)).body.data;
 const eventsOf = async (jobId: string): Promise<{ id: number; type: string; data: Record<string, unknown> }[]> =>
@@ -56,25 +47,7 @@ describe('a worker that is killed', () => {
 
   beforeAll(async () => {
     const dataset = await uploadCsv(api, 'spirals', spirals(2000));
-    spec = {
-      dataset,
-      target: 'arm',
-      model: {
-        layers: [
-          { type: 'dense', units: 64, activation: 'tanh' },
-          { type: 'dropout', rate: 0.1 },
-          { type: 'dense', units: 64, activation: 'tanh' },
-        ],
-      },
-      training: {
-        epochs: 160,
-        batch_size: 32,
-        seed: 11,
-        early_stopping: null,
-        schedule: { type: 'cosine', warmup_steps: 20 },
-      },
-      checkpoints: { every: 37, min_interval_s: 0 },
-    };
+    spec = describeSpirals(dataset, { epochs: 160 });
     undisturbed = await waitForJob(api, (await postJob(api, spec)).id, hasEnded);
     expect(undisturbed.status).toBe('succeeded');
   });

@@ -4,21 +4,19 @@ import { mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase } from '../../src/db/client.ts';
-import { chooseKernels } from '../../src/engine/kernels/load.ts';
 import { cancelJob, pauseJob, resumeJob } from '../../src/jobs/request-change.ts';
 import type { Job } from '../../src/spec/job.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
 import { runJob, type WorkerContext } from '../../src/worker/run-job.ts';
-import { TrainerThreads } from '../../src/worker/trainer-threads.ts';
 import { call, digestTensors, postJob, uploadCsv } from '../support/client.ts';
 import { claimOrThrow, TENANT } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';
 import { startProxy } from '../support/proxy.ts';
 import { type Service, startService } from '../support/service.ts';
 import { describeSpirals, spirals } from '../support/spirals.ts';
+import { workerOf } from '../support/worker.ts';
 
 /** One job from claim to end, on the real thread that trains, without a queue. */
 let service: Service;
@@ -26,18 +24,7 @@ let context: WorkerContext;
 let dataset: string;
 beforeAll(async () => {
   service = await startService();
-  context = {
-    db: service.database.db,
-    storage: service.deps.storage,
-    compiled: chooseKernels().compiled,
-    trainers: new TrainerThreads(),
-    workerId: 'wrk_a',
-    threads: 1,
-    maxThreads: 2,
-    maxMemoryBytes: 2 ** 30,
-    leaseSeconds: 30,
-    logger: pino({ level: 'silent' }),
-  };
+  context = workerOf(service);
   dataset = await uploadCsv(service.api, 'spirals', spirals(400));
 });
 afterAll(() => service.close());

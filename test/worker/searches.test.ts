@@ -1,15 +1,13 @@
-import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { chooseKernels } from '../../src/engine/kernels/load.ts';
 import type { Job } from '../../src/spec/job.ts';
 import { hasExploded } from '../../src/worker/explosion.ts';
 import { firstState } from '../../src/worker/resume-state.ts';
 import { runJob, type WorkerContext } from '../../src/worker/run-job.ts';
-import { TrainerThreads } from '../../src/worker/trainer-threads.ts';
 import { call, digestTensors, postJob, uploadCsv } from '../support/client.ts';
 import { claimOrThrow } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';
 import { type Service, startService } from '../support/service.ts';
+import { workerOf } from '../support/worker.ts';
 
 /** Jobs of less usual kinds from the POST to their scores, on the real thread that trains. */
 let service: Service;
@@ -17,18 +15,7 @@ let context: WorkerContext;
 let dataset: string;
 beforeAll(async () => {
   service = await startService();
-  context = {
-    db: service.database.db,
-    storage: service.deps.storage,
-    compiled: chooseKernels().compiled,
-    trainers: new TrainerThreads(),
-    workerId: 'wrk_a',
-    threads: 1,
-    maxThreads: 2,
-    maxMemoryBytes: 2 ** 30,
-    leaseSeconds: 30,
-    logger: pino({ level: 'silent' }),
-  };
+  context = workerOf(service);
   dataset = await uploadCsv(service.api, 'points', points());
 });
 afterAll(async () => {
