@@ -60,6 +60,17 @@ describe.each(WASM_BUILDS)('gemm, %s', (build) => {
     expect(multiply(build, shape, splitEvery(250, 125), splitEvery(530, 100))).toEqual(multiply(build, shape));
   });
 
+  const deep = [0, transposeA, transposeB, transposeA | transposeB].flatMap((transposes) => [
+    { flags: transposes, m: 262, n: 110, k: 300, activation: Activation.tanh },
+    { flags: transposes | accumulate | bias, m: 258, n: 99, k: 1300, activation: Activation.relu },
+  ]);
+
+  it.each(deep)('of many columns and a deep k has the bits of its narrow parts: %o', (shape) => {
+    const whole = multiply(build, shape);
+    expect(multiply(build, shape, [[0, shape.m]], splitEvery(shape.n, 55))).toEqual(whole);
+    expect(multiply(build, shape, splitEvery(shape.m, 101))).toEqual(whole);
+  });
+
   it('reads a narrow product the same way as a wide one', () => {
     // up to 32 columns Aᵀ is not packed
     const shape = { flags: transposeA, m: 13, n: 40, k: 70 };

@@ -9,7 +9,7 @@ import { exp4 } from './math';
 
 /** Where tiles lie, after gemm's part of the scratch, and how many floats fit */
 // @ts-ignore: decorator
-@inline const TILE: usize = 791552;
+@inline const TILE: usize = 1198080;
 // @ts-ignore: decorator
 @inline const TILE_FLOATS: u32 = 65024;
 // @ts-ignore: decorator

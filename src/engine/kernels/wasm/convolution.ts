@@ -13,8 +13,8 @@ import { gemm } from './gemm';
 import { loadPart, storePart } from './lanes';
 
 // abi.ts: WINDOWS_OFFSET_BYTES, WINDOWS_MAX_FLOATS, GemmFlag
-const WINDOWS_OFFSET: usize = 773 * 1024;
-const WINDOWS_FLOATS: u32 = ((1027 - 773) * 1024) / 4;
+const WINDOWS_OFFSET: usize = 1170 * 1024;
+const WINDOWS_FLOATS: u32 = ((1424 - 1170) * 1024) / 4;
 const TRANSPOSE_A: u32 = 1;
 const TRANSPOSE_B: u32 = 2;
 const ACCUMULATE: u32 = 4;

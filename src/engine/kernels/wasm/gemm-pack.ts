@@ -171,3 +171,56 @@ export function copyRows(a: usize, pitch: usize, m: u32, k: u32, to: usize): voi
     to += <usize>k << 2;
   }
 }
+
+/**
+ * A (m, k) to panels of 5 rows: to[panel][p][5], which a tile reads as one stream. Rows past the last are the last again.
+ */
+export function packARows(a: usize, pitch: usize, m: u32, k: u32, to: usize): void {
+  for (let i: u32 = 0; i < m; i += 5) {
+    const rest = m - i;
+    let r0 = a;
+    let r1 = rest > 1 ? r0 + pitch : r0;
+    let r2 = rest > 2 ? r1 + pitch : r1;
+    let r3 = rest > 3 ? r2 + pitch : r2;
+    let r4 = rest > 4 ? r3 + pitch : r3;
+    let p = k;
+    for (; p >= 4; p -= 4) {
+      const x0 = v128.load(r0);
+      const x1 = v128.load(r1);
+      const x2 = v128.load(r2);
+      const x3 = v128.load(r3);
+      const u0 = v128.shuffle<u32>(x0, x1, 0, 4, 1, 5);
+      const u1 = v128.shuffle<u32>(x2, x3, 0, 4, 1, 5);
+      const u2 = v128.shuffle<u32>(x0, x1, 2, 6, 3, 7);
+      const u3 = v128.shuffle<u32>(x2, x3, 2, 6, 3, 7);
+      v128.store(to, v128.shuffle<u64>(u0, u1, 0, 2));
+      store<f32>(to, load<f32>(r4), 16);
+      v128.store(to, v128.shuffle<u64>(u0, u1, 1, 3), 20);
+      store<f32>(to, load<f32>(r4, 4), 36);
+      v128.store(to, v128.shuffle<u64>(u2, u3, 0, 2), 40);
+      store<f32>(to, load<f32>(r4, 8), 56);
+      v128.store(to, v128.shuffle<u64>(u2, u3, 1, 3), 60);
+      store<f32>(to, load<f32>(r4, 12), 76);
+      r0 += 16;
+      r1 += 16;
+      r2 += 16;
+      r3 += 16;
+      r4 += 16;
+      to += 80;
+    }
+    for (; p > 0; p--) {
+      store<f32>(to, load<f32>(r0));
+      store<f32>(to, load<f32>(r1), 4);
+      store<f32>(to, load<f32>(r2), 8);
+      store<f32>(to, load<f32>(r3), 12);
+      store<f32>(to, load<f32>(r4), 16);
+      r0 += 4;
+      r1 += 4;
+      r2 += 4;
+      r3 += 4;
+      r4 += 4;
+      to += 20;
+    }
+    a += 5 * pitch;
+  }
+}

@@ -7,8 +7,7 @@
 //         for panels of B, for panels of A: one 5×16 tile of C in registers
 //
 // Where one block holds all rows of A, every panel of B is used once only: then four panels at a time are packed right before they are used.
-// Blocks of NC columns then serve C alone, which every KC comes back to: with all of n at once, (256, 4096, 4096) ran at 66 GFLOP/s (B: 61 when
-// transposed) instead of 69 (67), medians on a machine with neighbours.
+// Where k takes several blocks and C has many columns, the order is another: see gemmDeep.
 //
 // A tile's sums are kept in 20 vectors of 4, that is 10 registers of 256 bits when revectorised; two more hold a row of
 // B and one an element of A.
@@ -31,7 +30,7 @@ import {
   softsign,
   tanh,
 } from './activations';
-import { copyRows, packATransposed, packB, packBTransposed } from './gemm-pack';
+import { copyRows, packARows, packATransposed, packB, packBTransposed } from './gemm-pack';
 import { tileColumns, tileRows } from './gemm-tiles';
 import { loadPart, storePart } from './lanes';
 
@@ -50,6 +49,13 @@ import { loadPart, storePart } from './lanes';
 @inline const SCRATCH_A: usize = 524288;
 // @ts-ignore: decorator
 @inline const SCRATCH_TILE: usize = 790528;
+// In a deep product: a group of B's panels (64 KiB) at 0, its part of C (65 KiB), and rows of A as long as fit (1040 KiB: 260 of 1024).
+// @ts-ignore: decorator
+@inline const DEEP_C: usize = 65536;
+// @ts-ignore: decorator
+@inline const DEEP_A: usize = 132096;
+// @ts-ignore: decorator
+@inline const DEEP_A_BYTES: u32 = 1064960;
 
 // bits of flags
 // @ts-ignore: decorator
@@ -280,6 +286,115 @@ export function gemmPacked(
   }
 }
 
+/** C (rows, cols ≤ 16) = or, with `back`, to the panel (rows, 16) */
+function copyPanel(panel: usize, c: usize, pitch: usize, rows: u32, cols: u32, back: boolean): void {
+  if (cols == 16) {
+    let from = back ? c : panel;
+    let to = back ? panel : c;
+    const fromPitch: usize = back ? pitch : 64;
+    const toPitch: usize = back ? 64 : pitch;
+    for (; rows > 0; rows--) {
+      const c0 = v128.load(from);
+      const c1 = v128.load(from, 16);
+      const c2 = v128.load(from, 32);
+      const c3 = v128.load(from, 48);
+      v128.store(to, c0);
+      v128.store(to, c1, 16);
+      v128.store(to, c2, 32);
+      v128.store(to, c3, 48);
+      from += fromPitch;
+      to += toPitch;
+    }
+    return;
+  }
+  for (; rows > 0; rows--) {
+    for (let j: u32 = 0; j < cols; j += 4) {
+      const part = min<u32>(cols - j, 4);
+      const at = <usize>j << 2;
+      if (back) v128.store(panel + at, loadPart(c + at, part));
+      else storePart(c + at, v128.load(panel + at), part);
+    }
+    panel += 64;
+    c += pitch;
+  }
+}
+
+/**
+ * gemm where k takes several blocks: for each 64 columns of C, all blocks of k that fit are added up in the scratch, panel by panel, and
+ * A's rows lie there in the order in which the tiles read them. In place, rows of C some KiB apart fall into the same few sets of the
+ * caches, and every tile would wait for its five lines twice. The sums are those of gemm. (256, 4096, 4096) runs at 76 GFLOP/s, with B
+ * transposed at 78, where blocks of C in place reached 74 and 70: best of 20 beside a peak of 100; packing B takes a tenth.
+ */
+function gemmDeep(
+  flags: u32,
+  m: u32,
+  n: u32,
+  k: u32,
+  a: usize,
+  pitchA: usize,
+  b: usize,
+  pitchB: usize,
+  c: usize,
+  pitchC: usize,
+  bias: usize,
+  activation: u32,
+  alpha: f32,
+  scratch: usize,
+): void {
+  const transposeA = flags & TRANSPOSE_A;
+  const blocks = (m + MC - 1) / MC;
+  const mcMost = ((m + blocks - 1) / blocks + 4) / 5 * 5;
+  const deepest = DEEP_A_BYTES / (mcMost << 2) / KC * KC;
+  const packedA = scratch + DEEP_A;
+  const part = scratch + DEEP_C;
+  for (let ic: u32 = 0; ic < m; ic += mcMost) {
+    const mc = min<u32>(m - ic, mcMost);
+    const panelBytes = <usize>((mc + 4) / 5 * 320);
+    for (let from: u32 = 0; from < k; from += deepest) {
+      const to = min<u32>(from + deepest, k);
+      for (let pc = from; pc < to; pc += KC) {
+        const kc = min<u32>(to - pc, KC);
+        const packed = packedA + <usize>(pc - from) * <usize>(mcMost << 2);
+        if (transposeA) packATransposed(a + <usize>pc * pitchA + (<usize>ic << 2), pitchA, kc, mc, packed);
+        else packARows(a + <usize>ic * pitchA + (<usize>pc << 2), pitchA, mc, kc, packed);
+      }
+      const isFirst = from == 0 && !(flags & ACCUMULATE);
+      for (let jc: u32 = 0; jc < n; jc += GROUP) {
+        const nc = min<u32>(n - jc, GROUP);
+        const blockC = c + <usize>ic * pitchC + (<usize>jc << 2);
+        if (!isFirst) {
+          for (let jr: u32 = 0; jr < nc; jr += 16) {
+            const panelC = part + <usize>(jr >> 4) * panelBytes;
+            copyPanel(panelC, blockC + (<usize>jr << 2), pitchC, mc, min<u32>(nc - jr, 16), true);
+          }
+        }
+        for (let pc = from; pc < to; pc += KC) {
+          const kc = min<u32>(to - pc, KC);
+          const packed = packedA + <usize>(pc - from) * <usize>(mcMost << 2);
+          const accumulate: u32 = isFirst && pc == from ? 0 : 1;
+          packColumns(flags, b, pitchB, jc, pc, kc, nc, scratch);
+          for (let jr: u32 = 0; jr < nc; jr += 16) {
+            const panelB = scratch + <usize>jr * <usize>(kc << 2);
+            let tile = part + <usize>(jr >> 4) * panelBytes;
+            for (let ir: u32 = 0; ir < mc; ir += 5) {
+              tileColumns(kc, packed + <usize>ir * <usize>(kc << 2), 20, panelB, tile, 64, accumulate);
+              tile += 320;
+            }
+          }
+        }
+        for (let jr: u32 = 0; jr < nc; jr += 16) {
+          const panelC = part + <usize>(jr >> 4) * panelBytes;
+          const cols = min<u32>(nc - jr, 16);
+          if (to == k && (bias != 0 || activation == 1 || activation == 2)) {
+            finishPanel(panelC, 64, mc, cols, bias ? bias + (<usize>(jc + jr) << 2) : 0, activation, alpha);
+          }
+          copyPanel(panelC, blockC + (<usize>jr << 2), pitchC, mc, cols, false);
+        }
+      }
+    }
+  }
+}
+
 export function gemm(
   flags: u32,
   m: u32,
@@ -302,6 +417,11 @@ export function gemm(
   const transposeA = flags & TRANSPOSE_A;
   const packedA = scratch + SCRATCH_A;
   if (!(flags & BIAS)) bias = 0;
+  if (k > KC && n >= 96) {
+    gemmDeep(flags, m, n, k, a, pitchA, b, pitchB, c, pitchC, bias, activation, alpha, scratch);
+    if (activation > 2) activateRows(c, pitchC, m, n, activation, alpha);
+    return;
+  }
   // Up to 32 columns Aᵀ is read where it lies: packing it would cost as much as the product: (512, 10, 128)
   // takes 22 µs instead of 48.
   const packA = transposeA && n > 32;

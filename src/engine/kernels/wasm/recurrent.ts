@@ -14,7 +14,7 @@ import { sigmoid4, tanh4 } from './math';
  * scratch. A row always fits: a width that filled it would have more than 4 GiB of recurrent weights.
  */
 // @ts-ignore: decorator
-@inline const CARRY: usize = 791552;
+@inline const CARRY: usize = 1198080;
 // @ts-ignore: decorator
 @inline const CARRY_FLOATS: u32 = 65024;
 
