@@ -113,7 +113,10 @@ export const Training = closed(
       description:
         'the first whose pattern fits a parameter has it; acts on gradients, before clipping. Reported losses do not include it: it is `train.penalty`.',
     }),
-    optimizer: Type.Unsafe<Optimizer>({ ...Optimizer, default: { type: 'adam' } }),
+    optimizer: Type.Unsafe<Optimizer>({
+      ...Optimizer,
+      ...derived('adamw with learning_rate auto; adam for fine_tune'),
+    }),
     schedule: Type.Unsafe<Schedule>({ ...Schedule, default: { type: 'constant' } }),
     parameter_groups: Type.Array(ParameterGroup, {
       maxItems: 16,

@@ -91,6 +91,8 @@ export type Outcome =
 
 export type TrainerMessage =
   | { type: 'started'; threads: number; parameters: number; memoryBytes: number }
+  /** what the spec left to be found */
+  | { type: 'chosen'; learningRate: number }
   /** the first step of this attempt is done */
   | { type: 'stepped' }
   | { type: 'fallback'; fallback: Fallback }

@@ -6,7 +6,7 @@ import { getJob, type JobRow, listJobs } from '../../db/jobs.ts';
 import { describeWaiting } from '../../db/turns.ts';
 import { createJob, type NewJob } from '../../jobs/create-job.ts';
 import { ApiError } from '../../spec/errors.ts';
-import { JOB_KINDS, JOB_STATUSES, Job, type JobKind, type JobSpec, type JobStatus } from '../../spec/job.ts';
+import { JOB_KINDS, JOB_STATUSES, Job, type JobKind, type JobStatus } from '../../spec/job.ts';
 import type { Mistake } from '../../spec/mistake.ts';
 import { type ExpandedRequest, validateJobRequest } from '../../spec/request.ts';
 import { JobRequest } from '../../spec/request-form.ts';
@@ -81,7 +81,7 @@ export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors, quotas: 
       const own = ofTenant(deps, request);
       const id = idFor(request, 'job');
       const made = await findMade(request, reply, () => getJob(own.db, own.tenant, id));
-      const row = made ?? (await postJob(own, quotas, { id, spec: await readSpec(own, request.body) }));
+      const row = made ?? (await postJob(own, quotas, { id, ...(await readSpec(own, request.body)) }));
       return reply
         .code(201)
         .header('location', `/v1/jobs/${row.id}`)
@@ -156,12 +156,12 @@ export async function postJob(
 
 export type Own = ReturnType<typeof ofTenant>;
 
-/** The resolved spec of a request; throws all that is wrong with its form, and with what of it can be read. */
-export async function readSpec(own: Own, body: unknown): Promise<JobSpec> {
+/** The resolved spec of a request, and what was chosen for it; throws all that is wrong with its form, and with what of it can be read. */
+export async function readSpec(own: Own, body: unknown): Promise<Pick<NewJob, 'spec' | 'choices'>> {
   const validation = validateJobRequest(body);
   const request = validation.ok ? validation.request : validation.rest;
   const resolution = request === null ? null : await resolve(own, request);
-  if (validation.ok && resolution?.ok === true) return resolution.spec;
+  if (validation.ok && resolution?.ok === true) return { spec: resolution.spec, choices: resolution.choices };
   const form = validation.ok ? [] : validation.mistakes;
   const sense = resolution === null || resolution.ok ? [] : resolution.mistakes;
   const isKnown = ({ pointer }: Mistake) => !validation.ok && validation.touched.has(pointer.split('/')[1] ?? '');
