@@ -6,7 +6,7 @@ import { ApiError } from '../spec/errors.ts';
 /** ETags of single resources (RFC 9110): digests of the very JSON, so that equal tags are equal bytes. */
 export function addEntityTags(app: FastifyInstance): void {
   app.addHook('onSend', async (request, reply, payload) => {
-    const isSingle = /\/:\w+$/.test(request.routeOptions.url ?? '');
+    const isSingle = /\/:\w+$|\/evaluation$/.test(request.routeOptions.url ?? '');
     if (!isSingle || !['GET', 'HEAD', 'PATCH'].includes(request.method)) return payload;
     if (reply.statusCode !== 200 || typeof payload !== 'string' || reply.hasHeader('etag')) return payload;
     const tag = tagOf(payload);

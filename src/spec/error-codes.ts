@@ -211,6 +211,13 @@ export const ERRORS = {
     when: 'latest or best is asked of a job that has not written one.',
     remedy: 'Wait for the event job.checkpoint.',
   },
+  evaluation_not_ready: {
+    status: 409,
+    title: 'The job has no evaluation',
+    when: 'The evaluation is asked of a job that has not succeeded: it is written with the success.',
+    remedy:
+      'Wait for the event job.succeeded; a job that failed or was cancelled has none, but its diagnosis may say why.',
+  },
   precondition_failed: {
     status: 412,
     title: 'It is not as it was when it was read',
