@@ -21,10 +21,7 @@ export interface SplitRowsOfSeed {
 
 /** What tells whether two splits hold out the same rows. */
 export function digestRows(rows: Iterable<number>): string {
-  return createHash('sha256')
-    .update(Uint32Array.from(rows))
-    .digest('hex')
-    .slice(0, 16);
+  return createHash('sha256').update(Uint32Array.from(rows)).digest('hex').slice(0, 16);
 }
 
 export async function splitsOf({ name, format, files, target, seeds }: QualityDataset) {

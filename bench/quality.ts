@@ -29,9 +29,7 @@ interface Found {
   parameters: number;
 }
 
-const reference = JSON.parse(
-  readFileSync(new URL('./quality-reference.json', import.meta.url), 'utf8'),
-) as Reference;
+const reference = JSON.parse(readFileSync(new URL('./quality-reference.json', import.meta.url), 'utf8')) as Reference;
 
 export async function ask({ datasets }: BenchOptions): Promise<void> {
   const wanted = QUALITY_DATASETS.filter(({ name }) => datasets === null || datasets.includes(name));
@@ -58,7 +56,9 @@ async function checkRows(dataset: QualityDataset): Promise<void> {
   const known = reference.datasets[dataset.name]?.test_rows;
   for (const [seed, { test }] of Object.entries(await splitsOf(dataset))) {
     if (known?.[seed] === digestRows(test)) continue;
-    throw new Error(`${dataset.name}: the reference's held-out rows are others: make bench/quality-reference.json anew`);
+    throw new Error(
+      `${dataset.name}: the reference's held-out rows are others: make bench/quality-reference.json anew`,
+    );
   }
 }
 
@@ -128,7 +128,17 @@ export function render(recorded: Record<string, unknown>): string {
     '## How good is what comes of a dataset and a target’s name alone?',
     `\`{"dataset", "target"}\` over HTTP, and the seed of split and draws; everything else is chosen. ${reference.made_with} on the very same held-out rows (a tenth; digests of them are compared), trained on all the others. Means over the seeds; within: 2 points of accuracy or 5 % of RMSE of the best of the three. \`npm run bench -- quality\``,
     table(
-      ['dataset: target', 'rows', 'figure', 'Trainyard', ...Object.values(NAMES), 'to the best', 'within', 'seeds', 's a job'],
+      [
+        'dataset: target',
+        'rows',
+        'figure',
+        'Trainyard',
+        ...Object.values(NAMES),
+        'to the best',
+        'within',
+        'seeds',
+        's a job',
+      ],
       rows,
     ),
   ].join('\n\n');

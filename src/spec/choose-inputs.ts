@@ -4,8 +4,8 @@ import type { Column } from './dataset.ts';
 /** Which columns are inputs where the request names none. */
 
 const USABLE: readonly Column['type'][] = ['number', 'category', 'boolean', 'image'];
-/** `id`, `customer_id`, `customerId`, `Row Number`; not `void` */
-const ID = /(^|[\s_.-])(id|uuid|guid|index|key|row|row[\s_.-]?(number|no|nr))$|[a-z]I[Dd]$/i;
+/** `id`, `customer_id`, `Row Number`, `customerId`; not `humid` */
+const IDS = [/(^|[\s_.-])(id|uuid|guid|index|key|row|row[\s_.-]?(number|no|nr))$/i, /[a-z]I[Dd]$/];
 
 /** Columns that may be inputs, less those that tell nothing of other rows; all of them where nothing else is left. */
 export function chooseInputs(columns: readonly Column[], rows: number, choose: Choose): { column: string }[] {
@@ -32,7 +32,7 @@ function whyNot({ name, type, distinct, integer, missing }: Column, rows: number
   if (distinct !== null && distinct < 2) return 'has one value';
   // numbers that are counted no further than 1,000 may well be as many as there are rows
   const isUnique = missing === 0 && (distinct === null ? integer && rows > 1000 : distinct === rows);
-  return type === 'number' && isUnique && ID.test(name) ? 'tells rows apart, and no more' : null;
+  return type === 'number' && isUnique && IDS.some((id) => id.test(name)) ? 'tells rows apart, and no more' : null;
 }
 
 function describeUnusable({ type, distinct }: Column): string {

@@ -10,15 +10,18 @@ const EPOCHS = { least: 20, most: 300 };
 /** From so many training rows on, larger batches. */
 const LARGE_ROWS = 20_000;
 
-export function chooseOptimizer(choose: Choose): Draft {
-  const optimizer = { type: 'adamw', learning_rate: 'auto' };
+/** Adam at its own rate where another rate is given that is to be compared with it, or where weights are not to be drawn anew. */
+export function chooseOptimizer({ kind, training }: Draft, choose: Choose): Draft {
+  const { parameter_groups: groups, schedule } = training;
+  const hasRates = (groups as Draft[]).some((group) => group.learning_rate !== null) || schedule.min_learning_rate > 0;
+  if (kind !== 'train' || hasRates) return { type: 'adam' };
   choose('/training/optimizer/type', 'adamw', 'Adam with decay apart from its steps does well without being tuned.');
   choose(
     LEARNING_RATE,
     'auto',
     'Found by a range test before the first step (Smith 2017); the rate it found stands here once the job has begun.',
   );
-  return optimizer;
+  return { type: 'adamw', learning_rate: 'auto' };
 }
 
 export function chooseBatchSize(trainRows: number, choose: Choose): number {

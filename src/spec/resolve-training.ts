@@ -21,7 +21,7 @@ export function resolveTraining(
 ): void {
   const { training, checkpoints } = spec;
   const hasValidation = counts.validation > 0;
-  training.optimizer ??= fillDefaults(Optimizer, spec.kind === 'train' ? chooseOptimizer(choose) : { type: 'adam' });
+  training.optimizer ??= fillDefaults(Optimizer, chooseOptimizer(spec, choose));
   training.clip_norm ??= null;
   const searches = isSearch(training.optimizer);
   training.batch_size ??= searches
@@ -47,11 +47,7 @@ export function resolveTraining(
     schedule.metric ??= hasValidation ? 'validation.loss' : 'train.loss';
     const { learning_rate: rate } = training.optimizer;
     if (rate !== 'auto' && schedule.min_learning_rate > rate)
-      add(
-        '/training/schedule/min_learning_rate',
-        'is above the learning rate itself',
-        `at most ${rate}`,
-      );
+      add('/training/schedule/min_learning_rate', 'is above the learning rate itself', `at most ${rate}`);
   }
   for (const [pointer, metric] of [
     ['/training/early_stopping/metric', stopping?.metric],
