@@ -25,6 +25,9 @@ export interface ResumePlace {
   best: CheckpointPlace | null;
 }
 
+/** What rows are read by: preparation null where it is to be fitted. */
+export type RowsRequest = Pick<TrainerData, 'spec' | 'dataset' | 'preparation'>;
+
 export interface TrainerData {
   jobId: string;
   spec: JobSpec;

@@ -1,11 +1,12 @@
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { getCheckpointById } from '../../db/checkpoints.ts';
-import { DatasetNotFoundError, getDataset } from '../../db/datasets.ts';
+import { DatasetNotFoundError, type DatasetRow, getDataset } from '../../db/datasets.ts';
 import { getJob, type JobRow, listJobs } from '../../db/jobs.ts';
 import { describeWaiting } from '../../db/turns.ts';
 import { createJob, type NewJob } from '../../jobs/create-job.ts';
 import { ApiError } from '../../spec/errors.ts';
+import type { KnownCheckpoint } from '../../spec/fine-tune.ts';
 import { JOB_KINDS, JOB_STATUSES, Job, type JobKind, type JobStatus } from '../../spec/job.ts';
 import type { Mistake } from '../../spec/mistake.ts';
 import { type ExpandedRequest, validateJobRequest } from '../../spec/request.ts';
@@ -172,26 +173,39 @@ export type Own = ReturnType<typeof ofTenant>;
 
 /** The resolved spec of a request, and what was chosen for it; throws all that is wrong with its form, and with what of it can be read. */
 export async function readSpec(own: Own, body: unknown): Promise<Pick<NewJob, 'spec' | 'choices'>> {
+  const { spec, choices } = await readJob(own, body);
+  return { spec, choices };
+}
+
+/** The same, and what it is about. */
+export async function readJob(own: Own, body: unknown) {
   const validation = validateJobRequest(body);
   const request = validation.ok ? validation.request : validation.rest;
-  const resolution = request === null ? null : await resolve(own, request);
-  if (validation.ok && resolution?.ok === true) return { spec: resolution.spec, choices: resolution.choices };
+  const { resolution, ...known } = request === null ? NOTHING : await resolve(own, request);
+  if (validation.ok && resolution?.ok === true && known.dataset !== null)
+    return { spec: resolution.spec, choices: resolution.choices, dataset: known.dataset, from: known.from };
   const form = validation.ok ? [] : validation.mistakes;
   const sense = resolution === null || resolution.ok ? [] : resolution.mistakes;
   const isKnown = ({ pointer }: Mistake) => !validation.ok && validation.touched.has(pointer.split('/')[1] ?? '');
   throw refuse([...form, ...sense.filter((mistake) => !isKnown(mistake))]);
 }
 
-async function resolve(own: Own, request: ExpandedRequest): Promise<Resolution> {
+interface ResolvedRequest {
+  resolution: Resolution | null;
+  dataset: DatasetRow | null;
+  from: KnownCheckpoint | null;
+}
+
+const NOTHING: ResolvedRequest = { resolution: null, dataset: null, from: null };
+
+async function resolve(own: Own, request: ExpandedRequest): Promise<ResolvedRequest> {
   const { spec } = request;
   const dataset = await getDataset(own.db, own.tenant, spec.dataset);
-  if (dataset === null) return { ok: false, mistakes: [noSuchDataset(spec.dataset)] };
+  if (dataset === null)
+    return { resolution: { ok: false, mistakes: [noSuchDataset(spec.dataset)] }, dataset, from: null };
   const from = typeof spec.model?.from === 'string' ? await loadParent(own, spec.model.from) : null;
-  return resolveJob(
-    request,
-    { id: dataset.id, name: dataset.name, rows: dataset.rows, columns: dataset.columns },
-    from,
-  );
+  const { id, name, rows, columns } = dataset;
+  return { resolution: resolveJob(request, { id, name, rows, columns }, from), dataset, from };
 }
 
 function noSuchDataset(id: string): Mistake {
