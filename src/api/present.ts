@@ -1,6 +1,7 @@
 import type { ApiKeyRow } from '../db/api-keys.ts';
 import type { CheckpointRow } from '../db/checkpoints.ts';
 import type { DatasetRow } from '../db/datasets.ts';
+import type { EvaluationRow } from '../db/evaluations.ts';
 import type { JobEventRow } from '../db/job-events.ts';
 import type { JobRow } from '../db/jobs.ts';
 import type { ModelAliasRow } from '../db/model-aliases.ts';
@@ -11,6 +12,7 @@ import type { DeliveryRow } from '../db/webhook-deliveries.ts';
 import type { WebhookRow } from '../db/webhooks.ts';
 import type { ApiKey } from '../spec/api-key.ts';
 import type { Dataset } from '../spec/dataset.ts';
+import type { Evaluation } from '../spec/evaluation.ts';
 import type { Checkpoint, Job, JobEvent } from '../spec/job.ts';
 import type { Model, ModelAlias, ModelVersion } from '../spec/model-registry.ts';
 import type { Webhook, WebhookDelivery } from '../spec/webhook.ts';
@@ -74,6 +76,12 @@ export function presentJob(row: JobRow, waiting: Waiting | null): Job {
 
 export function presentEvent(row: JobEventRow): JobEvent {
   return { id: row.sequence, type: row.type, at: row.at.toISOString(), data: row.data };
+}
+
+export function presentEvaluation(job: JobRow, { figures, createdAt }: EvaluationRow): Evaluation {
+  const { weights, splits, importance } = figures;
+  const { id, datasetId: dataset, diagnosis } = job;
+  return { job_id: id, dataset, weights, diagnosis, splits, importance, created_at: createdAt.toISOString() };
 }
 
 export function presentCheckpoint(row: CheckpointRow): Checkpoint {

@@ -6,7 +6,7 @@ import { findUnusedFiles } from './checkpoints.ts';
 import type { Database, Transaction } from './client.ts';
 import { isBehind, type PageKey } from './keyset.ts';
 import { lockModel, type ModelRow, removeModel } from './models.ts';
-import { checkpoints, jobs, models, modelVersions } from './schema.ts';
+import { checkpoints, evaluations, jobs, models, modelVersions } from './schema.ts';
 
 const shown = {
   ...getTableColumns(modelVersions),
@@ -57,7 +57,11 @@ export function insertModelVersion(
       .where(and(eq(checkpoints.id, checkpointId), eq(checkpoints.tenant, tenant)))
       .for('update');
     if (checkpoint === undefined) return 'no checkpoint';
-    const [job] = await tx.select().from(jobs).where(eq(jobs.id, checkpoint.jobId));
+    const [{ jobs: job, evaluations: evaluation } = { jobs: null, evaluations: null }] = await tx
+      .select()
+      .from(jobs)
+      .leftJoin(evaluations, eq(evaluations.jobId, jobs.id))
+      .where(eq(jobs.id, checkpoint.jobId));
     const [found] = await tx.select({ n: count() }).from(modelVersions).where(eq(modelVersions.modelId, model.id));
     if (found!.n >= MOST_VERSIONS) throw new ModelFullError(`${name} has ${MOST_VERSIONS} versions already`);
     const [numbered] = await tx
@@ -73,6 +77,7 @@ export function insertModelVersion(
         ...{ tenant, modelId: model.id, version: numbered!.number },
         ...{ checkpointId, jobId: job!.id, datasetId: job!.datasetId },
         ...{ step, epoch, metrics, jobMetrics: job!.metrics, spec: job!.spec, preparation },
+        evaluation: evaluation?.figures.weights.step === step ? evaluation.figures : null,
         ...{ storageKey, sizeBytes, sha256 },
       })
       .returning();

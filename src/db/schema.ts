@@ -19,6 +19,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import type { Scope } from '../spec/api-key.ts';
 import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
+import type { Diagnosis, Evaluation } from '../spec/evaluation.ts';
 import type {
   EventType,
   JobError,
@@ -119,6 +120,8 @@ export const jobs = pgTable(
     metrics: jsonb('metrics').$type<Record<string, number | string>>().notNull().default({}),
     error: jsonb('error').$type<JobError>(),
     runtime: jsonb('runtime').$type<Runtime>(),
+    /** what the learning curve says so far; null: nothing yet */
+    diagnosis: jsonb('diagnosis').$type<Diagnosis>(),
     runEpoch: integer('run_epoch').notNull().default(0),
     leaseUntil: at('lease_until'),
     workerId: text('worker_id'),
@@ -217,6 +220,25 @@ export const checkpoints = pgTable(
   (t) => [index('checkpoints_job').on(t.jobId, t.step), index('checkpoints_file').on(t.storageKey), ownRows()],
 );
 
+/** How good a job's result is, written in the transaction in which the job succeeds. */
+export const evaluations = pgTable(
+  'evaluations',
+  {
+    jobId: text('job_id')
+      .primaryKey()
+      .references(() => jobs.id, { onDelete: 'cascade' }),
+    tenant: text('tenant').notNull(),
+    figures: jsonb('figures').$type<EvaluationFigures>().notNull(),
+    /** the file of what was answered to each row, for comparisons; null: there is none, or it was kept long enough */
+    outcomesKey: text('outcomes_key'),
+    outcomesSha256: text('outcomes_sha256'),
+    createdAt: at('created_at').notNull().defaultNow(),
+  },
+  (t) => [index('evaluations_file').on(t.outcomesKey), ownRows()],
+);
+
+export type EvaluationFigures = Pick<Evaluation, 'weights' | 'splits' | 'importance'>;
+
 /** The registry: what is used goes by a name, whatever became of the job that trained it. */
 export const models = pgTable(
   'models',
@@ -266,6 +288,8 @@ export const modelVersions = pgTable(
     jobMetrics: jsonb('job_metrics').$type<Record<string, number | string>>().notNull(),
     spec: jsonb('spec').$type<JobSpec>().notNull(),
     preparation: jsonb('preparation').$type<Preparation>().notNull(),
+    /** of these very weights, where they had been judged when the version was made */
+    evaluation: jsonb('evaluation').$type<EvaluationFigures>(),
     storageKey: text('storage_key').notNull(),
     sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
     sha256: text('sha256').notNull(),

@@ -235,11 +235,18 @@ export const ERRORS = {
     when: 'latest or best is asked of a job that has not written one.',
     remedy: 'Wait for the event job.checkpoint.',
   },
+  evaluation_not_ready: {
+    status: 409,
+    title: 'The job has no evaluation',
+    when: 'The evaluation is asked of a job that has not succeeded: it is written with the success.',
+    remedy:
+      'Wait for the event job.succeeded; a job that failed or was cancelled has none, but its diagnosis may say why.',
+  },
   precondition_failed: {
     status: 412,
     title: 'It is not as it was when it was read',
-    when: 'If-Match tells another ETag than that of the webhook, model, version or alias as it is now, or If-None-Match: * comes for an alias that is there.',
-    remedy: 'Read it again, and send the change with the new ETag.',
+    when: 'If-Match tells another ETag than that of the webhook, model, version or alias, or another state than that of the job, as it is now; or If-None-Match: * comes for an alias that is there.',
+    remedy: 'Read it again, and ask with the new ETag; the answer has it, too.',
   },
   too_large: {
     status: 413,

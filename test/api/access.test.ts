@@ -3,6 +3,7 @@ import Fastify from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addAuth } from '../../src/api/auth.ts';
 import { createApiKey } from '../../src/db/api-keys.ts';
+import { evaluations } from '../../src/db/schema.ts';
 import { insertDeliveries } from '../../src/db/webhook-deliveries.ts';
 import { insertWebhook } from '../../src/db/webhooks.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
@@ -37,6 +38,9 @@ beforeAll(async () => {
   const checkpoint = { ...describeCheckpoint(1, 'latest'), sizeBytes: file.length, sha256 };
   await service.deps.storage.put(checkpoint.storageKey, file);
   await recordCheckpoints(db, claim, [checkpoint]);
+  const weights = { which: 'latest', checkpoint: null, step: 1, epoch: 1 } as const;
+  const figures = { weights, splits: {}, importance: null };
+  await db.orm.insert(evaluations).values({ jobId: claim.job.id, tenant: TENANT, figures });
   const webhook = { id: 'whk_01h455vb4pex5vsknk084sn02q', tenant: TENANT, url: 'https://a.example', description: '' };
   await insertWebhook(db, { ...webhook, events: ['job.succeeded'], secret: 'whsec_a' }, 10);
   const delivery = { id: 'whd_01h455vb4pex5vsknk084sn02q', tenant: TENANT, webhookId: webhook.id };

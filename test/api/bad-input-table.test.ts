@@ -311,6 +311,12 @@ const CASES: Case[] = [
     request: { path: '/v1/jobs/{job}/checkpoints/best' },
   },
   {
+    code: 'evaluation_not_ready',
+    status: 409,
+    what: 'the evaluation of a job that waits',
+    request: { path: '/v1/jobs/{job}/evaluation' },
+  },
+  {
     code: 'checkpoint_damaged',
     status: 500,
     what: 'a file of another size',

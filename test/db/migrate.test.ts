@@ -29,6 +29,7 @@ test('four processes that start at once make one schema, and a later start chang
     'api_keys',
     'checkpoints',
     'datasets',
+    'evaluations',
     'idempotency_keys',
     'job_events',
     'job_metrics',

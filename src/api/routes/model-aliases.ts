@@ -8,7 +8,7 @@ import { ALIAS_NAME } from '../../spec/model-reference.ts';
 import { AliasRequest, ModelAlias } from '../../spec/model-registry.ts';
 
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
-import { checkIfMatch, checkIsNew } from '../entity-tags.ts';
+import { checkIfMatch, checkIsThere } from '../entity-tags.ts';
 import { presentModelAlias } from '../present.ts';
 import { readModelName, refuseMissingModel } from './models.ts';
 
@@ -48,8 +48,8 @@ export function addModelAliasRoutes(app: Api, deps: ApiDeps): void {
       if ((await getModel(db, tenant, name)) === null) refuseMissingModel(name);
       const { version } = readRequest(request.body);
       const put = await putModelAlias(db, tenant, { name, alias, version }, (row) => {
-        checkIsNew(request, row !== null);
-        checkIfMatch(request, row === null ? null : presentModelAlias(row));
+        checkIsThere(request, row !== null);
+        if (row !== null) checkIfMatch(request, presentModelAlias(row));
       });
       if (put === 'no model') refuseMissingModel(name);
       if (put === 'no version')

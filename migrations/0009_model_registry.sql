@@ -26,6 +26,7 @@ CREATE TABLE "model_versions" (
 	"job_metrics" jsonb NOT NULL,
 	"spec" jsonb NOT NULL,
 	"preparation" jsonb NOT NULL,
+	"evaluation" jsonb,
 	"storage_key" text NOT NULL,
 	"size_bytes" bigint NOT NULL,
 	"sha256" text NOT NULL,
