@@ -18,8 +18,8 @@ import { openOutbound } from '../outbound/request.ts';
 import { startRetention } from '../retention/retention.ts';
 import { openDiskStorage } from '../storage/disk.ts';
 import { startDeliverer } from '../webhooks/deliverer.ts';
+import { startPredictorPool } from '../worker/predictor-pool.ts';
 import { startEstimator } from '../worker/start-estimator.ts';
-import { startPredictor } from '../worker/start-predictor.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
 import { onStopSignal } from './stop-signal.ts';
@@ -81,7 +81,14 @@ async function openApi(
       },
     }),
   );
-  const predictor = open(startPredictor(storage.describe(), logger));
+  const predictor = open(
+    startPredictorPool({
+      storage: storage.describe(),
+      logger,
+      processes: config.predictProcesses,
+      memoryBytes: config.predictMemoryBytes,
+    }),
+  );
   const { threads, maxJobMemoryBytes: maxMemoryBytes } = config;
   const limits = { threads, maxThreads: availableParallelism(), maxMemoryBytes };
   const estimator = open(startEstimator(storage.describe(), limits, logger));
