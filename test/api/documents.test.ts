@@ -143,7 +143,8 @@ describe('OpenAPI', () => {
       expect(operation.summary, path).toMatch(/\S/);
       expect(operation.responses.default).toEqual({ $ref: '#/components/responses/Problem' });
       const hasBody =
-        ['patch', 'put'].includes(method) || (method === 'post' && !/\/(cancel|pause|resume|retry|test|replay)$/.test(path));
+        ['patch', 'put'].includes(method) ||
+        (method === 'post' && !/\/(cancel|pause|resume|retry|test|replay)$/.test(path));
       expect(operation.requestBody !== undefined, `${method} ${path}`).toBe(hasBody);
     }
     const typesOf = (method: string, path: string, status: string) =>
