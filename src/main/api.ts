@@ -5,6 +5,7 @@ import { openDatabase } from '../db/client.ts';
 import { migrateDatabase } from '../db/migrate.ts';
 import { openTenantDatabases } from '../db/tenants.ts';
 import { watchJobs } from '../db/watch.ts';
+import { startExporter } from '../export/start-exporter.ts';
 import { openCounters } from '../jobs/open-counters.ts';
 import { openQueue } from '../jobs/queue.ts';
 import { startReconciler } from '../jobs/reconcile-jobs.ts';
@@ -80,6 +81,7 @@ async function openApi(
     }),
   );
   const predictor = open(startPredictor(storage.describe(), logger));
+  const exporter = open(startExporter(storage, logger));
   const counters = config.redisUrl === undefined ? undefined : open(openCounters(config.redisUrl, logger)).client;
   const queueDepth = () => queue.depth();
   const app = open(
@@ -89,6 +91,7 @@ async function openApi(
       storage,
       watcher,
       predictor,
+      exporter,
       outboundGuard,
       queueDepth,
       counters,

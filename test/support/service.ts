@@ -8,6 +8,7 @@ import type { ApiDeps } from '../../src/api/deps.ts';
 import { openDatabase } from '../../src/db/client.ts';
 import { openTenantDatabases } from '../../src/db/tenants.ts';
 import { watchJobs } from '../../src/db/watch.ts';
+import { startExporter } from '../../src/export/start-exporter.ts';
 import { createApiMetrics } from '../../src/observability/api-metrics.ts';
 import { OutboundGuard } from '../../src/outbound/guard.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
@@ -37,13 +38,15 @@ export async function startService(
 ): Promise<Service> {
   const database = options.databaseUrl === undefined ? await createTestDatabase() : openForeign(options.databaseUrl);
   const folder = await mkdtemp(join(tmpdir(), 'trainyard-api-'));
+  const storage = openDiskStorage(folder);
   const watcher = watchJobs(database.url);
   const tenants = openTenantDatabases(database.url);
   const deps: ApiDeps = {
     db: database.db,
     tenants,
-    storage: openDiskStorage(folder),
+    storage,
     watcher,
+    exporter: startExporter(storage, pino({ level: 'silent' })),
     predictor: { predict: options.predict ?? (async ({ rows }) => rows.map(() => ({ y: 1 }))), close: async () => {} },
     outboundGuard: new OutboundGuard({ allowHttp: false, allowRanges: [] }),
     queueDepth: async () => 0,
@@ -73,6 +76,7 @@ export async function startService(
     folder,
     async close() {
       await app.close();
+      await deps.exporter.close();
       await watcher.close();
       await tenants.close();
       await database.drop();

@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { saveCheckpoint } from '../../src/checkpoints/checkpoint-file.ts';
+import { findExport, storeExport } from '../../src/export/exported-files.ts';
+import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
+import type { Preparation } from '../../src/spec/preparation.ts';
+import { call } from '../support/client.ts';
+import { addClaimed, describeCheckpoint } from '../support/jobs.ts';
+import { expectProblem } from '../support/problem.ts';
+import { type Service, startService } from '../support/service.ts';
+
+/** Exports as files over HTTP; what is in them is other tests' matter. */
+const PREPARATION: Preparation = {
+  inputs: [{ column: 'x', type: 'number', scale: 0.5, shift: -1, missing: 0 }],
+  target: { type: 'number', columns: [{ column: 'y', scale: 2, shift: 1 }] },
+  inputWidth: 1,
+  outputWidth: 1,
+};
+const WEIGHTS = [
+  { name: 'output.weight', shape: [1, 1], data: Float32Array.of(3) },
+  { name: 'output.bias', shape: [1], data: Float32Array.of(0.25) },
+];
+let service: Service;
+beforeAll(async () => {
+  service = await startService();
+});
+afterAll(() => service.close());
+
+/** A job of one dense layer with a checkpoint; its download's address. */
+async function addNetwork(preparation: Preparation = PREPARATION): Promise<string> {
+  const { db } = service.database;
+  const claim = await addClaimed(db);
+  const { spec } = claim.job;
+  const checkpoint = describeCheckpoint(1, 'best');
+  const content = { weights: WEIGHTS, resume: null, spec, preparation };
+  const { sizeBytes, sha256 } = await saveCheckpoint(service.deps.storage, checkpoint.storageKey, content);
+  await recordCheckpoints(db, claim, [{ ...checkpoint, sizeBytes, sha256 }]);
+  return `${service.api}/jobs/${claim.job.id}/checkpoints/best/download`;
+}
+
+describe('an export', () => {
+  it('has ETag, length, name and ranges; is the same when it is made again', async () => {
+    const url = `${await addNetwork()}?format=onnx`;
+    const response = await fetch(url);
+    const bytes = Buffer.from(await response.arrayBuffer());
+    const etag = response.headers.get('etag')!;
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'content-length': String(bytes.length),
+      'content-disposition': expect.stringMatching(/^attachment; filename="ckpt_\w+\.onnx"$/),
+      'repr-digest': expect.stringMatching(/^sha-256=:/),
+    });
+    const part = await fetch(url, { headers: { range: 'bytes=5-9', 'if-range': etag } });
+    expect([part.status, Buffer.from(await part.arrayBuffer())]).toEqual([206, bytes.subarray(5, 10)]);
+    expect((await fetch(url, { headers: { 'if-none-match': etag } })).status).toBe(304);
+
+    const keys = await Array.fromAsync(service.deps.storage.list('exports/'));
+    expect(keys).toHaveLength(1);
+    await service.deps.storage.remove(keys[0]!);
+    const again = await fetch(url, { method: 'HEAD' });
+    expect([again.headers.get('etag'), again.headers.get('content-length')]).toEqual([etag, String(bytes.length)]);
+  });
+
+  it('that a format cannot say is refused, with what would do', async () => {
+    const inputs = [{ column: 'x', type: 'horoscope' }] as unknown as Preparation['inputs'];
+    const url = await addNetwork({ ...PREPARATION, inputs });
+    const problem = expectProblem(await call('GET', `${url}?format=onnx`), 'not_exportable');
+    expect(problem.detail).toMatch(/"x".*preparation=false/);
+  });
+
+  it('of a damaged checkpoint says so', async () => {
+    const url = await addNetwork();
+    await service.database.db.pool.query("update checkpoints set sha256 = 'ab'");
+    expectProblem(await call('GET', `${url}?format=onnx`), 'checkpoint_damaged');
+  });
+});
+
+it('files that were made are found today and tomorrow', async () => {
+  const { storage } = service.deps;
+  const made = await storeExport(storage, 'ckpt_a/onnx', [Buffer.from('ab'), Buffer.from('c')], Date.UTC(2026, 0, 1));
+  expect(made).toMatchObject({
+    sizeBytes: 3,
+    sha256: 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
+  });
+  expect(await findExport(storage, 'ckpt_a/onnx', Date.UTC(2026, 0, 2, 23))).toEqual(made);
+  expect(await findExport(storage, 'ckpt_a/onnx', Date.UTC(2026, 0, 3))).toBeNull();
+  expect(await findExport(storage, 'ckpt_a/onn', Date.UTC(2026, 0, 1))).toBeNull();
+});
