@@ -11,7 +11,7 @@ async function answer({ storage: description, name, request }: ExportTask): Prom
   try {
     const storage = openStorage(description);
     const checkpoint = await loadCheckpoint(storage, request.storageKey, { sha256: request.sha256 });
-    return { file: await storeExport(storage, name, writeExport(checkpoint, request.form)) };
+    return { file: await storeExport(storage, name, await writeExport(checkpoint, request.form)) };
   } catch (error) {
     if (error instanceof ExportRefusedError) return { refused: error.message };
     if (error instanceof DamagedCheckpointError) return { damaged: error.message };
@@ -22,5 +22,5 @@ async function answer({ storage: description, name, request }: ExportTask): Prom
 
 process.once('message', async (task: ExportTask) => {
   const reply = await answer(task);
-  process.send?.(reply, undefined, undefined, () => process.disconnect());
+  process.send?.(reply, undefined, undefined, () => process.disconnect?.());
 });

@@ -29,25 +29,16 @@ export async function findExport(storage: Storage, name: string, nowMs = Date.no
   return null;
 }
 
-/** Writes pieces, which can be taken as often as asked, and always the same. Errors: StorageFullError. */
+/** Errors: StorageFullError. */
 export async function storeExport(
   storage: Storage,
   name: string,
-  pieces: readonly Uint8Array[],
+  bytes: Uint8Array,
   nowMs = Date.now(),
 ): Promise<ExportedFile> {
-  await makeRoom(
-    storage,
-    pieces.reduce((sum, piece) => sum + piece.length, 0),
-  );
-  const hash = createHash('sha256');
-  for (const piece of pieces) hash.update(piece);
-  const key = `${PREFIX}${dayOf(nowMs)}/${name}.${hash.digest('hex')}`;
-  return storage.put(key, iterate(pieces));
-}
-
-async function* iterate(pieces: readonly Uint8Array[]): AsyncIterable<Uint8Array> {
-  yield* pieces;
+  await makeRoom(storage, bytes.length);
+  const digest = createHash('sha256').update(bytes).digest('hex');
+  return storage.put(`${PREFIX}${dayOf(nowMs)}/${name}.${digest}`, bytes);
 }
 
 /** Removes the oldest until `sizeBytes` more fit. Who is reading one of them reads on. */

@@ -75,7 +75,7 @@ describe('an export', () => {
 
 it('files that were made are found today and tomorrow', async () => {
   const { storage } = service.deps;
-  const made = await storeExport(storage, 'ckpt_a/onnx', [Buffer.from('ab'), Buffer.from('c')], Date.UTC(2026, 0, 1));
+  const made = await storeExport(storage, 'ckpt_a/onnx', Buffer.from('abc'), Date.UTC(2026, 0, 1));
   expect(made).toMatchObject({
     sizeBytes: 3,
     sha256: 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',

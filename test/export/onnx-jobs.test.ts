@@ -105,7 +105,7 @@ describe('tables', () => {
     const job = await train({ dataset, target: 'species', inputs });
     const answers = await predict(job, rows);
     const model = await download(job, 'format=onnx');
-    const outputs = await runOnnx(model, feeds);
+    const outputs = (await runOnnx(model, [feeds]))[0]!;
     expect(Object.keys(outputs)).toEqual(['species.label', 'species.probabilities']);
     expect(outputs['species.label']!.data).toEqual(answers.map((answer) => answer.species));
     expectSame(
@@ -130,7 +130,7 @@ describe('tables', () => {
       },
     });
     const answers = await predict(job, rows);
-    const outputs = await runOnnx(await download(job, 'format=onnx'), feeds);
+    const outputs = (await runOnnx(await download(job, 'format=onnx'), [feeds]))[0]!;
     expect(Object.keys(outputs)).toEqual(['weight.value', 'species.label', 'species.probabilities']);
     expectSame(
       outputs['weight.value']!,

@@ -1,5 +1,6 @@
 import type { Layer } from '../../../spec/model.ts';
 import type { PlacedLayer } from '../../network.ts';
+import { sinusoids } from '../../positions.ts';
 import { channelsLast, type ExportContext, parameter, type Value } from '../context.ts';
 
 type Of<T extends Layer['type']> = PlacedLayer<Extract<Layer, { type: T }>>;
@@ -25,13 +26,4 @@ export function positionEmbedding(
       ? parameter(context, `${layer.name}.weight`)
       : graph.floats(sinusoids(steps, width), [steps, width]);
   return { dims: output, last: graph.add('Add', [channelsLast(context, x!), table]) };
-}
-
-/** (steps, width): sine and cosine side by side, wavelengths from 2π to 10,000·2π (Vaswani et al. 2017) */
-function sinusoids(steps: number, width: number): Float32Array {
-  return Float32Array.from({ length: steps * width }, (_, i) => {
-    const column = i % width;
-    const angle = Math.floor(i / width) / 10_000 ** ((column - (column % 2)) / width);
-    return column % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
-  });
 }
