@@ -22,6 +22,7 @@ module.exports = {
     only('storage', 'storage/', ['spec/']),
     only('db', 'db/', ['spec/']),
     only('data', 'data/', ['storage/', 'spec/']),
+    only('judging', 'judging/', ['storage/', 'spec/'], 'Figures of answers, whoever gave them.'),
     only('checkpoints', 'checkpoints/', ['storage/', 'spec/', 'engine/']),
     only(
       'export',
@@ -36,12 +37,24 @@ module.exports = {
     only(
       'api',
       'api/',
-      ['jobs/', 'data/', 'checkpoints/', 'db/', 'storage/', 'outbound/', 'spec/', 'observability/', 'config'],
+      [
+        'jobs/',
+        'data/',
+        'judging/',
+        'checkpoints/',
+        'db/',
+        'storage/',
+        'outbound/',
+        'spec/',
+        'observability/',
+        'config',
+      ],
       'The API never computes.',
     ),
     only('worker', 'worker/', [
       'jobs/',
       'data/',
+      'judging/',
       'checkpoints/',
       'db/',
       'storage/',
