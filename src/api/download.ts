@@ -1,9 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
-import type { CheckpointRow } from '../db/checkpoints.ts';
 import { ApiError } from '../spec/errors.ts';
-import { EXPORT_FORMATS, type ExportForm, type ExportFormat, LAYOUTS, type Layout } from '../spec/export.ts';
+import {
+  EXPORT_FORMATS,
+  type ExportFigures,
+  type ExportForm,
+  type ExportFormat,
+  LAYOUTS,
+  type Layout,
+} from '../spec/export.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { ApiDeps } from './deps.ts';
 import { sendFile } from './send-file.ts';
@@ -35,25 +41,42 @@ export const DownloadQuery = Type.Object({
 export const DOWNLOAD_DESCRIPTION =
   'With ETag (the sha256), Range, If-Range and If-None-Match. What is made of a checkpoint is made when it is first asked for, and kept for a day: to the same bytes whenever it is made.';
 
+/** What is downloaded: the file of a checkpoint. */
+export interface Downloaded {
+  /** of the checkpoint, or the version of a model */
+  id: string;
+  /** of the file, less what tells its format */
+  name: string;
+  storageKey: string;
+  sizeBytes: number;
+  sha256: string;
+  figures(): Promise<ExportFigures>;
+}
+
 /** Answers with a checkpoint in the form that the query asks for. */
-export async function sendCheckpoint(
+export async function sendDownload(
   deps: ApiDeps,
   request: FastifyRequest,
   reply: FastifyReply,
-  checkpoint: CheckpointRow,
+  downloaded: Downloaded,
 ): Promise<FastifyReply> {
-  const { id, storageKey, sizeBytes, sha256 } = checkpoint;
-  const form = readForm(request.query as Static<typeof DownloadQuery>);
+  const { id, name, storageKey, sizeBytes, sha256 } = downloaded;
+  const form = await readForm(request.query as Static<typeof DownloadQuery>, downloaded);
   if (form === null) {
-    const check = () => verify(deps.storage, checkpoint);
-    return sendFile(deps.storage, request, reply, { storageKey, sizeBytes, sha256, name: `${id}.safetensors`, check });
+    const check = () => verify(deps.storage, downloaded);
+    return sendFile(deps.storage, request, reply, {
+      ...{ storageKey, sizeBytes, sha256, name: `${name}.safetensors`, check },
+    });
   }
-  const file = await deps.exporter.export({ checkpointId: id, storageKey, sha256, form });
-  return sendFile(deps.storage, request, reply, { ...file, storageKey: file.key, name: `${id}${endingOf(form)}` });
+  const file = await deps.exporter.export({ id, storageKey, sha256, form });
+  return sendFile(deps.storage, request, reply, { ...file, storageKey: file.key, name: `${name}${endingOf(form)}` });
 }
 
 /** null: the checkpoint's own file. Throws invalid_field where the parts of a query do not go together. */
-function readForm({ format, layout, preparation }: Static<typeof DownloadQuery>): ExportForm | null {
+async function readForm(
+  { format, layout, preparation }: Static<typeof DownloadQuery>,
+  { figures }: Downloaded,
+): Promise<ExportForm | null> {
   if (layout !== 'trainyard' && format !== 'safetensors' && format !== 'npz')
     throw wrong('/layout', `${format} has names of its own`, 'left out, or format=safetensors or npz');
   if (!preparation && format !== 'onnx')
@@ -66,7 +89,7 @@ function readForm({ format, layout, preparation }: Static<typeof DownloadQuery>)
     case 'onnx':
       return { format, preparation };
     case 'bundle':
-      return { format, documents: {} };
+      return { format, figures: await figures() };
   }
 }
 
@@ -93,7 +116,7 @@ function endingOf(form: ExportForm): string {
 const VERIFIED_BYTES = 256 * 2 ** 20;
 
 /** Throws checkpoint_damaged; BlobNotFoundError. */
-async function verify(storage: Storage, { id, storageKey, sizeBytes, sha256 }: CheckpointRow): Promise<void> {
+async function verify(storage: Storage, { id, storageKey, sizeBytes, sha256 }: Downloaded): Promise<void> {
   const hash = createHash('sha256');
   const isWhole = async () => {
     if ((await storage.size(storageKey)) !== sizeBytes) return false;

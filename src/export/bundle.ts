@@ -1,6 +1,7 @@
 import { strToU8, type Zippable, zipSync } from 'fflate';
 import type { LoadedCheckpoint } from '../checkpoints/checkpoint-file.ts';
-import { ExportRefusedError } from '../spec/export.ts';
+import { type ExportFigures, ExportRefusedError } from '../spec/export.ts';
+import { writeCard } from './card.ts';
 import { describeNetwork } from './network.ts';
 import { ZIP_TIME } from './npz.ts';
 import { writeBareModel, writeModel } from './onnx/write-model.ts';
@@ -10,12 +11,12 @@ import { describeTorch } from './torch/write-torch.ts';
 
 /**
  * All of a network in one zip: weights under our names and under PyTorch's with the code that loads them, the network as ONNX, what it was made
- * from, and `documents`, which come from outside: the card, the figures. What a format cannot say is left out, and the README says why.
+ * from, its figures and a card. What a format cannot say is left out, and the README says why.
  */
 export async function writeBundle(
   { spec, preparation }: LoadedCheckpoint,
   weights: Weights,
-  documents: Record<string, string>,
+  figures: ExportFigures,
 ): Promise<Uint8Array> {
   const network = describeNetwork(spec, preparation);
   const torch = describeTorch(network, weights, 'pytorch.safetensors');
@@ -35,6 +36,8 @@ export async function writeBundle(
     'model.bare.onnx': [writeBareModel(network, weights), STORED],
     'spec.json': writeJson(spec),
     'preparation.json': writeJson(preparation),
+    'metrics.json': writeJson({ metrics: figures.metrics, job_metrics: figures.job_metrics }),
+    ...(figures.evaluation !== null && { 'evaluation.json': writeJson(figures.evaluation) }),
   };
   if (torch.code !== null) {
     files['pytorch.py'] = strToU8(torch.code);
@@ -47,9 +50,7 @@ export async function writeBundle(
     if (!(error instanceof ExportRefusedError)) throw error;
     contents.push(`- no \`model.onnx\`: ${error.message}`);
   }
-  for (const [name, text] of Object.entries(documents)) files[name] = strToU8(text);
-  const card = documents['README.md'] ?? `# ${spec.name}\n`;
-  files['README.md'] = strToU8(`${card.trimEnd()}\n\n## Files\n\n${contents.join('\n')}\n`);
+  files['README.md'] = strToU8(writeCard({ spec, preparation, network, figures, contents }));
   return zipSync(Object.fromEntries(Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1))), { mtime: ZIP_TIME });
 }
 

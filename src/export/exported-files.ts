@@ -3,7 +3,7 @@ import type { ExportedFile } from '../spec/export.ts';
 import type { Storage } from '../storage/storage.ts';
 
 /**
- * Exports that were made lie at `exports/<day>/<checkpoint>/<variant>.<sha256>`: by the day so that old ones are found by their names alone, and
+ * Exports that were made lie at `exports/<day>/<id>/<variant>.<sha256>`: by the day so that old ones are found by their names alone, and
  * with their digest so that it need not be computed again.
  */
 const PREFIX = 'exports/';
@@ -14,8 +14,8 @@ const MOST_BYTES = 16 * 2 ** 30;
 const dayOf = (timeMs: number) => new Date(timeMs).toISOString().slice(0, 10);
 
 /** What every file of a request's is called, less its day and its digest. */
-export function nameExport(checkpointId: string, variant: string): string {
-  return `${checkpointId}/${variant}`;
+export function nameExport(id: string, variant: string): string {
+  return `${id}/${variant}`;
 }
 
 /** One made today or yesterday; null: none. */

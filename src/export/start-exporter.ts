@@ -49,7 +49,7 @@ export function startExporter(storage: Storage, logger: Logger): Exporter {
   return {
     export(request) {
       if (closed) return Promise.reject(new Error('the exporter is closed'));
-      const name = nameExport(request.checkpointId, variantOf(request.form));
+      const name = nameExport(request.id, variantOf(request.form));
       const found = making.get(name);
       if (found !== undefined) return found;
       if (waiting.length >= MOST_WAITING) return Promise.reject(new ExporterBusyError('too many exports are waiting'));
@@ -95,7 +95,7 @@ function runProcess(task: ExportTask, stops: Set<() => void>, logger: Logger): P
       clearTimeout(timer);
       stops.delete(stop);
       if (reply !== undefined) return resolve(reply);
-      logger.warn({ code, signal, checkpoint: task.request.checkpointId }, 'an export process ended without an answer');
+      logger.warn({ code, signal, of: task.request.id }, 'an export process ended without an answer');
       reject(new Error('the export process ended without an answer'));
     });
     child.send(task);

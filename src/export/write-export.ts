@@ -29,7 +29,7 @@ export async function writeExport(checkpoint: LoadedCheckpoint, form: ExportForm
         ? writeModel(spec, preparation, weights)
         : writeBareModel(describeNetwork(spec, preparation), weights);
     case 'bundle':
-      return writeBundle(checkpoint, weights, form.documents);
+      return writeBundle(checkpoint, weights, form.figures);
   }
 }
 

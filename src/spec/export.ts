@@ -13,12 +13,21 @@ export type ExportForm =
   | { format: 'npz'; layout: Layout }
   /** preparation: raw columns in and answers out, or prepared numbers in and raw outputs out */
   | { format: 'onnx'; preparation: boolean }
-  /** `documents`: further files by name, as texts */
-  | { format: 'bundle'; documents: Record<string, string> };
+  | { format: 'bundle'; figures: ExportFigures };
+
+/** What is known of how good a network is. */
+export interface ExportFigures {
+  /** of the checkpoint, and of the whole job */
+  metrics: Record<string, number | string>;
+  job_metrics: Record<string, number | string>;
+  /** null: there is none of these weights */
+  evaluation: object | null;
+}
 
 /** What is to be exported, and into what. */
 export interface ExportRequest {
-  checkpointId: string;
+  /** of the checkpoint, or the version of a model */
+  id: string;
   storageKey: string;
   sha256: string;
   form: ExportForm;

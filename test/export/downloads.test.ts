@@ -1,5 +1,7 @@
+import { strFromU8, unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { saveCheckpoint } from '../../src/checkpoints/checkpoint-file.ts';
+import { decodeSafetensors } from '../../src/checkpoints/safetensors.ts';
 import { findExport, storeExport } from '../../src/export/exported-files.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
 import type { Preparation } from '../../src/spec/preparation.ts';
@@ -57,6 +59,56 @@ describe('an export', () => {
     await service.deps.storage.remove(keys[0]!);
     const again = await fetch(url, { method: 'HEAD' });
     expect([again.headers.get('etag'), again.headers.get('content-length')]).toEqual([etag, String(bytes.length)]);
+  });
+
+  it('as safetensors for PyTorch, and as npz in either layout', async () => {
+    const url = await addNetwork();
+    const load = async (query: string) => new Uint8Array(await (await fetch(`${url}?${query}`)).arrayBuffer());
+    const { tensors } = decodeSafetensors(await load('layout=torch'));
+    expect([...tensors].map(([name, { shape, data }]) => [name, shape, [...data]])).toEqual([
+      ['output.bias', [1], [0.25]],
+      ['output.weight', [1, 1], [3]],
+    ]);
+    for (const layout of ['trainyard', 'torch']) {
+      const arrays = unzipSync(await load(`format=npz&layout=${layout}`));
+      expect(Object.keys(arrays).sort()).toEqual(['output.bias.npy', 'output.weight.npy']);
+    }
+  });
+
+  it('as a bundle of everything, the same bytes each time, also of a model’s version', async () => {
+    const url = await addNetwork();
+    const load = async (from: string) => {
+      const response = await fetch(`${from}?format=bundle`);
+      expect(response.status).toBe(200);
+      return { bytes: new Uint8Array(await response.arrayBuffer()), name: response.headers.get('content-disposition') };
+    };
+    const { bytes } = await load(url);
+    const files = unzipSync(bytes);
+    expect(Object.keys(files)).toEqual([
+      'README.md',
+      'metrics.json',
+      'model.bare.onnx',
+      'model.onnx',
+      'preparation.json',
+      'pytorch.py',
+      'pytorch.safetensors',
+      'spec.json',
+      'weights.safetensors',
+    ]);
+    expect(JSON.parse(strFromU8(files['preparation.json']!))).toEqual(PREPARATION);
+    expect(JSON.parse(strFromU8(files['metrics.json']!)).metrics).toEqual({ 'validation.loss': 0.5 });
+    const card = strFromU8(files['README.md']!);
+    for (const part of ['Predicts y.', '| x | number |', '| output | dense | 1 | 2 |', '| validation.loss | 0.5 |'])
+      expect(card).toContain(part);
+    for await (const key of service.deps.storage.list('exports/')) await service.deps.storage.remove(key);
+    expect(Buffer.compare((await load(url)).bytes, bytes)).toBe(0);
+
+    await call('POST', `${service.api}/models`, { name: 'lines' });
+    const { body } = await call('GET', url.slice(0, -'/download'.length));
+    expect((await call('POST', `${service.api}/models/lines/versions`, { checkpoint: body.id })).status).toBe(201);
+    const version = await load(`${service.api}/models/lines/versions/latest/download`);
+    expect(version.name).toBe('attachment; filename="lines-1.zip"');
+    expect(Object.keys(unzipSync(version.bytes))).toEqual(Object.keys(files));
   });
 
   it('that a format cannot say is refused, with what would do', async () => {

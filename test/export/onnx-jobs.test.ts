@@ -1,3 +1,4 @@
+import { strFromU8, unzipSync } from 'fflate';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runJob, type WorkerContext } from '../../src/worker/run-job.ts';
@@ -139,3 +140,93 @@ describe('tables', () => {
     expect(outputs['species.label']!.data).toEqual(answers.map((answer) => answer.species));
   });
 });
+
+/** Images as an IDX pair: bright above or below. */
+function idxPair(count: number): FormData {
+  const images = Buffer.alloc(16 + count * 64);
+  images.writeUInt32BE(0x803, 0);
+  for (const [i, n] of [count, 8, 8].entries()) images.writeUInt32BE(n, 4 + 4 * i);
+  const labels = Buffer.alloc(8 + count);
+  labels.writeUInt32BE(0x801, 0);
+  labels.writeUInt32BE(count, 4);
+  for (let i = 0; i < count * 64; i++) {
+    const [row, place] = [Math.floor(i / 64), i % 64];
+    images[16 + i] = place < 32 === (row % 2 === 0) ? 180 + ((i * 7) % 75) : (i * 13) % 60;
+    labels[8 + row] = row % 2;
+  }
+  const form = new FormData();
+  form.append('name', 'halves');
+  form.append('images', new Blob([images]));
+  form.append('labels', new Blob([labels]));
+  return form;
+}
+
+it('images, through convolutions', async () => {
+  const { body } = await call('POST', `${service.api}/datasets`, idxPair(60));
+  const job = await train({
+    dataset: body.id,
+    model: {
+      layers: [
+        { type: 'conv2d', filters: 3, padding: 'same', activation: 'relu' },
+        { type: 'batch_norm' },
+        { type: 'max_pool2d' },
+        { type: 'flatten' },
+        { type: 'dense', units: 4 },
+      ],
+    },
+  });
+  const bytes = Array.from({ length: 2 }, (_, n) => Array.from({ length: 64 }, (_, i) => (i * 31 + n * 101) % 256));
+  const answers = await predict(
+    job,
+    bytes.map((image) => ({ image })),
+  );
+  const image: OnnxTensor = { type: 'uint8', dims: [2, 8, 8, 1], data: Uint8Array.from(bytes.flat()) };
+  const [outputs] = await runOnnx(await download(job, 'format=onnx'), [{ image }]);
+  expect(outputs!['label.label']!.data).toEqual(answers.map(({ label }) => label));
+  expectSame(
+    outputs!['label.probabilities']!,
+    answers.flatMap((answer) => Object.values(answer.probabilities as Record<string, number>)),
+  );
+});
+
+it('texts as tokens: the likely next one', async () => {
+  const text = 'abcä\nabdé\n';
+  const headers = { 'content-type': 'text/plain' };
+  const { body } = await call('POST', `${service.api}/datasets?name=pattern`, text.repeat(60), headers);
+  const job = await train({
+    dataset: body.id,
+    inputs: [{ column: 'text', context: 6 }],
+    model: {
+      layers: [
+        { type: 'embedding', name: 'tokens', units: 8 },
+        { type: 'position_embedding' },
+        { type: 'transformer_decoder', heads: 2, units: 12, dropout: 0.1 },
+        { type: 'layer_norm' },
+      ],
+      output: { tied_to: 'tokens' },
+    },
+  });
+  const [answer] = await predict(job, [{ text: 'abcä' }]);
+  const { preparation } = await metadataOf(job);
+  const characters = [...(preparation.inputs[0].tokenizer.characters as string)];
+  const tokens = [...'abcä'].map((character) => BigInt(1 + characters.indexOf(character)));
+  const data = BigInt64Array.from([...tokens, 0n, 0n]);
+  const [outputs] = await runOnnx(await download(job, 'format=onnx'), [
+    { text: { type: 'int64', dims: [1, 6], data: data as unknown as ArrayLike<unknown> } },
+  ]);
+  const vocabulary = 1 + characters.length;
+  const last = Array.from(outputs!['next_token.probabilities']!.data as Float32Array).slice(
+    3 * vocabulary,
+    4 * vocabulary,
+  );
+  for (const [name, probability] of Object.entries(answer!.probabilities as Record<string, number>)) {
+    const token = 1 + characters.indexOf(name);
+    expect(Math.abs(last[token]! - probability)).toBeLessThan(1e-5);
+  }
+});
+
+/** What the bundle says of a job's preparation. */
+async function metadataOf(job: string) {
+  const files = unzipSync(await download(job, 'format=bundle'));
+  return { preparation: JSON.parse(strFromU8(files['preparation.json']!)) };
+}

@@ -1,10 +1,11 @@
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { type CheckpointRow, getCheckpoint, listCheckpoints } from '../../db/checkpoints.ts';
+import { getEvaluation } from '../../db/evaluations.ts';
 import { ApiError } from '../../spec/errors.ts';
 import { Checkpoint } from '../../spec/job.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
-import { DOWNLOAD_DESCRIPTION, DownloadQuery, sendCheckpoint } from '../download.ts';
+import { DOWNLOAD_DESCRIPTION, DownloadQuery, sendDownload } from '../download.ts';
 import { presentCheckpoint } from '../present.ts';
 import { checkId, IdParams, listOf } from '../request-parts.ts';
 import { FILE_RESPONSES } from '../send-file.ts';
@@ -75,6 +76,16 @@ export function addCheckpointRoutes(app: Api, deps: ApiDeps): void {
         response: FILE_RESPONSES,
       },
     },
-    async (request, reply) => sendCheckpoint(deps, request, reply, await find(request)),
+    async (request, reply) => {
+      const job = await findJob(deps, request);
+      const row = await findCheckpoint(deps, request, job.id, (request.params as { reference: string }).reference);
+      const { id, storageKey, sizeBytes, sha256, metrics, step } = row;
+      const figures = async () => {
+        const { tenant, db } = ofTenant(deps, request);
+        const found = (await getEvaluation(db, tenant, job.id))?.figures ?? null;
+        return { metrics, job_metrics: job.metrics, evaluation: found?.weights.step === step ? found : null };
+      };
+      return sendDownload(deps, request, reply, { id, name: id, storageKey, sizeBytes, sha256, figures });
+    },
   );
 }

@@ -81,7 +81,7 @@ function checkHeads(name: string, { heads, key_heads: keyHeads, rotary }: Heads)
   if (rotary) throw new NoModuleError(`${name} has rotary positions`);
 }
 
-const causalMask = (steps: number) => `torch.ones(${steps}, ${steps}, dtype=torch.bool).triu(1)`;
+const causalMask = (steps: number) => `nn.Transformer.generate_square_subsequent_mask(${steps})`;
 
 function selfState(weights: Weights, prefix: string, bias: boolean): Record<string, WeightTensor> {
   return {

@@ -13,8 +13,8 @@ export interface TorchNetwork {
   reason: string | null;
 }
 
-/** A line of `forward` is not made longer than this by what is put into it. */
-const LINE = 100;
+/** Characters of an expression that may stand within another. */
+const SHORT = 50;
 
 /** `file`: the safetensors file that the code reads. Inputs are as the layers take them: prepared numbers, images (height, width, channels). */
 export function describeTorch(network: Network, weights: Weights, file: string): TorchNetwork {
@@ -36,7 +36,7 @@ export function describeTorch(network: Network, weights: Weights, file: string):
       const described = describeLayer(placed, given, weights);
       if (described.module !== undefined) modules.push(`        self.${nameOf(name)} = ${described.module}`);
       for (const [key, tensor] of Object.entries(described.weights)) state.set(`${nameOf(name)}.${key}`, tensor);
-      values.set(name, keep(described.value, nameOf(name), uses.get(name) ?? 0, lines));
+      values.set(name, keep(described.value, nameOf(name), network.ends.includes(name), uses.get(name) ?? 0, lines));
     } catch (error) {
       if (!(error instanceof NoModuleError)) throw error;
       reason ??= error.message;
@@ -46,9 +46,10 @@ export function describeTorch(network: Network, weights: Weights, file: string):
   }
   if (reason !== null) return { weights: state, code: null, reason };
   const ends = network.ends.map((end) => channelsLast(values.get(end)!));
+  const body = [...modules, ...lines, ...ends].join('\n');
   const code = [
-    'import torch',
-    'import torch.nn.functional as F',
+    ...(body.includes('torch.') ? ['import torch'] : []),
+    ...(body.includes('F.') ? ['import torch.nn.functional as F'] : []),
     'from safetensors.torch import load_file',
     'from torch import nn',
     'class Network(nn.Module):',
@@ -76,8 +77,8 @@ function passesPadding({ layer, inputs, output }: PlacedLayer, padded: Set<strin
 }
 
 /** A value that is used once is put where it is used, as long as lines stay short; any other gets a line. */
-function keep(value: TorchValue, name: string, uses: number, lines: string[]): TorchValue {
-  if (uses === 1 && value.code.length < LINE / 2) return value;
+function keep(value: TorchValue, name: string, isEnd: boolean, uses: number, lines: string[]): TorchValue {
+  if (uses === 1 && (isEnd || value.code.length <= SHORT)) return value;
   if (uses === 0 || /^\w+$/.test(value.code)) return value;
   lines.push(`        ${name} = ${value.code}`);
   return { ...value, code: name };
