@@ -1,8 +1,8 @@
 import { strFromU8, unzipSync } from 'fflate';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startPredictorPool } from '../../src/worker/predictor-pool.ts';
 import { runJob, type WorkerContext } from '../../src/worker/run-job.ts';
-import { startPredictor } from '../../src/worker/start-predictor.ts';
 import { call, postJob, uploadCsv } from '../support/client.ts';
 import { claimOrThrow } from '../support/jobs.ts';
 import { type Service, startService } from '../support/service.ts';
@@ -14,7 +14,12 @@ let service: Service;
 let context: WorkerContext;
 beforeAll(async () => {
   service = await startService();
-  service.deps.predictor = startPredictor(service.deps.storage.describe(), pino({ level: 'silent' }));
+  service.deps.predictor = startPredictorPool({
+    storage: service.deps.storage.describe(),
+    logger: pino({ level: 'silent' }),
+    processes: 1,
+    memoryBytes: 2 ** 28,
+  });
   context = workerOf(service);
 });
 afterAll(async () => {
