@@ -24,6 +24,7 @@ import { addRequestSpans } from './request-spans.ts';
 import { addApiKeyRoutes } from './routes/api-keys.ts';
 import { addCheckpointRoutes } from './routes/checkpoints.ts';
 import { addDatasetRoutes } from './routes/datasets.ts';
+import { addEstimateRoute } from './routes/estimates.ts';
 import { addEvaluationRoutes } from './routes/evaluations.ts';
 import { addEventRoutes } from './routes/events.ts';
 import { addGenerationRoutes } from './routes/generation.ts';
@@ -106,6 +107,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   await app.register(async (routes) => {
     await addDatasetRoutes(routes, deps, cursors, quotas);
     addJobRoutes(routes, deps, cursors, quotas);
+    addEstimateRoute(routes, deps);
     addJobActions(routes, deps, quotas);
     addMetricRoutes(routes, deps);
     addEvaluationRoutes(routes, deps);

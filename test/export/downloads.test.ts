@@ -1,14 +1,12 @@
 import { strFromU8, unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { saveCheckpoint } from '../../src/checkpoints/checkpoint-file.ts';
 import { decodeSafetensors } from '../../src/checkpoints/safetensors.ts';
 import { findExport, storeExport } from '../../src/export/exported-files.ts';
-import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
 import type { Preparation } from '../../src/spec/preparation.ts';
 import { call } from '../support/client.ts';
-import { addClaimed, describeCheckpoint } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';
 import { type Service, startService } from '../support/service.ts';
+import { addTrained } from '../support/trained.ts';
 
 /** Exports as files over HTTP; what is in them is other tests' matter. */
 const PREPARATION: Preparation = {
@@ -29,14 +27,8 @@ afterAll(() => service.close());
 
 /** A job of one dense layer with a checkpoint; its download's address. */
 async function addNetwork(preparation: Preparation = PREPARATION): Promise<string> {
-  const { db } = service.database;
-  const claim = await addClaimed(db);
-  const { spec } = claim.job;
-  const checkpoint = describeCheckpoint(1, 'best');
-  const content = { weights: WEIGHTS, resume: null, spec, preparation };
-  const { sizeBytes, sha256 } = await saveCheckpoint(service.deps.storage, checkpoint.storageKey, content);
-  await recordCheckpoints(db, claim, [{ ...checkpoint, sizeBytes, sha256 }]);
-  return `${service.api}/jobs/${claim.job.id}/checkpoints/best/download`;
+  const { jobId } = await addTrained(service, { preparation, layers: [], weights: WEIGHTS });
+  return `${service.api}/jobs/${jobId}/checkpoints/best/download`;
 }
 
 describe('an export', () => {

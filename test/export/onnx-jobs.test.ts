@@ -170,6 +170,7 @@ it('images, through convolutions', async () => {
   const { body } = await call('POST', `${service.api}/datasets`, idxPair(60));
   const job = await train({
     dataset: body.id,
+    target: 'label',
     model: {
       layers: [
         { type: 'conv2d', filters: 3, padding: 'same', activation: 'relu' },

@@ -14,6 +14,7 @@ import { createApiMetrics } from '../../src/observability/api-metrics.ts';
 import { OutboundGuard } from '../../src/outbound/guard.ts';
 import type { TrainedNetwork } from '../../src/spec/prediction.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
+import { startEstimator } from '../../src/worker/start-estimator.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 
 export interface Service {
@@ -40,19 +41,24 @@ export async function startService(
 ): Promise<Service> {
   const database = options.databaseUrl === undefined ? await createTestDatabase() : openForeign(options.databaseUrl);
   const folder = await mkdtemp(join(tmpdir(), 'trainyard-api-'));
-  const storage = openDiskStorage(folder);
   const watcher = watchJobs(database.url);
   const tenants = openTenantDatabases(database.url);
+  const storage = openDiskStorage(folder);
+  const logger = pino({ level: 'silent' });
+  const limits = { threads: 1, maxThreads: 2, maxMemoryBytes: 2 ** 30 };
+  const estimator = startEstimator(storage.describe(), limits, logger);
+  const exporter = startExporter(storage, logger);
   const deps: ApiDeps = {
     db: database.db,
     tenants,
     storage,
     watcher,
-    exporter: startExporter(storage, pino({ level: 'silent' })),
+    exporter,
     predictor: answerBy(options.predict ?? ((rows) => rows.map(() => ({ y: 1 })))),
+    estimator,
     outboundGuard: new OutboundGuard({ allowHttp: false, allowRanges: [] }),
     queueDepth: async () => 0,
-    logger: pino({ level: 'silent' }),
+    logger,
     metrics: createApiMetrics(),
     config: {
       auth: options.auth ?? 'open',
@@ -78,7 +84,8 @@ export async function startService(
     folder,
     async close() {
       await app.close();
-      await deps.exporter.close();
+      await estimator.close();
+      await exporter.close();
       await watcher.close();
       await tenants.close();
       await database.drop();
