@@ -136,7 +136,9 @@ describe('OpenAPI', () => {
       expect(operation.summary, path).toMatch(/\S/);
       expect(operation.responses.default).toEqual({ $ref: '#/components/responses/Problem' });
       const hasBody =
-        method === 'patch' || (method === 'post' && !/\/(cancel|pause|resume|retry|test|replay)$/.test(path));
+        method === 'patch' ||
+        method === 'put' ||
+        (method === 'post' && !/\/(cancel|pause|resume|retry|test|replay)$/.test(path));
       expect(operation.requestBody !== undefined, `${method} ${path}`).toBe(hasBody);
     }
     const typesOf = (method: string, path: string, status: string) =>
