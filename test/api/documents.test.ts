@@ -105,6 +105,13 @@ describe('OpenAPI', () => {
       'get /v1/webhooks/{id}',
       'get /v1/webhooks/{id}/deliveries',
       'get /v1/webhooks/{id}/deliveries/{delivery}',
+      'get /v2',
+      'get /v2/health/live',
+      'get /v2/health/ready',
+      'get /v2/models/{name}',
+      'get /v2/models/{name}/ready',
+      'get /v2/models/{name}/versions/{version}',
+      'get /v2/models/{name}/versions/{version}/ready',
       'patch /v1/models/{name}',
       'patch /v1/models/{name}/versions/{version}',
       'patch /v1/webhooks/{id}',
@@ -127,6 +134,8 @@ describe('OpenAPI', () => {
       'post /v1/webhooks/{id}/deliveries/{delivery}/replay',
       'post /v1/webhooks/{id}/rotate-secret',
       'post /v1/webhooks/{id}/test',
+      'post /v2/models/{name}/infer',
+      'post /v2/models/{name}/versions/{version}/infer',
       'put /v1/models/{name}/aliases/{alias}',
     ]);
     for (const [method, path, operation] of operations()) {
@@ -136,8 +145,7 @@ describe('OpenAPI', () => {
       expect(operation.summary, path).toMatch(/\S/);
       expect(operation.responses.default).toEqual({ $ref: '#/components/responses/Problem' });
       const hasBody =
-        method === 'patch' ||
-        method === 'put' ||
+        ['patch', 'put'].includes(method) ||
         (method === 'post' && !/\/(cancel|pause|resume|retry|test|replay)$/.test(path));
       expect(operation.requestBody !== undefined, `${method} ${path}`).toBe(hasBody);
     }
