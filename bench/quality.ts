@@ -38,7 +38,7 @@ export async function ask({ datasets }: BenchOptions): Promise<void> {
   for (const dataset of wanted) {
     progress.begin(dataset.name);
     await checkRows(dataset);
-    const { id, rows } = await upload(stack.api, dataset);
+    const { id, rows } = await uploadQualityDataset(stack.api, dataset);
     const jobs: Job[] = [];
     for (const seed of dataset.seeds) {
       const spec = { dataset: id, target: dataset.target, split: { seed }, training: { seed } };
@@ -62,7 +62,10 @@ async function checkRows(dataset: QualityDataset): Promise<void> {
   }
 }
 
-async function upload(api: string, { name, format, files }: QualityDataset): Promise<{ id: string; rows: number }> {
+export async function uploadQualityDataset(
+  api: string,
+  { name, format, files }: QualityDataset,
+): Promise<{ id: string; rows: number }> {
   const all = files();
   if (format !== 'idx') {
     const type = format === 'csv' ? 'text/csv' : 'application/x-ndjson';
