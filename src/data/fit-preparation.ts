@@ -1,7 +1,9 @@
 import type { Column } from '../spec/dataset.ts';
-import type { Input, Normalization, Target } from '../spec/job.ts';
+import type { Input, Target } from '../spec/job.ts';
 import { type Loss, takesRaw } from '../spec/loss.ts';
 import type { Preparation, PreparedInput, PreparedOutput, PreparedTarget } from '../spec/preparation.ts';
+import { fitNumber, fitTargetColumn, scaleStatistics } from './fit-number.ts';
+import type { Statistics } from './statistics.ts';
 import { getForm, type Table, UnusableColumnError } from './table.ts';
 
 /**
@@ -71,6 +73,8 @@ const LINKS: { [L in Loss['type']]?: NonNullable<PreparedOutput['link']> } = {
 /** Numbers an input takes in the prepared vector. */
 export function widthOf(input: PreparedInput): number {
   switch (input.type) {
+    case 'number':
+      return input.indicator === true ? 2 : 1;
     case 'category':
       return input.encoding === 'index' ? 1 : input.classes.length;
     case 'image':
@@ -82,13 +86,11 @@ export function widthOf(input: PreparedInput): number {
   }
 }
 
-function fitInput(table: Table, { column, type, normalize, encoding }: Input, rows: Uint32Array): PreparedInput {
+function fitInput(table: Table, input: Input, rows: Uint32Array): PreparedInput {
+  const { column, type, normalize, encoding } = input;
   switch (type) {
-    case 'number': {
-      const statistics = summarize(getForm(table, column, 'numbers'), rows);
-      const { scale, shift } = fitScale(statistics, normalize);
-      return { column, type, scale, shift, missing: statistics.mean * scale + shift };
-    }
+    case 'number':
+      return fitNumber(input, getForm(table, column, 'numbers'), rows);
     case 'boolean':
       getForm(table, column, 'booleans');
       return { column, type };
@@ -103,7 +105,7 @@ function fitInput(table: Table, { column, type, normalize, encoding }: Input, ro
       const { bytes, shape } = getForm(table, column, 'image');
       // Bytes have a range of their own: minmax is 0 to 1 whatever the training rows hold.
       if (normalize === 'minmax') return { column, type, shape, scale: 1 / 255, shift: 0 };
-      return { column, type, shape, ...fitScale(summarizeBytes(bytes, shape, rows), normalize) };
+      return { column, type, shape, ...scaleStatistics(summarizeBytes(bytes, shape, rows), normalize) };
     }
     case 'text':
       throw new UnusableColumnError(column, 'is text, and not a number, category, boolean or image');
@@ -126,53 +128,15 @@ function fitTarget(
   return {
     type: 'number',
     columns: target.columns.map((column) => {
-      const statistics = summarize(getForm(table, column, 'numbers'), rows);
-      return { column, ...fitScale(statistics, isRaw ? 'none' : target.normalize) };
+      const options = isRaw
+        ? { column, normalize: 'none' as const }
+        : { column, normalize: target.normalize, transform: target.transform };
+      return fitTargetColumn(options, getForm(table, column, 'numbers'), rows);
     }),
   };
 }
 
-interface Statistics {
-  minimum: number;
-  maximum: number;
-  mean: number;
-  /** of the population */
-  standardDeviation: number;
-}
-
-/** value·scale + shift. A column of one value is shifted to 0 and not scaled; so is one whose statistics overflow. */
-function fitScale({ minimum, maximum, mean, standardDeviation }: Statistics, normalize: Normalization) {
-  if (normalize === 'none') return { scale: 1, shift: 0 };
-  const [origin, range] = normalize === 'standard' ? [mean, standardDeviation] : [minimum, maximum - minimum];
-  // Rounding alone gives a column of one value a tiny deviation.
-  const isConstant = range <= Math.abs(mean) * 1e-12 || !Number.isFinite(1 / range) || !Number.isFinite(range);
-  return isConstant ? { scale: 1, shift: -origin } : { scale: 1 / range, shift: -origin / range };
-}
-
-/** Two passes: the second is exact where one pass would cancel. Missing values do not count; without any value all are 0. */
-function summarize(numbers: Float64Array, rows: Uint32Array): Statistics {
-  let count = 0;
-  let mean = 0;
-  let minimum = Number.POSITIVE_INFINITY;
-  let maximum = Number.NEGATIVE_INFINITY;
-  for (const row of rows) {
-    const value = numbers[row]!;
-    if (Number.isNaN(value)) continue;
-    count++;
-    mean += (value - mean) / count;
-    if (value < minimum) minimum = value;
-    if (value > maximum) maximum = value;
-  }
-  if (count === 0) return { minimum: 0, maximum: 0, mean: 0, standardDeviation: 0 };
-  let squares = 0;
-  for (const row of rows) {
-    const difference = numbers[row]! - mean;
-    if (!Number.isNaN(difference)) squares += difference * difference;
-  }
-  return { minimum, maximum, mean: Number.isFinite(mean) ? mean : 0, standardDeviation: Math.sqrt(squares / count) };
-}
-
-function summarizeBytes(bytes: Uint8Array, shape: readonly number[], rows: Uint32Array): Statistics {
+function summarizeBytes(bytes: Uint8Array, shape: readonly number[], rows: Uint32Array): Omit<Statistics, 'count'> {
   const rowBytes = shape.reduce((product, size) => product * size, 1);
   const counts = new Float64Array(256);
   for (const row of rows) {

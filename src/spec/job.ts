@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { Imputation, NORMALIZATION_TEXT, NORMALIZATIONS, Outliers, Transform } from './column-options.ts';
 import { OutputLayer } from './layers/dense.ts';
 import { NAME } from './layers/fields.ts';
 import { Loss } from './loss.ts';
@@ -58,16 +59,37 @@ export const Split = closed(
 );
 export type Split = Static<typeof Split>;
 
-export const NORMALIZATIONS = ['standard', 'minmax', 'none'] as const;
-export type Normalization = (typeof NORMALIZATIONS)[number];
-
 export const ENCODINGS = ['values', 'one_hot', 'index'] as const;
 
 export const Input = closed(
   {
     column,
     type: words(['number', 'category', 'boolean', 'image', 'text'], derived('the column’s type in the dataset')),
-    normalize: words(NORMALIZATIONS, derived('standard for numbers, minmax for images, none otherwise')),
+    normalize: words(NORMALIZATIONS, {
+      ...derived('standard for numbers, minmax for images, none otherwise'),
+      description: `${NORMALIZATION_TEXT}. An image takes standard, minmax (0 to 1) or none.`,
+    }),
+    impute: Type.Optional(
+      Type.Unsafe<Imputation>({
+        ...Imputation,
+        ...derived('mean for a number'),
+        description: 'what stands for a missing number',
+      }),
+    ),
+    missing_indicator: Type.Optional(
+      Type.Boolean({
+        description: 'of a number: one more input, 1 where the value is missing and 0 where it is there',
+      }),
+    ),
+    outliers: Type.Optional(
+      Type.Unsafe<Outliers>({ ...Outliers, description: 'of a number: what is beyond bounds; left out: nothing is' }),
+    ),
+    transform: Type.Optional(
+      Type.Unsafe<Transform>({
+        ...Transform,
+        description: 'of a number: a function that is taken of it after clipping and before it is scaled',
+      }),
+    ),
     tokenizer: Type.Optional(Type.Unsafe<Tokenizer>({ ...Tokenizer, ...derived('character, for a text') })),
     context: Type.Optional(
       Type.Integer({
@@ -116,9 +138,15 @@ export const Target = closed(
         'category for category, boolean and text columns of few values; number for numbers; next_token for a corpus',
       ),
     ),
-    normalize: words(
-      NORMALIZATIONS,
-      derived('standard for numbers, none for a category, and for losses that take numbers as they are'),
+    normalize: words(NORMALIZATIONS, {
+      ...derived('standard for numbers, none for a category, and for losses that take numbers as they are'),
+      description: `${NORMALIZATION_TEXT}. Predictions come back in the column’s own units.`,
+    }),
+    transform: Type.Optional(
+      Type.Unsafe<Transform>({
+        ...Transform,
+        description: 'a function that is taken of numbers before they are scaled; predictions are its inverse',
+      }),
     ),
   },
   { title: 'Target', description: 'What is predicted: a column name, {"column": …}, or several number columns.' },

@@ -5,8 +5,7 @@ import type { FittedTokenizer } from './tokenizer.ts';
  * Fitted on the training split alone; saved with every checkpoint and applied again at prediction.
  */
 export type PreparedInput =
-  /** value·scale + shift; a missing value becomes `missing` (already scaled) */
-  | { column: string; type: 'number'; scale: number; shift: number; missing: number }
+  | PreparedNumber
   /** one-hot over `classes`, where missing and unseen values are all zeros; or with `encoding` 1 + its place among them, and 0 for those */
   | { column: string; type: 'category'; classes: string[]; encoding?: 'index' }
   /** 0 or 1; missing is 0.5 */
@@ -16,8 +15,47 @@ export type PreparedInput =
   /** windows of `context` tokens */
   | { column: string; type: 'text'; tokenizer: FittedTokenizer; context: number };
 
+/**
+ * f(min(max(x, low), high))·scale + shift, where f is the transform, and left out is what is absent; a missing value becomes `missing`, which is
+ * prepared already. With `indicator` a second number: 1 where the value is missing, else 0.
+ */
+export interface PreparedNumber {
+  column: string;
+  type: 'number';
+  clip?: { low: number | null; high: number | null };
+  transform?: PreparedTransform;
+  scale: number;
+  shift: number;
+  missing: number;
+  indicator?: true;
+}
+
+/**
+ * A strictly increasing function of a number, so that it can be undone.
+ * - log: ln x · log1p: ln(1 + x) · sqrt: √x
+ * - box_cox: (x^λ − 1)/λ; ln x where λ = 0
+ * - yeo_johnson: for x ≥ 0 ((x + 1)^λ − 1)/λ, or ln(x + 1) where λ = 0; for x < 0 −((1 − x)^(2−λ) − 1)/(2 − λ), or −ln(1 − x) where λ = 2
+ * - quantile: u, the share below x: by interpolation between (quantiles[i], i/(n − 1)), 0 below the first and 1 above the last; where several
+ *   quantiles are x, the mean of their first and their last share. With `output` normal then Φ⁻¹(min(max(u, 1e-7), 1 − 1e-7)).
+ */
+export type PreparedTransform =
+  | { type: 'log' }
+  | { type: 'log1p' }
+  | { type: 'sqrt' }
+  | { type: 'box_cox'; lambda: number }
+  | { type: 'yeo_johnson'; lambda: number }
+  | { type: 'quantile'; quantiles: number[]; output: 'uniform' | 'normal' };
+
+/** f(x)·scale + shift; answers are f⁻¹((y − shift)/scale) */
+export interface PreparedTargetColumn {
+  column: string;
+  transform?: PreparedTransform;
+  scale: number;
+  shift: number;
+}
+
 export type PreparedTarget =
-  | { type: 'number'; columns: { column: string; scale: number; shift: number }[] }
+  | { type: 'number'; columns: PreparedTargetColumn[] }
   | { type: 'category'; column: string; classes: string[] }
   /** at every position the token after it */
   | { type: 'next_token'; column: string };

@@ -1,10 +1,12 @@
 import { normalizationFor } from './check-loss.ts';
+import type { Normalization } from './column-options.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import type { Input, Target } from './job.ts';
-import type { Loss } from './loss.ts';
+import { type Loss, takesRaw } from './loss.ts';
 import { MOST_MISTAKES, pointerTo } from './mistake.ts';
 import { groupByInput, MODEL_INPUT } from './model-shapes.ts';
+import { checkTransform, refuseNumberOptions, resolveNumberOptions } from './resolve-number-options.ts';
 import { didYouMean, listWords } from './suggest.ts';
 
 /** Which columns of the dataset are the target and the inputs, and how they are taken. */
@@ -40,6 +42,7 @@ interface GivenTarget {
   columns: string[];
   type?: Target['type'];
   normalize?: Target['normalize'];
+  transform?: Target['transform'];
 }
 
 /** `classes`: of a category, in order; null for numbers. */
@@ -50,7 +53,7 @@ export interface ResolvedTarget {
 }
 
 export function resolveTarget(
-  { columns, type: given, normalize }: GivenTarget,
+  { columns, type: given, normalize, transform: wanted }: GivenTarget,
   loss: Loss['type'] | undefined,
   at: string,
   finder: ColumnFinder,
@@ -70,7 +73,11 @@ export function resolveTarget(
         );
     });
     const scaled = normalizationFor(loss, normalize, `${at}/normalize`, add);
-    return { resolved: { columns, type, normalize: scaled }, classes: null, columns: known };
+    if (wanted !== undefined && loss !== undefined && takesRaw(loss))
+      add(`${at}/transform`, `${loss} takes its target as it is`, 'leave it out');
+    const transform = checkTransform(wanted, scaled, known, at, add);
+    const resolved = { columns, type, normalize: scaled, ...(transform !== undefined && { transform }) };
+    return { resolved, classes: null, columns: known };
   }
   if (known.length > 1) {
     add(`${at}/columns`, 'a category target is one column', 'one column, or number columns');
@@ -78,6 +85,7 @@ export function resolveTarget(
   }
   const [column] = known as [Column];
   if (normalize !== undefined && normalize !== 'none') add(`${at}/normalize`, 'a category is not normalized', 'none');
+  if (wanted !== undefined) add(`${at}/transform`, 'is for numbers, not for a category', 'leave it out');
   const seen = column.classes?.map(({ value }) => value) ?? null;
   if (seen === null) {
     add(`${at}/columns`, ...describeUncountable(column));
@@ -109,6 +117,7 @@ function describeUncountable({ name, type, distinct }: Column): [detail: string,
 }
 
 type InputType = Input['type'];
+const IMAGE_NORMALIZATIONS: readonly Normalization[] = ['standard', 'minmax', 'none'];
 const USABLE: readonly Column['type'][] = ['number', 'category', 'boolean', 'image'];
 
 /** null where a column is missing, so that nothing more can be said of the whole. */
@@ -145,9 +154,17 @@ export function resolveInputs(spec: Draft, finder: ColumnFinder, add: Add): Inpu
     if (column !== null)
       checkInputType(column, type, input.type === undefined ? pointer : pointerTo('/inputs', i, 'type'), add);
     const normalize = input.normalize ?? (type === 'number' ? 'standard' : type === 'image' ? 'minmax' : 'none');
-    if (normalize !== 'none' && (type === 'category' || type === 'boolean')) {
+    if (normalize !== 'none' && (type === 'category' || type === 'boolean'))
       add(pointerTo('/inputs', i, 'normalize'), `a ${type} is not normalized`, 'none');
-    }
+    else if (type === 'image' && !IMAGE_NORMALIZATIONS.includes(normalize))
+      add(
+        pointerTo('/inputs', i, 'normalize'),
+        `an image is not normalized by ${normalize}`,
+        listWords(IMAGE_NORMALIZATIONS),
+      );
+    const at = pointerTo('/inputs', i);
+    if (type !== 'number') refuseNumberOptions(input, type, at, add);
+    const options = type === 'number' ? resolveNumberOptions(input, normalize, column, at, add) : {};
     const encoding = input.encoding ?? (type === 'category' ? 'one_hot' : 'values');
     if ((encoding === 'values') === (type === 'category'))
       add(
@@ -155,7 +172,7 @@ export function resolveInputs(spec: Draft, finder: ColumnFinder, add: Add): Inpu
         `a ${type} is not taken as ${encoding}`,
         type === 'category' ? 'one_hot or index' : 'values',
       );
-    return { column: input.column, type, normalize, encoding, into: input.into ?? MODEL_INPUT };
+    return { column: input.column, type, normalize, ...options, encoding, into: input.into ?? MODEL_INPUT };
   });
   if (!whole) return null;
   // the columns of one model input stand side by side
@@ -177,7 +194,8 @@ export function widthOf(inputs: readonly Input[], columns: readonly Column[]): n
   let width = 0;
   for (const input of inputs) {
     if (input.encoding === 'one_hot') return null;
-    width += input.type === 'image' ? (shapes.get(input.column) ?? []).reduce((product, n) => product * n, 1) : 1;
+    if (input.type === 'image') width += (shapes.get(input.column) ?? []).reduce((product, n) => product * n, 1);
+    else width += input.missing_indicator === true ? 2 : 1;
   }
   return width;
 }

@@ -1,4 +1,5 @@
 import { checkShares } from '../data/check-shares.ts';
+import { dropOutliers } from '../data/drop-outliers.ts';
 import { fitPreparation } from '../data/fit-preparation.ts';
 import { loadTable } from '../data/load-table.ts';
 import { planPrepared, writePrepared } from '../data/prepare-table.ts';
@@ -11,7 +12,7 @@ import type { Storage } from '../storage/storage.ts';
 import { moreTargetsOf } from './build-network.ts';
 import { letGo } from './let-go.ts';
 import { loadWindows } from './load-windows.ts';
-import type { LoadedRows } from './loaded-rows.ts';
+import type { LoadedRows, Note } from './loaded-rows.ts';
 import type { TrainerData } from './messages.ts';
 
 /** Reads the columns the job needs, splits the rows, and fits the preparation to the training split unless one was fitted before. */
@@ -23,11 +24,13 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
   const sampleWeight = spec.training.sample_weight ?? null;
   const table = await loadTable({ ...dataset, storage, inputs, target, more, sampleWeight });
   const { usable, labels } = selectRows(table, target, more);
-  const { train, validation, test } = splitRows({
-    rows: usable,
-    ...(labels !== undefined && { labels }),
-    split: spec.split,
-  });
+  const split = splitRows({ rows: usable, ...(labels !== undefined && { labels }), split: spec.split });
+  const { validation, test } = split;
+  const train = dropOutliers(table, inputs, split.train);
+  const notes: Note[] = [
+    ...countLeftOut('dropped_rows', table.rows - usable.length, 'without a target'),
+    ...countLeftOut('dropped_outliers', split.train.length - train.length, 'of the training split with outliers'),
+  ];
   const weights = sampleWeight === null ? null : readWeights(table, sampleWeight, { train, validation, test });
   const { loss } = spec.training;
   for (const one of [{ ...target, loss }, ...more])
@@ -47,7 +50,7 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
     validation,
     test,
     classCounts: countClasses(table, preparation, train),
-    dropped: table.rows - usable.length,
+    notes,
     description: {
       count: table.rows,
       features:
@@ -74,6 +77,10 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
       letGo(arraysOf(table));
     },
   };
+}
+
+function countLeftOut(code: string, rows: number, which: string): Note[] {
+  return rows === 0 ? [] : [{ code, message: `${rows} rows ${which} were left out.`, data: { rows } }];
 }
 
 function* arraysOf({ columns }: Table): Iterable<ArrayBufferView | undefined> {

@@ -39,7 +39,7 @@ export async function loadWindows(
     validation,
     test,
     classCounts: null,
-    dropped: 0,
+    notes: [],
     tokensPerCharacter: {
       validation: tokensPerCharacter(tokens.subarray(parts.train, testStart), known),
       test: tokensPerCharacter(tokens.subarray(testStart), known),

@@ -1,6 +1,14 @@
 import type { RowsDescription, Trainer } from '../engine/trainer.ts';
 import type { Preparation } from '../spec/preparation.ts';
 
+/** Said once, as a job.message. */
+export interface Note {
+  code: string;
+  message: string;
+  /** columns and figures, for programs */
+  data?: Record<string, unknown>;
+}
+
 /** The dataset's rows, split and prepared, ready to be written into a trainer's memory. */
 export interface LoadedRows {
   preparation: Preparation;
@@ -12,8 +20,8 @@ export interface LoadedRows {
   test: Uint32Array;
   /** of a category: training rows of each of the preparation's classes */
   classCounts: number[] | null;
-  /** rows left out because their target is missing */
-  dropped: number;
+  /** what the client should know of the rows, told when training begins */
+  notes: Note[];
   tokensPerCharacter?: { validation: number; test: number };
   /** once: what was read is let go of */
   write(trainer: Trainer): void;

@@ -80,13 +80,9 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
         'Try the job again: it begins anew.',
       );
     }
-    if (rows.dropped > 0 && state.step === 0) {
-      reporter.addEvent({
-        type: 'job.message',
-        onceKey: 'dropped_rows',
-        data: { message: `${rows.dropped} rows without a target were left out.` },
-      });
-    }
+    if (state.step === 0)
+      for (const { code, message, data: figures = {} } of rows.notes)
+        reporter.addEvent({ type: 'job.message', onceKey: code, data: { code, message, ...figures } });
     const loop = new TrainLoop(spec, rows, trainer, writer, reporter, state, data.trainedSeconds);
     const end = await loop.run();
     reporter.phase = 'saving';

@@ -36,13 +36,14 @@ describe('defaults', () => {
       metadata: {},
     });
     // every column but the target that is a number, category, boolean or image; by the column's type
+    const impute = { type: 'mean' };
     expect(spec.inputs).toEqual([
-      { column: 'bill_length', type: 'number', normalize: 'standard', encoding: 'values', into: 'input' },
-      { column: 'body_mass', type: 'number', normalize: 'standard', encoding: 'values', into: 'input' },
+      { column: 'bill_length', type: 'number', normalize: 'standard', impute, encoding: 'values', into: 'input' },
+      { column: 'body_mass', type: 'number', normalize: 'standard', impute, encoding: 'values', into: 'input' },
       { column: 'sex', type: 'category', normalize: 'none', encoding: 'one_hot', into: 'input' },
       { column: 'ringed', type: 'boolean', normalize: 'none', encoding: 'values', into: 'input' },
       { column: 'planet', type: 'category', normalize: 'none', encoding: 'one_hot', into: 'input' },
-      { column: 'year', type: 'number', normalize: 'standard', encoding: 'values', into: 'input' },
+      { column: 'year', type: 'number', normalize: 'standard', impute, encoding: 'values', into: 'input' },
     ]);
     const images = specOf({ target: 'year' }, withColumns(column('pixels', 'image'), column('year', 'number')));
     expect(images.inputs).toEqual([

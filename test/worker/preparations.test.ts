@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Job } from '../../src/spec/job.ts';
+import { runJob, type WorkerContext } from '../../src/worker/run-job.ts';
+import { startPredictor } from '../../src/worker/start-predictor.ts';
+import { call, postJob, uploadCsv } from '../support/client.ts';
+import { claimOrThrow } from '../support/jobs.ts';
+import { type Service, startService } from '../support/service.ts';
+import { workerOf } from '../support/worker.ts';
+
+/** Preparations from the spec over training to predictions, through HTTP, a real training thread and a real prediction process. */
+let service: Service;
+let context: WorkerContext;
+beforeAll(async () => {
+  service = await startService();
+  context = workerOf(service);
+  service.deps.predictor = startPredictor(service.deps.storage.describe(), service.deps.logger);
+});
+afterAll(async () => {
+  await service.deps.predictor.close();
+  await service.close();
+});
+
+async function train(csv: string, spec: object): Promise<Job> {
+  const dataset = await uploadCsv(service.api, 'rows', csv);
+  const { id } = await postJob(service.api, { dataset, ...spec });
+  await runJob(context, await claimOrThrow(context.db, id), new AbortController().signal);
+  const job: Job = (await call('GET', `${service.api}/jobs/${id}`)).body;
+  expect(job).toMatchObject({ status: 'succeeded', error: null });
+  return job;
+}
+const predict = async ({ id }: Job, rows: object[]) =>
+  (await call('POST', `${service.api}/jobs/${id}/predict`, { rows })).body.predictions;
+const messagesOf = async ({ id }: Job): Promise<{ code: string; rows: number }[]> =>
+  (await call('GET', `${service.api}/jobs/${id}/events?limit=500`)).body.data
+    .filter(({ type }: { type: string }) => type === 'job.message')
+    .map(({ data }: { data: object }) => data);
+const linear = { layers: [] };
+
+describe('numbers', () => {
+  it('are clipped, transformed, scaled and imputed; the target comes back in its own units', async () => {
+    // ln y = 3 + 2 · ln x, over four orders of magnitude
+    const rows = Array.from({ length: 200 }, (_, i) => {
+      const x = Math.exp(i / 40);
+      return `${i % 20 === 7 ? '' : x},${i === 0 ? 1e9 : i % 7},${Math.exp(3) * x ** 2}`;
+    });
+    const job = await train(`x,noise,y\n${rows.join('\n')}\n`, {
+      inputs: [
+        { column: 'x', transform: 'log', impute: 'median', missing_indicator: true },
+        { column: 'noise', outliers: { type: 'iqr', action: 'drop' }, normalize: 'robust' },
+      ],
+      target: { column: 'y', transform: 'log' },
+      model: linear,
+      training: { epochs: 150, optimizer: { type: 'adam', learning_rate: 0.05 }, early_stopping: null },
+    });
+    expect(await messagesOf(job)).toContainEqual(expect.objectContaining({ code: 'dropped_outliers', rows: 1 }));
+    const [at10, at100] = await predict(job, [
+      { x: 10, noise: 3 },
+      { x: 100, noise: 3 },
+    ]);
+    expect(Math.abs(at10.y / (Math.exp(3) * 100) - 1)).toBeLessThan(0.25);
+    expect(Math.abs(at100.y / (Math.exp(3) * 10_000) - 1)).toBeLessThan(0.25);
+    const answer = await call('POST', `${service.api}/jobs/${job.id}/predict`, { rows: [{ x: -1, noise: 3 }] });
+    expect(answer.body).toMatchObject({ status: 422, code: 'invalid_rows' });
+    expect(answer.body.errors).toMatchObject([{ pointer: '/rows/0/x', code: 'out_of_range' }]);
+  });
+});
