@@ -214,8 +214,8 @@ export const ERRORS = {
   precondition_failed: {
     status: 412,
     title: 'It is not as it was when it was read',
-    when: 'If-Match tells another ETag than that of the webhook as it is now.',
-    remedy: 'Read it again, and send the change with the new ETag.',
+    when: 'If-Match tells another ETag than that of the webhook, or another state than that of the job, as it is now.',
+    remedy: 'Read it again, and ask with the new ETag; the answer has it, too.',
   },
   too_large: {
     status: 413,

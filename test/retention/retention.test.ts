@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -12,13 +12,14 @@ import { finishJob } from '../../src/jobs/finish-job.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
 import { recordMetrics } from '../../src/jobs/record-metrics.ts';
 import { type RetentionOptions, startRetention } from '../../src/retention/retention.ts';
-import { type DiskStorage, openDiskStorage } from '../../src/storage/disk.ts';
+import { openDiskStorage } from '../../src/storage/disk.ts';
+import type { Storage } from '../../src/storage/storage.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { addClaimed, addDataset, addJob, describeCheckpoint, describeJob, TENANT } from '../support/jobs.ts';
 
 const DAYS = { metrics: 30, events: 20, checkpoints: 10, deliveries: 10 };
 let database: TestDatabase;
-let storage: DiskStorage;
+let storage: Storage;
 let folder: string;
 beforeEach(async () => {
   database = await createTestDatabase();
@@ -177,6 +178,16 @@ it('removes files that a crash has left: of deleted datasets, and of checkpoints
   expect(await keysOf('datasets/')).toEqual([]);
   const { rows } = await db.pool.query('select files_removed_at from datasets where id = $1', [dataset.id]);
   expect(rows[0].files_removed_at).toBeInstanceOf(Date);
+});
+
+it('removes uploads that a crash cut off, and leaves those that go on', async () => {
+  await mkdir(join(folder, 'datasets/ds_1'), { recursive: true });
+  const path = (name: string) => join(folder, 'datasets/ds_1', name);
+  for (const name of ['data', 'data~partial-1', 'data~partial-2']) await writeFile(path(name), 'a,b');
+  const anHourAgo = new Date(Date.now() - 3_700_000);
+  for (const name of ['data', 'data~partial-1']) await utimes(path(name), anHourAgo, anHourAgo);
+  await sweep();
+  expect((await readdir(join(folder, 'datasets/ds_1'))).toSorted()).toEqual(['data', 'data~partial-2']);
 });
 
 it('one process at a time', async () => {
