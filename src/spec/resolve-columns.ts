@@ -126,10 +126,12 @@ export function resolveInputs(spec: Draft, finder: ColumnFinder, add: Add): Inpu
   const weight = spec.training.sample_weight as string | null;
   if (weight !== null && targets.has(weight))
     add('/training/sample_weight', `"${weight}" is the target`, 'a column that is not the target');
+  // which rows belong together, or what they are for, is no quality of theirs
+  const apart = new Set([spec.split.group_by, spec.split.given_by]);
   const given: (Pick<Input, 'column'> & Partial<Input>)[] =
     spec.inputs ??
     finder.columns
-      .filter(({ name, type }) => USABLE.includes(type) && !targets.has(name) && name !== weight)
+      .filter(({ name, type }) => USABLE.includes(type) && !targets.has(name) && name !== weight && !apart.has(name))
       .map(({ name }) => ({ column: name }));
   if (given.length === 0) {
     add(

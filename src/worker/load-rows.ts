@@ -1,10 +1,13 @@
+import { balanceRows } from '../data/balance-rows.ts';
 import { checkShares } from '../data/check-shares.ts';
 import { dropOutliers } from '../data/drop-outliers.ts';
 import { fitPreparation } from '../data/fit-preparation.ts';
+import { dropDuplicates } from '../data/hash-rows.ts';
+import { listForms } from '../data/list-forms.ts';
 import { loadTable } from '../data/load-table.ts';
 import { planPrepared, writePrepared } from '../data/prepare-table.ts';
 import { selectRows } from '../data/select-rows.ts';
-import { splitRows } from '../data/split-rows.ts';
+import { openShuffle, splitRows } from '../data/split-rows.ts';
 import { getForm, type Table, UnusableColumnError } from '../data/table.ts';
 import { isOfPairs, targetOf } from '../spec/loss.ts';
 import type { Preparation } from '../spec/preparation.ts';
@@ -22,26 +25,34 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
   if (target.type === 'next_token') return loadWindows(data, storage);
   const more = moreTargetsOf(spec);
   const sampleWeight = spec.training.sample_weight ?? null;
-  const table = await loadTable({ ...dataset, storage, inputs, target, more, sampleWeight });
+  const forms = listForms(inputs, spec.split, dataset.columns);
+  const table = await loadTable({ ...dataset, storage, inputs: forms, target, more, sampleWeight });
   const { usable, labels } = selectRows(table, target, more);
-  const split = splitRows({ rows: usable, ...(labels !== undefined && { labels }), split: spec.split });
+  const used = [...inputs.map(({ column }) => column), ...[target, ...more].flatMap(({ columns }) => columns)];
+  const rows = spec.split.duplicates === 'drop' ? dropDuplicates(table, used, usable) : usable;
+  const split = splitRows({ rows, ...(labels !== undefined && { labels }), split: spec.split, table });
   const { validation, test } = split;
-  const train = dropOutliers(table, inputs, split.train);
+  const fitted = dropOutliers(table, inputs, split.train);
+  const { balance = 'none', seed } = spec.split;
+  const train = labels === undefined ? fitted : balanceRows(fitted, labels, balance, openShuffle(seed));
+  const inParts = split.train.length + validation.length + test.length;
   const notes: Note[] = [
     ...countLeftOut('dropped_rows', table.rows - usable.length, 'without a target'),
-    ...countLeftOut('dropped_outliers', split.train.length - train.length, 'of the training split with outliers'),
+    ...countLeftOut('dropped_duplicates', usable.length - rows.length, 'like an earlier one'),
+    ...countLeftOut('dropped_parts', rows.length - inParts, 'that the split gives no part'),
+    ...countLeftOut('dropped_outliers', split.train.length - fitted.length, 'of the training split with outliers'),
   ];
   const weights = sampleWeight === null ? null : readWeights(table, sampleWeight, { train, validation, test });
   const { loss } = spec.training;
   for (const one of [{ ...target, loss }, ...more])
     if (targetOf(one.loss.type) === 'shares') checkShares(table, one, usable);
-  const fitted = () =>
-    fitPreparation(table, inputs, target, train, dataset.columns, {
+  const preparation =
+    data.preparation ??
+    fitPreparation(table, inputs, target, fitted, dataset.columns, {
       loss: loss.type,
       more,
       ...(isOfPairs(loss) && { dimensions: loss.dimensions }),
     });
-  const preparation = data.preparation ?? fitted();
   const plan = planPrepared(preparation);
 
   return {

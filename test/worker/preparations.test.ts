@@ -64,3 +64,31 @@ describe('numbers', () => {
     expect(answer.body.errors).toMatchObject([{ pointer: '/rows/0/x', code: 'out_of_range' }]);
   });
 });
+
+describe('splits', () => {
+  it('keep groups whole, drop duplicates and balance classes, and train', async () => {
+    const rows = Array.from({ length: 120 }, (_, i) => `${i % 60},g${i % 12},${i % 6 === 0 ? 'rare' : 'common'}`);
+    const job = await train(`x,group,kind\n${rows.join('\n')}\n`, {
+      target: 'kind',
+      split: { group_by: 'group', duplicates: 'drop', balance: 'oversample', test: 0.2 },
+      model: linear,
+      training: { epochs: 2 },
+    });
+    expect(job.spec.inputs.map(({ column }) => column)).toEqual(['x']);
+    // the target follows from the group, and x from both: of 120 rows every second is one of those before
+    expect(await messagesOf(job)).toContainEqual(expect.objectContaining({ code: 'dropped_duplicates', rows: 60 }));
+    expect(job.metrics).toHaveProperty(['test.accuracy']);
+  });
+
+  it('by time, by a column and in folds all train', async () => {
+    const rows = Array.from(
+      { length: 60 },
+      (_, i) => `${i},2020-01-${String(1 + (i % 28)).padStart(2, '0')},${['train', 'test', 'valid'][i % 3]},${i % 2}`,
+    );
+    const csv = `x,day,part,y\n${rows.join('\n')}\n`;
+    for (const split of [{ order_by: 'day' }, { given_by: 'part' }, { folds: 3, fold: 2 }]) {
+      const job = await train(csv, { target: 'y', inputs: ['x'], split, model: linear, training: { epochs: 1 } });
+      expect(job.metrics).toHaveProperty(['test.rmse']);
+    }
+  });
+});
