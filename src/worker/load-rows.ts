@@ -7,6 +7,7 @@ import { listForms } from '../data/list-forms.ts';
 import { loadTable } from '../data/load-table.ts';
 import { planPrepared, writePrepared } from '../data/prepare-table.ts';
 import { selectRows } from '../data/select-rows.ts';
+import { sliceColumns } from '../data/slice-columns.ts';
 import { openShuffle, splitRows } from '../data/split-rows.ts';
 import { getForm, type Table, UnusableColumnError } from '../data/table.ts';
 import { isOfPairs, targetOf } from '../spec/loss.ts';
@@ -15,7 +16,7 @@ import type { Storage } from '../storage/storage.ts';
 import { moreTargetsOf } from './build-network.ts';
 import { letGo } from './let-go.ts';
 import { loadWindows } from './load-windows.ts';
-import type { LoadedRows, Note } from './loaded-rows.ts';
+import { joinParts, type LoadedRows, MOST_TRAIN_SAMPLE, type Note, sampleRows } from './loaded-rows.ts';
 import type { TrainerData } from './messages.ts';
 
 /** Reads the columns the job needs, splits the rows, and fits the preparation to the training split unless one was fitted before. */
@@ -54,12 +55,20 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
       ...(isOfPairs(loss) && { dimensions: loss.dimensions }),
     });
   const plan = planPrepared(preparation);
+  const trainSample = sampleRows(train, MOST_TRAIN_SAMPLE);
+  const judged = joinParts({ validation, test, trainSample });
 
   return {
     preparation,
     train,
     validation,
     test,
+    trainSample,
+    slices: sliceColumns(
+      table,
+      inputs.map(({ column }) => column),
+      judged,
+    ),
     classCounts: countClasses(table, preparation, train),
     notes,
     description: {
@@ -71,7 +80,7 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
       target: plan.target,
       weighted: weights !== null,
       trainOrder: train.length,
-      evaluationOrder: validation.length + test.length,
+      evaluationOrder: judged.length,
     },
     write(trainer) {
       const { features } = trainer;
@@ -83,8 +92,7 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
         ),
       });
       if (weights !== null) trainer.weights.set(weights);
-      trainer.evaluationOrder.set(validation);
-      trainer.evaluationOrder.set(test, validation.length);
+      trainer.evaluationOrder.set(judged);
       letGo(arraysOf(table));
     },
   };
