@@ -11,8 +11,12 @@ export function listForms(
   const { group_by: groupBy, order_by: orderBy, given_by: givenBy } = split;
   const isDate = columns.find(({ name }) => name === orderBy)?.type === 'date';
   return [
-    ...inputs.map(({ column, type }) => ({ column, type })),
+    ...inputs.map(({ column, type, encoding }) => ({ column, type: isHashed(encoding) ? ('text' as const) : type })),
     ...[groupBy, givenBy].flatMap((column) => (column === undefined ? [] : [{ column, type: 'text' as const }])),
     ...(orderBy === undefined ? [] : [{ column: orderBy, type: isDate ? ('date' as const) : ('number' as const) }]),
   ];
+}
+
+function isHashed(encoding: Input['encoding']): boolean {
+  return encoding === 'hash' || encoding === 'hash_index';
 }

@@ -1,8 +1,18 @@
 import { closest } from 'fastest-levenshtein';
 import { type RowMistake, RowsError } from '../spec/prediction.ts';
-import { outputsOf, type Preparation, type PreparedInput, type PreparedNumber } from '../spec/preparation.ts';
+import {
+  outputsOf,
+  type Preparation,
+  type PreparedDate,
+  type PreparedInput,
+  type PreparedNumber,
+} from '../spec/preparation.ts';
 import { widthOf } from './fit-preparation.ts';
+import { parseDate } from './parse-date.ts';
+import { openPlaces, openPlaceWriter, type PreparedClass } from './prepare-category.ts';
+import { openDateWriter } from './prepare-date.ts';
 import { isUnusable, openNumber } from './prepare-number.ts';
+import { openTextWriter } from './prepare-text.ts';
 import { whyNot } from './transforms.ts';
 
 /** More than these are not collected: the answer must stay readable. */
@@ -71,17 +81,22 @@ function openWriter(input: PreparedInput): WriteValue {
         const truth = value === 0 || value === 1 ? value === 1 : value;
         if (truth !== null && typeof truth !== 'boolean') return wrongType(input.column, value, 'true or false');
         y[0] = truth === null ? 0.5 : Number(truth);
+        if (input.indicator === true) y[1] = truth === null ? 1 : 0;
         return null;
       };
-    case 'category': {
-      const places = new Map(input.classes.map((name, place) => [name, place]));
+    case 'category':
+    case 'lookup':
+    case 'hash':
+      return openClassWriter(input);
+    case 'date':
+      return openTimeWriter(input);
+    case 'terms':
+    case 'tokens': {
+      const write = openTextWriter(input);
       return (value, y) => {
-        if (value === null) return null;
-        if (typeof value === 'object') return wrongType(input.column, value, 'a string');
-        if (typeof value === 'number' && !Number.isFinite(value)) return notFinite(input.column, 'a class');
-        const place = places.get(String(value));
-        if (input.encoding === 'index') y[0] = place === undefined ? 0 : 1 + place;
-        else if (place !== undefined) y[place] = 1;
+        if (value !== null && typeof value !== 'string') return wrongType(input.column, value, 'a text');
+        // a field of a CSV that is empty is missing, too
+        write(y, 0, value === '' ? null : value);
         return null;
       };
     }
@@ -105,6 +120,34 @@ function openNumberWriter(input: PreparedNumber): WriteValue {
     }
     y[0] = prepared;
     if (input.indicator === true) y[1] = value === null ? 1 : 0;
+    return null;
+  };
+}
+
+function openClassWriter(input: PreparedClass): WriteValue {
+  const placeOf = openPlaces(input);
+  const write = openPlaceWriter(input);
+  return (value, y) => {
+    if (value !== null && typeof value === 'object') return wrongType(input.column, value, 'a string');
+    if (typeof value === 'number' && !Number.isFinite(value)) return notFinite(input.column, 'a class');
+    write(y, 0, placeOf(value === null ? null : String(value)), value === null);
+    return null;
+  };
+}
+
+/** The farthest that a date of JavaScript's reaches. */
+const LATEST_MS = 8.64e15;
+
+function openTimeWriter(input: PreparedDate): WriteValue {
+  const write = openDateWriter(input);
+  const expected = 'a date like 2030-01-31 or 2030-01-31T06:00:00Z, or milliseconds since 1970';
+  return (value, y) => {
+    if (value !== null && typeof value !== 'string' && typeof value !== 'number')
+      return wrongType(input.column, value, expected);
+    const time = typeof value === 'string' ? parseDate(value.trim()) : (value ?? Number.NaN);
+    if (value !== null && !(Math.abs(time) <= LATEST_MS))
+      return ['invalid_type', `${JSON.stringify(input.column)} is no date`, expected];
+    write(y, 0, time);
     return null;
   };
 }

@@ -6,7 +6,10 @@ import type {
   PreparedTransform,
 } from '../spec/preparation.ts';
 import { widthOf } from './fit-preparation.ts';
+import { openPlaces, openPlaceWriter } from './prepare-category.ts';
+import { openDateWriter } from './prepare-date.ts';
 import { isUnusable, openNumber, openTargetColumn } from './prepare-number.ts';
+import { openTextWriter } from './prepare-text.ts';
 import { getForm, type Table, UnusableColumnError } from './table.ts';
 import { whyNot } from './transforms.ts';
 
@@ -97,24 +100,46 @@ function writeInput(
     }
     case 'boolean': {
       const booleans = getForm(table, input.column, 'booleans');
-      for (let row = 0, at = offset; row < rows; row++, at += width)
+      for (let row = 0, at = offset; row < rows; row++, at += width) {
         y[at] = booleans[row] === -1 ? 0.5 : booleans[row]!;
+        if (input.indicator === true) y[at + 1] = booleans[row] === -1 ? 1 : 0;
+      }
       return;
     }
-    case 'category': {
+    case 'category':
+    case 'lookup': {
       const { codes, classes } = getForm(table, input.column, 'category');
-      const places = matchClasses(classes, input.classes);
-      if (input.encoding === 'index') {
-        for (let row = 0, at = offset; row < rows; row++, at += width)
-          y[at] = codes[row] === -1 ? 0 : 1 + places[codes[row]!]!;
-        return;
-      }
-      const count = input.classes.length;
+      const placeOf = openPlaces(input);
+      const places = classes.map(placeOf);
+      const missing = placeOf(null);
+      const write = openPlaceWriter(input);
       for (let row = 0, at = offset; row < rows; row++, at += width) {
-        y.fill(0, at, at + count);
-        const place = codes[row] === -1 ? -1 : places[codes[row]!]!;
-        if (place !== -1) y[at + place] = 1;
+        const code = codes[row]!;
+        write(y, at, code === -1 ? missing : places[code]!, code === -1);
       }
+      return;
+    }
+    case 'hash': {
+      const texts = getForm(table, input.column, 'texts');
+      const placeOf = openPlaces(input);
+      const write = openPlaceWriter(input);
+      for (let row = 0, at = offset; row < rows; row++, at += width) {
+        const text = texts.get(row);
+        write(y, at, placeOf(text), text === null);
+      }
+      return;
+    }
+    case 'date': {
+      const times = getForm(table, input.column, 'numbers');
+      const write = openDateWriter(input);
+      for (let row = 0, at = offset; row < rows; row++, at += width) write(y, at, times[row]!);
+      return;
+    }
+    case 'terms':
+    case 'tokens': {
+      const texts = getForm(table, input.column, 'texts');
+      const write = openTextWriter(input);
+      for (let row = 0, at = offset; row < rows; row++, at += width) write(y, at, texts.get(row));
       return;
     }
     case 'image': {

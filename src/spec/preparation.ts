@@ -6,12 +6,16 @@ import type { FittedTokenizer } from './tokenizer.ts';
  */
 export type PreparedInput =
   | PreparedNumber
-  /** one-hot over `classes`, where missing and unseen values are all zeros; or with `encoding` 1 + its place among them, and 0 for those */
-  | { column: string; type: 'category'; classes: string[]; encoding?: 'index' }
-  /** 0 or 1; missing is 0.5 */
-  | { column: string; type: 'boolean' }
+  | PreparedCategory
+  | PreparedLookup
+  | PreparedHash
+  | PreparedDate
+  /** 0 or 1; missing is 0.5. With `indicator` a second number: 1 where it is missing. */
+  | { column: string; type: 'boolean'; indicator?: true }
   /** every byte: value·scale + shift */
   | { column: string; type: 'image'; shape: number[]; scale: number; shift: number }
+  | PreparedTerms
+  | PreparedTokens
   /** windows of `context` tokens */
   | { column: string; type: 'text'; tokenizer: FittedTokenizer; context: number };
 
@@ -27,6 +31,98 @@ export interface PreparedNumber {
   scale: number;
   shift: number;
   missing: number;
+  indicator?: true;
+}
+
+/**
+ * One-hot over `classes`, where what is missing or none of them is all zeros; or with `encoding` 1 + its place among them, and 0 for those. With
+ * `other` there is one place more, for what is none of them. A missing value stands for the class `fill`, where there is one. With `indicator` one
+ * number more at the end: 1 where the value is missing, else 0.
+ */
+export interface PreparedCategory {
+  column: string;
+  type: 'category';
+  classes: string[];
+  encoding?: 'index';
+  other?: true;
+  fill?: string;
+  indicator?: true;
+}
+
+/** values[place of the class in `classes`], or `missing` where it is missing or none of them: an order's places, or means of a target. `fill` and `indicator` as of a category. */
+export interface PreparedLookup {
+  column: string;
+  type: 'lookup';
+  classes: string[];
+  values: number[][];
+  missing: number[];
+  fill?: string;
+  indicator?: true;
+}
+
+/** One-hot over `buckets`, at MurmurHash3 (x86, 32 bits, seed 0, of UTF-8) modulo `buckets`; or with `encoding` 1 + that, and 0 for what is missing. */
+export interface PreparedHash {
+  column: string;
+  type: 'hash';
+  buckets: number;
+  encoding?: 'index';
+  indicator?: true;
+}
+
+export const DATE_PARTS = ['hour', 'weekday', 'day_of_month', 'day_of_year', 'month', 'year', 'elapsed'] as const;
+
+/**
+ * Parts one behind the other, in UTC; what is missing is all zeros. A cycle is sin 2πp and cos 2πp of the share p of it that is over: hour of the day
+ * (to the millisecond), weekday 0 (Monday) to 6 of 7, day of the month, day of the year (of 365.2425, to the millisecond), month 0 to 11 of 12.
+ * year: the year·scale + shift; elapsed: milliseconds since 1970·scale + shift.
+ */
+export interface PreparedDate {
+  column: string;
+  type: 'date';
+  parts: (
+    | { of: Exclude<(typeof DATE_PARTS)[number], 'year' | 'elapsed'> }
+    | { of: 'year' | 'elapsed'; scale: number; shift: number }
+  )[];
+  indicator?: true;
+}
+
+/**
+ * How texts come apart: into characters (code points); bytes of UTF-8; words, which are what /[\p{L}\p{M}\p{N}_]+/u finds in the lower case; or tokens of a
+ * tokenizer.json.
+ */
+export type PreparedSplitter =
+  | { type: 'character' }
+  | { type: 'byte' }
+  | { type: 'word' }
+  | { type: 'file'; json: string };
+
+/**
+ * How often each term stands in a text; a term is 1 to `ngrams` pieces in a row, joined by a space (words, tokens) or by nothing. `terms`: those that
+ * count, in their places; or `buckets`: the term’s MurmurHash3 modulo that is its place. Then times `weights` by place, and divided by the root of
+ * the sum of squares where it `isNormalized` and that is not 0.
+ */
+export interface PreparedTerms {
+  column: string;
+  type: 'terms';
+  splitter: PreparedSplitter;
+  ngrams: number;
+  terms?: string[];
+  buckets?: number;
+  weights?: number[];
+  isNormalized?: true;
+  indicator?: true;
+}
+
+/**
+ * The first `length` pieces of a text as whole numbers: 2 + the place in `vocabulary`, or 1 where it is none of them; 0 behind the end. Without a
+ * vocabulary 2 + the byte, or 2 + the token’s id.
+ */
+export interface PreparedTokens {
+  column: string;
+  type: 'tokens';
+  splitter: PreparedSplitter;
+  vocabulary?: string[];
+  length: number;
   indicator?: true;
 }
 

@@ -1,12 +1,13 @@
 import { normalizationFor } from './check-loss.ts';
-import type { Normalization } from './column-options.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import type { Input, Target } from './job.ts';
 import { type Loss, takesRaw } from './loss.ts';
 import { MOST_MISTAKES, pointerTo } from './mistake.ts';
-import { groupByInput, MODEL_INPUT } from './model-shapes.ts';
-import { checkTransform, refuseNumberOptions, resolveNumberOptions } from './resolve-number-options.ts';
+import { groupByInput } from './model-shapes.ts';
+import { widthOfParts } from './resolve-category-options.ts';
+import { resolveInput } from './resolve-input.ts';
+import { checkTransform } from './resolve-number-options.ts';
 import { didYouMean, listWords } from './suggest.ts';
 
 /** Which columns of the dataset are the target and the inputs, and how they are taken. */
@@ -116,9 +117,7 @@ function describeUncountable({ name, type, distinct }: Column): [detail: string,
   ];
 }
 
-type InputType = Input['type'];
-const IMAGE_NORMALIZATIONS: readonly Normalization[] = ['standard', 'minmax', 'none'];
-const USABLE: readonly Column['type'][] = ['number', 'category', 'boolean', 'image'];
+const USABLE: readonly Column['type'][] = ['number', 'category', 'boolean', 'date', 'text', 'image'];
 
 /** null where a column is missing, so that nothing more can be said of the whole. */
 export function resolveInputs(spec: Draft, finder: ColumnFinder, add: Add): Input[] | null {
@@ -131,14 +130,13 @@ export function resolveInputs(spec: Draft, finder: ColumnFinder, add: Add): Inpu
   const given: (Pick<Input, 'column'> & Partial<Input>)[] =
     spec.inputs ??
     finder.columns
-      .filter(({ name, type }) => USABLE.includes(type) && !targets.has(name) && name !== weight && !apart.has(name))
+      .filter(
+        ({ name, type, distinct }) =>
+          USABLE.includes(type) && distinct !== 0 && !targets.has(name) && name !== weight && !apart.has(name),
+      )
       .map(({ name }) => ({ column: name }));
   if (given.length === 0) {
-    add(
-      '/inputs',
-      'no column but the target can be an input',
-      'a dataset with number, category, boolean or image columns',
-    );
+    add('/inputs', 'no column but the target can be an input', 'a dataset with another column');
     return null;
   }
   const seen = new Set<string>();
@@ -152,53 +150,35 @@ export function resolveInputs(spec: Draft, finder: ColumnFinder, add: Add): Inpu
     if (seen.has(input.column)) add(pointer, `"${input.column}" stands here twice`, 'each column once');
     seen.add(input.column);
     if (column === null) whole = false;
-    const type =
-      input.type ?? (column === null || column.type === 'text' || column.type === 'date' ? 'number' : column.type);
-    if (column !== null)
-      checkInputType(column, type, input.type === undefined ? pointer : pointerTo('/inputs', i, 'type'), add);
-    const normalize = input.normalize ?? (type === 'number' ? 'standard' : type === 'image' ? 'minmax' : 'none');
-    if (normalize !== 'none' && (type === 'category' || type === 'boolean'))
-      add(pointerTo('/inputs', i, 'normalize'), `a ${type} is not normalized`, 'none');
-    else if (type === 'image' && !IMAGE_NORMALIZATIONS.includes(normalize))
-      add(
-        pointerTo('/inputs', i, 'normalize'),
-        `an image is not normalized by ${normalize}`,
-        listWords(IMAGE_NORMALIZATIONS),
-      );
-    const at = pointerTo('/inputs', i);
-    if (type !== 'number') refuseNumberOptions(input, type, at, add);
-    const options = type === 'number' ? resolveNumberOptions(input, normalize, column, at, add) : {};
-    const encoding = input.encoding ?? (type === 'category' ? 'one_hot' : 'values');
-    if ((encoding === 'values') === (type === 'category'))
-      add(
-        pointerTo('/inputs', i, 'encoding'),
-        `a ${type} is not taken as ${encoding}`,
-        type === 'category' ? 'one_hot or index' : 'values',
-      );
-    return { column: input.column, type, normalize, ...options, encoding, into: input.into ?? MODEL_INPUT };
+    return resolveInput(input, column, pointerTo('/inputs', i), add);
   });
   if (!whole) return null;
   // the columns of one model input stand side by side
   return [...groupByInput(inputs).values()].flat();
 }
 
-function checkInputType(column: Column, type: InputType, pointer: string, add: Add): void {
-  if (column.type === 'text' || column.type === 'date') {
-    const detail = column.distinct === 0 ? 'has no values' : `is ${column.type}, which cannot be an input yet`;
-    add(pointer, `"${column.name}" ${detail}`, 'a number, category, boolean or image column');
-  } else if (type === 'category' ? column.classes === null && column.type !== 'boolean' : type !== column.type) {
-    add(pointer, `"${column.name}" is ${column.type}, and cannot be taken as ${type}`, column.type);
-  }
-}
-
 /** Numbers in a prepared row; null where it is known only when the preparation has been fitted to the training rows. */
 export function widthOf(inputs: readonly Input[], columns: readonly Column[]): number | null {
-  const shapes = new Map(columns.map(({ name, shape }) => [name, shape]));
-  let width = 0;
-  for (const input of inputs) {
-    if (input.encoding === 'one_hot') return null;
-    if (input.type === 'image') width += (shapes.get(input.column) ?? []).reduce((product, n) => product * n, 1);
-    else width += input.missing_indicator === true ? 2 : 1;
+  return inputs.reduce<number | null>((sum, input) => {
+    const width = widthOfInput(input, columns);
+    return sum === null || width === null ? null : sum + width;
+  }, 0);
+}
+
+function widthOfInput(input: Input, columns: readonly Column[]): number | null {
+  const indicator = input.missing_indicator === true ? 1 : 0;
+  switch (input.type) {
+    case 'image':
+      return (columns.find(({ name }) => name === input.column)?.shape ?? []).reduce((product, n) => product * n, 1);
+    case 'date':
+      return widthOfParts(input.parts ?? []) + indicator;
+    case 'category':
+      if (input.encoding === 'one_hot' || input.encoding === 'target') return null;
+      return (input.encoding === 'hash' ? input.buckets! : 1) + indicator;
+    case 'text':
+      if (input.encoding === 'index') return input.length! + indicator;
+      return input.encoding === 'hash' ? input.buckets! + indicator : null;
+    default:
+      return 1 + indicator;
   }
-  return width;
 }

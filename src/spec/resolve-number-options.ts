@@ -2,12 +2,10 @@ import { describeDomain, isInDomain, type Normalization, type Outliers, type Tra
 import type { Column } from './dataset.ts';
 import type { Add } from './draft.ts';
 import type { Input, Target } from './job.ts';
-import { pointerTo } from './mistake.ts';
 
 /** What is done with numbers: fills in what follows, and says what makes no sense. */
 
-type NumberOptions = Pick<Input, 'impute' | 'missing_indicator' | 'outliers' | 'transform'>;
-const NUMBER_FIELDS = ['impute', 'missing_indicator', 'outliers', 'transform'] as const;
+type NumberOptions = Pick<Input, 'impute' | 'outliers' | 'transform'>;
 
 /** Of a number input `input`, whose place in the spec is `at`. */
 export function resolveNumberOptions(
@@ -17,7 +15,7 @@ export function resolveNumberOptions(
   at: string,
   add: Add,
 ): NumberOptions {
-  const { impute = { type: 'mean' as const }, missing_indicator: indicator, outliers, transform } = input;
+  const { impute = { type: 'mean' as const }, outliers, transform } = input;
   if (impute.type === 'constant') checkConstant(impute.value, transform, at, add);
   if (outliers !== undefined) checkOutliers(outliers, `${at}/outliers`, add);
   const bounds = outliers?.type === 'bounds' && outliers.action === 'clip' ? outliers : null;
@@ -25,16 +23,9 @@ export function resolveNumberOptions(
   checkTransform(transform, normalize, clipped === null ? [] : [clipped], at, add);
   return {
     impute,
-    ...(indicator !== undefined && { missing_indicator: indicator }),
     ...(outliers !== undefined && { outliers }),
     ...(transform !== undefined && { transform }),
   };
-}
-
-/** What is said of numbers is a mistake for anything else. */
-export function refuseNumberOptions(input: Partial<Input>, type: string, at: string, add: Add): void {
-  for (const field of NUMBER_FIELDS)
-    if (input[field] !== undefined) add(pointerTo(at, field), `is for numbers, not for a ${type}`, 'leave it out');
 }
 
 export function checkTransform(

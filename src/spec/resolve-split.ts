@@ -44,6 +44,8 @@ export function checkSplit({ split }: Draft, given: Draft, isCorpus: boolean, ad
       'a sum below 1',
     );
   }
+  if (split.stratify === true && given.split?.shuffle === false)
+    add('/split/stratify', 'rows in the order of the dataset cannot be stratified', 'false, or split.shuffle true');
   if (isCorpus) {
     for (const field of ['group_by', 'order_by', 'given_by', 'folds', 'duplicates', 'balance'] as const)
       if (split[field] !== undefined) add(`/split/${field}`, 'a corpus has no rows', 'leave it out');
@@ -59,8 +61,8 @@ export function checkSplit({ split }: Draft, given: Draft, isCorpus: boolean, ad
   }
   if (split.stratify === true && groupBy !== undefined)
     add('/split/stratify', 'groups stay whole, and cannot be stratified', 'false');
-  else if (split.stratify === true && !split.shuffle)
-    add('/split/stratify', 'rows in the order of the dataset cannot be stratified', 'false, or split.shuffle true');
+  else if (split.stratify === true && given.split?.shuffle !== false && !split.shuffle)
+    add('/split/stratify', 'rows that a column splits cannot be stratified', 'false');
   if (groupBy !== undefined) split.stratify ??= false;
   checkFolds(split, given, add);
 }

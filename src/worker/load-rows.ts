@@ -1,7 +1,8 @@
 import { balanceRows } from '../data/balance-rows.ts';
 import { checkShares } from '../data/check-shares.ts';
 import { dropOutliers } from '../data/drop-outliers.ts';
-import { fitPreparation } from '../data/fit-preparation.ts';
+import { findLeakage } from '../data/find-leakage.ts';
+import { fitPreparation, widthOf } from '../data/fit-preparation.ts';
 import { dropDuplicates } from '../data/hash-rows.ts';
 import { listForms } from '../data/list-forms.ts';
 import { loadTable } from '../data/load-table.ts';
@@ -10,6 +11,8 @@ import { selectRows } from '../data/select-rows.ts';
 import { sliceColumns } from '../data/slice-columns.ts';
 import { openShuffle, splitRows } from '../data/split-rows.ts';
 import { getForm, type Table, UnusableColumnError } from '../data/table.ts';
+import { writeCrossFitted } from '../data/target-encoding.ts';
+import type { Input } from '../spec/job.ts';
 import { isOfPairs, targetOf } from '../spec/loss.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -42,6 +45,7 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
     ...countLeftOut('dropped_duplicates', usable.length - rows.length, 'like an earlier one'),
     ...countLeftOut('dropped_parts', rows.length - inParts, 'that the split gives no part'),
     ...countLeftOut('dropped_outliers', split.train.length - fitted.length, 'of the training split with outliers'),
+    ...findLeakage(table, inputs, target, split, { split: spec.split, columns: dataset.columns }),
   ];
   const weights = sampleWeight === null ? null : readWeights(table, sampleWeight, { train, validation, test });
   const { loss } = spec.training;
@@ -91,11 +95,29 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
           kind === 'labels' ? { labels: trainer.headLabels(i) } : { values: trainer.headValues(i) },
         ),
       });
+      // a fine-tuning's means are those of other rows
+      if (data.from === null) {
+        const place = { values: features, width: preparation.inputWidth };
+        placeInputs(inputs, preparation).forEach(({ input, offset }) => {
+          if (input.encoding === 'target')
+            writeCrossFitted(table, input, preparation, fitted, seed, { ...place, offset });
+        });
+      }
       if (weights !== null) trainer.weights.set(weights);
       trainer.evaluationOrder.set(judged);
       letGo(arraysOf(table));
     },
   };
+}
+
+/** Where each input's numbers begin in a row. */
+function placeInputs(inputs: readonly Input[], preparation: Preparation): { input: Input; offset: number }[] {
+  let offset = 0;
+  return inputs.map((input, i) => {
+    const placed = { input, offset };
+    offset += widthOf(preparation.inputs[i]!);
+    return placed;
+  });
 }
 
 function countLeftOut(code: string, rows: number, which: string): Note[] {

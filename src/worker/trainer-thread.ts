@@ -68,6 +68,7 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       threads: trainer.threads,
       parameters: trainer.parameterCount,
       memoryBytes: trainer.memoryBytes + CheckpointWriter.bytesOfBest(trainer) + THREAD_BYTES,
+      notes: rows.notes.slice(0, MOST_NOTES),
     });
     rows.write(trainer);
     trainer.initialize();
@@ -81,8 +82,8 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       );
     }
     if (state.step === 0)
-      for (const { code, message, data: figures = {} } of rows.notes)
-        reporter.addEvent({ type: 'job.message', onceKey: code, data: { code, message, ...figures } });
+      for (const [i, { code, message, data: figures = {} }] of rows.notes.slice(0, MOST_NOTES).entries())
+        reporter.addEvent({ type: 'job.message', onceKey: `note:${i}`, data: { code, message, ...figures } });
     const loop = new TrainLoop(spec, rows, trainer, writer, reporter, state, data.trainedSeconds);
     const end = await loop.run();
     reporter.phase = 'saving';
@@ -227,6 +228,9 @@ function conclude(
  * compiled code. Measured on x86-64; no more with a larger network.
  */
 const THREAD_BYTES = 40 * 2 ** 20;
+
+/** Of many columns that look alike, more would say no more. */
+const MOST_NOTES = 50;
 
 /** Threads of a team that are ready before there is a job; further ones begin with it. */
 const SPARE_TEAM = 4;

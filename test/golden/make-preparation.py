@@ -3,8 +3,10 @@ import json
 import warnings
 
 import numpy as np
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import MinMaxScaler, PowerTransformer, QuantileTransformer, RobustScaler, StandardScaler
+from sklearn.utils import murmurhash3_32
 
 warnings.filterwarnings("ignore")
 random = np.random.RandomState(7)
@@ -46,4 +48,20 @@ holed = np.array([3.0, np.nan, 1.0, 1.0, np.nan, 8.0, 3.0])
 fills = {
     strategy: SimpleImputer(strategy=strategy).fit(holed.reshape(-1, 1)).statistics_[0] for strategy in ["mean", "median", "most_frequent"]
 }
-print(json.dumps({"cases": cases, "imputed": {"x": [None if np.isnan(v) else v for v in holed], "fills": fills}}))
+texts = [
+    "The cat sat on the mat, and the cat slept.",
+    "Dogs bark; cats do not: they mew!",
+    "Ärger im Büro: the printer is on fire",
+    "on and on and on",
+    "42 cats, 7 dogs, 1 printer",
+]
+words = r"(?u)\b\w+\b"
+vectors = []
+for ngrams in [1, 2]:
+    for kind, vectorizer in [("bag_of_words", CountVectorizer), ("tfidf", TfidfVectorizer)]:
+        fitted = vectorizer(token_pattern=words, ngram_range=(1, ngrams)).fit(texts[:4])
+        terms = fitted.get_feature_names_out().tolist()
+        vectors.append({"encoding": kind, "ngrams": ngrams, "terms": terms, "y": fitted.transform(texts).toarray().tolist()})
+hashes = {text: murmurhash3_32(text, positive=True) for text in ["", "a", "foo", "hello, world", "Büro", "日本語"]}
+
+print(json.dumps({"texts": {"all": texts, "fitted": 4, "vectors": vectors}, "hashes": hashes, "cases": cases, "imputed": {"x": [None if np.isnan(v) else v for v in holed], "fills": fills}}))

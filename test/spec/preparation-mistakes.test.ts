@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BIRDS, column, expectMistake, type MistakeCase, specOf } from './birds.ts';
+import { BIRDS, column, expectMistake, type MistakeCase, resolve, specOf } from './birds.ts';
 
 /** What a spec says of preparing columns, and what of it makes no sense. */
 
@@ -8,13 +8,7 @@ const year = (more: object) => ({ target: 'species', inputs: [{ column: 'year', 
 const sex = (more: object) => ({ target: 'species', inputs: [{ column: 'sex', ...more }] });
 
 const NUMBERS: MistakeCase[] = [
-  [
-    'imputing a category by its mean',
-    sex({ impute: 'mean' }),
-    '/inputs/0/impute',
-    'invalid_spec',
-    /not for a category/,
-  ],
+  ['imputing a category by its mean', sex({ impute: 'mean' }), '/inputs/0/impute', 'invalid_spec', /has no mean/],
   [
     'a word for a number',
     given({ impute: { type: 'constant', value: 'x' } }),
@@ -171,5 +165,125 @@ describe('splits', () => {
     const given = specOf(split({ given_by: 'part' }), { dataset: parts });
     expect(given.split).toMatchObject({ validation: 1 / 3, test: 1 / 3, shuffle: false });
     expect(specOf(given, { dataset: parts })).toEqual(given);
+  });
+});
+
+const DATED = {
+  ...BIRDS,
+  columns: [...BIRDS.columns, column('day', 'date'), column('song', 'text'), column('picture', 'image')],
+};
+const taken = (...inputs: (object | string)[]) => ({ target: 'species', inputs });
+
+describe('classes, dates and texts', () => {
+  it.each<MistakeCase>([
+    [
+      'an order that leaves out a class',
+      sex({ encoding: 'ordinal', order: ['male', 'x'] }),
+      '/inputs/0/order',
+      'invalid_spec',
+      /leaves out female/,
+    ],
+    [
+      'an order of one-hot classes',
+      sex({ order: ['male', 'female'] }),
+      '/inputs/0/order',
+      'invalid_spec',
+      /is for ordinal/,
+    ],
+    ['buckets of no hash', sex({ buckets: 4 }), '/inputs/0/buckets', 'invalid_spec', /is for hash/],
+    [
+      'a hash of numbers',
+      year({ type: 'category', encoding: 'hash' }),
+      '/inputs/0/encoding',
+      'invalid_spec',
+      /written in several ways/,
+    ],
+    ['too many buckets', sex({ encoding: 'hash', buckets: 9999 }), '/inputs/0/buckets', 'invalid_spec', /too many/],
+    [
+      'rare classes of a target encoding',
+      sex({ encoding: 'target', min_count: 3 }),
+      '/inputs/0/min_count',
+      'invalid_spec',
+      /not for target/,
+    ],
+    [
+      'no such class',
+      sex({ impute: { type: 'constant', value: 'x' } }),
+      '/inputs/0/impute/value',
+      'invalid_spec',
+      /no class "x"/,
+    ],
+    [
+      'a fill where missing has a value',
+      sex({ encoding: 'target', impute: 'most_frequent' }),
+      '/inputs/0/impute',
+      'invalid_spec',
+      /has a value for what is missing/,
+    ],
+    ['cycles of a category', sex({ encoding: 'cycles' }), '/inputs/0/encoding', 'invalid_spec', /not taken as cycles/],
+    [
+      'a tokenizer of a number',
+      given({ tokenizer: 'word' }),
+      '/inputs/0/tokenizer',
+      'invalid_spec',
+      /not for a number/,
+    ],
+    ['a context of a number', given({ context: 3 }), '/inputs/0/context', 'invalid_spec', /of a corpus/],
+  ])('%s is a mistake', (_name, body, pointer, code, detail) => expectMistake(body, pointer, code, detail));
+
+  it.each([
+    ['tfidf of too many terms', { column: 'song', vocabulary: 60_000 }, '/inputs/0/vocabulary', /too many/],
+    ['ngrams of a sequence', { column: 'song', encoding: 'index', ngrams: 2 }, '/inputs/0/ngrams', /not for index/],
+    [
+      'fewer byte pairs than bytes',
+      { column: 'song', encoding: 'index', tokenizer: 'bpe', vocabulary: 100 },
+      '/inputs/0/vocabulary',
+      /256 bytes/,
+    ],
+    [
+      'a tokenizer that is none',
+      { column: 'song', tokenizer: { type: 'file', json: '{}' } },
+      '/inputs/0/tokenizer/json',
+      /no tokenizer/,
+    ],
+    ['parts of a text', { column: 'song', parts: ['hour'] }, '/inputs/0/parts', /is for cycles/],
+    ['a date as a number', { column: 'day', type: 'number' }, '/inputs/0/type', /is date/],
+    ['a robust image', { column: 'picture', normalize: 'robust' }, '/inputs/0/normalize', /not normalized by robust/],
+  ])('%s is a mistake', (_name, input, pointer, detail) => {
+    const { mistakes } = resolve(taken(input), { dataset: DATED });
+    expect(mistakes.map((mistake) => [mistake.pointer, mistake.code])).toEqual([[pointer, 'invalid_spec']]);
+    expect(mistakes[0]!.detail).toMatch(detail);
+  });
+
+  it('come with what follows from their columns', () => {
+    const { inputs } = specOf(
+      taken({ column: 'sex', encoding: 'ordinal' }, 'day', 'song', {
+        column: 'note',
+        encoding: 'index',
+        tokenizer: 'byte',
+      }),
+      { dataset: DATED },
+    );
+    const common = { normalize: 'none', into: 'input' };
+    expect(inputs).toEqual([
+      { column: 'sex', type: 'category', encoding: 'ordinal', order: ['female', 'male'], ...common },
+      {
+        column: 'day',
+        type: 'date',
+        encoding: 'cycles',
+        parts: ['hour', 'weekday', 'day_of_year', 'elapsed'],
+        ...common,
+      },
+      { column: 'song', type: 'text', encoding: 'tfidf', tokenizer: { type: 'word' }, vocabulary: 2000, ...common },
+      {
+        column: 'note',
+        type: 'text',
+        encoding: 'index',
+        tokenizer: { type: 'byte' },
+        vocabulary: 256,
+        length: 128,
+        ...common,
+      },
+    ]);
   });
 });

@@ -92,3 +92,71 @@ describe('splits', () => {
     }
   });
 });
+
+describe('classes, dates and texts', () => {
+  it('are encoded, and predicted from', async () => {
+    const rows = Array.from({ length: 150 }, (_, i) => {
+      const size = ['small', 'medium', 'large'][i % 3]!;
+      const day = new Date(Date.UTC(2020, 0, 1 + i)).toISOString().slice(0, 10);
+      const note = `it is ${i % 2 === 0 ? 'very good' : 'rather bad'}, number ${i}`;
+      return `${size},shop${i % 40},${day},"${note}",${i % 2 === 0 ? 'yes' : 'no'}`;
+    });
+    const job = await train(`size,shop,day,note,liked\n${rows.join('\n')}\n`, {
+      target: 'liked',
+      inputs: [
+        { column: 'size', encoding: 'ordinal', order: ['small', 'medium', 'large'] },
+        { column: 'shop', encoding: 'target' },
+        { column: 'day', parts: ['weekday', 'elapsed'] },
+        'note',
+      ],
+      model: linear,
+      training: { epochs: 60, optimizer: { type: 'adam', learning_rate: 0.05 } },
+    });
+    expect(job.spec.inputs[3]).toMatchObject({ type: 'text', encoding: 'tfidf', tokenizer: { type: 'word' } });
+    expect(job.metrics['test.accuracy']).toBe(1);
+    const answers = await predict(job, [
+      { size: 'large', shop: 'shop7', day: '2020-03-01', note: 'very good indeed' },
+      { size: 'small', shop: 'a new one', day: 1_577_836_800_000, note: 'rather bad' },
+      {},
+    ]);
+    expect(answers.map(({ liked }: { liked: string }) => liked).slice(0, 2)).toEqual(['yes', 'no']);
+    const wrong = await call('POST', `${service.api}/jobs/${job.id}/predict`, {
+      rows: [{ day: 'soon', note: 3, size: [] }],
+    });
+    expect(wrong.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual([
+      '/rows/0/size',
+      '/rows/0/day',
+      '/rows/0/note',
+    ]);
+  });
+
+  it('texts are tokens by byte pairs for an embedding, hashes of ids for another', async () => {
+    const rows = Array.from(
+      { length: 80 },
+      (_, i) => `"${i % 2 === 0 ? 'good morning' : 'bad evening'} number ${i}",id-${i},${i % 2}`,
+    );
+    const job = await train(`note,id,y\n${rows.join('\n')}\n`, {
+      target: { column: 'y', type: 'category' },
+      inputs: [
+        { column: 'note', encoding: 'index', tokenizer: 'bpe', vocabulary: 280, length: 12, into: 'words' },
+        { column: 'id', type: 'category', encoding: 'hash_index', buckets: 16, into: 'who' },
+      ],
+      model: {
+        layers: [
+          { type: 'embedding', name: 'tokens', units: 8, padding: true, inputs: ['words'] },
+          { type: 'lstm', name: 'read', units: 8 },
+          { type: 'embedding', name: 'person', units: 2, inputs: ['who'] },
+          { type: 'flatten', name: 'flat' },
+          { type: 'concatenate', inputs: ['read', 'flat'] },
+        ],
+      },
+      training: { epochs: 30, optimizer: { type: 'adam', learning_rate: 0.02 } },
+    });
+    expect(job.spec.model.layers).toMatchObject([{ vocabulary: 282 }, {}, { vocabulary: 17 }, {}, {}]);
+    const answers = await predict(job, [
+      { note: 'good morning number 5', id: 'id-3' },
+      { note: 'bad evening number 4' },
+    ]);
+    expect(answers.map(({ y }: { y: string }) => y)).toEqual(['0', '1']);
+  });
+});
