@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { Choice } from './choice.ts';
 import { Imputation, NORMALIZATION_TEXT, NORMALIZATIONS, Outliers, Transform } from './column-options.ts';
 import { OutputLayer } from './layers/dense.ts';
 import { NAME } from './layers/fields.ts';
@@ -371,7 +372,7 @@ export const JobSpec = closed(
     inputs: Type.Array(Input, {
       minItems: 1,
       maxItems: 10_000,
-      ...derived('every column but the target that is a number, category, boolean or image'),
+      ...derived('every column but the target, and those that tell nothing and has more than one value'),
     }),
     target: Type.Unsafe<Target>({
       ...Target,
@@ -467,6 +468,7 @@ export const Runtime = closed(
         { description: 'what was noticed when the rows were loaded; each is a job.message event as well' },
       ),
     ),
+    learning_rate: Type.Optional(Type.Number({ description: 'where the spec says auto: what the range test found' })),
     first_step_ms: Type.Optional(
       nullable(Type.Number({ minimum: 0 }), { description: 'from the worker taking the job to its first step' }),
     ),
@@ -510,6 +512,10 @@ export const Job = closed(
     error: nullable(JobError),
     runtime: nullable(Runtime),
     spec: JobSpec,
+    choices: Type.Array(Choice, {
+      description:
+        'what the request left out and was chosen from the dataset, with the reason; other defaults are not listed',
+    }),
     created_at: Type.String({ format: 'date-time' }),
     started_at: nullable(Type.String({ format: 'date-time' })),
     finished_at: nullable(Type.String({ format: 'date-time' })),

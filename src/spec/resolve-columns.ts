@@ -1,4 +1,6 @@
 import { normalizationFor } from './check-loss.ts';
+import type { Choose } from './choice.ts';
+import { chooseInputs } from './choose-inputs.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import type { Input, Target } from './job.ts';
@@ -117,10 +119,14 @@ function describeUncountable({ name, type, distinct }: Column): [detail: string,
   ];
 }
 
-const USABLE: readonly Column['type'][] = ['number', 'category', 'boolean', 'date', 'text', 'image'];
-
 /** null where a column is missing, so that nothing more can be said of the whole. */
-export function resolveInputs(spec: Draft, finder: ColumnFinder, add: Add): Input[] | null {
+export function resolveInputs(
+  spec: Draft,
+  finder: ColumnFinder,
+  rows: number,
+  add: Add,
+  choose: Choose,
+): Input[] | null {
   const targets = new Set<string>([spec.target, ...spec.more_targets].flatMap(({ columns }) => columns));
   const weight = spec.training.sample_weight as string | null;
   if (weight !== null && targets.has(weight))
@@ -129,12 +135,11 @@ export function resolveInputs(spec: Draft, finder: ColumnFinder, add: Add): Inpu
   const apart = new Set([spec.split.group_by, spec.split.given_by]);
   const given: (Pick<Input, 'column'> & Partial<Input>)[] =
     spec.inputs ??
-    finder.columns
-      .filter(
-        ({ name, type, distinct }) =>
-          USABLE.includes(type) && distinct !== 0 && !targets.has(name) && name !== weight && !apart.has(name),
-      )
-      .map(({ name }) => ({ column: name }));
+    chooseInputs(
+      finder.columns.filter(({ name }) => !targets.has(name) && name !== weight && !apart.has(name)),
+      rows,
+      choose,
+    );
   if (given.length === 0) {
     add('/inputs', 'no column but the target can be an input', 'a dataset with another column');
     return null;

@@ -32,7 +32,6 @@ export function resolveTextOptions(
     add(`${at}/vocabulary`, `${input.vocabulary} numbers for each row are too many`, `at most ${MOST_TERMS}`);
   const common = { tokenizer };
   if (encoding === 'index') {
-    if (ngrams !== undefined) add(`${at}/ngrams`, 'a sequence of tokens has each once', 'leave it out');
     const kind = tokenizer.type === 'word' || tokenizer.type === 'bpe' ? tokenizer.type : 'character';
     return {
       ...common,

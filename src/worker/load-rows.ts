@@ -20,10 +20,10 @@ import { moreTargetsOf } from './build-network.ts';
 import { letGo } from './let-go.ts';
 import { loadWindows } from './load-windows.ts';
 import { joinParts, type LoadedRows, MOST_TRAIN_SAMPLE, type Note, sampleRows } from './loaded-rows.ts';
-import type { TrainerData } from './messages.ts';
+import type { RowsRequest } from './messages.ts';
 
 /** Reads the columns the job needs, splits the rows, and fits the preparation to the training split unless one was fitted before. */
-export async function loadRows(data: TrainerData, storage: Storage): Promise<LoadedRows> {
+export async function loadRows(data: RowsRequest, storage: Storage): Promise<LoadedRows> {
   const { spec, dataset } = data;
   const { inputs, target } = spec;
   if (target.type === 'next_token') return loadWindows(data, storage);
@@ -96,7 +96,7 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
         ),
       });
       // a fine-tuning's means are those of other rows
-      if (data.from === null) {
+      if (spec.model.from === null) {
         const place = { values: features, width: preparation.inputWidth };
         placeInputs(inputs, preparation).forEach(({ input, offset }) => {
           if (input.encoding === 'target')

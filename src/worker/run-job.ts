@@ -235,6 +235,7 @@ class Attempt {
       if (message.type === 'report') enqueue(() => this.#record(message.report));
       else if (message.type === 'fallback') enqueue(() => this.#fallBack(message.fallback));
       else if (message.type === 'started') this.#noteStart(message);
+      else if (message.type === 'chosen') this.#noteLearningRate(message.learningRate);
       else if (message.type === 'stepped') this.#noteFirstStep();
       else outcome ??= message.outcome;
     });
@@ -318,6 +319,10 @@ class Attempt {
       first_step_ms: null,
       ...(message.notes.length > 0 && { notes: message.notes }),
     };
+  }
+
+  #noteLearningRate(learningRate: number): void {
+    if (this.#runtime !== null) this.#runtime.learning_rate = learningRate;
   }
 
   #noteFirstStep(): void {

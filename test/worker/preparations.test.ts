@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Job } from '../../src/spec/job.ts';
+import { startPredictorPool } from '../../src/worker/predictor-pool.ts';
 import { runJob, type WorkerContext } from '../../src/worker/run-job.ts';
-import { startPredictor } from '../../src/worker/start-predictor.ts';
 import { call, postJob, uploadCsv } from '../support/client.ts';
 import { claimOrThrow } from '../support/jobs.ts';
 import { type Service, startService } from '../support/service.ts';
@@ -13,7 +13,12 @@ let context: WorkerContext;
 beforeAll(async () => {
   service = await startService();
   context = workerOf(service);
-  service.deps.predictor = startPredictor(service.deps.storage.describe(), service.deps.logger);
+  service.deps.predictor = startPredictorPool({
+    storage: service.deps.storage.describe(),
+    logger: service.deps.logger,
+    processes: 1,
+    memoryBytes: 2 ** 29,
+  });
 });
 afterAll(async () => {
   await service.deps.predictor.close();
@@ -36,7 +41,10 @@ const messagesOf = async ({ id }: Job): Promise<{ code: string; rows: number }[]
     .map(({ data }: { data: object }) => data);
 const linear = { layers: [] };
 
-describe('numbers', () => {
+/** training threads and processes take their time on a busy machine */
+const PATIENCE = { timeout: 120_000 };
+
+describe('numbers', PATIENCE, () => {
   it('are clipped, transformed, scaled and imputed; the target comes back in its own units', async () => {
     // ln y = 3 + 2 · ln x, over four orders of magnitude
     const rows = Array.from({ length: 200 }, (_, i) => {
@@ -50,7 +58,7 @@ describe('numbers', () => {
       ],
       target: { column: 'y', transform: 'log' },
       model: linear,
-      training: { epochs: 150, optimizer: { type: 'adam', learning_rate: 0.05 }, early_stopping: null },
+      training: { epochs: 60, optimizer: { type: 'adam', learning_rate: 0.1 }, early_stopping: null },
     });
     expect(await messagesOf(job)).toContainEqual(expect.objectContaining({ code: 'dropped_outliers', rows: 1 }));
     const [at10, at100] = await predict(job, [
@@ -65,7 +73,7 @@ describe('numbers', () => {
   });
 });
 
-describe('splits', () => {
+describe('splits', PATIENCE, () => {
   it('keep groups whole, drop duplicates and balance classes, and train', async () => {
     const rows = Array.from({ length: 120 }, (_, i) => `${i % 60},g${i % 12},${i % 6 === 0 ? 'rare' : 'common'}`);
     const job = await train(`x,group,kind\n${rows.join('\n')}\n`, {
@@ -93,7 +101,7 @@ describe('splits', () => {
   });
 });
 
-describe('classes, dates and texts', () => {
+describe('classes, dates and texts', PATIENCE, () => {
   it('are encoded, and predicted from', async () => {
     const rows = Array.from({ length: 150 }, (_, i) => {
       const size = ['small', 'medium', 'large'][i % 3]!;
