@@ -28,7 +28,7 @@ describe('defaults', () => {
         clip_norm: null,
         parameter_groups: [],
         clip_value: null,
-        ema: null,
+        ema: { decay: 0.99 },
         early_stopping: { metric: 'validation.loss', patience: 30, min_delta: 0 },
         seed: 0,
       },
