@@ -1,5 +1,6 @@
 import type { PreparedOutput, PreparedTarget } from '../../spec/preparation.ts';
 import type { OnnxGraph } from './graph.ts';
+import { checkFields } from './preparation.ts';
 
 /** What the outputs of a layer mean, as outputs of the model. */
 export interface OutputDescription {
@@ -59,6 +60,7 @@ function writeNumbers(
   { columns }: PreparedTarget & { type: 'number' },
   link: PreparedOutput['link'],
 ): OutputDescription[] {
+  for (const column of columns) checkFields(column.column, column, ['scale', 'shift']);
   const doubles = graph.cast(y, 'double');
   const restored = () => {
     const shifted = graph.add('Sub', [doubles, graph.doubles(columns.map(({ shift }) => shift))]);

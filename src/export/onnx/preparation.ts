@@ -21,6 +21,7 @@ export interface WrittenInput {
 }
 
 export function writeInput(graph: OnnxGraph, input: PreparedInput): WrittenInput {
+  checkFields(input.column, input, FIELDS[input.type]);
   switch (input.type) {
     case 'number': {
       // double, as the preparation itself computes: a float would lose what makes large numbers differ, such as dates
@@ -49,11 +50,27 @@ export function writeInput(graph: OnnxGraph, input: PreparedInput): WrittenInput
       const { name, description } = declare(graph, input.column, 'int64', [input.context], what);
       return { description, prepared: graph.cast(name, 'float') };
     }
-    default:
-      throw new ExportRefusedError(
-        `ONNX cannot say how the column ${JSON.stringify((input as PreparedInput).column)} is prepared; preparation=false leaves that to whoever runs the model`,
-      );
   }
+}
+
+/** What is said here of a prepared column; whatever else one has would be lost. */
+const FIELDS: { [T in PreparedInput['type']]: readonly string[] } = {
+  number: ['scale', 'shift', 'missing'],
+  category: ['classes', 'encoding'],
+  boolean: [],
+  image: ['shape', 'scale', 'shift'],
+  text: ['tokenizer', 'context'],
+};
+
+/** Throws ExportRefusedError where a column is prepared in a way that is not written here. */
+export function checkFields(column: string, prepared: object, known: readonly string[] | undefined): void {
+  const other = Object.keys(prepared).filter(
+    (field) => field !== 'column' && known?.concat('type').includes(field) !== true,
+  );
+  if (other.length === 0) return;
+  throw new ExportRefusedError(
+    `the preparation of ${JSON.stringify(column)} (${other.join(', ')}) cannot be told in ONNX; preparation=false leaves it to whoever runs the model`,
+  );
 }
 
 /** value·scale + shift, in double */
