@@ -39,7 +39,13 @@ describe('defaults', () => {
     });
     // every column but the target of more than one value; by the column's type
     const impute = { type: 'mean' };
-    const words = { normalize: 'none', encoding: 'tfidf', tokenizer: { type: 'word' }, vocabulary: 2000 };
+    const words = {
+      normalize: 'none',
+      encoding: 'tfidf',
+      tokenizer: { type: 'word' },
+      vocabulary: 2000,
+      min_count: 10,
+    };
     expect(spec.inputs).toEqual([
       { column: 'bill_length', type: 'number', normalize: 'standard', impute, encoding: 'values', into: 'input' },
       { column: 'body_mass', type: 'number', normalize: 'standard', impute, encoding: 'values', into: 'input' },
