@@ -17,7 +17,8 @@ import {
 } from 'drizzle-orm/pg-core';
 import type { Scope } from '../spec/api-key.ts';
 import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
-import type { Diagnosis, Evaluation } from '../spec/evaluation.ts';
+import type { Diagnosis } from '../spec/diagnosis.ts';
+import type { Evaluation } from '../spec/evaluation.ts';
 import type {
   EventType,
   JobError,

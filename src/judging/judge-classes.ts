@@ -190,6 +190,12 @@ export class ClassMeter {
     };
   }
 
+  /** Of two classes, what tells the second from the first. */
+  positiveScores(): Float64Array {
+    const scoreOf = this.#scoreOf(1);
+    return Float64Array.from({ length: this.rows }, (_, row) => scoreOf(row));
+  }
+
   /** In the order of `classes`. */
   #mostFrequent(counts: ArrayLike<number>, most: number): number[] {
     return this.classes
@@ -222,7 +228,13 @@ export class ClassMeter {
   }
 }
 
-function averageClasses(hits: Float64Array, support: Float64Array, answered: Float64Array, total: number): Figures {
+/** `hits`: right answers; `support`: rows; `answered`: answers, by class. */
+export function averageClasses(
+  hits: Float64Array,
+  support: Float64Array,
+  answered: Float64Array,
+  total: number,
+): Figures {
   const sums = { recallOfTruth: 0, inTruth: 0, present: 0 };
   const macro = { precision: 0, recall: 0, f1: 0 };
   const weighted = { precision: 0, recall: 0, f1: 0 };

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { Diagnosis } from './diagnosis.ts';
 import { OutputLayer } from './layers/dense.ts';
 import { NAME } from './layers/fields.ts';
 import { Loss } from './loss.ts';
@@ -326,6 +327,7 @@ export const Job = closed(
     metrics: Type.Record(Type.String(), JsonNumber, {
       description: 'final figures, by split: test.accuracy, best.validation.loss, …',
     }),
+    diagnosis: nullable(Diagnosis, { description: 'what the learning curve says so far, and in the end' }),
     error: nullable(JobError),
     runtime: nullable(Runtime),
     spec: JobSpec,

@@ -1,5 +1,6 @@
 import type { Trainer } from '../engine/trainer.ts';
 import { judgeTarget } from '../judging/judge-target.ts';
+import type { SplitOutcomes } from '../judging/outcomes.ts';
 import type { JudgedSplit, SplitEvaluation } from '../spec/evaluation.ts';
 import type { JobSpec } from '../spec/job.ts';
 import { AnswerCollector } from './collect-answers.ts';
@@ -11,6 +12,8 @@ export interface Judgement {
   splits: Partial<Record<JudgedSplit, SplitEvaluation>>;
   /** `loss`, `accuracy`, … of each part */
   scores: Partial<Record<JudgedPart, Record<string, number>>>;
+  /** of the held-out parts, those of the test first */
+  outcomes: SplitOutcomes[];
 }
 
 /** Judges every part that has rows, with the weights as they are. `progress`: which share is done; called often, may throw. */
@@ -22,7 +25,7 @@ export function judgeSplits(
 ): Judgement {
   const parts = JUDGED_PARTS.filter((part) => placeOfPart(rows, part).rows.length > 0);
   const total = parts.reduce((sum, part) => sum + placeOfPart(rows, part).rows.length, 0);
-  const judgement: Judgement = { splits: {}, scores: {} };
+  const judgement: Judgement = { splits: {}, scores: {}, outcomes: [] };
   let done = 0;
   for (const part of parts) {
     const own = placeOfPart(rows, part);
@@ -43,6 +46,10 @@ export function judgeSplits(
       ),
     );
     judgement.scores[part] = scores;
+    if (part !== 'train') {
+      const targets = judged.map(({ outcomes }) => outcomes);
+      judgement.outcomes.unshift({ split: part, rows: Int32Array.from(answers.rows), targets });
+    }
     judgement.splits[part] = {
       rows: part === 'train' ? rows.train.length : own.rows.length,
       judged_rows: answers.rows.length,
