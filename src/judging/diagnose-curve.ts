@@ -52,14 +52,6 @@ export function diagnoseCurve(points: readonly CurvePoint[], end: CurveEnd): Dia
 
   const overfitting = findOverfitting(points, end, share);
   if (overfitting !== null) return overfitting;
-  if (learnt < LIMIT.learnt) {
-    return {
-      verdict: 'underfitting',
-      reason: `The training loss is ${show(last.train)} after ${last.epoch} epochs, where ${base}: ${percent(Math.max(0, learnt))} of it is learnt.`,
-      advice:
-        'Raise the learning rate, train for more epochs, or make the network larger; if that changes nothing, the inputs may not tell the target.',
-    };
-  }
   const recent = points.at(-1 - Math.max(1, Math.floor(points.length / 5)))!;
   const fall = share(recent.train - last.train);
   if (fall > LIMIT.fall && !end.stoppedEarly) {
@@ -67,6 +59,14 @@ export function diagnoseCurve(points: readonly CurvePoint[], end: CurveEnd): Dia
       verdict: 'underfitting',
       reason: `The training loss still falls: from ${show(recent.train)} to ${show(last.train)} over the last ${last.epoch - recent.epoch} epochs.`,
       advice: 'Train for more epochs, or raise the learning rate.',
+    };
+  }
+  if (learnt < LIMIT.learnt) {
+    return {
+      verdict: 'underfitting',
+      reason: `The training loss is ${show(last.train)} after ${last.epoch} epochs, where ${base}: ${percent(Math.max(0, learnt))} of it is learnt.`,
+      advice:
+        'Raise the learning rate, train for more epochs, or make the network larger; if that changes nothing, the inputs may not tell the target.',
     };
   }
   const middle = Math.floor(points.length / 2);

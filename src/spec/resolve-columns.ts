@@ -163,7 +163,7 @@ export function resolveInputs(spec: Draft, finder: ColumnFinder, add: Add): Inpu
   return [...groupByInput(inputs).values()].flat();
 }
 
-function checkInputType(column: Column, type: InputType, pointer: string, add: Add): void {
+export function checkInputType(column: Column, type: InputType, pointer: string, add: Add): void {
   if (column.type === 'text' || column.type === 'date') {
     const detail = column.distinct === 0 ? 'has no values' : `is ${column.type}, which cannot be an input yet`;
     add(pointer, `"${column.name}" ${detail}`, 'a number, category, boolean or image column');

@@ -17,6 +17,7 @@ import { groupByInput, mainInput } from './model-shapes.ts';
 import type { PreparedTarget } from './preparation.ts';
 import type { ExpandedRequest } from './request.ts';
 import { ColumnFinder, resolveInputs, resolveTarget } from './resolve-columns.ts';
+import { resolveEvaluation } from './resolve-evaluation.ts';
 import { checkEmbeddings, countIndices, listModelInputs } from './resolve-inputs.ts';
 import { resolveMoreTargets } from './resolve-more-targets.ts';
 import { findCorpus, resolveText } from './resolve-text.ts';
@@ -48,7 +49,14 @@ export function resolveJob(
     mistakes.push({ pointer: toSent(pointer), code, detail, expected });
   };
   const refused = (): Resolution => ({ ok: false, mistakes: mistakes.slice(0, MOST_MISTAKES) });
+  if (given.kind === 'evaluate') {
+    const evaluation = resolveEvaluation(given, dataset, from, add);
+    if (evaluation !== null) checkStart(evaluation, add);
+    return evaluation === null || mistakes.length > 0 ? refused() : { ok: true, spec: evaluation };
+  }
   const spec = fillDefaults(JobSpec, given) as Draft;
+  if (spec.evaluate_on !== undefined)
+    add('/evaluate_on', 'is only for jobs that judge a checkpoint', 'kind "evaluate", or nothing here');
 
   checkKind(spec, from, add);
   if (from !== null) inherit(spec, from, add);

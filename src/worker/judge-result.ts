@@ -26,10 +26,10 @@ export async function judgeResult(
   { trainer, rows, data, storage }: { trainer: Trainer; rows: LoadedRows; data: TrainerData; storage: Storage },
   trainedSteps: number,
   reporter: Reporter,
-  progressSoFar: () => Omit<Progress, 'updated_at'>,
+  progressSoFar: (percentage: number) => Omit<Progress, 'updated_at'>,
 ): Promise<JudgedResult> {
   let percentage = 0;
-  const progress = () => ({ ...progressSoFar(), evaluation_percentage: percentage });
+  const progress = () => ({ ...progressSoFar(percentage), evaluation_percentage: percentage });
   const goOn = (from: number, to: number) => (share: number) => {
     percentage = Math.floor((from + (to - from) * share) * 1000) / 10;
     reporter.goOn(progress);

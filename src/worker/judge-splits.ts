@@ -48,9 +48,9 @@ export function judgeSplits(
     judgement.scores[part] = scores;
     if (part !== 'train') {
       const targets = judged.map(({ outcomes }) => outcomes);
-      judgement.outcomes.unshift({ split: part, rows: Int32Array.from(answers.rows), targets });
+      judgement.outcomes.unshift({ split: rows.judgedAs ?? part, rows: Int32Array.from(answers.rows), targets });
     }
-    judgement.splits[part] = {
+    judgement.splits[rows.judgedAs ?? part] = {
       rows: part === 'train' ? rows.train.length : own.rows.length,
       judged_rows: answers.rows.length,
       resamples: Math.max(0, ...judged.map(({ resamples }) => resamples)),

@@ -4,8 +4,9 @@ import { loadTable } from '../data/load-table.ts';
 import { planPrepared, writePrepared } from '../data/prepare-table.ts';
 import { selectRows } from '../data/select-rows.ts';
 import { sliceColumns } from '../data/slice-columns.ts';
-import { splitRows } from '../data/split-rows.ts';
+import { type SplitRows, splitRows } from '../data/split-rows.ts';
 import { getForm, type Table, UnusableColumnError } from '../data/table.ts';
+import type { JudgedSplit } from '../spec/evaluation.ts';
 import { isOfPairs, targetOf } from '../spec/loss.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -24,11 +25,13 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
   const sampleWeight = spec.training.sample_weight ?? null;
   const table = await loadTable({ ...dataset, storage, inputs, target, more, sampleWeight });
   const { usable, labels } = selectRows(table, target, more);
-  const { train, validation, test } = splitRows({
+  const parts = splitRows({
     rows: usable,
     ...(labels !== undefined && { labels }),
     split: spec.split,
   });
+  const judgedAs = spec.kind === 'evaluate' ? (spec.evaluate_on ?? 'all') : undefined;
+  const { train, validation, test } = judgedAs === undefined ? parts : chooseJudged(judgedAs, usable, parts);
   const weights = sampleWeight === null ? null : readWeights(table, sampleWeight, { train, validation, test });
   const { loss } = spec.training;
   for (const one of [{ ...target, loss }, ...more])
@@ -41,7 +44,7 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
     });
   const preparation = data.preparation ?? fitted();
   const plan = planPrepared(preparation);
-  const trainSample = sampleRows(train, MOST_TRAIN_SAMPLE);
+  const trainSample = judgedAs === undefined ? sampleRows(train, MOST_TRAIN_SAMPLE) : new Uint32Array(0);
   const judged = joinParts({ validation, test, trainSample });
 
   return {
@@ -50,6 +53,7 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
     validation,
     test,
     trainSample,
+    ...(judgedAs !== undefined && { judgedAs }),
     slices: sliceColumns(
       table,
       inputs.map(({ column }) => column),
@@ -65,7 +69,8 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
           : { element: 'f32', dims: [plan.features.width] },
       target: plan.target,
       weighted: weights !== null,
-      trainOrder: train.length,
+      // of a judged checkpoint nothing is trained
+      trainOrder: judgedAs === undefined ? train.length : 1,
       evaluationOrder: judged.length,
     },
     write(trainer) {
@@ -82,6 +87,13 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
       letGo(arraysOf(table));
     },
   };
+}
+
+/** Where a checkpoint is judged, the rows that are lie in `test`; those it was trained on stay, for the baseline. */
+function chooseJudged(judgedAs: JudgedSplit, all: Uint32Array, parts: SplitRows): SplitRows {
+  const none = new Uint32Array(0);
+  if (judgedAs === 'all') return { train: none, validation: none, test: all };
+  return { train: parts.train, validation: none, test: parts[judgedAs] };
 }
 
 function* arraysOf({ columns }: Table): Iterable<ArrayBufferView | undefined> {

@@ -6,7 +6,7 @@ import { DamagedDatasetError } from '../data/open-verified.ts';
 import { UnusableColumnError } from '../data/table.ts';
 import { PlanTooLargeError } from '../engine/plan/layout.ts';
 import { prepareMembers } from '../engine/team/members.ts';
-import { Trainer } from '../engine/trainer.ts';
+import { Trainer, type TrainerOptions } from '../engine/trainer.ts';
 import { type CurveEnd, diagnoseCurve } from '../judging/diagnose-curve.ts';
 import { matchesPattern } from '../spec/check-model.ts';
 import type { Diagnosis } from '../spec/diagnosis.ts';
@@ -34,6 +34,7 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
   const { spec } = data;
   const storage = openStorage(data.storage);
   const rows = await loadRows(data, storage);
+  if (spec.kind === 'evaluate') return evaluate(data, rows, storage, reporter);
   if (rows.train.length === 0)
     return refuse(
       'dataset_not_usable',
@@ -58,12 +59,7 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       accumulateSteps: spec.training.accumulate_steps,
       seed: spec.training.seed,
     },
-    {
-      compiled: data.compiled,
-      threads: spec.resources.threads === 'auto' ? data.threads : spec.resources.threads,
-      maxThreads: data.maxThreads,
-      limitBytes: data.maxMemoryBytes,
-    },
+    optionsOf(data),
   );
   try {
     reporter.post({
@@ -109,6 +105,75 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
   } finally {
     await trainer.close();
   }
+}
+
+/** Judges a checkpoint. Nothing of it is kept on the way: whoever takes the job up begins anew. */
+async function evaluate(data: TrainerData, rows: LoadedRows, storage: Storage, reporter: Reporter): Promise<Outcome> {
+  const { spec, from } = data;
+  if (from === null) throw new Error('an evaluation is of a checkpoint');
+  if (rows.test.length === 0)
+    return refuse(
+      'dataset_not_usable',
+      'No row that is to be judged has a target.',
+      'Check the target column for missing values, or judge all rows.',
+    );
+  const training = { ...spec.training, batch_size: Math.min(spec.training.batch_size, rows.test.length) };
+  const trainer = new Trainer(
+    {
+      rows: rows.description,
+      layers: buildLayers(spec, rows.preparation),
+      loss: buildLoss(training.loss, rows),
+      heads: buildHeads(spec, rows.preparation),
+      // never stepped
+      optimizer: { type: 'sgd', weightDecay: 0 },
+      clipNorm: null,
+      clipValue: null,
+      batchRows: training.batch_size,
+      seed: training.seed,
+    },
+    optionsOf(data),
+  );
+  try {
+    reporter.post({
+      type: 'started',
+      threads: trainer.threads,
+      parameters: trainer.parameterCount,
+      memoryBytes: trainer.memoryBytes + THREAD_BYTES,
+    });
+    rows.write(trainer);
+    const { weights } = await loadCheckpoint(storage, from.storageKey, { sha256: from.sha256 });
+    setTensors(
+      trainer,
+      weights,
+      trainer.parameters.map(({ name }) => name),
+    );
+    letGo(weights.values());
+    const none = { step: 0, total_steps: 0, epoch: 0, epochs: 0, eta_s: null, samples_per_s: null, metrics: {} };
+    const judged = await judgeResult({ trainer, rows, data, storage }, from.step, reporter, (percentage) => ({
+      ...none,
+      percentage,
+    }));
+    const metrics = Object.fromEntries(
+      Object.entries(judged.scores.test ?? {}).map(([name, value]) => [`${rows.judgedAs}.${name}`, value]),
+    );
+    reporter.send({ ...none, percentage: 100, metrics });
+    const weightsJudged = { which: 'given', checkpoint: from.id, step: from.step, epoch: null } as const;
+    const { splits, importance, outcomes } = judged;
+    const evaluation = { figures: { weights: weightsJudged, splits, importance }, outcomes };
+    return { status: 'succeeded', stopReason: 'completed', metrics, evaluation };
+  } finally {
+    await trainer.close();
+  }
+}
+
+function optionsOf(data: TrainerData): TrainerOptions {
+  const { threads } = data.spec.resources;
+  return {
+    compiled: data.compiled,
+    threads: threads === 'auto' ? data.threads : threads,
+    maxThreads: data.maxThreads,
+    limitBytes: data.maxMemoryBytes,
+  };
 }
 
 /**
