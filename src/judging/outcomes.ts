@@ -7,14 +7,14 @@ import { JUDGED_SPLITS, type JudgedSplit, type TASKS } from '../spec/evaluation.
 export interface Outcomes {
   /** digests of the dataset's files: rows are the same where these are */
   dataset: string;
-  splits: SplitOutcomes[];
+  splits: readonly SplitOutcomes[];
 }
 
 export interface SplitOutcomes {
   split: JudgedSplit;
   /** of the dataset, from 0 */
   rows: Int32Array;
-  targets: TargetOutcomes[];
+  targets: readonly TargetOutcomes[];
 }
 
 export interface TargetOutcomes {

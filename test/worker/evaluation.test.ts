@@ -80,6 +80,57 @@ describe('an evaluation', () => {
     expect((await call('GET', url, undefined, { 'if-none-match': etag })).status).toBe(304);
   });
 
+  it('tells which columns matter', async () => {
+    const { importance } = await evaluationOf(
+      (await run(species({ training: { epochs: 15, early_stopping: null } }))).id,
+    );
+    expect(importance).toMatchObject({ split: 'test', rows: 34, repeats: 5, left_out: 0 });
+    const found = new Map(importance!.columns.map(({ column, loss_increase: increase }) => [column, Number(increase)]));
+    expect(importance!.columns.map(({ column }) => column).toSorted()).toEqual([
+      'bill_depth',
+      'bill_length',
+      'body_mass',
+      'flipper_length',
+      'island',
+      'sex',
+    ]);
+    // what tells the species apart at a glance, and what nearly does not
+    expect(found.get('bill_length')).toBeGreaterThan(10 * Math.abs(found.get('sex')!));
+  });
+
+  it('of two jobs on the same rows can be compared, and of others not', async () => {
+    const [good, bad] = [await run(species()), await run(species({ training: { epochs: 1, early_stopping: null } }))];
+    const compare = (other: string, query = '') =>
+      call('GET', `${service.api}/jobs/${good.id}/evaluation/compare/${other}${query}`);
+    const { status, body, headers } = await compare(bad.id);
+    expect([status, Object.keys(body.splits).sort(), body.left_out]).toEqual([200, ['test', 'validation'], []]);
+    const { accuracy, log_loss: logLoss } = body.splits.test.targets[0].metrics;
+    expect(accuracy.a).toBe(good.metrics['test.accuracy']);
+    expect(accuracy.b).toBe(bad.metrics['test.accuracy']);
+    expect(logLoss).toMatchObject({ better: 'a' });
+    expect(headers.get('etag')).toMatch(/^"/);
+    expect((await compare(bad.id)).body).toEqual(body);
+    expect(Object.keys((await compare(bad.id, '?split=test')).body.splits)).toEqual(['test']);
+
+    const shuffled = await run(species({ split: { seed: 5 } }));
+    expectProblem(await compare(shuffled.id), 'not_comparable');
+    expectProblem(await compare(bad.id, '?split=all'), 'not_comparable');
+    const { id } = await postJob(service.api, species());
+    expectProblem(await compare(id), 'evaluation_not_ready');
+    const { rows } = await context.db.pool.query('select outcomes_key from evaluations where job_id = $1', [bad.id]);
+    await context.storage.remove(rows[0].outcomes_key);
+    expectProblem(await compare(bad.id), 'not_comparable');
+  });
+
+  it('goes with its job', async () => {
+    const job = await run(species());
+    const keys = () => Array.fromAsync(context.storage.list(`evaluations/${job.id}/`));
+    expect(await keys()).toHaveLength(1);
+    expect((await call('DELETE', `${service.api}/jobs/${job.id}`)).status).toBe(204);
+    expect(await keys()).toEqual([]);
+    expect((await context.db.pool.query('select 1 from evaluations where job_id = $1', [job.id])).rowCount).toBe(0);
+  });
+
   it('is not there before the job has succeeded', async () => {
     const { id } = await postJob(service.api, species());
     expectProblem(await call('GET', `${service.api}/jobs/${id}/evaluation`), 'evaluation_not_ready');
