@@ -35,6 +35,7 @@ export function resolveEvaluation(
   const parent = from.spec;
   const filled = fillDefaults(JobSpec, given) as Draft;
   const isSame = parent.dataset === dataset.id;
+  const isCorpus = findCorpus(dataset.columns) !== null;
   const split = given.split === undefined ? parent.split : resolveSplit(filled.split, parent);
   const spec: JobSpec = {
     ...structuredClone(parent),
@@ -44,7 +45,7 @@ export function resolveEvaluation(
     split,
     model: { ...structuredClone(parent.model), from: from.id },
     training: { ...structuredClone(parent.training), sample_weight: null },
-    evaluate_on: filled.evaluate_on ?? (isSame ? defaultPart(dataset.rows, split) : 'all'),
+    evaluate_on: filled.evaluate_on ?? (isSame ? defaultPart(isCorpus ? MANY : dataset.rows, split) : 'all'),
     resources: filled.resources,
     start_at: filled.start_at,
     metadata: filled.metadata,
@@ -53,12 +54,14 @@ export function resolveEvaluation(
     add('/split', `must be as ${from.id} has it, or rows that it was trained on would be held for others`, null);
   if (dataset.rows === 0) add('/dataset', 'the dataset has no rows');
   const counts = countSplit(dataset.rows, split);
-  const isCorpus = findCorpus(dataset.columns) !== null;
   if (spec.evaluate_on !== 'all' && !isCorpus && counts[spec.evaluate_on!] === 0)
     add('/evaluate_on', `the ${spec.evaluate_on} split has no rows`, 'all, or another split');
   checkColumns(spec, dataset, from, add);
   return spec;
 }
+
+/** A corpus is split by tokens, of which there are enough for every share. */
+const MANY = 1e6;
 
 /** The held-out rows, if there are any. */
 function defaultPart(rows: number, split: Split): 'test' | 'validation' | 'all' {

@@ -93,7 +93,7 @@ describe('an evaluate job', () => {
     [{ model: { from: 'ckpt_01h455vb4pex5vsknk084sn02q' } }, 'invalid_spec', '/model/from'],
     [{ target: 'island' }, 'shape_mismatch', '/target'],
     [{ split: { test: 0.5 } }, 'invalid_spec', '/split'],
-    [{ evaluate_on: 'tets' }, 'invalid_field', '/evaluate_on'],
+    [{ evaluate_on: 'tets' }, 'invalid_spec', '/evaluate_on'],
     [{ kind: 'fine_tune', evaluate_on: 'test' }, 'invalid_spec', '/evaluate_on'],
     [{ start_at: 'tomorrow' }, 'invalid_spec', '/start_at'],
   ])('%j is refused as %s at %s', async (change, code, pointer) => {
