@@ -16,7 +16,8 @@ export async function removeOrphanedFiles(db: Database, storage: Storage, pace: 
     const { rows } = await db.pool.query<{ key: string }>(
       `select key from unnest($1::text[]) key
        where not exists (select 1 from checkpoints where checkpoints.storage_key = key)
-         and not exists (select 1 from evaluations where evaluations.outcomes_key = key)`,
+         and not exists (select 1 from evaluations where evaluations.outcomes_key = key)
+         and not exists (select 1 from model_versions where model_versions.storage_key = key)`,
       [page],
     );
     page = [];

@@ -10,7 +10,7 @@ import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
 import { encodeOutcomes } from '../../src/judging/outcomes.ts';
 import { SCOPES, type Scope } from '../../src/spec/api-key.ts';
 import { call } from '../support/client.ts';
-import { addClaimed, describeCheckpoint, TENANT } from '../support/jobs.ts';
+import { addClaimed, addModel, describeCheckpoint, TENANT } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';
 import { type Service, startService } from '../support/service.ts';
 
@@ -54,6 +54,7 @@ beforeAll(async () => {
   await insertWebhook(db, { ...webhook, events: ['job.succeeded'], secret: 'whsec_a' }, 10);
   const delivery = { id: 'whd_01h455vb4pex5vsknk084sn02q', tenant: TENANT, webhookId: webhook.id };
   await insertDeliveries(db.orm, [{ ...delivery, event: 'job.succeeded', jobId: claim.job.id, payload: '{}' }]);
+  await addModel(db, 'points', checkpoint.id);
   const key = await createApiKey(db.orm, { tenant: TENANT, name: 'a', scopes: SCOPES, expiresAt: null });
   owner = key.key;
   ids = {
@@ -61,6 +62,9 @@ beforeAll(async () => {
     'jobs/{id}': claim.job.id,
     'compare/{other}': claim.job.id,
     'checkpoints/{reference}': 'latest',
+    'models/{name}': 'points',
+    'versions/{version}': 'champion',
+    'aliases/{alias}': 'champion',
     'webhooks/{id}': webhook.id,
     'deliveries/{delivery}': delivery.id,
     'api-keys/{id}': key.row.id,
