@@ -42,12 +42,15 @@ export interface Meter {
 
 const NOTHING = { classes: null, confusion: null, calibration: null, residuals: null, baseline: null };
 
-/** Judges one target. `rowOf`: the number of a judged row in the dataset, from 1. `beat` is called now and then, and may throw. */
+/**
+ * Judges one target of `options.targets`, which share the work that resampling may take. `rowOf`: the number of a judged row in the dataset, from 1. `beat` is called
+ * now and then, and may throw.
+ */
 export function judgeTarget(
   target: JudgedTarget,
   slices: readonly SliceColumn[],
   rowOf: (row: number) => number,
-  seed: number,
+  options: { seed: number; targets: number },
   beat: () => void,
 ): Judgement {
   const { task, name } = target;
@@ -57,7 +60,7 @@ export function judgeTarget(
     columns: TargetOutcomes['columns'],
     rest: Partial<TargetEvaluation>,
   ): Judgement => {
-    const { metrics, resamples } = measureAll(meter, baseline, seed, beat);
+    const { metrics, resamples } = measureAll(meter, baseline, options, beat);
     const classes = target.task === 'classification' ? target.judged.classes : null;
     const tokensPerCharacter = target.task === 'language_model' ? target.tokensPerCharacter : null;
     return {
@@ -149,11 +152,16 @@ export class TextMeter implements Meter {
   }
 }
 
-function measureAll(meter: Meter, baseline: Meter | null, seed: number, beat: () => void) {
+function measureAll(
+  meter: Meter,
+  baseline: Meter | null,
+  { seed, targets }: { seed: number; targets: number },
+  beat: () => void,
+) {
   const all = once(meter.rows);
   const estimate = meter.measure(all);
   const ofBaseline = baseline?.measure(all) ?? {};
-  const resamples = countResamples(meter.rows, meter.looks);
+  const resamples = countResamples(meter.rows, meter.looks * targets);
   const intervals = bootstrap(meter.rows, resamples, seed, (counts) => meter.measure(counts), estimate, beat);
   const metrics = Object.fromEntries(
     Object.entries(estimate).map(([name, value]): [string, Figure] => [

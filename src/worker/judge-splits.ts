@@ -16,6 +16,9 @@ export interface Judgement {
   outcomes: SplitOutcomes[];
 }
 
+/** Targets whose figures are told for parts of the rows, too. */
+const MOST_SLICED = 5;
+
 /** Judges every part that has rows, with the weights as they are. `progress`: which share is done; called often, may throw. */
 export function judgeSplits(
   trainer: Trainer,
@@ -36,12 +39,13 @@ export function judgeSplits(
       answers.visit(...shown);
     });
     const targets = answers.read();
-    const judged = targets.map((target) =>
+    const slices = rows.slices.map(({ codes, ...slice }) => ({ ...slice, codes: pick(codes, answers.places) }));
+    const judged = targets.map((target, i) =>
       judgeTarget(
         target,
-        rows.slices.map(({ codes, ...slice }) => ({ ...slice, codes: pick(codes, answers.places) })),
+        i < MOST_SLICED ? slices : [],
         (row) => answers.rows[row]! + 1,
-        spec.training.seed % 2 ** 31,
+        { seed: spec.training.seed % 2 ** 31, targets: targets.length },
         () => progress((done + own.rows.length / 2) / total),
       ),
     );
