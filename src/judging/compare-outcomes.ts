@@ -5,7 +5,7 @@ import { NumberMeter } from './judge-numbers.ts';
 import { type Meter, TextMeter } from './judge-target.ts';
 import { testMcNemar } from './mcnemar.ts';
 import type { Outcomes, SplitOutcomes, TargetOutcomes } from './outcomes.ts';
-import { orderByScore, rankRows } from './rank-classes.ts';
+import { RankedRows } from './rank-classes.ts';
 import { bootstrap, countResamples, type Figures, once, type RowCounts } from './resample.ts';
 
 const SEED = 1;
@@ -116,8 +116,8 @@ class OutcomeMeter implements Meter {
   readonly #predicted: Int32Array;
   readonly #width: number;
   readonly #columns: TargetOutcomes['columns'];
-  readonly #order: Uint32Array | null;
-  readonly #positive: number;
+  /** by the score of the positive class of two */
+  readonly #ranked: RankedRows | null;
 
   constructor({ columns, classes }: TargetOutcomes, names: readonly string[]) {
     const places = classes!.map((name) => names.indexOf(name));
@@ -129,12 +129,19 @@ class OutcomeMeter implements Meter {
     this.#columns = columns;
     // classes of one job alone have no common positive one
     const { score } = columns;
-    this.#order = score === undefined || names.length > 2 ? null : orderByScore(score, this.rows, 0, 1);
-    this.#positive = places[1] ?? 1;
+    const positive = places[1] ?? 1;
+    this.#ranked =
+      score === undefined || names.length > 2
+        ? null
+        : new RankedRows(
+            this.rows,
+            (row) => score[row]!,
+            (row) => this.truth[row] === positive,
+          );
   }
 
   get looks(): number {
-    return this.#order === null ? 1 : 2;
+    return this.#ranked === null ? 1 : 2;
   }
 
   rightRows(): boolean[] {
@@ -163,14 +170,7 @@ class OutcomeMeter implements Meter {
     const figures: Figures = { accuracy: right / total, balanced_accuracy: balanced!, f1_macro: f1! };
     for (const name of ['log_loss', 'brier_score'])
       if (name in this.#columns) figures[name] = meanOfRows(this.#columns[name] as Float64Array, counts, total);
-    const { score } = this.#columns;
-    if (this.#order !== null)
-      figures.roc_auc = rankRows(
-        this.#order,
-        (row) => score![row]!,
-        (row) => this.truth[row] === this.#positive,
-        counts,
-      ).rocAuc;
+    if (this.#ranked !== null) figures.roc_auc = this.#ranked.rank(counts).rocAuc;
     return figures;
   }
 }
