@@ -6,14 +6,11 @@ import { DamagedDatasetError } from '../data/open-verified.ts';
 import { UnusableColumnError } from '../data/table.ts';
 import { PlanTooLargeError } from '../engine/plan/layout.ts';
 import { prepareMembers } from '../engine/team/members.ts';
-import { Trainer, type TrainerOptions } from '../engine/trainer.ts';
+import type { Trainer } from '../engine/trainer.ts';
 import { type CurveEnd, diagnoseCurve } from '../judging/diagnose-curve.ts';
-import { matchesPattern } from '../spec/check-model.ts';
 import type { Diagnosis } from '../spec/diagnosis.ts';
 import { openStorage } from '../storage/describe.ts';
 import { BlobNotFoundError, type Storage } from '../storage/storage.ts';
-import { buildLoss } from './build-loss.ts';
-import { buildHeads, buildLayers, buildOptimizer, buildParameterGroups, buildPenalties } from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
 import { measureConstantLoss } from './constant-loss.ts';
 import { describeDivergence } from './describe-divergence.ts';
@@ -22,6 +19,7 @@ import { letGo } from './let-go.ts';
 import { loadRows } from './load-rows.ts';
 import type { LoadedRows } from './loaded-rows.ts';
 import { type CheckpointPlace, type Fallback, type Outcome, StopRequest, type TrainerData } from './messages.ts';
+import { memoryOfJob, openJudge, openTrainer } from './open-trainer.ts';
 import { Reporter, StopAskedError } from './reporter.ts';
 import { firstState, type ResumeState } from './resume-state.ts';
 import { type LoopEnd, TrainLoop } from './train-loop.ts';
@@ -42,31 +40,13 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       'Check the target column for missing values.',
     );
 
-  const trainer = new Trainer(
-    {
-      rows: rows.description,
-      layers: buildLayers(spec, rows.preparation),
-      loss: buildLoss(spec.training.loss, rows),
-      heads: buildHeads(spec, rows.preparation),
-      optimizer: buildOptimizer(spec),
-      parameterGroups: buildParameterGroups(spec),
-      penaltyFor: buildPenalties(spec),
-      clipNorm: spec.training.clip_norm,
-      clipValue: spec.training.clip_value,
-      averaging: spec.training.ema,
-      isFrozen: (name) => spec.model.freeze.some((pattern) => matchesPattern(name, pattern)),
-      batchRows: Math.min(spec.training.batch_size, rows.train.length),
-      accumulateSteps: spec.training.accumulate_steps,
-      seed: spec.training.seed,
-    },
-    optionsOf(data),
-  );
+  const trainer = openTrainer(spec, rows, data);
   try {
     reporter.post({
       type: 'started',
       threads: trainer.threads,
       parameters: trainer.parameterCount,
-      memoryBytes: trainer.memoryBytes + CheckpointWriter.bytesOfBest(trainer) + THREAD_BYTES,
+      memoryBytes: memoryOfJob(trainer),
     });
     rows.write(trainer);
     trainer.initialize();
@@ -117,28 +97,13 @@ async function evaluate(data: TrainerData, rows: LoadedRows, storage: Storage, r
       'No row that is to be judged has a target.',
       'Check the target column for missing values, or judge all rows.',
     );
-  const training = { ...spec.training, batch_size: Math.min(spec.training.batch_size, rows.test.length) };
-  const trainer = new Trainer(
-    {
-      rows: rows.description,
-      layers: buildLayers(spec, rows.preparation),
-      loss: buildLoss(training.loss, rows),
-      heads: buildHeads(spec, rows.preparation),
-      // never stepped
-      optimizer: { type: 'sgd', weightDecay: 0 },
-      clipNorm: null,
-      clipValue: null,
-      batchRows: training.batch_size,
-      seed: training.seed,
-    },
-    optionsOf(data),
-  );
+  const trainer = openJudge(spec, rows, data);
   try {
     reporter.post({
       type: 'started',
       threads: trainer.threads,
       parameters: trainer.parameterCount,
-      memoryBytes: trainer.memoryBytes + THREAD_BYTES,
+      memoryBytes: memoryOfJob(trainer),
     });
     rows.write(trainer);
     const { weights } = await loadCheckpoint(storage, from.storageKey, { sha256: from.sha256 });
@@ -164,16 +129,6 @@ async function evaluate(data: TrainerData, rows: LoadedRows, storage: Storage, r
   } finally {
     await trainer.close();
   }
-}
-
-function optionsOf(data: TrainerData): TrainerOptions {
-  const { threads } = data.spec.resources;
-  return {
-    compiled: data.compiled,
-    threads: threads === 'auto' ? data.threads : threads,
-    maxThreads: data.maxThreads,
-    limitBytes: data.maxMemoryBytes,
-  };
 }
 
 /**
@@ -289,12 +244,6 @@ async function conclude(end: LoopEnd, trained: Trained): Promise<Outcome> {
   const evaluation = { figures: { weights, splits, importance }, outcomes };
   return { status: 'succeeded', stopReason: end, metrics, diagnosis, evaluation };
 }
-
-/**
- * What this thread has come to have beyond one that waits for a job, and the next one, made ready with its team while this one trains: heaps, stacks and
- * compiled code. Measured on x86-64; no more with a larger network.
- */
-const THREAD_BYTES = 40 * 2 ** 20;
 
 /** Threads of a team that are ready before there is a job; further ones begin with it. */
 const SPARE_TEAM = 4;
