@@ -46,6 +46,7 @@ const ELSEWHERE: { [Code in ErrorCode]?: string } = {
   precondition_failed: 'test/api/webhooks.test.ts',
   not_comparable: 'test/worker/evaluation.test.ts',
   storage_full: 'test/api/datasets.test.ts',
+  not_exportable: 'test/export/downloads.test.ts',
 };
 
 const json = (path: string, body: string | object): Sent => ({
