@@ -4,7 +4,8 @@ import type { Add, Draft } from './draft.ts';
 import { fillDefaults, isObject } from './expand-request.ts';
 import { agrees, checkPreparation, type KnownCheckpoint } from './fine-tune.ts';
 import { JobSpec, type Split } from './job.ts';
-import { ColumnFinder, checkInputType } from './resolve-columns.ts';
+import { ColumnFinder } from './resolve-columns.ts';
+import { resolveInput } from './resolve-input.ts';
 import type { KnownDataset } from './resolve-job.ts';
 import { findCorpus } from './resolve-text.ts';
 
@@ -100,10 +101,13 @@ function checkColumns(spec: JobSpec, dataset: KnownDataset, from: KnownCheckpoin
   }
   const addHere: Add = (_pointer, detail, expected) => add('/dataset', detail, expected, 'shape_mismatch');
   const finder = new ColumnFinder(dataset.columns, addHere);
-  for (const { column, type } of spec.inputs) {
-    const found = finder.find(column, '');
-    if (found !== null) checkInputType(found, type, '', addHere);
+  for (const input of spec.inputs) {
+    const found = finder.find(input.column, '');
+    if (found !== null) resolveInput(input, found, '', addHere);
   }
+  const { group_by: groupBy, order_by: orderBy, given_by: givenBy } = spec.split;
+  if (spec.evaluate_on !== 'all')
+    for (const column of [groupBy, orderBy, givenBy]) if (column !== undefined) finder.find(column, '');
   for (const { columns, type } of [spec.target, ...spec.more_targets])
     for (const name of columns) {
       const found = finder.find(name, '');

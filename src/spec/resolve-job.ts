@@ -4,7 +4,6 @@ import { checkSampleWeight } from './check-sample-weight.ts';
 import { checkCausality } from './check-text-model.ts';
 import type { Choice, Choose } from './choice.ts';
 import { chooseLayers } from './choose-model.ts';
-import { countSplit } from './count-split.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
@@ -21,6 +20,7 @@ import { ColumnFinder, resolveInputs, resolveTarget } from './resolve-columns.ts
 import { resolveEvaluation } from './resolve-evaluation.ts';
 import { checkEmbeddings, countIndices, listModelInputs } from './resolve-inputs.ts';
 import { resolveMoreTargets } from './resolve-more-targets.ts';
+import { checkSplit, resolveSplit } from './resolve-split.ts';
 import { findCorpus, resolveText } from './resolve-text.ts';
 import { resolveTraining } from './resolve-training.ts';
 
@@ -66,10 +66,10 @@ export function resolveJob(
 
   checkKind(spec, from, add);
   if (from !== null) inherit(spec, from, add);
-  checkSplit(spec, add);
   checkStart(spec, add);
   if (dataset.rows === 0) add('/dataset', 'the dataset has no rows');
   const corpus = findCorpus(dataset.columns);
+  checkSplit(spec, given, corpus !== null, add);
   if (corpus !== null) {
     const text = resolveText(spec, given, corpus, from, add);
     if (text === null) return refused();
@@ -99,11 +99,7 @@ export function resolveJob(
   const isCategory = target.resolved.type === 'category';
   spec.target = target.resolved;
   spec.inputs = inputs;
-  const { split } = spec;
-  if (split.stratify === true && !isCategory)
-    add('/split/stratify', 'a number target has no classes to share out', 'false, or a category target');
-  split.stratify ??= isCategory && split.shuffle;
-  const counts = countSplit(dataset.rows, split);
+  const counts = resolveSplit(spec, dataset.rows, isCategory, finder, add);
   spec.name ??= cutName(`${dataset.name}: ${spec.target.columns.join(', ')}`);
   spec.model.layers ??= chooseLayers({ inputs, columns: dataset.columns, trainRows: counts.train }, choose);
   resolveTraining(spec, isCategory, counts, dataset.rows, add, choose);
@@ -140,18 +136,6 @@ function widthOfOutput({ columns }: Target, classes: string[] | null, loss: Loss
 /** By characters, as the limit counts: half of one could not be stored. */
 function cutName(name: string): string {
   return [...name].slice(0, LONGEST_NAME).join('');
-}
-
-function checkSplit({ split }: Draft, add: Add): void {
-  if (split.validation + split.test >= 1) {
-    add(
-      '/split',
-      `validation (${split.validation}) and test (${split.test}) leave nothing to train on`,
-      'a sum below 1',
-    );
-  }
-  if (split.stratify === true && !split.shuffle)
-    add('/split/stratify', 'rows in the order of the dataset cannot be stratified', 'false, or split.shuffle true');
 }
 
 const FARTHEST_START_MS = 366 * 86_400_000;

@@ -47,6 +47,7 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       threads: trainer.threads,
       parameters: trainer.parameterCount,
       memoryBytes: memoryOfJob(trainer),
+      notes: rows.notes.slice(0, MOST_NOTES),
     });
     rows.write(trainer);
     trainer.initialize();
@@ -63,13 +64,9 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
     const diagnose = (end: Omit<CurveEnd, 'reference'>) =>
       diagnoseCurve(state.curve ?? [], { reference: constantLoss ?? state.firstLoss ?? null, ...end });
     reporter.diagnose = () => ((state.curve ?? []).length === 0 ? null : diagnose({ stoppedEarly: false }));
-    if (rows.dropped > 0 && state.step === 0) {
-      reporter.addEvent({
-        type: 'job.message',
-        onceKey: 'dropped_rows',
-        data: { message: `${rows.dropped} rows without a target were left out.` },
-      });
-    }
+    if (state.step === 0)
+      for (const [i, { code, message, data: figures = {} }] of rows.notes.slice(0, MOST_NOTES).entries())
+        reporter.addEvent({ type: 'job.message', onceKey: `note:${i}`, data: { code, message, ...figures } });
     const loop = new TrainLoop(spec, rows, trainer, writer, reporter, state, data.trainedSeconds);
     const end = await loop.run();
     reporter.phase = 'saving';
@@ -104,6 +101,7 @@ async function evaluate(data: TrainerData, rows: LoadedRows, storage: Storage, r
       threads: trainer.threads,
       parameters: trainer.parameterCount,
       memoryBytes: memoryOfJob(trainer),
+      notes: rows.notes.slice(0, MOST_NOTES),
     });
     rows.write(trainer);
     const { weights } = await loadCheckpoint(storage, from.storageKey, { sha256: from.sha256 });
@@ -244,6 +242,9 @@ async function conclude(end: LoopEnd, trained: Trained): Promise<Outcome> {
   const evaluation = { figures: { weights, splits, importance }, outcomes };
   return { status: 'succeeded', stopReason: end, metrics, diagnosis, evaluation };
 }
+
+/** Of many columns that look alike, more would say no more. */
+const MOST_NOTES = 50;
 
 /** Threads of a team that are ready before there is a job; further ones begin with it. */
 const SPARE_TEAM = 4;
