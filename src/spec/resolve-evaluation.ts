@@ -4,9 +4,9 @@ import type { Add, Draft } from './draft.ts';
 import { fillDefaults, isObject } from './expand-request.ts';
 import { agrees, checkPreparation, type KnownCheckpoint } from './fine-tune.ts';
 import { JobSpec, type Split } from './job.ts';
+import type { KnownDataset } from './known-dataset.ts';
 import { ColumnFinder } from './resolve-columns.ts';
 import { resolveInput } from './resolve-input.ts';
-import type { KnownDataset } from './resolve-job.ts';
 import { findCorpus } from './resolve-text.ts';
 
 /** Jobs that judge a checkpoint on a dataset: nothing is trained. */

@@ -9,6 +9,7 @@ import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
 import { checkKind, checkPreparation, inherit, type KnownCheckpoint } from './fine-tune.ts';
 import { type Input, JobSpec, type Target } from './job.ts';
+import type { KnownDataset } from './known-dataset.ts';
 import { ruleOf } from './layers/rules.ts';
 import { type Loss, outputWidthOf } from './loss.ts';
 import { type Mistake, MOST_MISTAKES, pointerTo } from './mistake.ts';
@@ -23,14 +24,6 @@ import { resolveMoreTargets } from './resolve-more-targets.ts';
 import { checkSplit, resolveSplit } from './resolve-split.ts';
 import { findCorpus, resolveText } from './resolve-text.ts';
 import { resolveTraining } from './resolve-training.ts';
-
-/** What resolving needs to know of the dataset. */
-export interface KnownDataset {
-  id: string;
-  name: string;
-  rows: number;
-  columns: readonly Column[];
-}
 
 export type Resolution = { ok: true; spec: JobSpec; choices: Choice[] } | { ok: false; mistakes: Mistake[] };
 
