@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +20,7 @@ export interface Service {
   database: TestDatabase;
   deps: ApiDeps;
   folder: string;
+  server: Server;
   close(): Promise<void>;
 }
 
@@ -28,7 +30,10 @@ export async function startService(
     /** keys: ask for them */
     auth?: 'open' | 'keys';
     maxUploadBytes?: number;
+    maxUploads?: number;
     predict?: ApiDeps['predictor']['predict'];
+    /** where it listens, unless on loopback */
+    host?: string;
     /** instead of a new one; the caller drops it */
     databaseUrl?: string;
     /** other parts than those below */
@@ -54,6 +59,8 @@ export async function startService(
       quotas: { datasetBytes: undefined, openJobs: undefined },
       requestsPerMinute: 0,
       maxUploadBytes: options.maxUploadBytes ?? 2 ** 30,
+      maxUploads: options.maxUploads ?? 32,
+      trustProxy: [],
       metricsToken: undefined,
       tenantRunningJobs: undefined,
     },
@@ -63,7 +70,7 @@ export async function startService(
     ...options.parts,
   };
   const app = await buildApp(deps);
-  await app.listen({ host: '127.0.0.1', port: 0 });
+  await app.listen({ host: options.host ?? '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
   return {
     url,
@@ -71,6 +78,7 @@ export async function startService(
     database,
     deps,
     folder,
+    server: app.server,
     async close() {
       await app.close();
       await watcher.close();
