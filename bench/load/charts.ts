@@ -36,7 +36,8 @@ export async function askCharts({ db }: Ground, { rows: wanted, log }: { rows: n
     );
     await client.query(
       `insert into jobs (id, tenant, kind, name, dataset_id, spec, status, transitions)
-       select id, 't', 'train', '', 'ds_charts', '{}', 'succeeded', '[]' from unnest($1::text[]) id`,
+       select id, 't', 'train', '', 'ds_charts', '{}', 'succeeded', '[]' from unnest($1::text[]) id
+       on conflict do nothing`,
       [[...Array.from({ length: jobs }, (_, i) => jobName(i)), LONG_JOB]],
     );
     await client.query(`alter table job_metrics drop constraint job_metrics_job_id_name_split_step_pk,
@@ -59,7 +60,7 @@ export async function askCharts({ db }: Ground, { rows: wanted, log }: { rows: n
     );
     log('the key is made');
     await client.query('alter table job_metrics add primary key (job_id, name, split, step)');
-    await client.query('vacuum analyze job_metrics');
+    await client.query('analyze job_metrics');
     const { rows } = await client.query(
       `select reltuples::float8 as rows, pg_table_size('job_metrics')::float8 as heap, pg_indexes_size('job_metrics')::float8 as index
        from pg_class where relname = 'job_metrics'`,

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { type Database, openDatabase } from '../../src/db/client.ts';
 import { startEmbeddedPostgres } from '../../src/db/embedded/start.ts';
 import { migrateDatabase } from '../../src/db/migrate.ts';
-import { type ServiceProcess, startApiProcess } from '../../test/support/stack.ts';
+import { startApiProcess } from '../../test/support/stack.ts';
 
 /** What the questions are asked of: a PostgreSQL of its own and an API process, both thrown away at the end. Everything on loopback. */
 export interface Ground extends AsyncDisposable {
   db: Database;
   databaseUrl: string;
-  /** `http://127.0.0.1:…/v1` */
-  startApi(): Promise<ServiceProcess & { api: string }>;
+  /** `api`: `http://127.0.0.1:…/v1` */
+  startApi(): Promise<{ api: string; stop(): Promise<unknown> }>;
 }
 
 export async function openGround(): Promise<Ground> {
@@ -21,7 +21,7 @@ export async function openGround(): Promise<Ground> {
   stop.defer(() => rm(folder, { recursive: true, force: true }));
   stop.defer(() => postgres.stop());
   await migrateDatabase(postgres.url);
-  const db = stop.adopt(openDatabase(postgres.url, { statementTimeoutMs: 600_000 }), (one) => one.close());
+  const db = stop.adopt(openDatabase(postgres.url, { statementTimeoutMs: 7_200_000 }), (one) => one.close());
   return {
     db,
     databaseUrl: postgres.url,

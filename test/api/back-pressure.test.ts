@@ -34,6 +34,12 @@ async function expectLater(answer: Promise<{ status: number; headers: Headers; b
   expect(given.headers.get('retry-after')).toBe('2');
 }
 
+/** Files of uploads that are under way. */
+async function readPartials(): Promise<string[]> {
+  const files = await readdir(service.folder, { recursive: true });
+  return files.filter((name) => name.includes('partial'));
+}
+
 const untilConnected = (count: number) =>
   waitFor(
     () => new Promise<boolean>((resolve) => service.server.getConnections((_error, open) => resolve(open >= count))),
@@ -45,10 +51,7 @@ describe('bodies that are under way at once', () => {
     service = await startService({ maxUploads: 2 });
     const [first, second] = [0, 1].map(() => begin('/v1/datasets', CSV, 'Content-Length: 8', 'Connection: close'));
     for (const { socket } of [first!, second!]) socket.write('a,b\n');
-    await waitFor(async () => {
-      const files = await readdir(service.folder, { recursive: true });
-      return files.filter((name) => name.includes('partial')).length === 2;
-    }, 'both to be under way');
+    await waitFor(async () => (await readPartials()).length === 2, 'both to be under way');
     await expectLater(call('POST', `${service.api}/datasets`, 'a\n1\n', { 'content-type': 'text/csv' }));
     const form = new FormData();
     form.append('file', new Blob(['a\n1\n']), 'a.csv');
@@ -57,14 +60,15 @@ describe('bodies that are under way at once', () => {
     expect((await call('GET', `${service.api}/datasets`)).status).toBe(200);
     expect((await call('POST', `${service.api}/jobs`, {})).status).toBe(400);
     first!.socket.write('1,2\n');
-    expect(readAnswer(await first!.finish(10_000)).status).toBe(201);
-    await uploadCsv(service.api, 'third', 'a,b\n1,2\n');
+    expect(readAnswer(await first!.finish(30_000)).status).toBe(201);
     // one that is given up leaves its place, too
     second!.socket.resetAndDestroy();
+    await waitFor(async () => (await readPartials()).length === 0, 'its file to go');
     const [third, fourth] = [0, 1].map(() => begin('/v1/datasets', CSV, 'Content-Length: 8', 'Connection: close'));
-    for (const { socket } of [third!, fourth!]) socket.write('a,b\n1,2\n');
-    for (const raw of [third!, fourth!]) expect(readAnswer(await raw.finish(10_000)).status).toBe(201);
-  });
+    for (const { socket } of [third!, fourth!]) socket.write('a,b\n');
+    await waitFor(async () => (await readPartials()).length === 2, 'two more');
+    await expectLater(call('POST', `${service.api}/datasets`, 'a\n1\n', { 'content-type': 'text/csv' }));
+  }, 90_000);
 
   it('of JSON there are so many bytes as the heap allows, counted before they come', async () => {
     service = await startService();
@@ -77,7 +81,7 @@ describe('bodies that are under way at once', () => {
     await uploadCsv(service.api, 'beside', 'a,b\n1,2\n');
     opened[0]!.socket.destroy();
     await waitFor(async () => (await call('POST', `${service.api}/jobs`, body)).status === 400, 'room');
-  });
+  }, 90_000);
 });
 
 it('a heap that is nearly full refuses what is not asked about the service itself', async () => {
@@ -93,7 +97,7 @@ describe('a slow client', () => {
   const patience = { silentMs: 700, jsonBodyMs: 1500, slowReaderMs: 700 };
 
   async function expectTooSlow(raw: RawConnection): Promise<void> {
-    const { status, headers, body } = readAnswer(await raw.finish(10_000));
+    const { status, headers, body } = readAnswer(await raw.finish(30_000));
     expectProblem({ status, headers, body: JSON.parse(body) }, 'request_timeout');
     expect(headers.get('connection')).toBe('close');
   }
@@ -131,7 +135,7 @@ describe('a slow client', () => {
     }
     clearInterval(timer);
     await expectTooSlow(drip);
-    expect(readAnswer(await upload.finish(10_000)).status).toBe(201);
+    expect(readAnswer(await upload.finish(30_000)).status).toBe(201);
   });
 
   it('that does not read its stream is cut off, and holds no more than a message meanwhile', async () => {

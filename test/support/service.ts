@@ -12,7 +12,7 @@ import { watchJobs } from '../../src/db/watch.ts';
 import { createApiMetrics } from '../../src/observability/api-metrics.ts';
 import { OutboundGuard } from '../../src/outbound/guard.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
-import { createTestDatabase, type TestDatabase } from './database.ts';
+import { createTestDatabase, PATIENT, type TestDatabase } from './database.ts';
 
 export interface Service {
   url: string;
@@ -43,7 +43,7 @@ export async function startService(
   const database = options.databaseUrl === undefined ? await createTestDatabase() : openForeign(options.databaseUrl);
   const folder = await mkdtemp(join(tmpdir(), 'trainyard-api-'));
   const watcher = watchJobs(database.url);
-  const tenants = openTenantDatabases(database.url);
+  const tenants = openTenantDatabases(database.url, PATIENT);
   const deps: ApiDeps = {
     db: database.db,
     tenants,
