@@ -19,12 +19,13 @@ declare module 'fastify' {
 export function addEntityTags(app: FastifyInstance): void {
   app.decorateReply('decisive', null);
   app.addHook('onSend', async (request, reply, payload) => {
-    const isSingle = /\/:\w+$/.test(request.routeOptions.url ?? '');
-    if (!isSingle || !['GET', 'HEAD', 'PATCH'].includes(request.method)) return payload;
-    if (reply.statusCode !== 200 || typeof payload !== 'string' || reply.hasHeader('etag')) return payload;
+    const isSingle = /\/:\w+$|\/evaluation$/.test(request.routeOptions.url ?? '');
+    if (!isSingle || !['GET', 'HEAD', 'PATCH', 'PUT'].includes(request.method)) return payload;
+    if (![200, 201].includes(reply.statusCode) || typeof payload !== 'string' || reply.hasHeader('etag'))
+      return payload;
     const tag = tagOf(payload, reply.decisive);
     reply.headers({ etag: tag, 'cache-control': 'private, no-cache' });
-    if (request.method === 'PATCH' || !matches(request.headers['if-none-match'], tag)) return payload;
+    if (!['GET', 'HEAD'].includes(request.method) || !matches(request.headers['if-none-match'], tag)) return payload;
     reply.code(304).removeHeader('content-type').removeHeader('content-length');
     return null;
   });
@@ -36,6 +37,13 @@ export function checkIfMatch({ headers }: FastifyRequest, body: unknown): void {
   if (given === undefined) return;
   const tag = tagOf(JSON.stringify(encodeNonFinite(body)));
   if (!listsStrongly(given, (one) => one === tag)) throw refuseChanged(tag);
+}
+
+/** Throws precondition_failed where there is nothing yet and `If-Match` expects something, or there is and `If-None-Match: *` expects nothing. */
+export function checkIsThere({ headers }: FastifyRequest, isThere: boolean): void {
+  if (isThere && headers['if-none-match']?.trim() === '*')
+    throw new ApiError('precondition_failed', 'It is there already.');
+  if (!isThere && headers['if-match'] !== undefined) throw new ApiError('precondition_failed', 'It is not there.');
 }
 
 /**

@@ -15,7 +15,7 @@ import { type RetentionOptions, startRetention } from '../../src/retention/reten
 import { openDiskStorage } from '../../src/storage/disk.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { addClaimed, addDataset, addJob, describeCheckpoint, describeJob, TENANT } from '../support/jobs.ts';
+import { addClaimed, addDataset, addJob, addModel, describeCheckpoint, describeJob, TENANT } from '../support/jobs.ts';
 
 const DAYS = { metrics: 30, events: 20, checkpoints: 10, deliveries: 10 };
 let database: TestDatabase;
@@ -167,12 +167,19 @@ it('removes files that a crash has left: of deleted datasets, and of checkpoints
   };
   const [orphan, young] = [madeAt(Date.now() - 2 * 86_400_000), madeAt(Date.now())];
   for (const name of [orphan!, young!]) await storage.put(name, Buffer.from('weights'));
+  // of a job that is gone, kept by a registered model
+  const [registered] = await listCheckpoints(db, claim.job.id);
+  await addModel(db, 'points', registered!.id);
+  await db.pool.query('update model_versions set storage_key = $1', [madeAt(Date.now() - 3 * 86_400_000)]);
+  const { rows: kept } = await db.pool.query('select storage_key as key from model_versions');
+  await storage.put(kept[0].key, Buffer.from('weights'));
   await sweep();
   // whoever deletes a dataset is given some time to do it himself
   expect(await keysOf('datasets/')).toEqual([key]);
   expect((await keysOf(`checkpoints/${claim.job.id}/`)).includes(young!)).toBe(true);
   expect(await keysOf('checkpoints/')).not.toContain(orphan);
-  expect((await look(claim)).files).toBe(5);
+  expect(await storage.size(kept[0].key)).not.toBeNull();
+  expect((await look(claim)).files).toBe(6);
   await db.pool.query("update datasets set deleted_at = now() - interval '2 hours' where id = $1", [dataset.id]);
   await sweep();
   expect(await keysOf('datasets/')).toEqual([]);

@@ -14,6 +14,7 @@ import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { ifDecidedOn } from '../entity-tags.ts';
 import { findMade, idFor } from '../idempotency.ts';
 import type { Quotas } from '../quotas.ts';
+import { removeFiles } from '../remove-files.ts';
 import { checkId, IdParams } from '../request-parts.ts';
 import { decisive, findJob, postJob, presentWaiting, readSpec, refuseGone } from './jobs.ts';
 
@@ -184,10 +185,7 @@ export function addJobActions(app: Api, deps: ApiDeps, quotas: Quotas): void {
       const id = idOf(request);
       const own = ofTenant(deps, request);
       const files = orNotFound(await asSeen(request, (check) => deleteJob(own.db, own.tenant, id, check)), id);
-      for (const key of files)
-        await storage
-          .remove(key)
-          .catch((err: unknown) => request.log.warn({ err, key }, 'a file could not be removed'));
+      await removeFiles(storage, files, request.log);
       return reply.code(204).send();
     },
   );
