@@ -4,7 +4,14 @@ import { describe, type Ground, measure, percentilesOf } from './ground.ts';
 import { copyJobs, postTemplate, settle } from './jobs.ts';
 
 const TENANTS = Array.from({ length: 10 }, (_, i) => (i === 0 ? 'default' : `tenant-${i}`));
-export const CLAIMS_HEAD = ['jobs queued, of rows', 'claim', 'POST', 'GET the last', 'GET 20 of the list'];
+export const CLAIMS_HEAD = [
+  'jobs queued, of rows',
+  'claim',
+  'POST',
+  'GET the last',
+  'GET 20 that are queued',
+  'GET those that are paused',
+];
 
 export interface ClaimsResult {
   row: string[];
@@ -54,7 +61,8 @@ export async function askClaims(
     const post = await take(() => expect(201, 'POST', `${api.api}/jobs`, template.spec));
     const get = await take(() => expect(200, 'GET', `${api.api}/jobs/${found[0].id}`));
     const list = await take(() => expect(200, 'GET', `${api.api}/jobs?status=queued&limit=20`));
-    results.push({ row: [rows.toLocaleString('en-US'), claim, post, get, list], claimed });
+    const rare = await take(() => expect(200, 'GET', `${api.api}/jobs?status=paused&limit=20`));
+    results.push({ row: [rows.toLocaleString('en-US'), claim, post, get, list, rare], claimed });
   };
   for (const size of queued) {
     await copyJobs(ground, template.id, { from: last + 1, to: size, status: 'queued', tenants: TENANTS });
