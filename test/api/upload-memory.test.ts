@@ -59,7 +59,7 @@ describe.skipIf(process.platform !== 'linux')('an upload of 200 MB', () => {
       await api.stop();
       await rm(dataDir, { recursive: true, force: true });
     }
-  }, 120_000);
+  }, 300_000);
 
   it('and many at once, with many clients of other things, neither end the process nor make it large', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'trainyard-upload-'));
@@ -109,5 +109,5 @@ describe.skipIf(process.platform !== 'linux')('an upload of 200 MB', () => {
       await api.stop();
       await rm(dataDir, { recursive: true, force: true });
     }
-  }, 240_000);
+  }, 300_000);
 });
