@@ -18,14 +18,26 @@ import { describe, type Ground, measure, percentilesOf } from './ground.ts';
 const STEPS = 2000;
 const SERIES = ['loss', 'learning_rate', 'gradient_norm', 'accuracy'];
 const AT_ONCE = 16;
-const CHARTS = 200;
 /** Of a job that has as many epochs. */
 const LONG = 20_000;
 const LONG_JOB = 'job_long';
 
-export async function askCharts({ db }: Ground, { rows: wanted, log }: { rows: number; log(line: string): void }) {
-  const jobs = Math.max(AT_ONCE, Math.round(wanted / (STEPS * SERIES.length)));
-  const jobName = (i: number) => `job_${String(i).padStart(26, '0')}`;
+export async function askCharts(
+  ground: Ground,
+  { rows, times, log }: { rows: number; times: number; log(line: string): void },
+) {
+  await fillMetrics(ground, { rows, log });
+  return measureCharts(ground, { rows, times });
+}
+
+const countJobs = (rows: number) => Math.max(AT_ONCE, Math.round(rows / (STEPS * SERIES.length)));
+const jobName = (i: number) => `job_${String(i).padStart(26, '0')}`;
+
+export async function fillMetrics(
+  { db }: Pick<Ground, 'db'>,
+  { rows: wanted, log }: { rows: number; log(line: string): void },
+): Promise<void> {
+  const jobs = countJobs(wanted);
   const client = await db.pool.connect();
   try {
     await client.query('set statement_timeout = 0');
@@ -61,24 +73,30 @@ export async function askCharts({ db }: Ground, { rows: wanted, log }: { rows: n
     log('the key is made');
     await client.query('alter table job_metrics add primary key (job_id, name, split, step)');
     await client.query('analyze job_metrics');
-    const { rows } = await client.query(
-      `select reltuples::float8 as rows, pg_table_size('job_metrics')::float8 as heap, pg_indexes_size('job_metrics')::float8 as index
-       from pg_class where relname = 'job_metrics'`,
-    );
-    const random = () => jobName(Math.floor(Math.random() * jobs));
-    const times = async (work: () => Promise<unknown>, count = CHARTS) => {
-      const taken: number[] = [];
-      for (let i = 0; i < count; i++) taken.push(await measure(work));
-      return percentilesOf(taken);
-    };
-    return {
-      rows: rows[0].rows as number,
-      gib: (rows[0].heap + rows[0].index) / 2 ** 30,
-      one: describe(await times(() => listMetrics(db, random(), { name: 'loss', split: 'train', maxPoints: 1000 }))),
-      all: describe(await times(() => listMetrics(db, random(), { maxPoints: 1000 }))),
-      long: describe(await times(() => listMetrics(db, LONG_JOB, { maxPoints: 1000 }), 30)),
-    };
   } finally {
     client.release(true);
   }
+}
+
+export async function measureCharts(
+  { db }: Pick<Ground, 'db'>,
+  { rows: wanted, times }: { rows: number; times: number },
+) {
+  const { rows } = await db.pool.query(
+    `select reltuples::float8 as rows, pg_table_size('job_metrics')::float8 as heap, pg_indexes_size('job_metrics')::float8 as index
+     from pg_class where relname = 'job_metrics'`,
+  );
+  const random = () => jobName(Math.floor(Math.random() * countJobs(wanted)));
+  const take = async (work: () => Promise<unknown>) => {
+    const taken: number[] = [];
+    for (let i = 0; i < times; i++) taken.push(await measure(work));
+    return percentilesOf(taken);
+  };
+  return {
+    rows: rows[0].rows as number,
+    gib: (rows[0].heap + rows[0].index) / 2 ** 30,
+    one: describe(await take(() => listMetrics(db, random(), { name: 'loss', split: 'train', maxPoints: 1000 }))),
+    all: describe(await take(() => listMetrics(db, random(), { maxPoints: 1000 }))),
+    long: describe(await take(() => listMetrics(db, LONG_JOB, { maxPoints: 1000 }))),
+  };
 }

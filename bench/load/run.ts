@@ -86,6 +86,7 @@ const QUESTIONS: Record<string, (ground: Ground, options: Options) => Promise<st
   async charts(ground, { rows: wanted }) {
     const { rows, gib, one, all, long } = await askCharts(ground, {
       rows: wanted,
+      times: 200,
       log: (line) => process.stderr.write(`${line}\n`),
     });
     return `## Charts out of many metrics\n\nOf jobs drawn at random, so mostly not in memory; cut to 1,000 points.\n\n${table(

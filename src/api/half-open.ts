@@ -14,7 +14,7 @@ const LOOK_EVERY_MS = 10_000;
 const MOST_REPEATS = 6;
 const TABLES = ['/proc/net/tcp', '/proc/net/tcp6'];
 
-export function closeHalfOpen(server: Server, lookEveryMs = LOOK_EVERY_MS): { close(): void } {
+export function closeHalfOpen(server: Server): { close(): void } {
   const open = new Set<Socket>();
   server.on('connection', (socket) => {
     open.add(socket);
@@ -29,7 +29,7 @@ export function closeHalfOpen(server: Server, lookEveryMs = LOOK_EVERY_MS): { cl
     if (vain.size === 0) return;
     for (const socket of open) if (vain.has(nameOf(socket))) socket.destroy();
   };
-  const timer = setInterval(look, lookEveryMs).unref();
+  const timer = setInterval(look, LOOK_EVERY_MS).unref();
   return { close: () => clearInterval(timer) };
 }
 

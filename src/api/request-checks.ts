@@ -13,12 +13,12 @@ declare module 'fastify' {
 }
 
 /** What every request must fulfil, whatever it asks for. */
-export function addRequestChecks(app: FastifyInstance, drainMs = DRAIN_MS): void {
+export function addRequestChecks(app: FastifyInstance): void {
   let isStopping = false;
   app.decorate('isLeaving', false);
   app.addHook('preClose', async () => {
     isStopping = true;
-    const last = setTimeout(() => app.server.closeAllConnections(), drainMs).unref();
+    const last = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS).unref();
     app.server.once('close', () => clearTimeout(last));
     // connections that become idle only now, when what they waited for is over
     const timer = setInterval(() => app.server.closeIdleConnections(), 100).unref();

@@ -50,7 +50,7 @@ it('it does not start while nobody has a key: neither where AUTH says so, nor wh
     ['AUTH', 'keys'],
     ['HOST', '0.0.0.0'],
   ] as const)
-    await expect(start({ [name]: value })).rejects.toThrow(/A key is asked for .* npm run keys -- create/s);
+    await expect(start({ [name]: value })).rejects.toThrow(/A key is asked for.*npm run keys -- create/s);
 }, 120_000);
 
 it('a key is made, used, passed on with less, and revoked', async () => {

@@ -45,13 +45,13 @@ it('many clients at once: each request is answered as it should be', async () =>
 });
 
 it('a long queue: ten tenants take turns, each by age, whatever has ended beside them', async () => {
-  const results = await askClaims(ground, { queued: [2000, 10_000], ended: 3000, times: 10 });
+  const results = await askClaims(ground, { queued: [2000, 4000], ended: 1000, times: 6 });
   const claimed = results.map((one) => one.claimed);
   // a thousand of each tenant stand behind each other; at first there are two tenants and a bit
-  expect(claimed[0]).toEqual([1, 1000, 2000, 2, 1001, 3, 1002, 4, 1003, 5].map(jobId));
-  expect(new Set(claimed.flat()).size).toBe(30);
-  expect(results.map(({ row }) => row[0])).toEqual(['2,000', '10,000', '10,000 of 13,000']);
-});
+  expect(claimed[0]).toEqual([1, 1000, 2000, 2, 1001, 3].map(jobId));
+  expect(new Set(claimed.flat()).size).toBe(18);
+  expect(results.map(({ row }) => row[0])).toEqual(['2,000', '4,000', '4,000 of 5,000']);
+}, 120_000);
 
 it('metrics of several jobs at once: every row is there once', async () => {
   const { rows, jobs } = await askIngest(ground, { writers: 4, batch: 50, batches: 5 });
@@ -69,8 +69,8 @@ it('many streams of one job: each hears each event once, in order', async () => 
 });
 
 it('charts out of many rows: of each job its own', async () => {
-  const { rows, gib } = await askCharts(ground, { rows: 130_000, log: () => {} });
+  const { rows, gib } = await askCharts(ground, { rows: 130_000, times: 3, log: () => {} });
   // as PostgreSQL counts them
   expect(rows).toBeGreaterThanOrEqual(16 * 2000 * 4 + 20_000);
   expect(gib).toBeGreaterThan(0);
-});
+}, 120_000);
