@@ -28,8 +28,11 @@ import { addRequestSpans } from './request-spans.ts';
 import { addApiKeyRoutes } from './routes/api-keys.ts';
 import { addCheckpointRoutes } from './routes/checkpoints.ts';
 import { addDatasetRoutes } from './routes/datasets.ts';
+import { addEstimateRoute } from './routes/estimates.ts';
 import { addEvaluationRoutes } from './routes/evaluations.ts';
 import { addEventRoutes } from './routes/events.ts';
+import { addGenerationRoutes } from './routes/generation.ts';
+import { addInferenceRoutes } from './routes/inference.ts';
 import { addJobActions } from './routes/job-actions.ts';
 import { addJobRoutes } from './routes/jobs.ts';
 import { addMetricRoutes } from './routes/metrics.ts';
@@ -122,12 +125,15 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   await app.register(async (routes) => {
     await addDatasetRoutes(routes, deps, cursors, quotas);
     addJobRoutes(routes, deps, cursors, quotas);
+    addEstimateRoute(routes, deps);
     addJobActions(routes, deps, quotas);
     addMetricRoutes(routes, deps);
     addEvaluationRoutes(routes, deps);
     addEventRoutes(routes, deps);
     addCheckpointRoutes(routes, deps);
     addPredictionRoutes(routes, deps);
+    addGenerationRoutes(routes, deps);
+    addInferenceRoutes(routes, deps);
     addModelRoutes(routes, deps, cursors);
     addModelVersionRoutes(routes, deps, cursors);
     addModelAliasRoutes(routes, deps);

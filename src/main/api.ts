@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../api/app.ts';
@@ -19,7 +20,8 @@ import { openOutbound } from '../outbound/request.ts';
 import { startRetention } from '../retention/retention.ts';
 import { openDiskStorage } from '../storage/disk.ts';
 import { startDeliverer } from '../webhooks/deliverer.ts';
-import { startPredictor } from '../worker/start-predictor.ts';
+import { startPredictorPool } from '../worker/predictor-pool.ts';
+import { startEstimator } from '../worker/start-estimator.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
 import { MAX_STOP_MS, onStopSignal } from './stop-signal.ts';
@@ -87,7 +89,17 @@ async function openApi(
       },
     }),
   );
-  const predictor = open(startPredictor(storage.describe(), logger));
+  const predictor = open(
+    startPredictorPool({
+      storage: storage.describe(),
+      logger,
+      processes: config.predictProcesses,
+      memoryBytes: config.predictMemoryBytes,
+    }),
+  );
+  const { threads, maxJobMemoryBytes: maxMemoryBytes } = config;
+  const limits = { threads, maxThreads: availableParallelism(), maxMemoryBytes };
+  const estimator = open(startEstimator(storage.describe(), limits, logger));
   const counters = config.redisUrl === undefined ? undefined : open(openCounters(config.redisUrl, logger)).client;
   const queueDepth = () => queue.depth();
   const app = open(
@@ -97,6 +109,7 @@ async function openApi(
       storage,
       watcher,
       predictor,
+      estimator,
       outboundGuard,
       queueDepth,
       counters,

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -40,6 +40,12 @@ it('the worker lets go with a checkpoint, the upload is answered, the database e
   const upload = openRaw(api);
   upload.socket.write(
     'POST /v1/datasets?name=late HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\nContent-Length: 12\r\n\r\na,b\n',
+  );
+  // it has been begun: a connection on which nothing was asked for is closed at once
+  await waitFor(
+    async () => (await readdir(folder, { recursive: true })).some((name) => name.includes('~partial-')),
+    'the upload',
+    30_000,
   );
   const pidFile = join(folder, 'postgres', 'cluster', 'postmaster.pid');
   expect(existsSync(pidFile)).toBe(true);

@@ -7,11 +7,14 @@ import { pino } from 'pino';
 import { buildApp } from '../../src/api/app.ts';
 import type { ApiDeps } from '../../src/api/deps.ts';
 import { openDatabase } from '../../src/db/client.ts';
+import { encodeNonFinite } from '../../src/db/json-number.ts';
 import { openTenantDatabases } from '../../src/db/tenants.ts';
 import { watchJobs } from '../../src/db/watch.ts';
 import { createApiMetrics } from '../../src/observability/api-metrics.ts';
 import { OutboundGuard } from '../../src/outbound/guard.ts';
+import type { TrainedNetwork } from '../../src/spec/prediction.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
+import { startEstimator } from '../../src/worker/start-estimator.ts';
 import { createTestDatabase, PATIENT, type TestDatabase } from './database.ts';
 
 export interface Service {
@@ -31,7 +34,7 @@ export async function startService(
     auth?: 'open' | 'keys';
     maxUploadBytes?: number;
     maxUploads?: number;
-    predict?: ApiDeps['predictor']['predict'];
+    predict?: PredictRows;
     /** where it listens, unless on loopback */
     host?: string;
     /** instead of a new one; the caller drops it */
@@ -44,15 +47,20 @@ export async function startService(
   const folder = await mkdtemp(join(tmpdir(), 'trainyard-api-'));
   const watcher = watchJobs(database.url);
   const tenants = openTenantDatabases(database.url, PATIENT);
+  const storage = openDiskStorage(folder);
+  const logger = pino({ level: 'silent' });
+  const limits = { threads: 1, maxThreads: 2, maxMemoryBytes: 2 ** 30 };
+  const estimator = startEstimator(storage.describe(), limits, logger);
   const deps: ApiDeps = {
     db: database.db,
     tenants,
-    storage: openDiskStorage(folder),
+    storage,
     watcher,
-    predictor: { predict: options.predict ?? (async ({ rows }) => rows.map(() => ({ y: 1 }))), close: async () => {} },
+    predictor: answerBy(options.predict ?? ((rows) => rows.map(() => ({ y: 1 })))),
+    estimator,
     outboundGuard: new OutboundGuard({ allowHttp: false, allowRanges: [] }),
     queueDepth: async () => 0,
-    logger: pino({ level: 'silent' }),
+    logger,
     metrics: createApiMetrics(),
     config: {
       auth: options.auth ?? 'open',
@@ -81,11 +89,32 @@ export async function startService(
     server: app.server,
     async close() {
       await app.close();
+      await estimator.close();
       await watcher.close();
       await tenants.close();
       await database.drop();
       await rm(folder, { recursive: true });
     },
+  };
+}
+
+/** Answers rows of JSON. */
+export type PredictRows = (
+  rows: Record<string, unknown>[],
+  network: TrainedNetwork,
+) => Record<string, unknown>[] | Promise<Record<string, unknown>[]>;
+
+function answerBy(predict: PredictRows): ApiDeps['predictor'] {
+  return {
+    async predict({ source, network }) {
+      if (source.type !== 'rows') throw new Error(`this predictor reads no ${source.type}`);
+      const answers = await predict(source.rows, network);
+      return { text: JSON.stringify(encodeNonFinite(answers)), rows: answers.length, header: null };
+    },
+    async *generate() {
+      yield { text: 'a', tokens: 1, finish: 'length' };
+    },
+    close: async () => {},
   };
 }
 
