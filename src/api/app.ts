@@ -1,3 +1,5 @@
+import { totalmem } from 'node:os';
+import { getHeapStatistics } from 'node:v8';
 import helmet from '@fastify/helmet';
 import { fastifySSE as sse } from '@fastify/sse';
 import underPressure from '@fastify/under-pressure';
@@ -8,10 +10,12 @@ import { encodeNonFinite } from '../db/json-number.ts';
 import { getOrCreateSecret } from '../db/secrets.ts';
 import { ApiError } from '../spec/errors.ts';
 import { addAuth } from './auth.ts';
+import { addBodyGate } from './body-gate.ts';
 import { answerClientError } from './connection-errors.ts';
 import { Cursors } from './cursor.ts';
-import type { ApiDeps } from './deps.ts';
+import { type ApiDeps, CLIENT_PATIENCE } from './deps.ts';
 import { addEntityTags } from './entity-tags.ts';
+import { closeHalfOpen } from './half-open.ts';
 import { addIdempotency } from './idempotency.ts';
 import { addJsonParser, JSON_BODY_BYTES } from './json-body.ts';
 import { addOpenApi } from './openapi.ts';
@@ -24,10 +28,17 @@ import { addRequestSpans } from './request-spans.ts';
 import { addApiKeyRoutes } from './routes/api-keys.ts';
 import { addCheckpointRoutes } from './routes/checkpoints.ts';
 import { addDatasetRoutes } from './routes/datasets.ts';
+import { addEstimateRoute } from './routes/estimates.ts';
+import { addEvaluationRoutes } from './routes/evaluations.ts';
 import { addEventRoutes } from './routes/events.ts';
+import { addGenerationRoutes } from './routes/generation.ts';
+import { addInferenceRoutes } from './routes/inference.ts';
 import { addJobActions } from './routes/job-actions.ts';
 import { addJobRoutes } from './routes/jobs.ts';
 import { addMetricRoutes } from './routes/metrics.ts';
+import { addModelAliasRoutes } from './routes/model-aliases.ts';
+import { addModelVersionRoutes } from './routes/model-versions.ts';
+import { addModelRoutes } from './routes/models.ts';
 import { addPredictionRoutes } from './routes/predictions.ts';
 import { addPrometheusRoute } from './routes/prometheus.ts';
 import { addSystemRoutes } from './routes/system.ts';
@@ -36,6 +47,10 @@ import { addWebhookRoutes } from './routes/webhooks.ts';
 
 const HEARTBEAT_MS = 15_000;
 const MAX_EVENT_LOOP_DELAY_MS = 2000;
+/** Beyond this share of what there is, no more work is taken: of the heap, and of the machine's or the container's memory. */
+const MOST_MEMORY = 0.85;
+const MOST_CONNECTIONS = 10_000;
+const FIRST_PROBE_MS = 15_000;
 
 /** Builds the API; the caller listens. */
 export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
@@ -55,7 +70,10 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
       headersTimeout: 15_000,
       maxHeaderSize: 16_384,
       requireHostHeader: false,
+      keepAlive: true,
+      keepAliveInitialDelay: FIRST_PROBE_MS,
     },
+    ...(deps.config.trustProxy.length > 0 && { trustProxy: [...deps.config.trustProxy] }),
     clientErrorHandler: answerClientError,
     // said with a problem document, see request-checks
     return503OnClosing: false,
@@ -77,6 +95,9 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     httpPart === 'body' || httpPart === 'headers' ? (value: unknown) => ({ value }) : ajv.compile(schema as object),
   );
   app.setSerializerCompiler(() => (body) => JSON.stringify(encodeNonFinite(body)));
+  app.server.maxConnections = MOST_CONNECTIONS;
+  const halfOpen = closeHalfOpen(app.server);
+  app.addHook('onClose', async () => halfOpen.close());
   // an Expect other than 100-continue is passed over, as RFC 9110 allows
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
 
@@ -89,8 +110,11 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   addRequestSpans(app);
   await app.register(underPressure, {
     maxEventLoopDelay: deps.maxEventLoopDelayMs ?? MAX_EVENT_LOOP_DELAY_MS,
+    maxHeapUsedBytes: deps.maxHeapUsedBytes ?? getHeapStatistics().heap_size_limit * MOST_MEMORY,
+    maxRssBytes: Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY) * MOST_MEMORY,
     pressureHandler: refuseUnderPressure,
   });
+  addBodyGate(app, { ...deps.config, ...CLIENT_PATIENCE, ...deps.patience });
   await app.register(sse, { heartbeatInterval: HEARTBEAT_MS });
   addIdempotency(app, deps);
   addEntityTags(app);
@@ -101,11 +125,18 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   await app.register(async (routes) => {
     await addDatasetRoutes(routes, deps, cursors, quotas);
     addJobRoutes(routes, deps, cursors, quotas);
+    addEstimateRoute(routes, deps);
     addJobActions(routes, deps, quotas);
     addMetricRoutes(routes, deps);
+    addEvaluationRoutes(routes, deps);
     addEventRoutes(routes, deps);
     addCheckpointRoutes(routes, deps);
     addPredictionRoutes(routes, deps);
+    addGenerationRoutes(routes, deps);
+    addInferenceRoutes(routes, deps);
+    addModelRoutes(routes, deps, cursors);
+    addModelVersionRoutes(routes, deps, cursors);
+    addModelAliasRoutes(routes, deps);
     addApiKeyRoutes(routes, deps, cursors, keys);
     addWebhookRoutes(routes, deps, cursors);
     addWebhookDeliveryRoutes(routes, deps, cursors);

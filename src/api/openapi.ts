@@ -30,7 +30,17 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
           },
         },
       },
-      tags: ['datasets', 'jobs', 'checkpoints', 'predictions', 'webhooks', 'api-keys', 'system'].map((name) => ({
+      tags: [
+        'datasets',
+        'jobs',
+        'checkpoints',
+        'predictions',
+        'models',
+        'inference',
+        'webhooks',
+        'api-keys',
+        'system',
+      ].map((name) => ({
         name,
       })),
     },

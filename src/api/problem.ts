@@ -2,10 +2,13 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { DatasetError } from '../data/dataset-error.ts';
 import { DatasetTooLargeError } from '../data/ingest-dataset.ts';
 import { DatasetInUseError, DatasetNotFoundError, QuotaOfBytesError } from '../db/datasets.ts';
+import { ModelFullError, ModelInUseError } from '../db/model-versions.ts';
 import { TooManyJobsError } from '../jobs/create-job.ts';
 import { JobInUseError } from '../jobs/delete-job.ts';
 import { IllegalTransitionError } from '../jobs/transitions.ts';
 import { ApiError, ERRORS, type ErrorCode, type Problem, type ProblemError } from '../spec/errors.ts';
+import { EstimatorBusyError, NotEstimableError } from '../spec/estimate.ts';
+import { ExporterBusyError, ExportRefusedError } from '../spec/export.ts';
 import { CheckpointUnusableError, PredictorBusyError, RowsError } from '../spec/prediction.ts';
 import { listWords } from '../spec/suggest.ts';
 import { BlobNotFoundError, StorageFullError } from '../storage/storage.ts';
@@ -50,13 +53,23 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: ApiE
     .headers(problem.headers)
     .type('application/problem+json')
     .serializer((body: unknown) => JSON.stringify(body))
-    .send(describeProblem(problem, request.id));
+    .send({ ...describeProblem(problem, request.id), ...(isInference(request) && { error: problem.message }) });
+}
+
+/** Clients of the Open Inference Protocol read `error`; what is beside it tells them more. */
+function isInference({ url }: FastifyRequest): boolean {
+  return /^\/v2(?![^/?])/.test(url);
 }
 
 /** The body of the answer. */
 export function describeProblem({ code, message, errors }: ApiError, requestId: string): Problem {
   const { status, title } = ERRORS[code];
   return { type: `/docs/errors#${code}`, title, status, detail: message, code, errors, request_id: requestId };
+}
+
+/** The same where the answer has begun already. */
+export function describeFailure(error: unknown, request: FastifyRequest): Problem {
+  return describeProblem(toApiError(error as FastifyError, request), request.id);
 }
 
 /** What went wrong, in our codes. */
@@ -86,6 +99,8 @@ function toApiError(
       },
     );
   if (error instanceof QuotaOfBytesError) return refuseDatasetBytes(error.most);
+  if (error instanceof ModelInUseError) return new ApiError('model_in_use', `${error.message}.`);
+  if (error instanceof ModelFullError) return new ApiError('model_full', `${error.message}.`);
   if (error instanceof JobInUseError) return new ApiError('job_in_use', `${error.message}.`);
   if (error instanceof IllegalTransitionError) return new ApiError('illegal_transition', `${error.message}.`);
   if (error instanceof RowsError) return new ApiError('invalid_rows', error.message, { errors: error.mistakes });
@@ -93,6 +108,21 @@ function toApiError(
     return new ApiError('unavailable', 'Too many predictions are waiting. Please try again.', {
       headers: { 'retry-after': '1' },
     });
+  if (error instanceof ExporterBusyError)
+    return new ApiError('unavailable', 'Too many exports are waiting. Please try again.', {
+      headers: { 'retry-after': '10' },
+    });
+  if (error instanceof ExportRefusedError) return new ApiError('not_exportable', `${error.message}.`);
+  if (error instanceof EstimatorBusyError)
+    return new ApiError('unavailable', 'No estimate could be made just now. Please try again.', {
+      headers: { 'retry-after': '10' },
+    });
+  if (error instanceof NotEstimableError) {
+    const detail = `${error.message[0]!.toUpperCase()}${error.message.slice(1)}.`;
+    return new ApiError('invalid_spec', detail, {
+      errors: [{ pointer: '', code: 'invalid_spec', detail, expected: error.hint }],
+    });
+  }
   if (error instanceof CheckpointUnusableError) return new ApiError('checkpoint_damaged', `${error.message}.`);
   if (error instanceof StorageFullError)
     return new ApiError('storage_full', 'There is no room left; nothing was stored.');
@@ -113,7 +143,7 @@ function toApiError(
   if (known !== undefined) return new ApiError(known, error.message);
   if (request.idempotency && isUniqueViolation(error)) return refuseBusy();
   if (isUnavailable(error))
-    return new ApiError('unavailable', 'The database cannot be reached. Please try again.', {
+    return new ApiError('unavailable', 'The database cannot be reached, or has no room. Please try again.', {
       headers: { 'retry-after': '2' },
     });
   if (error.statusCode !== undefined && error.statusCode < 500) return new ApiError('bad_request', error.message);
@@ -145,13 +175,13 @@ function isUniqueViolation({ cause }: Error): boolean {
   return (cause as { code?: string } | undefined)?.code === '23505';
 }
 
-/** PostgreSQL or a socket to it: refused, cut, timed out, starting or stopping. */
+/** PostgreSQL or a socket to it: refused, cut, timed out, starting or stopping, out of room or of what else it needs, a file that cannot be written. */
 export function isUnavailable(error: unknown): boolean {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     const { code } = cause as { code?: string };
     if (
       code !== undefined &&
-      (/^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|57P|08|53)/.test(code) || code === '57014')
+      (/^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|57P|08|53|58030)/.test(code) || code === '57014')
     )
       return true;
     if (/connection terminated|timeout exceeded when trying to connect|query read timeout/i.test(cause.message))

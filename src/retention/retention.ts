@@ -5,7 +5,8 @@ import { deleteOldKeys } from '../db/idempotency-keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import { removeFilesOfDeletedDatasets } from './deleted-datasets.ts';
 import { createJobSweep, type RetentionDays } from './ended-jobs.ts';
-import { removeOrphanedCheckpoints } from './orphaned-files.ts';
+import { removeOldExports } from './old-exports.ts';
+import { removeOrphanedFiles } from './orphaned-files.ts';
 import { deleteInBatches, type Pace } from './pace.ts';
 
 export interface Retention {
@@ -30,6 +31,9 @@ const LEADER_LOCK = 0x74727265;
 const INTERVAL_MS = 10 * 60_000;
 /** Looking through the storage is long; once a day is enough for what only a crash leaves behind. */
 const ORPHANS_EVERY_MS = 24 * 3_600_000;
+/** An upload that was cut off by a crash can be large. A client that is connected is never silent for so long. */
+const PARTIALS_EVERY_MS = 3_600_000;
+const PARTIAL_SILENT_MS = 3_600_000;
 const BATCH = 2_000;
 /** A pause after each batch, so that deletions, and vacuum behind them, never take the database for themselves. */
 const REST_MS = 20;
@@ -45,6 +49,7 @@ export function startRetention(options: RetentionOptions): Retention {
   const sweepJobs = createJobSweep(db, storage, days);
   const closed = new AbortController();
   let orphansAtMs = Number.NEGATIVE_INFINITY;
+  let partialsAtMs = Number.NEGATIVE_INFINITY;
   let running: Promise<void> = Promise.resolve();
 
   const work = async () => {
@@ -57,9 +62,14 @@ export function startRetention(options: RetentionOptions): Retention {
     const removed: Record<string, number> = await sweepJobs(pace);
     removed.deliveries = await deleteOldDeliveries(db, days.deliveries, pace);
     removed.idempotency_keys = await deleteInBatches(pace, (limit) => deleteOldKeys(db, limit));
+    removed.exports = await removeOldExports(db, storage, pace);
     removed.datasets = await removeFilesOfDeletedDatasets(db, storage, pace);
+    if (performance.now() - partialsAtMs > PARTIALS_EVERY_MS) {
+      removed.partials = await storage.removePartials(PARTIAL_SILENT_MS, pace.goesOn);
+      if (pace.goesOn()) partialsAtMs = performance.now();
+    }
     if (performance.now() - orphansAtMs > ORPHANS_EVERY_MS) {
-      removed.orphans = await removeOrphanedCheckpoints(db, storage, pace);
+      removed.orphans = await removeOrphanedFiles(db, storage, pace);
       if (pace.goesOn()) orphansAtMs = performance.now();
     }
     if (Object.values(removed).some((n) => n > 0)) logger.info({ removed }, 'what was kept long enough is deleted');

@@ -2,13 +2,14 @@ import { checkHeadLoss, checkLoss } from './check-loss.ts';
 import { checkModel } from './check-model.ts';
 import { checkSampleWeight } from './check-sample-weight.ts';
 import { checkCausality } from './check-text-model.ts';
-import { countSplit } from './count-split.ts';
+import type { Choice, Choose } from './choice.ts';
+import { chooseLayers } from './choose-model.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
 import { checkKind, checkPreparation, inherit, type KnownCheckpoint } from './fine-tune.ts';
 import { type Input, JobSpec, type Target } from './job.ts';
-import { DenseLayer } from './layers/dense.ts';
+import type { KnownDataset } from './known-dataset.ts';
 import { ruleOf } from './layers/rules.ts';
 import { type Loss, outputWidthOf } from './loss.ts';
 import { type Mistake, MOST_MISTAKES, pointerTo } from './mistake.ts';
@@ -17,20 +18,14 @@ import { groupByInput, mainInput } from './model-shapes.ts';
 import type { PreparedTarget } from './preparation.ts';
 import type { ExpandedRequest } from './request.ts';
 import { ColumnFinder, resolveInputs, resolveTarget } from './resolve-columns.ts';
+import { resolveEvaluation } from './resolve-evaluation.ts';
 import { checkEmbeddings, countIndices, listModelInputs } from './resolve-inputs.ts';
 import { resolveMoreTargets } from './resolve-more-targets.ts';
+import { checkSplit, resolveSplit } from './resolve-split.ts';
 import { findCorpus, resolveText } from './resolve-text.ts';
 import { resolveTraining } from './resolve-training.ts';
 
-/** What resolving needs to know of the dataset. */
-export interface KnownDataset {
-  id: string;
-  name: string;
-  rows: number;
-  columns: readonly Column[];
-}
-
-export type Resolution = { ok: true; spec: JobSpec } | { ok: false; mistakes: Mistake[] };
+export type Resolution = { ok: true; spec: JobSpec; choices: Choice[] } | { ok: false; mistakes: Mistake[] };
 
 const LONGEST_NAME = 200;
 
@@ -47,26 +42,38 @@ export function resolveJob(
   const add: Add = (pointer, detail, expected = null, code = 'invalid_spec') => {
     mistakes.push({ pointer: toSent(pointer), code, detail, expected });
   };
+  const choices: Choice[] = [];
+  const choose: Choose = (field, value, reason) => {
+    choices.push({ field, value, reason });
+  };
+  const accepted = (): Resolution => ({ ok: true, spec: spec as JobSpec, choices });
   const refused = (): Resolution => ({ ok: false, mistakes: mistakes.slice(0, MOST_MISTAKES) });
+  if (given.kind === 'evaluate') {
+    const evaluation = resolveEvaluation(given, dataset, from, add);
+    if (evaluation !== null) checkStart(evaluation, add);
+    return evaluation === null || mistakes.length > 0 ? refused() : { ok: true, spec: evaluation, choices };
+  }
   const spec = fillDefaults(JobSpec, given) as Draft;
+  if (spec.evaluate_on !== undefined)
+    add('/evaluate_on', 'is only for jobs that judge a checkpoint', 'kind "evaluate", or nothing here');
 
   checkKind(spec, from, add);
   if (from !== null) inherit(spec, from, add);
-  checkSplit(spec, add);
   checkStart(spec, add);
   if (dataset.rows === 0) add('/dataset', 'the dataset has no rows');
   const corpus = findCorpus(dataset.columns);
+  checkSplit(spec, given, corpus !== null, add);
   if (corpus !== null) {
     const text = resolveText(spec, given, corpus, from, add);
     if (text === null) return refused();
     spec.name ??= cutName(`${dataset.name}: next token`);
-    resolveTraining(spec, true, text.windows, text.windows.train, add);
+    resolveTraining(spec, true, text.windows, text.windows.train, add, choose);
     resolveModel(spec, dataset.columns, add);
     checkCausality(spec.model, add);
     const { context, vocabulary } = text;
     const inputs = [{ name: spec.inputs[0].into, width: context, image: null }];
-    checkModel(spec as JobSpec, { inputs, outputWidths: [vocabulary], context }, add);
-    return mistakes.length > 0 ? refused() : { ok: true, spec: spec as JobSpec };
+    checkModel(spec as JobSpec, { inputs, outputWidths: [vocabulary], rows: text.windows.train, context }, add);
+    return mistakes.length > 0 ? refused() : accepted();
   }
   if (spec.target === undefined) {
     // a checkpoint that is not there would have told it
@@ -77,7 +84,7 @@ export function resolveJob(
   const finder = new ColumnFinder(dataset.columns, add);
   const target = resolveTarget(spec.target, spec.training.loss?.type, '/target', finder, add);
   const more = resolveMoreTargets(spec, finder, add);
-  const inputs = resolveInputs(spec, finder, add);
+  const inputs = resolveInputs(spec, finder, dataset.rows, add, choose);
   checkSampleWeight(spec, dataset.rows, finder, add);
   if (target === null || inputs === null || more === null) return refused();
   if (from !== null) checkPreparation(from, dataset.columns, add);
@@ -85,13 +92,10 @@ export function resolveJob(
   const isCategory = target.resolved.type === 'category';
   spec.target = target.resolved;
   spec.inputs = inputs;
-  const { split } = spec;
-  if (split.stratify === true && !isCategory)
-    add('/split/stratify', 'a number target has no classes to share out', 'false, or a category target');
-  split.stratify ??= isCategory && split.shuffle;
-  const counts = countSplit(dataset.rows, split);
+  const counts = resolveSplit(spec, dataset.rows, isCategory, finder, add);
   spec.name ??= cutName(`${dataset.name}: ${spec.target.columns.join(', ')}`);
-  resolveTraining(spec, isCategory, counts, dataset.rows, add);
+  spec.model.layers ??= chooseLayers({ inputs, columns: dataset.columns, trainRows: counts.train }, choose);
+  resolveTraining(spec, isCategory, counts, dataset.rows, add, choose);
   resolveModel(spec, dataset.columns, add);
 
   const { model, more_targets: others } = spec as JobSpec;
@@ -108,8 +112,8 @@ export function resolveJob(
   ];
   const modelInputs = listModelInputs(inputs, dataset.columns, from?.preparation);
   checkEmbeddings(model.layers, inputs, dataset.columns, add);
-  checkModel(spec as JobSpec, { inputs: modelInputs, outputWidths }, add);
-  return mistakes.length > 0 ? refused() : { ok: true, spec: spec as JobSpec };
+  checkModel(spec as JobSpec, { inputs: modelInputs, outputWidths, rows: dataset.rows }, add);
+  return mistakes.length > 0 ? refused() : accepted();
 }
 
 /** A checkpoint goes on with the classes it was trained with (`known`), of which the dataset may lack some. */
@@ -127,18 +131,6 @@ function cutName(name: string): string {
   return [...name].slice(0, LONGEST_NAME).join('');
 }
 
-function checkSplit({ split }: Draft, add: Add): void {
-  if (split.validation + split.test >= 1) {
-    add(
-      '/split',
-      `validation (${split.validation}) and test (${split.test}) leave nothing to train on`,
-      'a sum below 1',
-    );
-  }
-  if (split.stratify === true && !split.shuffle)
-    add('/split/stratify', 'rows in the order of the dataset cannot be stratified', 'false, or split.shuffle true');
-}
-
 const FARTHEST_START_MS = 366 * 86_400_000;
 
 /** In UTC, as JavaScript writes it, so that a resolved spec resolves to itself. */
@@ -152,19 +144,12 @@ function checkStart(spec: Draft, add: Add): void {
   else spec.start_at = new Date(Math.max(at, 0)).toISOString();
 }
 
-/** The layers where none are given, their names and edges, and what follows from their other fields. */
+/** The names and edges of layers, and what follows from their other fields. */
 function resolveModel(
   { model, inputs: columns, more_targets: more }: Draft,
   datasetColumns: readonly Column[],
   add: Add,
 ): void {
-  const hidden = () =>
-    fillDefaults(DenseLayer, {
-      type: 'dense',
-      units: 64,
-      activation: { type: 'relu' },
-    });
-  model.layers ??= [hidden(), hidden()];
   const layers = model.layers as (Layer & { name?: string; inputs?: string[] })[];
   const taken = new Set(layers.flatMap((layer) => layer.name ?? []));
   const counts = new Map<string, number>();

@@ -1,19 +1,23 @@
 import { loadCorpus } from '../data/load-corpus.ts';
+import type { Trainer } from '../engine/trainer.ts';
 import type { Preparation, PreparedInput } from '../spec/preparation.ts';
 import { findCorpus } from '../spec/resolve-text.ts';
 import { countTokens, type FittedTokenizer, fitTokenizer, sizeOfVocabulary } from '../spec/tokenizer.ts';
 import { countEvaluationWindows, countTrainWindows, splitTokens } from '../spec/windows.ts';
 import type { Storage } from '../storage/storage.ts';
 import { letGo } from './let-go.ts';
-import type { LoadedRows } from './loaded-rows.ts';
-import type { TrainerData } from './messages.ts';
+import { joinParts, type LoadedRows, MOST_TRAIN_SAMPLE, sampleRows } from './loaded-rows.ts';
+import type { RowsRequest } from './messages.ts';
+
+/** Tokens of the training windows that are judged. */
+const MOST_SAMPLED_TOKENS = 50_000;
 
 /**
  * A corpus as rows: row s is the window of tokens [s, s + context), and its labels are the tokens after each. All windows lie in one table of tokens,
  * each of which is kept twice: as a feature and as a label.
  */
 export async function loadWindows(
-  { spec, dataset, preparation: fitted }: TrainerData,
+  { spec, dataset, preparation: fitted }: RowsRequest,
   storage: Storage,
 ): Promise<LoadedRows> {
   const text = findCorpus(dataset.columns);
@@ -31,18 +35,29 @@ export async function loadWindows(
   const testStart = parts.train + parts.validation;
   const validation = placeWindows(parts.train, countEvaluationWindows(parts.validation, context), context);
   const test = placeWindows(testStart, countEvaluationWindows(parts.test, context), context);
+  const train = placeWindows(0, training.count, stride);
+  const trainSample = sampleRows(train, Math.min(MOST_TRAIN_SAMPLE, MOST_SAMPLED_TOKENS / context));
+  const judged = joinParts({ validation, test, trainSample });
   const isSmall = preparation.outputWidth <= 256;
-  return {
+  const writeTokens = (trainer: Trainer) => {
+    trainer.features.set(tokens.subarray(0, count - 1));
+    trainer.labels.set(tokens.subarray(1));
+    letGo([tokens]);
+  };
+  const trained: LoadedRows = {
     preparation,
-    train: placeWindows(0, training.count, stride),
+    train,
     phases: training.phases,
     validation,
     test,
+    trainSample,
+    slices: [],
     classCounts: null,
-    dropped: 0,
+    notes: [],
     tokensPerCharacter: {
       validation: tokensPerCharacter(tokens.subarray(parts.train, testStart), known),
       test: tokensPerCharacter(tokens.subarray(testStart), known),
+      train: tokensPerCharacter(tokens.subarray(0, parts.train), known),
     },
     description: {
       count: count - context,
@@ -50,16 +65,42 @@ export async function loadWindows(
       features: { dims: [context], ...(isSmall ? { element: 'u8', scale: 1, shift: 0 } : { element: 'f32' }) },
       target: { kind: 'labels', positions: context },
       trainOrder: training.count,
-      evaluationOrder: validation.length + test.length,
+      evaluationOrder: judged.length,
     },
     write(trainer) {
-      trainer.features.set(tokens.subarray(0, count - 1));
-      trainer.labels.set(tokens.subarray(1));
-      trainer.evaluationOrder.set(validation);
-      trainer.evaluationOrder.set(test, validation.length);
-      letGo([tokens]);
+      writeTokens(trainer);
+      trainer.evaluationOrder.set(judged);
     },
   };
+  return spec.kind === 'evaluate' ? chooseJudged() : trained;
+
+  /** Where a checkpoint is judged: the windows of one part, or of the whole text. */
+  function chooseJudged(): LoadedRows {
+    const judgedAs = spec.evaluate_on ?? 'all';
+    const [start, length] = {
+      all: [0, count],
+      train: [0, parts.train],
+      validation: [parts.train, parts.validation],
+      test: [testStart, parts.test],
+    }[judgedAs] as [number, number];
+    const windows = placeWindows(start, countEvaluationWindows(length, context), context);
+    const none = new Uint32Array(0);
+    const ofText = tokensPerCharacter(tokens.subarray(start, start + length), known);
+    return {
+      ...trained,
+      train: none,
+      validation: none,
+      test: windows,
+      trainSample: none,
+      judgedAs,
+      tokensPerCharacter: { validation: ofText, test: ofText, train: ofText },
+      description: { ...trained.description, trainOrder: 1, evaluationOrder: windows.length },
+      write(trainer) {
+        writeTokens(trainer);
+        trainer.evaluationOrder.set(windows);
+      },
+    };
+  }
 }
 
 function prepare(column: string, tokenizer: FittedTokenizer, context: number): Preparation {

@@ -1,9 +1,12 @@
 import type { CompiledKernels } from '../engine/kernels/load.ts';
+import type { EvaluationToRecord } from '../jobs/finish-job.ts';
 import type { CheckpointToRecord } from '../jobs/record-checkpoint.ts';
 import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
+import type { Diagnosis } from '../spec/diagnosis.ts';
 import type { EventType, JobError, JobPhase, JobSpec, MetricPoint, Progress, StopReason } from '../spec/job.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { StorageDescription } from '../storage/describe.ts';
+import type { Note } from './loaded-rows.ts';
 
 /**
  * What the lease-holding main thread and the thread that trains say to each other. The trainer posts messages; the main thread answers only
@@ -23,6 +26,9 @@ export interface ResumePlace {
   latest: CheckpointPlace;
   best: CheckpointPlace | null;
 }
+
+/** What rows are read by: preparation null where it is to be fitted. */
+export type RowsRequest = Pick<TrainerData, 'spec' | 'dataset' | 'preparation'>;
 
 export interface TrainerData {
   jobId: string;
@@ -75,6 +81,8 @@ export interface Report {
   checkpoints: CheckpointToRecord[];
   /** over all attempts */
   trainedSeconds: number;
+  /** so far */
+  diagnosis: Diagnosis | null;
 }
 
 /** Checkpoints that could not be read, and the one that the job goes on from; null: there is none. */
@@ -84,13 +92,26 @@ export interface Fallback {
 }
 
 export type Outcome =
-  | { status: 'succeeded'; stopReason: StopReason; metrics: Record<string, number | string> }
+  | {
+      status: 'succeeded';
+      stopReason: StopReason;
+      metrics: Record<string, number | string>;
+      evaluation?: EvaluationToRecord;
+      diagnosis?: Diagnosis;
+    }
   | { status: 'cancelled' }
   | { status: 'released' }
-  | { status: 'failed'; stopReason: StopReason; error: Pick<JobError, 'code' | 'category' | 'message' | 'hint'> };
+  | {
+      status: 'failed';
+      stopReason: StopReason;
+      error: Pick<JobError, 'code' | 'category' | 'message' | 'hint'>;
+      diagnosis?: Diagnosis;
+    };
 
 export type TrainerMessage =
-  | { type: 'started'; threads: number; parameters: number; memoryBytes: number }
+  | { type: 'started'; threads: number; parameters: number; memoryBytes: number; notes: Note[] }
+  /** what the spec left to be found */
+  | { type: 'chosen'; learningRate: number }
   /** the first step of this attempt is done */
   | { type: 'stepped' }
   | { type: 'fallback'; fallback: Fallback }

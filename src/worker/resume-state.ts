@@ -1,4 +1,5 @@
 import type { PlateauState } from '../engine/plateau.ts';
+import type { CurvePoint } from '../judging/diagnose-curve.ts';
 
 /**
  * All that a job must remember besides weights and optimizer state to go on as if it had never stopped. Random draws need nothing: they follow from
@@ -18,12 +19,16 @@ export interface ResumeState {
   stopping: { value: number; epochsWithout: number } | null;
   /** what a schedule that watches a metric has seen; absent in checkpoints from before there was one */
   plateau?: PlateauState | null;
+  /** what a range test found, where the spec says auto */
+  learningRate?: number;
   /** what an optimizer that searches keeps beside its vectors */
   search?: Record<string, number>;
   /** of the first update's rows; absent in checkpoints from before it was kept */
   firstLoss?: number;
   /** the updates in a row whose losses were beyond hope, and the first of these losses */
   explosion?: { loss: number; updates: number } | null;
+  /** losses after epochs; absent in checkpoints from before it was kept */
+  curve?: CurvePoint[];
   /** the latest figures, shown as progress */
   metrics: Record<string, number>;
   /** seconds trained so far, over all attempts */

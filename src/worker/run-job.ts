@@ -14,6 +14,7 @@ import { recordCheckpoints } from '../jobs/record-checkpoint.ts';
 import { recordMetrics } from '../jobs/record-metrics.ts';
 import { releaseJob } from '../jobs/release-job.ts';
 import { type HeartbeatState, renewLease } from '../jobs/renew-lease.ts';
+import type { Diagnosis } from '../spec/diagnosis.ts';
 import type { JobPhase, Progress, Runtime } from '../spec/job.ts';
 import type { Storage } from '../storage/storage.ts';
 import { listResumePlaces, placeOf, removeFiles, removeStrays } from './checkpoint-files.ts';
@@ -146,6 +147,7 @@ class Attempt {
   #phase: JobPhase = 'loading';
   #progress: Progress | null = null;
   #runtime: Runtime | null = null;
+  #diagnosis: Diagnosis | null = null;
 
   constructor(context: WorkerContext, claim: Claim, logger: Logger, drain: AbortSignal) {
     this.#context = context;
@@ -235,6 +237,7 @@ class Attempt {
       if (message.type === 'report') enqueue(() => this.#record(message.report));
       else if (message.type === 'fallback') enqueue(() => this.#fallBack(message.fallback));
       else if (message.type === 'started') this.#noteStart(message);
+      else if (message.type === 'chosen') this.#noteLearningRate(message.learningRate);
       else if (message.type === 'stepped') this.#noteFirstStep();
       else outcome ??= message.outcome;
     });
@@ -316,7 +319,12 @@ class Attempt {
       memory_bytes: message.memoryBytes,
       event_loop_delay_max_ms: null,
       first_step_ms: null,
+      ...(message.notes.length > 0 && { notes: message.notes }),
     };
+  }
+
+  #noteLearningRate(learningRate: number): void {
+    if (this.#runtime !== null) this.#runtime.learning_rate = learningRate;
   }
 
   #noteFirstStep(): void {
@@ -335,6 +343,7 @@ class Attempt {
     const { db, storage } = this.#context;
     this.#phase = report.phase;
     this.#trainedSeconds = Math.max(this.#trainedSeconds, report.trainedSeconds);
+    this.#diagnosis = report.diagnosis;
     this.#progress = { ...report.progress, updated_at: new Date().toISOString() };
     const { checkpoints, points, events } = report;
     if (checkpoints.length > 0) {
@@ -360,6 +369,7 @@ class Attempt {
       trainedSeconds: this.#trainedSeconds,
       ...(this.#progress === null ? {} : { progress: this.#progress }),
       ...(this.#runtime === null ? {} : { runtime: this.#runtime }),
+      ...(this.#diagnosis === null ? {} : { diagnosis: this.#diagnosis }),
     };
   }
 }

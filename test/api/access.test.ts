@@ -3,17 +3,26 @@ import Fastify from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addAuth } from '../../src/api/auth.ts';
 import { createApiKey } from '../../src/db/api-keys.ts';
+import { evaluations } from '../../src/db/schema.ts';
 import { insertDeliveries } from '../../src/db/webhook-deliveries.ts';
 import { insertWebhook } from '../../src/db/webhooks.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
+import { encodeOutcomes } from '../../src/judging/outcomes.ts';
 import { SCOPES, type Scope } from '../../src/spec/api-key.ts';
 import { call } from '../support/client.ts';
-import { addClaimed, describeCheckpoint, TENANT } from '../support/jobs.ts';
+import { addClaimed, addModel, describeCheckpoint, TENANT } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';
 import { type Service, startService } from '../support/service.ts';
 
 /** Who may do what, of every operation in the document: a new route is tested as soon as it is there. */
-const PUBLIC = ['get /healthz', 'get /metrics', 'get /readyz'];
+const PUBLIC = [
+  'get /healthz',
+  'get /metrics',
+  'get /readyz',
+  'get /v2',
+  'get /v2/health/live',
+  'get /v2/health/ready',
+];
 
 interface Operation {
   name: string;
@@ -37,16 +46,32 @@ beforeAll(async () => {
   const checkpoint = { ...describeCheckpoint(1, 'latest'), sizeBytes: file.length, sha256 };
   await service.deps.storage.put(checkpoint.storageKey, file);
   await recordCheckpoints(db, claim, [checkpoint]);
+  const weights = { which: 'latest', checkpoint: null, step: 1, epoch: 1 } as const;
+  const figures = { weights, splits: {}, importance: null };
+  const columns = { truth: Float64Array.of(1, 2), predicted: Float64Array.of(1, 3) };
+  const target = { name: 'y', task: 'regression', classes: null, tokensPerCharacter: null, columns } as const;
+  const outcomes = {
+    dataset: 'ab',
+    splits: [{ split: 'test', rows: Int32Array.of(0, 1), targets: [target] }],
+  } as const;
+  const answers = await service.deps.storage.put(`evaluations/${claim.job.id}/a.bin`, encodeOutcomes(outcomes));
+  const kept = { outcomesKey: answers.key, outcomesSha256: answers.sha256 };
+  await db.orm.insert(evaluations).values({ jobId: claim.job.id, tenant: TENANT, figures, ...kept });
   const webhook = { id: 'whk_01h455vb4pex5vsknk084sn02q', tenant: TENANT, url: 'https://a.example', description: '' };
   await insertWebhook(db, { ...webhook, events: ['job.succeeded'], secret: 'whsec_a' }, 10);
   const delivery = { id: 'whd_01h455vb4pex5vsknk084sn02q', tenant: TENANT, webhookId: webhook.id };
   await insertDeliveries(db.orm, [{ ...delivery, event: 'job.succeeded', jobId: claim.job.id, payload: '{}' }]);
+  await addModel(db, 'points', checkpoint.id);
   const key = await createApiKey(db.orm, { tenant: TENANT, name: 'a', scopes: SCOPES, expiresAt: null });
   owner = key.key;
   ids = {
     'datasets/{id}': claim.job.datasetId,
     'jobs/{id}': claim.job.id,
+    'compare/{other}': claim.job.id,
     'checkpoints/{reference}': 'latest',
+    'models/{name}': 'points',
+    'versions/{version}': 'champion',
+    'aliases/{alias}': 'champion',
     'webhooks/{id}': webhook.id,
     'deliveries/{delivery}': delivery.id,
     'api-keys/{id}': key.row.id,

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -12,13 +12,14 @@ import { finishJob } from '../../src/jobs/finish-job.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
 import { recordMetrics } from '../../src/jobs/record-metrics.ts';
 import { type RetentionOptions, startRetention } from '../../src/retention/retention.ts';
-import { type DiskStorage, openDiskStorage } from '../../src/storage/disk.ts';
+import { openDiskStorage } from '../../src/storage/disk.ts';
+import type { Storage } from '../../src/storage/storage.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { addClaimed, addDataset, addJob, describeCheckpoint, describeJob, TENANT } from '../support/jobs.ts';
+import { addClaimed, addDataset, addJob, addModel, describeCheckpoint, describeJob, TENANT } from '../support/jobs.ts';
 
 const DAYS = { metrics: 30, events: 20, checkpoints: 10, deliveries: 10 };
 let database: TestDatabase;
-let storage: DiskStorage;
+let storage: Storage;
 let folder: string;
 beforeEach(async () => {
   database = await createTestDatabase();
@@ -152,6 +153,43 @@ it('keeps the checkpoint that a waiting job starts from', async () => {
   expect((await look(claim)).checkpoints).toEqual([4, 2, 1]);
 });
 
+it('deletes what was answered to each row with the checkpoints; the evaluation’s figures stay with the job', async () => {
+  const { db } = database;
+  const idAt = (daysAgo: number) => {
+    const bytes = Buffer.alloc(16, 1);
+    bytes.writeUIntBE(Date.now() - daysAgo * 86_400_000, 0, 6);
+    return TypeID.fromUUIDBytes('evl', bytes).toString();
+  };
+  const figures = {
+    weights: { which: 'latest', checkpoint: null, step: 1, epoch: 1 },
+    splits: {},
+    importance: null,
+  } as const;
+  const keys: string[] = [];
+  for (const daysAgo of [5, 15]) {
+    const claim = await addClaimed(db);
+    const { key, sha256 } = await storage.put(`evaluations/${claim.job.id}/${idAt(daysAgo)}.bin`, Buffer.from('rows'));
+    keys.push(key);
+    const evaluation = { figures, outcomes: { key, sha256 } };
+    await finishJob(db, claim, { status: 'succeeded', stopReason: 'completed', metrics: {}, evaluation });
+    await db.pool.query('update jobs set finished_at = now() - make_interval(days => $2) where id = $1', [
+      claim.job.id,
+      daysAgo,
+    ]);
+  }
+  const [kept, gone] = keys;
+  const orphan = `evaluations/job_x/${idAt(2)}.bin`;
+  await storage.put(orphan, Buffer.from('rows'));
+  await sweep();
+  expect(await keysOf('evaluations/')).toEqual([kept]);
+  const { rows } = await db.pool.query('select outcomes_key as key, figures from evaluations order by created_at');
+  expect(rows).toEqual([
+    { key: kept, figures },
+    { key: null, figures },
+  ]);
+  expect(gone).not.toBe(kept);
+});
+
 it('removes files that a crash has left: of deleted datasets, and of checkpoints without a row', async () => {
   const { db } = database;
   const dataset = await addDataset(db);
@@ -166,17 +204,34 @@ it('removes files that a crash has left: of deleted datasets, and of checkpoints
   };
   const [orphan, young] = [madeAt(Date.now() - 2 * 86_400_000), madeAt(Date.now())];
   for (const name of [orphan!, young!]) await storage.put(name, Buffer.from('weights'));
+  // of a job that is gone, kept by a registered model
+  const [registered] = await listCheckpoints(db, claim.job.id);
+  await addModel(db, 'points', registered!.id);
+  await db.pool.query('update model_versions set storage_key = $1', [madeAt(Date.now() - 3 * 86_400_000)]);
+  const { rows: kept } = await db.pool.query('select storage_key as key from model_versions');
+  await storage.put(kept[0].key, Buffer.from('weights'));
   await sweep();
   // whoever deletes a dataset is given some time to do it himself
   expect(await keysOf('datasets/')).toEqual([key]);
   expect((await keysOf(`checkpoints/${claim.job.id}/`)).includes(young!)).toBe(true);
   expect(await keysOf('checkpoints/')).not.toContain(orphan);
-  expect((await look(claim)).files).toBe(5);
+  expect(await storage.size(kept[0].key)).not.toBeNull();
+  expect((await look(claim)).files).toBe(6);
   await db.pool.query("update datasets set deleted_at = now() - interval '2 hours' where id = $1", [dataset.id]);
   await sweep();
   expect(await keysOf('datasets/')).toEqual([]);
   const { rows } = await db.pool.query('select files_removed_at from datasets where id = $1', [dataset.id]);
   expect(rows[0].files_removed_at).toBeInstanceOf(Date);
+});
+
+it('removes uploads that a crash cut off, and leaves those that go on', async () => {
+  await mkdir(join(folder, 'datasets/ds_1'), { recursive: true });
+  const path = (name: string) => join(folder, 'datasets/ds_1', name);
+  for (const name of ['data', 'data~partial-1', 'data~partial-2']) await writeFile(path(name), 'a,b');
+  const anHourAgo = new Date(Date.now() - 3_700_000);
+  for (const name of ['data', 'data~partial-1']) await utimes(path(name), anHourAgo, anHourAgo);
+  await sweep();
+  expect((await readdir(join(folder, 'datasets/ds_1'))).toSorted()).toEqual(['data', 'data~partial-2']);
 });
 
 it('one process at a time', async () => {
@@ -211,4 +266,17 @@ it('deletes old deliveries that are done, and those that wait for a webhook whic
   expect(rows).toEqual([{ id: 'whk_onpending20' }]);
   const { rows: young } = await pool.query('select count(*)::int as n from webhook_deliveries');
   expect(young[0].n).toBe(7);
+});
+
+it('exports go after a day, and with what they were made of', async () => {
+  const { checkpoints } = await addWithParts().then(async ({ job }) => ({
+    checkpoints: await listCheckpoints(database.db, job.id),
+  }));
+  const day = (ago: number) => new Date(Date.now() - ago * 86_400_000).toISOString().slice(0, 10);
+  const { id } = checkpoints[0]!;
+  const names = [`exports/${day(0)}/${id}/a.b`, `exports/${day(1)}/${id}/a.b`];
+  const old = [`exports/${day(2)}/${id}/a.b`, `exports/${day(0)}/ckpt_01h455vb4pex5vsknk084sn02q/a.b`];
+  for (const name of [...names, ...old]) await storage.put(name, Buffer.from('onnx'));
+  await sweep();
+  expect((await keysOf('exports/')).sort()).toEqual(names.sort());
 });

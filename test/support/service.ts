@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,12 +7,16 @@ import { pino } from 'pino';
 import { buildApp } from '../../src/api/app.ts';
 import type { ApiDeps } from '../../src/api/deps.ts';
 import { openDatabase } from '../../src/db/client.ts';
+import { encodeNonFinite } from '../../src/db/json-number.ts';
 import { openTenantDatabases } from '../../src/db/tenants.ts';
 import { watchJobs } from '../../src/db/watch.ts';
+import { startExporter } from '../../src/export/start-exporter.ts';
 import { createApiMetrics } from '../../src/observability/api-metrics.ts';
 import { OutboundGuard } from '../../src/outbound/guard.ts';
+import type { TrainedNetwork } from '../../src/spec/prediction.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
-import { createTestDatabase, type TestDatabase } from './database.ts';
+import { startEstimator } from '../../src/worker/start-estimator.ts';
+import { createTestDatabase, PATIENT, type TestDatabase } from './database.ts';
 
 export interface Service {
   url: string;
@@ -19,6 +24,7 @@ export interface Service {
   database: TestDatabase;
   deps: ApiDeps;
   folder: string;
+  server: Server;
   close(): Promise<void>;
 }
 
@@ -28,7 +34,10 @@ export async function startService(
     /** keys: ask for them */
     auth?: 'open' | 'keys';
     maxUploadBytes?: number;
-    predict?: ApiDeps['predictor']['predict'];
+    maxUploads?: number;
+    predict?: PredictRows;
+    /** where it listens, unless on loopback */
+    host?: string;
     /** instead of a new one; the caller drops it */
     databaseUrl?: string;
     /** other parts than those below */
@@ -38,22 +47,31 @@ export async function startService(
   const database = options.databaseUrl === undefined ? await createTestDatabase() : openForeign(options.databaseUrl);
   const folder = await mkdtemp(join(tmpdir(), 'trainyard-api-'));
   const watcher = watchJobs(database.url);
-  const tenants = openTenantDatabases(database.url);
+  const tenants = openTenantDatabases(database.url, PATIENT);
+  const storage = openDiskStorage(folder);
+  const logger = pino({ level: 'silent' });
+  const limits = { threads: 1, maxThreads: 2, maxMemoryBytes: 2 ** 30 };
+  const estimator = startEstimator(storage.describe(), limits, logger);
+  const exporter = startExporter(storage, logger);
   const deps: ApiDeps = {
     db: database.db,
     tenants,
-    storage: openDiskStorage(folder),
+    storage,
     watcher,
-    predictor: { predict: options.predict ?? (async ({ rows }) => rows.map(() => ({ y: 1 }))), close: async () => {} },
+    exporter,
+    predictor: answerBy(options.predict ?? ((rows) => rows.map(() => ({ y: 1 })))),
+    estimator,
     outboundGuard: new OutboundGuard({ allowHttp: false, allowRanges: [] }),
     queueDepth: async () => 0,
-    logger: pino({ level: 'silent' }),
+    logger,
     metrics: createApiMetrics(),
     config: {
       auth: options.auth ?? 'open',
       quotas: { datasetBytes: undefined, openJobs: undefined },
       requestsPerMinute: 0,
       maxUploadBytes: options.maxUploadBytes ?? 2 ** 30,
+      maxUploads: options.maxUploads ?? 32,
+      trustProxy: [],
       metricsToken: undefined,
       tenantRunningJobs: undefined,
     },
@@ -63,7 +81,7 @@ export async function startService(
     ...options.parts,
   };
   const app = await buildApp(deps);
-  await app.listen({ host: '127.0.0.1', port: 0 });
+  await app.listen({ host: options.host ?? '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
   return {
     url,
@@ -71,13 +89,36 @@ export async function startService(
     database,
     deps,
     folder,
+    server: app.server,
     async close() {
       await app.close();
+      await estimator.close();
+      await exporter.close();
       await watcher.close();
       await tenants.close();
       await database.drop();
       await rm(folder, { recursive: true });
     },
+  };
+}
+
+/** Answers rows of JSON. */
+export type PredictRows = (
+  rows: Record<string, unknown>[],
+  network: TrainedNetwork,
+) => Record<string, unknown>[] | Promise<Record<string, unknown>[]>;
+
+function answerBy(predict: PredictRows): ApiDeps['predictor'] {
+  return {
+    async predict({ source, network }) {
+      if (source.type !== 'rows') throw new Error(`this predictor reads no ${source.type}`);
+      const answers = await predict(source.rows, network);
+      return { text: JSON.stringify(encodeNonFinite(answers)), rows: answers.length, header: null };
+    },
+    async *generate() {
+      yield { text: 'a', tokens: 1, finish: 'length' };
+    },
+    close: async () => {},
   };
 }
 
