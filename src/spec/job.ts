@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { Choice } from './choice.ts';
 import { Imputation, NORMALIZATION_TEXT, NORMALIZATIONS, Outliers, Transform } from './column-options.ts';
+import { Diagnosis } from './diagnosis.ts';
 import { OutputLayer } from './layers/dense.ts';
 import { NAME } from './layers/fields.ts';
 import { Loss } from './loss.ts';
@@ -13,7 +14,7 @@ import { WATCHED } from './watched.ts';
 
 /** A job: what a client asks for, and what it sees while the job lives. */
 
-export const JOB_KINDS = ['train', 'fine_tune'] as const;
+export const JOB_KINDS = ['train', 'fine_tune', 'evaluate'] as const;
 export type JobKind = (typeof JOB_KINDS)[number];
 
 export const JOB_STATUSES = [
@@ -355,7 +356,11 @@ export const Resources = closed(
 
 export const JobSpec = closed(
   {
-    kind: words(JOB_KINDS, { default: 'train' }),
+    kind: words(JOB_KINDS, {
+      default: 'train',
+      description:
+        'fine_tune goes on from the checkpoint `model.from`; evaluate judges that checkpoint on `dataset`, and takes everything else from it',
+    }),
     name: Type.String({ minLength: 1, maxLength: 200, ...derived('the dataset’s name and the target') }),
     dataset: Type.String({ pattern: '^ds_[0-9a-hjkmnp-tv-z]{26}$' }),
     split: Type.Unsafe<Split>({ ...Split, default: {} }),
@@ -377,6 +382,14 @@ export const JobSpec = closed(
     model: Type.Unsafe<Model>({ ...Model, default: {} }),
     training: Type.Unsafe<Training>({ ...Training, default: {} }),
     checkpoints: Type.Unsafe<CheckpointPolicy>({ ...CheckpointPolicy, default: {} }),
+    evaluate_on: Type.Optional(
+      words(['all', 'train', 'validation', 'test'], {
+        ...derived(
+          'for evaluate on the checkpoint’s own dataset, its test split, else its validation split; on another one, all rows',
+        ),
+        description: 'kind `evaluate`: the rows that are judged',
+      }),
+    ),
     resources: Type.Unsafe<Static<typeof Resources>>({ ...Resources, default: {} }),
     start_at: nullable(Type.String({ format: 'date-time', maxLength: 40 }), {
       default: null,
@@ -477,7 +490,7 @@ export const Job = closed(
     stop_reason: nullable(words(STOP_REASONS)),
     attempt: Type.Integer({ minimum: 0, description: 'how many times a worker has taken the job up' }),
     queue_position: nullable(Type.Integer({ minimum: 1 }), {
-      description: 'while queued: 1 is next, with tenants taking turns',
+      description: 'while queued: 1 is next, with tenants taking turns; 1000 is that place or one further back',
     }),
     queue_reason: nullable(closed({ code: words(QUEUE_REASONS), detail: Type.String() }), {
       description: 'while queued: what the job waits for',
@@ -499,6 +512,7 @@ export const Job = closed(
     metrics: Type.Record(Type.String(), JsonNumber, {
       description: 'final figures, by split: test.accuracy, best.validation.loss, …',
     }),
+    diagnosis: nullable(Diagnosis, { description: 'what the learning curve says so far, and in the end' }),
     error: nullable(JobError),
     runtime: nullable(Runtime),
     spec: JobSpec,

@@ -9,6 +9,7 @@ import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
 import { checkKind, checkPreparation, inherit, type KnownCheckpoint } from './fine-tune.ts';
 import { type Input, JobSpec, type Target } from './job.ts';
+import type { KnownDataset } from './known-dataset.ts';
 import { ruleOf } from './layers/rules.ts';
 import { type Loss, outputWidthOf } from './loss.ts';
 import { type Mistake, MOST_MISTAKES, pointerTo } from './mistake.ts';
@@ -17,19 +18,12 @@ import { groupByInput, mainInput } from './model-shapes.ts';
 import type { PreparedTarget } from './preparation.ts';
 import type { ExpandedRequest } from './request.ts';
 import { ColumnFinder, resolveInputs, resolveTarget } from './resolve-columns.ts';
+import { resolveEvaluation } from './resolve-evaluation.ts';
 import { checkEmbeddings, countIndices, listModelInputs } from './resolve-inputs.ts';
 import { resolveMoreTargets } from './resolve-more-targets.ts';
 import { checkSplit, resolveSplit } from './resolve-split.ts';
 import { findCorpus, resolveText } from './resolve-text.ts';
 import { resolveTraining } from './resolve-training.ts';
-
-/** What resolving needs to know of the dataset. */
-export interface KnownDataset {
-  id: string;
-  name: string;
-  rows: number;
-  columns: readonly Column[];
-}
 
 export type Resolution = { ok: true; spec: JobSpec; choices: Choice[] } | { ok: false; mistakes: Mistake[] };
 
@@ -54,7 +48,14 @@ export function resolveJob(
   };
   const accepted = (): Resolution => ({ ok: true, spec: spec as JobSpec, choices });
   const refused = (): Resolution => ({ ok: false, mistakes: mistakes.slice(0, MOST_MISTAKES) });
+  if (given.kind === 'evaluate') {
+    const evaluation = resolveEvaluation(given, dataset, from, add);
+    if (evaluation !== null) checkStart(evaluation, add);
+    return evaluation === null || mistakes.length > 0 ? refused() : { ok: true, spec: evaluation, choices };
+  }
   const spec = fillDefaults(JobSpec, given) as Draft;
+  if (spec.evaluate_on !== undefined)
+    add('/evaluate_on', 'is only for jobs that judge a checkpoint', 'kind "evaluate", or nothing here');
 
   checkKind(spec, from, add);
   if (from !== null) inherit(spec, from, add);

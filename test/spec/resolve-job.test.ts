@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { countSplit } from '../../src/spec/count-split.ts';
 import type { Column } from '../../src/spec/dataset.ts';
-import type { KnownDataset } from '../../src/spec/resolve-job.ts';
+import type { KnownDataset } from '../../src/spec/known-dataset.ts';
 import { BIRDS, column, dense, resolve, specOf } from './birds.ts';
 
 const withRows = (rows: number): { dataset: KnownDataset } => ({ dataset: { ...BIRDS, rows } });
@@ -28,7 +28,7 @@ describe('defaults', () => {
         clip_norm: null,
         parameter_groups: [],
         clip_value: null,
-        ema: null,
+        ema: { decay: 0.99 },
         early_stopping: { metric: 'validation.loss', patience: 30, min_delta: 0 },
         seed: 0,
       },
@@ -39,7 +39,13 @@ describe('defaults', () => {
     });
     // every column but the target of more than one value; by the column's type
     const impute = { type: 'mean' };
-    const words = { normalize: 'none', encoding: 'tfidf', tokenizer: { type: 'word' }, vocabulary: 2000 };
+    const words = {
+      normalize: 'none',
+      encoding: 'tfidf',
+      tokenizer: { type: 'word' },
+      vocabulary: 2000,
+      min_count: 10,
+    };
     expect(spec.inputs).toEqual([
       { column: 'bill_length', type: 'number', normalize: 'standard', impute, encoding: 'values', into: 'input' },
       { column: 'body_mass', type: 'number', normalize: 'standard', impute, encoding: 'values', into: 'input' },
