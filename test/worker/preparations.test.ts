@@ -49,7 +49,7 @@ describe('numbers', PATIENCE, () => {
     // ln y = 3 + 2 · ln x, over four orders of magnitude
     const rows = Array.from({ length: 200 }, (_, i) => {
       const x = Math.exp(i / 40);
-      return `${i % 20 === 7 ? '' : x},${i === 0 ? 1e9 : i % 7},${Math.exp(3) * x ** 2}`;
+      return `${i === 7 || i === 107 ? '' : x},${i === 0 ? 1e9 : i % 7},${Math.exp(3) * x ** 2}`;
     });
     const job = await train(`x,noise,y\n${rows.join('\n')}\n`, {
       inputs: [
@@ -58,7 +58,7 @@ describe('numbers', PATIENCE, () => {
       ],
       target: { column: 'y', transform: 'log' },
       model: linear,
-      training: { epochs: 60, optimizer: { type: 'adam', learning_rate: 0.1 }, early_stopping: null },
+      training: { epochs: 150, optimizer: { type: 'adam', learning_rate: 0.05 }, early_stopping: null },
     });
     expect(await messagesOf(job)).toContainEqual(expect.objectContaining({ code: 'dropped_outliers', rows: 1 }));
     const [at10, at100] = await predict(job, [
