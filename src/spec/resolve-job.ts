@@ -71,7 +71,7 @@ export function resolveJob(
     checkCausality(spec.model, add);
     const { context, vocabulary } = text;
     const inputs = [{ name: spec.inputs[0].into, width: context, image: null }];
-    checkModel(spec as JobSpec, { inputs, outputWidths: [vocabulary], context }, add);
+    checkModel(spec as JobSpec, { inputs, outputWidths: [vocabulary], rows: text.windows.train, context }, add);
     return mistakes.length > 0 ? refused() : accepted();
   }
   if (spec.target === undefined) {
@@ -115,7 +115,7 @@ export function resolveJob(
   ];
   const modelInputs = listModelInputs(inputs, dataset.columns, from?.preparation);
   checkEmbeddings(model.layers, inputs, dataset.columns, add);
-  checkModel(spec as JobSpec, { inputs: modelInputs, outputWidths }, add);
+  checkModel(spec as JobSpec, { inputs: modelInputs, outputWidths, rows: dataset.rows }, add);
   return mistakes.length > 0 ? refused() : accepted();
 }
 
