@@ -1,3 +1,4 @@
+import * as estimates from './estimates.ts';
 import * as fallbacks from './fallbacks.ts';
 import * as growth from './growth.ts';
 import * as kernels from './kernels.ts';
@@ -12,7 +13,7 @@ export interface BenchOptions {
   /** length of one run */
   seconds: number;
   rounds: number;
-  /** of the quality question; null: all */
+  /** of the questions of quality and estimates; null: all */
   datasets: readonly string[] | null;
   peers: { folder: string; names: readonly string[] } | null;
 }
@@ -25,4 +26,13 @@ export interface Question {
   render(recorded: Record<string, unknown>): string;
 }
 
-export const QUESTIONS: Record<string, Question> = { training, roofline, kernels, growth, start, fallbacks, quality };
+export const QUESTIONS: Record<string, Question> = {
+  training,
+  roofline,
+  kernels,
+  growth,
+  start,
+  fallbacks,
+  quality,
+  estimates,
+};

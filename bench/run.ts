@@ -12,7 +12,7 @@ const USAGE = `npm run bench -- [${Object.keys(QUESTIONS).join(' | ')}] …
   --seconds 1         a run's length              --rounds 3         runs in turns, whose median counts
   --peers [folder]    compare with other engines: a folder with run.sh PEER WORKLOAD THREADS SECONDS (${DEFAULT_PEERS})
   --peer torch,numpy  these peers only
-  --dataset iris,cars of the quality question: these only`;
+  --dataset iris,cars of quality and estimates: these only`;
 
 /** `--peers` alone stands for the usual folder. */
 const argv = process.argv.slice(2).flatMap((word, i, all) => {

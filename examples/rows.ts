@@ -3,7 +3,8 @@ import { send } from './client.ts';
 
 /** Tables of examples: read from a package, put in order, uploaded, asked about. */
 
-export type Row = Record<string, string | number>;
+/** null: missing */
+export type Row = Record<string, string | number | null>;
 
 /** A file of the package `vega-datasets`, which exports nothing but its index. */
 export function readVega(file: string): string {
@@ -45,7 +46,9 @@ export function heldOut<T>(rows: readonly T[], share: number): T[] {
 
 export async function uploadRows(api: string, name: string, rows: readonly Row[]): Promise<string> {
   const names = Object.keys(rows[0]!);
-  const csv = [names, ...rows.map((row) => names.map((column) => row[column]))].map((line) => `${line.join(',')}\n`);
+  const csv = [names, ...rows.map((row) => names.map((column) => row[column] ?? ''))].map(
+    (line) => `${line.join(',')}\n`,
+  );
   const { id } = await send<{ id: string }>(
     ...(['POST', `${api}/datasets?name=${name}`, new Blob(csv), 'text/csv'] as const),
   );

@@ -66,6 +66,7 @@ export function presentJob(row: JobRow, waiting: Waiting | null): Job {
     conditions,
     progress,
     metrics: row.metrics as Job['metrics'],
+    diagnosis: row.diagnosis,
     error,
     runtime,
     spec,

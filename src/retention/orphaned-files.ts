@@ -5,17 +5,18 @@ import type { Pace } from './pace.ts';
 /** A file is written before its row, so a young one without a row may be on its way. */
 const MIN_AGE_MS = 24 * 3_600_000;
 const PAGE = 500;
-const KEY = /^checkpoints\/job_\w+\/ckpt_([0-9a-hjkmnp-tv-z]{26})\.\w+$/;
+const KEY = /^(?:checkpoints\/job_\w+\/ckpt|evaluations\/job_\w+\/evl)_([0-9a-hjkmnp-tv-z]{26})\.\w+$/;
 const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz';
 
-/** Removes checkpoint files that no row names: a crash between a row and its file leaves them. Answers how many. */
-export async function removeOrphanedCheckpoints(db: Database, storage: Storage, pace: Pace): Promise<number> {
+/** Removes files of checkpoints and evaluations that no row names: a crash between a row and its file leaves them. Answers how many. */
+export async function removeOrphanedFiles(db: Database, storage: Storage, pace: Pace): Promise<number> {
   let removed = 0;
   let page: string[] = [];
   const removeUnnamed = async () => {
     const { rows } = await db.pool.query<{ key: string }>(
       `select key from unnest($1::text[]) key
        where not exists (select 1 from checkpoints where checkpoints.storage_key = key)
+         and not exists (select 1 from evaluations where evaluations.outcomes_key = key)
          and not exists (select 1 from model_versions where model_versions.storage_key = key)`,
       [page],
     );
@@ -23,13 +24,15 @@ export async function removeOrphanedCheckpoints(db: Database, storage: Storage, 
     for (const { key } of rows) await storage.remove(key);
     removed += rows.length;
   };
-  for await (const key of storage.list('checkpoints/')) {
-    if (!pace.goesOn()) return removed;
-    const id = KEY.exec(key)?.[1];
-    if (id === undefined || Date.now() - timeOf(id) < MIN_AGE_MS) continue;
-    if (page.push(key) === PAGE) {
-      await removeUnnamed();
-      await pace.rest();
+  for (const folder of ['checkpoints/', 'evaluations/']) {
+    for await (const key of storage.list(folder)) {
+      if (!pace.goesOn()) return removed;
+      const id = KEY.exec(key)?.[1];
+      if (id === undefined || Date.now() - timeOf(id) < MIN_AGE_MS) continue;
+      if (page.push(key) === PAGE) {
+        await removeUnnamed();
+        await pace.rest();
+      }
     }
   }
   await removeUnnamed();

@@ -1,15 +1,16 @@
 import type { Choose } from './choice.ts';
 import type { Column } from './dataset.ts';
+import type { Input } from './job.ts';
 
 /** Which columns are inputs where the request names none. */
 
-const USABLE: readonly Column['type'][] = ['number', 'category', 'boolean', 'image'];
+const USABLE: readonly Column['type'][] = ['number', 'category', 'boolean', 'date', 'text', 'image'];
 /** `id`, `customer_id`, `Row Number`, `customerId`; not `humid` */
 const IDS = [/(^|[\s_.-])(id|uuid|guid|index|key|row|row[\s_.-]?(number|no|nr))$/i, /[a-z]I[Dd]$/];
 
 /** Columns that may be inputs, less those that tell nothing of other rows; all of them where nothing else is left. */
-export function chooseInputs(columns: readonly Column[], rows: number, choose: Choose): { column: string }[] {
-  const usable = columns.filter(({ type }) => USABLE.includes(type));
+export function chooseInputs(columns: readonly Column[], rows: number, choose: Choose): ChosenInput[] {
+  const usable = columns.filter(({ type, distinct }) => USABLE.includes(type) && distinct !== 0);
   const reasons = new Map(usable.map((column) => [column.name, whyNot(column, rows)]));
   const informative = usable.filter(({ name }) => reasons.get(name) === null);
   const taken = informative.length > 0 ? informative : usable;
@@ -23,7 +24,56 @@ export function chooseInputs(columns: readonly Column[], rows: number, choose: C
       `Columns that may tell something of other rows. Left out: ${shown.join('; ')}.`,
     );
   }
-  return taken.map(({ name }) => ({ column: name }));
+  const isText = taken.every(({ type }) => type === 'text');
+  return taken.map((column, i) => {
+    const chosen = encode(column, rows, isText);
+    for (const [field, value] of Object.entries(chosen))
+      choose(`/inputs/${i}/${field}`, value, REASONS[field]!(column));
+    return { column: column.name, ...chosen };
+  });
+}
+
+type ChosenInput = Pick<Input, 'column'> & Partial<Input>;
+
+/** A number whose values reach so many standard deviations from their mean has a long tail: of a normal distribution one in a million does. */
+const LONG_TAIL = 5;
+/** Of so many classes most are rare. */
+const MANY_CLASSES = 20;
+/** A class or term of fewer rows teaches little beyond them. */
+const RARE_ROWS = 10;
+/** Share of the rows that a term stands in where texts stand beside other columns, as names and titles do. */
+const SHARE_OF_TERM = 0.01;
+
+const REASONS: Record<string, (column: Column) => string> = {
+  normalize: ({ name }) => `${name} has a long tail: few values would be far from all others.`,
+  missing_indicator: ({ name, missing }) => `${missing} rows have no ${name}, which may tell something itself.`,
+  min_count: ({ name, type }) =>
+    type === 'text'
+      ? `Rare terms of ${name} would be learnt by heart.`
+      : `${name} has many classes: the rare ones are taken as one.`,
+};
+
+/** What differs from how a column of its type is usually taken. */
+function encode(column: Column, rows: number, isText: boolean): Partial<Input> {
+  const { type, distinct, missing } = column;
+  const indicator = missing > 0 && missing < rows && { missing_indicator: true };
+  switch (type) {
+    case 'number':
+      return { ...(hasLongTail(column) && { normalize: 'quantile_normal' as const }), ...indicator };
+    case 'date':
+      return { ...indicator };
+    case 'category':
+      return (distinct ?? 0) > MANY_CLASSES ? { min_count: RARE_ROWS } : {};
+    case 'text':
+      return isText ? {} : { min_count: Math.max(RARE_ROWS, Math.ceil(SHARE_OF_TERM * rows)) };
+    default:
+      return {};
+  }
+}
+
+function hasLongTail({ minimum, maximum, mean, standard_deviation: deviation }: Column): boolean {
+  if (minimum === null || maximum === null || mean === null || deviation === null || !(deviation > 0)) return false;
+  return Math.max(maximum - mean, mean - minimum) > LONG_TAIL * deviation;
 }
 
 /** null: there is no reason against it. */

@@ -43,3 +43,9 @@ export function choosePatience(epochs: number, choose: Choose): number {
   choose('/training/early_stopping/patience', patience, 'A tenth of the epochs; the best weights are kept.');
   return patience;
 }
+
+/** What a hundred updates agree on tells other rows better than what the last of them made of it (Polyak & Juditsky 1992). */
+export function chooseAveraging(choose: Choose): Draft {
+  choose('/training/ema/decay', 0.99, 'The mean of the weights over some hundred updates is less noisy than the last.');
+  return { decay: 0.99 };
+}

@@ -40,7 +40,7 @@ export function inherit(spec: Draft, { id, spec: parent }: KnownCheckpoint, add:
 }
 
 /** Whether everything `own` says is said by `other` too. */
-function agrees(own: unknown, other: unknown): boolean {
+export function agrees(own: unknown, other: unknown): boolean {
   if (Array.isArray(own) && Array.isArray(other))
     return own.length === other.length && own.every((item, i) => agrees(item, other[i]));
   if (typeof own === 'object' && own !== null && typeof other === 'object' && other !== null) {

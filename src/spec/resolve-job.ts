@@ -4,12 +4,12 @@ import { checkSampleWeight } from './check-sample-weight.ts';
 import { checkCausality } from './check-text-model.ts';
 import type { Choice, Choose } from './choice.ts';
 import { chooseLayers } from './choose-model.ts';
-import { countSplit } from './count-split.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
 import { checkKind, checkPreparation, inherit, type KnownCheckpoint } from './fine-tune.ts';
 import { type Input, JobSpec, type Target } from './job.ts';
+import type { KnownDataset } from './known-dataset.ts';
 import { ruleOf } from './layers/rules.ts';
 import { type Loss, outputWidthOf } from './loss.ts';
 import { type Mistake, MOST_MISTAKES, pointerTo } from './mistake.ts';
@@ -18,18 +18,12 @@ import { groupByInput, mainInput } from './model-shapes.ts';
 import type { PreparedTarget } from './preparation.ts';
 import type { ExpandedRequest } from './request.ts';
 import { ColumnFinder, resolveInputs, resolveTarget } from './resolve-columns.ts';
+import { resolveEvaluation } from './resolve-evaluation.ts';
 import { checkEmbeddings, countIndices, listModelInputs } from './resolve-inputs.ts';
 import { resolveMoreTargets } from './resolve-more-targets.ts';
+import { checkSplit, resolveSplit } from './resolve-split.ts';
 import { findCorpus, resolveText } from './resolve-text.ts';
 import { resolveTraining } from './resolve-training.ts';
-
-/** What resolving needs to know of the dataset. */
-export interface KnownDataset {
-  id: string;
-  name: string;
-  rows: number;
-  columns: readonly Column[];
-}
 
 export type Resolution = { ok: true; spec: JobSpec; choices: Choice[] } | { ok: false; mistakes: Mistake[] };
 
@@ -54,14 +48,21 @@ export function resolveJob(
   };
   const accepted = (): Resolution => ({ ok: true, spec: spec as JobSpec, choices });
   const refused = (): Resolution => ({ ok: false, mistakes: mistakes.slice(0, MOST_MISTAKES) });
+  if (given.kind === 'evaluate') {
+    const evaluation = resolveEvaluation(given, dataset, from, add);
+    if (evaluation !== null) checkStart(evaluation, add);
+    return evaluation === null || mistakes.length > 0 ? refused() : { ok: true, spec: evaluation, choices };
+  }
   const spec = fillDefaults(JobSpec, given) as Draft;
+  if (spec.evaluate_on !== undefined)
+    add('/evaluate_on', 'is only for jobs that judge a checkpoint', 'kind "evaluate", or nothing here');
 
   checkKind(spec, from, add);
   if (from !== null) inherit(spec, from, add);
-  checkSplit(spec, add);
   checkStart(spec, add);
   if (dataset.rows === 0) add('/dataset', 'the dataset has no rows');
   const corpus = findCorpus(dataset.columns);
+  checkSplit(spec, given, corpus !== null, add);
   if (corpus !== null) {
     const text = resolveText(spec, given, corpus, from, add);
     if (text === null) return refused();
@@ -91,11 +92,7 @@ export function resolveJob(
   const isCategory = target.resolved.type === 'category';
   spec.target = target.resolved;
   spec.inputs = inputs;
-  const { split } = spec;
-  if (split.stratify === true && !isCategory)
-    add('/split/stratify', 'a number target has no classes to share out', 'false, or a category target');
-  split.stratify ??= isCategory && split.shuffle;
-  const counts = countSplit(dataset.rows, split);
+  const counts = resolveSplit(spec, dataset.rows, isCategory, finder, add);
   spec.name ??= cutName(`${dataset.name}: ${spec.target.columns.join(', ')}`);
   spec.model.layers ??= chooseLayers({ inputs, columns: dataset.columns, trainRows: counts.train }, choose);
   resolveTraining(spec, isCategory, counts, dataset.rows, add, choose);
@@ -132,18 +129,6 @@ function widthOfOutput({ columns }: Target, classes: string[] | null, loss: Loss
 /** By characters, as the limit counts: half of one could not be stored. */
 function cutName(name: string): string {
   return [...name].slice(0, LONGEST_NAME).join('');
-}
-
-function checkSplit({ split }: Draft, add: Add): void {
-  if (split.validation + split.test >= 1) {
-    add(
-      '/split',
-      `validation (${split.validation}) and test (${split.test}) leave nothing to train on`,
-      'a sum below 1',
-    );
-  }
-  if (split.stratify === true && !split.shuffle)
-    add('/split/stratify', 'rows in the order of the dataset cannot be stratified', 'false, or split.shuffle true');
 }
 
 const FARTHEST_START_MS = 366 * 86_400_000;

@@ -1,6 +1,6 @@
 import { isSearch } from './check-search.ts';
 import type { Choose } from './choice.ts';
-import { chooseBatchSize, chooseEpochs, chooseOptimizer, choosePatience } from './choose-training.ts';
+import { chooseAveraging, chooseBatchSize, chooseEpochs, chooseOptimizer, choosePatience } from './choose-training.ts';
 import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
 import { isOfPairs, Loss } from './loss.ts';
@@ -21,6 +21,7 @@ export function resolveTraining(
 ): void {
   const { training, checkpoints } = spec;
   const hasValidation = counts.validation > 0;
+  const isRateChosen = training.optimizer === undefined;
   training.optimizer ??= fillDefaults(Optimizer, chooseOptimizer(spec, choose));
   training.clip_norm ??= null;
   const searches = isSearch(training.optimizer);
@@ -31,6 +32,9 @@ export function resolveTraining(
   training.loss ??= fillDefaults(Loss, { type: isCategory ? 'cross_entropy' : 'mse' });
   const batches = Math.ceil(counts.train / (training.batch_size * training.accumulate_steps));
   const isChosen = training.epochs === undefined && training.max_steps === null;
+  if (training.ema === undefined)
+    training.ema =
+      isChosen && isRateChosen && training.optimizer.learning_rate === 'auto' ? chooseAveraging(choose) : null;
   training.epochs ??= isChosen ? chooseEpochs(batches, hasValidation, choose) : null;
   if (training.epochs === null && training.max_steps === null)
     add('/training/epochs', 'nothing says when training ends', 'a number, or training.max_steps');

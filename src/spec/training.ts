@@ -129,7 +129,7 @@ export const Training = closed(
     }),
     clip_value: nullable(positive, { default: null, description: 'upper limit of each gradient’s magnitude' }),
     ema: nullable(Averaging, {
-      default: null,
+      ...derived('decay 0.99 where optimizer and epochs are chosen; else null'),
       description:
         'an exponential moving average of the weights: training goes on with the weights themselves; what is evaluated and saved is the average',
     }),

@@ -1,17 +1,18 @@
 import { readNumbers, readProbabilities } from '../data/describe-outputs.ts';
+import { openRestored } from '../data/prepare-number.ts';
 import type { EvaluationVisit, Trainer } from '../engine/trainer.ts';
 import type { JudgedTarget } from '../judging/judge-target.ts';
 import { drawBelow, seedGenerator } from '../judging/resample.ts';
 import type { JobSpec } from '../spec/job.ts';
-import { outputsOf, type PreparedOutput } from '../spec/preparation.ts';
+import { outputsOf, type PreparedOutput, type PreparedTargetColumn } from '../spec/preparation.ts';
 import { moreTargetsOf } from './build-network.ts';
 import { type JudgedPart, type LoadedRows, placeOfPart } from './loaded-rows.ts';
 
 /** Rows of a part that are judged at most, and numbers that are kept of their answers to each target. */
 const MOST_ROWS = 50_000;
 const MOST_NUMBERS = 2e6;
-/** Number columns of one target, each of which is judged by itself. */
-const MOST_COLUMNS = 20;
+/** Targets, and number columns of one, each of which is judged by itself; those behind are left out. */
+const MOST_TARGETS = 20;
 
 /** Keeps what the network answers to the judged rows of one part, while it is evaluated. */
 export class AnswerCollector {
@@ -34,9 +35,11 @@ export class AnswerCollector {
     this.places = choosePlaces(trainer, loaded, spec, part, Math.min(MOST_ROWS, Math.floor(MOST_NUMBERS / width)));
     this.rows = this.places.map((place) => trainer.evaluationOrder[place]!);
     const count = this.places.length;
-    this.#gatherers = outputsOf(loaded.preparation).flatMap(({ output, first }, i) =>
-      openGatherers({ output, first, count, name: nameOf(spec, i), target: i, trainer, loaded, part }),
-    );
+    this.#gatherers = outputsOf(loaded.preparation)
+      .flatMap(({ output, first }, i) =>
+        openGatherers({ output, first, count, name: nameOf(spec, i), target: i, trainer, loaded, part }),
+      )
+      .slice(0, MOST_TARGETS);
   }
 
   readonly visit: EvaluationVisit = (outputs, firstOfPart, rowsOfPart, rowLosses, correct) => {
@@ -168,14 +171,16 @@ function gatherClasses(
 /** One for each column. */
 function gatherNumbers(
   { output, first, count, name, target, trainer }: Gathering,
-  columns: readonly { column: string; scale: number; shift: number }[],
+  columns: readonly PreparedTargetColumn[],
 ): Gatherer[] {
   const { outputWidth } = output;
   const expected = valuesOf(trainer, target);
-  return columns.slice(0, MOST_COLUMNS).map(({ column, scale, shift }, c) => {
+  return columns.slice(0, MOST_TARGETS).map((prepared, c) => {
+    const { column } = prepared;
+    const restore = openRestored(prepared);
     const truth = new Float64Array(count);
     const predicted = new Float64Array(count);
-    const numberOf = (row: number) => (expected[row * outputWidth + c]! - shift) / scale;
+    const numberOf = (row: number) => restore(expected[row * outputWidth + c]!);
     return {
       add(i, row, outputs, at) {
         truth[i] = numberOf(row);

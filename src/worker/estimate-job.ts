@@ -15,6 +15,8 @@ export async function estimateJob(
   limits: EngineLimits,
 ): Promise<EstimateFigures> {
   const { spec } = request;
+  if (spec.kind === 'evaluate')
+    throw new NotEstimableError('an evaluation trains nothing, and takes a few seconds', 'a job that trains');
   const rows = await loadRows(request, storage).catch((error: unknown) => {
     if (!(error instanceof UnusableColumnError)) throw error;
     throw new NotEstimableError(error.message, 'other inputs, another target, or a dataset with this column mended');

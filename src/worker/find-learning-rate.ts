@@ -11,9 +11,9 @@ const KEPT = 0.9;
 /** The loss has run away at so many times its least. */
 const RUNAWAY = 4;
 /** The loss is least where the rate is almost too large already: training takes this share of it. */
-const SHARE_OF_BEST = 0.1;
-/** Whatever the test says: beyond these a batch was too noisy to tell. */
-const BOUNDS = { least: 1e-4, most: 1e-2 };
+const SHARE_OF_BEST = 0.03;
+/** Whatever the test says: beyond these batches were too noisy to tell. */
+const BOUNDS = { least: 1e-4, most: 3e-3 };
 
 export interface RangeTest {
   learningRate: number;

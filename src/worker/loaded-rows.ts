@@ -1,6 +1,15 @@
 import type { SlicedColumn } from '../data/slice-columns.ts';
 import type { RowsDescription, Trainer } from '../engine/trainer.ts';
+import type { JudgedSplit } from '../spec/evaluation.ts';
 import type { Preparation } from '../spec/preparation.ts';
+
+/** Said once, as a job.message. */
+export interface Note {
+  code: string;
+  message: string;
+  /** columns and figures, for programs */
+  data?: Record<string, unknown>;
+}
 
 /** Parts of the evaluation order, in its order. */
 export const JUDGED_PARTS = ['validation', 'test', 'train'] as const;
@@ -42,12 +51,14 @@ export interface LoadedRows {
   test: Uint32Array;
   /** training rows that are judged beside the held-out ones; the evaluation order has validation, test and these, one behind the other */
   trainSample: Uint32Array;
+  /** of an evaluate job, whose judged rows lie in `test`: what they are */
+  judgedAs?: JudgedSplit;
   /** of the rows in the evaluation order */
   slices: SlicedColumn[];
   /** of a category: training rows of each of the preparation's classes */
   classCounts: number[] | null;
-  /** rows left out because their target is missing */
-  dropped: number;
+  /** what the client should know of the rows, told when training begins */
+  notes: Note[];
   tokensPerCharacter?: Record<JudgedPart, number>;
   /** once: what was read is let go of */
   write(trainer: Trainer): void;

@@ -2,9 +2,11 @@ import type { CompiledKernels } from '../engine/kernels/load.ts';
 import type { EvaluationToRecord } from '../jobs/finish-job.ts';
 import type { CheckpointToRecord } from '../jobs/record-checkpoint.ts';
 import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
+import type { Diagnosis } from '../spec/diagnosis.ts';
 import type { EventType, JobError, JobPhase, JobSpec, MetricPoint, Progress, StopReason } from '../spec/job.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { StorageDescription } from '../storage/describe.ts';
+import type { Note } from './loaded-rows.ts';
 
 /**
  * What the lease-holding main thread and the thread that trains say to each other. The trainer posts messages; the main thread answers only
@@ -79,6 +81,8 @@ export interface Report {
   checkpoints: CheckpointToRecord[];
   /** over all attempts */
   trainedSeconds: number;
+  /** so far */
+  diagnosis: Diagnosis | null;
 }
 
 /** Checkpoints that could not be read, and the one that the job goes on from; null: there is none. */
@@ -93,13 +97,19 @@ export type Outcome =
       stopReason: StopReason;
       metrics: Record<string, number | string>;
       evaluation?: EvaluationToRecord;
+      diagnosis?: Diagnosis;
     }
   | { status: 'cancelled' }
   | { status: 'released' }
-  | { status: 'failed'; stopReason: StopReason; error: Pick<JobError, 'code' | 'category' | 'message' | 'hint'> };
+  | {
+      status: 'failed';
+      stopReason: StopReason;
+      error: Pick<JobError, 'code' | 'category' | 'message' | 'hint'>;
+      diagnosis?: Diagnosis;
+    };
 
 export type TrainerMessage =
-  | { type: 'started'; threads: number; parameters: number; memoryBytes: number }
+  | { type: 'started'; threads: number; parameters: number; memoryBytes: number; notes: Note[] }
   /** what the spec left to be found */
   | { type: 'chosen'; learningRate: number }
   /** the first step of this attempt is done */

@@ -44,6 +44,7 @@ const ELSEWHERE: { [Code in ErrorCode]?: string } = {
   rate_limited: 'test/api/limits.test.ts',
   quota_exceeded: 'test/api/limits.test.ts',
   precondition_failed: 'test/api/webhooks.test.ts',
+  not_comparable: 'test/worker/evaluation.test.ts',
   storage_full: 'test/api/datasets.test.ts',
   not_exportable: 'test/export/downloads.test.ts',
 };

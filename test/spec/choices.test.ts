@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { Choice } from '../../src/spec/choice.ts';
 import type { Column } from '../../src/spec/dataset.ts';
 import type { JobSpec } from '../../src/spec/job.ts';
+import type { KnownDataset } from '../../src/spec/known-dataset.ts';
 import { validateJobRequest } from '../../src/spec/request.ts';
-import { type KnownDataset, resolveJob } from '../../src/spec/resolve-job.ts';
+import { resolveJob } from '../../src/spec/resolve-job.ts';
 import { BIRDS, column } from './birds.ts';
 
 /** What is chosen where the request leaves it open, for each kind of data. */
@@ -23,17 +24,18 @@ describe('what a request leaves open is chosen, and said with a reason', () => {
   it('of columns, a network and its training', () => {
     const { spec, choices } = choose({ target: 'species' });
     const byField = new Map(choices.map((choice) => [choice.field, choice]));
-    expect([...byField.keys()].sort()).toEqual([
+    expect([...byField.keys()].filter((field) => !/^\/inputs\/\d/.test(field)).sort()).toEqual([
       '/inputs',
       '/model/layers',
       '/training/batch_size',
       '/training/early_stopping/patience',
+      '/training/ema/decay',
       '/training/epochs',
       '/training/optimizer/learning_rate',
       '/training/optimizer/type',
     ]);
     expect(byField.get('/training/epochs')!.value).toBe(spec.training.epochs);
-    expect(byField.get('/inputs')!.reason).toMatch(/planet has one value; note is text; nothing has no values/);
+    expect(byField.get('/inputs')!.reason).toMatch(/planet has one value; nothing has no values/);
     for (const { reason } of choices) expect(reason.length).toBeGreaterThan(10);
   });
 
@@ -66,6 +68,32 @@ describe('what a request leaves open is chosen, and said with a reason', () => {
     const convolutions = (side: number) =>
       typesOf(choose({ target: 'label' }, images(side)).spec).filter((type) => type === 'conv2d').length;
     expect([4, 8, 28, 64].map(convolutions)).toEqual([0, 2, 3, 5]);
+  });
+
+  it('of how columns are taken: long tails, missing values, rare classes and terms', () => {
+    const rows = 1000;
+    const classes = Array.from({ length: 40 }, (_, i) => `c${i}`);
+    const columns = [
+      numbers('price', { minimum: 0, maximum: 1000, mean: 10, standard_deviation: 20 }),
+      numbers('height', { minimum: 0, maximum: 10, mean: 5, standard_deviation: 2, missing: 30 }),
+      column('maker', 'category', classes),
+      column('title', 'text'),
+      column('good', 'boolean', ['false', 'true']),
+    ];
+    const { spec, choices } = choose({ target: 'good' }, { rows, columns });
+    expect(spec.inputs).toMatchObject([
+      { column: 'price', normalize: 'quantile_normal' },
+      { column: 'height', normalize: 'standard', missing_indicator: true },
+      { column: 'maker', encoding: 'one_hot', min_count: 10 },
+      { column: 'title', encoding: 'tfidf', min_count: 10 },
+    ]);
+    expect(choices.filter(({ field }) => field.startsWith('/inputs/')).map(({ field }) => field)).toEqual([
+      ...['/inputs/0/normalize', '/inputs/1/missing_indicator', '/inputs/2/min_count', '/inputs/3/min_count'],
+    ]);
+    // texts alone are what there is to learn from
+    const alone = choose({ target: 'good' }, { rows, columns: columns.slice(3) }).spec.inputs;
+    expect(alone).toMatchObject([{ column: 'title', encoding: 'tfidf' }]);
+    expect(alone[0]).not.toHaveProperty('min_count');
   });
 
   it('leaves out numbers that only tell rows apart, by name and values', () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { countSplit } from '../../src/spec/count-split.ts';
 import type { Column } from '../../src/spec/dataset.ts';
-import type { KnownDataset } from '../../src/spec/resolve-job.ts';
+import type { KnownDataset } from '../../src/spec/known-dataset.ts';
 import { BIRDS, column, dense, resolve, specOf } from './birds.ts';
 
 const withRows = (rows: number): { dataset: KnownDataset } => ({ dataset: { ...BIRDS, rows } });
@@ -28,7 +28,7 @@ describe('defaults', () => {
         clip_norm: null,
         parameter_groups: [],
         clip_value: null,
-        ema: null,
+        ema: { decay: 0.99 },
         early_stopping: { metric: 'validation.loss', patience: 30, min_delta: 0 },
         seed: 0,
       },
@@ -37,13 +37,23 @@ describe('defaults', () => {
       start_at: null,
       metadata: {},
     });
-    // every column but the target that is a number, category, boolean or image of more than one value; by the column's type
+    // every column but the target of more than one value; by the column's type
+    const impute = { type: 'mean' };
+    const words = {
+      normalize: 'none',
+      encoding: 'tfidf',
+      tokenizer: { type: 'word' },
+      vocabulary: 2000,
+      min_count: 10,
+    };
     expect(spec.inputs).toEqual([
-      { column: 'bill_length', type: 'number', normalize: 'standard', encoding: 'values', into: 'input' },
-      { column: 'body_mass', type: 'number', normalize: 'standard', encoding: 'values', into: 'input' },
+      { column: 'bill_length', type: 'number', normalize: 'standard', impute, encoding: 'values', into: 'input' },
+      { column: 'body_mass', type: 'number', normalize: 'standard', impute, encoding: 'values', into: 'input' },
       { column: 'sex', type: 'category', normalize: 'none', encoding: 'one_hot', into: 'input' },
       { column: 'ringed', type: 'boolean', normalize: 'none', encoding: 'values', into: 'input' },
-      { column: 'year', type: 'number', normalize: 'standard', encoding: 'values', into: 'input' },
+      { column: 'year', type: 'number', normalize: 'standard', impute, encoding: 'values', into: 'input' },
+      { column: 'note', type: 'text', ...words, into: 'input' },
+      { column: 'grade', type: 'text', ...words, into: 'input' },
     ]);
     const images = specOf({ target: 'year' }, withColumns(column('pixels', 'image'), column('year', 'number')));
     expect(images.inputs).toEqual([
