@@ -99,6 +99,7 @@ describe('OpenAPI', () => {
       'get /v1/models/{name}/aliases/{alias}',
       'get /v1/models/{name}/versions',
       'get /v1/models/{name}/versions/{version}',
+      'get /v1/models/{name}/versions/{version}/card',
       'get /v1/models/{name}/versions/{version}/download',
       'get /v1/system',
       'get /v1/webhooks',

@@ -1,11 +1,12 @@
 import { typeid } from 'typeid-js';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createApiKey } from '../../src/db/api-keys.ts';
+import { type EvaluationFigures, evaluations } from '../../src/db/schema.ts';
 import { finishJob } from '../../src/jobs/finish-job.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
 import { SCOPES } from '../../src/spec/api-key.ts';
 import { call } from '../support/client.ts';
-import { addClaimed, addJob, addModel, describeCheckpoint } from '../support/jobs.ts';
+import { addClaimed, addJob, addModel, describeCheckpoint, TENANT } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';
 import { type Service, startService } from '../support/service.ts';
 
@@ -196,4 +197,43 @@ it('tells everything that is wrong with a body', async () => {
   expectProblem(await call('PATCH', `${at}/body`, { name: 'other' }), 'invalid_field');
   expectProblem(await call('POST', `${at}/body/versions`, {}), 'invalid_field');
   expectProblem(await call('POST', `${at}/body/versions`, { checkpoint: 'best' }), 'invalid_id');
+});
+
+it('a card tells what a model is, from the registry, the dataset and the evaluation, as Markdown and as JSON', async () => {
+  const { db } = service.database;
+  const { claim, checkpoint } = await addTrained();
+  const figure = { value: 0.98765432, low: 0.9, high: 1, baseline: 0.5 };
+  const target = { name: 'y|`', task: 'regression', metrics: { r2: figure } };
+  await db.orm.insert(evaluations).values({
+    jobId: claim.job.id,
+    tenant: TENANT,
+    figures: {
+      weights: { which: 'best', checkpoint: null, step: checkpoint.step, epoch: 3 },
+      splits: { test: { rows: 34, targets: [target] } },
+      importance: null,
+    } as unknown as EvaluationFigures,
+  });
+  await call('POST', at, { name: 'carded', description: '**Points** on a line.' });
+  const metadata = { by: '<b>us</b> | [me](x)' };
+  await call('POST', `${at}/carded/versions`, { checkpoint: checkpoint.id, metadata });
+  const url = `${at}/carded/versions/1/card`;
+  const { headers, body: text } = await call('GET', url);
+  expect(headers.get('content-type')).toBe('text/markdown; charset=utf-8');
+  for (const part of [
+    '# carded, version 1',
+    '**Points** on a line.',
+    '### test, `y  `, 34 rows',
+    '| r2 | 0.98765 | 0.9 to 1 | 0.5 |',
+    `points (\`${claim.job.datasetId}\`): 3 rows`,
+    `| job | \`${claim.job.id}\` |`,
+    '\\<b\\>us\\</b\\> \\| \\[me\\]\\(x\\)',
+  ])
+    expect(text).toContain(part);
+  const { body } = await call('GET', url, undefined, { accept: 'application/json' });
+  expect(body).toMatchObject({
+    model: { model: 'carded', version: 1, metadata },
+    spec: claim.job.spec,
+    dataset: { id: claim.job.datasetId, rows: 3, deleted: false },
+    evaluation: { test: { rows: 34 } },
+  });
 });

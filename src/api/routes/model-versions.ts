@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
+import { getDataset } from '../../db/datasets.ts';
 import {
   deleteModelVersion,
   getModelVersionById,
@@ -12,6 +13,7 @@ import {
 import { getModel } from '../../db/models.ts';
 import { createBodyCheck } from '../../spec/check-body.ts';
 import { ApiError } from '../../spec/errors.ts';
+import { ModelCard } from '../../spec/model-card.ts';
 import { parseVersion } from '../../spec/model-reference.ts';
 import { DescriptionChange, ModelVersion, VersionRequest } from '../../spec/model-registry.ts';
 
@@ -20,6 +22,7 @@ import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { DOWNLOAD_DESCRIPTION, DownloadQuery, sendDownload } from '../download.ts';
 import { checkIfMatch } from '../entity-tags.ts';
 import { findMade, idFor } from '../idempotency.ts';
+import { makeModelCard, writeModelCard } from '../model-card.ts';
 import { presentModelVersion } from '../present.ts';
 import { removeFiles } from '../remove-files.ts';
 import { checkId, listOf, PageQuery } from '../request-parts.ts';
@@ -147,6 +150,33 @@ export function addModelVersionRoutes(app: Api, deps: ApiDeps, cursors: Cursors)
       const figures = async () => ({ metrics, job_metrics: jobMetrics, evaluation });
       const name = `${model}-${version}`;
       return sendDownload(deps, request, reply, { id, name, storageKey, sizeBytes, sha256, figures });
+    },
+  );
+
+  app.get(
+    '/v1/models/:name/versions/:version/card',
+    {
+      config: { access: 'models:read' },
+      schema: {
+        tags: ['models'],
+        summary: 'The model card of a version',
+        description: 'What it does, how good it is, what it learnt from and how: in Markdown, or by `Accept` as JSON.',
+        params: VersionParams,
+        response: {
+          200: {
+            description: 'The card',
+            content: { 'text/markdown': { schema: { type: 'string' } }, 'application/json': { schema: ModelCard } },
+          },
+        },
+      },
+    },
+    async (request, reply) => {
+      const row = await findModelVersion(deps, request);
+      const { tenant, db } = ofTenant(deps, request);
+      const model = (await getModel(db, tenant, row.model)) ?? refuseMissingModel(row.model);
+      const card = makeModelCard(model, row, await getDataset(db, tenant, row.datasetId, { includeDeleted: true }));
+      if (request.headers.accept?.toLowerCase().includes('application/json') === true) return card;
+      return reply.type('text/markdown; charset=utf-8').send(writeModelCard(card));
     },
   );
 

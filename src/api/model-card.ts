@@ -1,0 +1,143 @@
+import type { DatasetRow } from '../db/datasets.ts';
+import type { ModelVersionRow } from '../db/model-versions.ts';
+import type { ModelRow } from '../db/models.ts';
+import type { Figure, SplitEvaluation } from '../spec/evaluation.ts';
+import type { ModelCard } from '../spec/model-card.ts';
+import { presentModelVersion } from './present.ts';
+
+/** A card from what the registry, the dataset and the evaluation say. */
+export function makeModelCard(model: ModelRow, version: ModelVersionRow, dataset: DatasetRow | null): ModelCard {
+  return {
+    model: presentModelVersion(version),
+    about: model.description,
+    spec: version.spec,
+    dataset: dataset && {
+      id: dataset.id,
+      name: dataset.name,
+      format: dataset.format,
+      rows: dataset.rows,
+      size_bytes: dataset.sizeBytes,
+      sha256: dataset.sha256,
+      deleted: dataset.deletedAt !== null,
+      columns: dataset.columns as unknown as Record<string, unknown>[],
+    },
+    evaluation: version.evaluation === null ? null : (version.evaluation.splits as Record<string, SplitEvaluation>),
+  };
+}
+
+/** Rows of a table that a reader still looks through. */
+const MOST_COLUMNS = 50;
+
+/** The same for people, in Markdown. What clients wrote stands as text, but for descriptions, which are Markdown. */
+export function writeModelCard({ model, about, spec, dataset, evaluation }: ModelCard): string {
+  const { lineage } = model;
+  const labels = [...model.aliases, ...model.tags].map(quote).join(', ');
+  const inputs = spec.inputs.map(({ column, type }) => [quote(column), type]);
+  const metadata = Object.entries(model.metadata).map(([name, value]) => [quote(name), escapeText(value)]);
+  const layers = spec.model.layers.map(({ name, inputs: from, ...layer }) => [
+    quote(name),
+    layer.type,
+    from.map(quote).join(', '),
+    escapeText(describe(layer)),
+  ]);
+  const { optimizer, loss, seed } = spec.training;
+  return [
+    `# ${model.model}, version ${model.version}`,
+    labels,
+    about,
+    model.description,
+    '## What it does',
+    `From ${spec.inputs.length} columns it answers ${describeTarget(spec.target)}.`,
+    table(['input', 'type'], inputs.slice(0, MOST_COLUMNS)),
+    inputs.length > MOST_COLUMNS ? `… and ${inputs.length - MOST_COLUMNS} more.` : '',
+    '## How good it is',
+    ...writeEvaluation(model, evaluation),
+    '## Data',
+    dataset === null
+      ? `It learnt from ${quote(lineage.dataset)}, of which nothing is known any more.`
+      : `It learnt from ${escapeText(dataset.name)} (${quote(dataset.id)}${dataset.deleted ? ', since deleted' : ''}): ${dataset.rows} rows, ${dataset.size_bytes} bytes of ${dataset.format}, sha256 ${quote(dataset.sha256)}.`,
+    dataset === null ? '' : table(['column', 'type', 'missing'], describeColumns(dataset.columns)),
+    '## How it was trained',
+    table(['layer', 'type', 'from', ''], layers),
+    `Loss ${quote(loss.type)}, optimizer ${quote(optimizer.type)}, batches of ${spec.training.batch_size}, seed ${seed}; weights of step ${lineage.step}, epoch ${lineage.epoch}.`,
+    `Split: ${describe(spec.split)}.`,
+    '## Where it comes from',
+    table(
+      ['', ''],
+      [
+        ['checkpoint', quote(lineage.checkpoint)],
+        ['job', quote(lineage.job)],
+        ['dataset', quote(lineage.dataset)],
+        ['began from', lineage.model === null ? 'scratch' : quote(lineage.model)],
+        ['weights', `${model.size_bytes} bytes, sha256 ${quote(model.sha256)}`],
+        ['registered', model.created_at],
+        ...metadata,
+      ],
+    ),
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n')
+    .concat('\n');
+}
+
+function writeEvaluation(model: ModelCard['model'], evaluation: ModelCard['evaluation']): string[] {
+  if (evaluation === null) {
+    const rows = Object.entries({ ...model.metrics, ...model.job_metrics }).map(([name, value]) => [
+      quote(name),
+      round(value),
+    ]);
+    return rows.length === 0 ? ['Nothing was measured.'] : [table(['figure', 'value'], rows)];
+  }
+  return Object.entries(evaluation).flatMap(([split, { rows, targets }]) =>
+    targets.map(({ name, metrics }) => {
+      const lines = Object.entries(metrics).map(([metric, figure]) => [metric, ...describeFigure(figure)]);
+      return `### ${split}, ${quote(name)}, ${rows} rows\n\n${table(['', 'value', '95 % interval', 'baseline'], lines)}`;
+    }),
+  );
+}
+
+function describeFigure({ value, low, high, baseline }: Figure): string[] {
+  return [round(value), low === null || high === null ? '' : `${round(low)} to ${round(high)}`, round(baseline)];
+}
+
+function describeTarget(target: ModelCard['spec']['target']): string {
+  return target.columns.map((column) => `${quote(column)} (${target.type})`).join(', ');
+}
+
+function describeColumns(columns: readonly Record<string, unknown>[]): string[][] {
+  return columns
+    .slice(0, MOST_COLUMNS)
+    .map(({ name, type, missing }) => [
+      quote(String(name)),
+      String(type),
+      missing === undefined ? '' : String(missing),
+    ]);
+}
+
+/** `units 3, bias true`: what is plain; the whole is in the spec. */
+function describe(fields: object): string {
+  return Object.entries(fields)
+    .filter(([name, value]) => name !== 'type' && value !== null && typeof value !== 'object')
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ');
+}
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  if (rows.length === 0) return '';
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function round(value: number | string | null): string {
+  return value === null ? '' : typeof value === 'number' ? String(Number(value.toPrecision(5))) : value;
+}
+
+/** Code, in which a back tick or a new line cannot stand. */
+function quote(text: string): string {
+  return `\`${text.replaceAll(/[`\r\n|]/g, ' ')}\``;
+}
+
+/** Text without a meaning in Markdown or HTML. */
+function escapeText(text: string): string {
+  return text.replaceAll(/[\r\n]+/g, ' ').replaceAll(/[\\`*_{}[\]<>()#+!|~&]/g, '\\$&');
+}
