@@ -6,6 +6,13 @@ export const DATASET_ERROR_CODES = [
   'invalid_csv',
   'invalid_jsonl',
   'invalid_idx',
+  'invalid_parquet',
+  'invalid_arrow',
+  'invalid_npy',
+  'invalid_archive',
+  'unsafe_archive',
+  'decompression_limit',
+  'unsupported_media_type',
   'invalid_labels',
 ] as const;
 export type DatasetErrorCode = (typeof DATASET_ERROR_CODES)[number];
@@ -53,7 +60,7 @@ export class MistakeList {
   }
 
   /** Throws what was collected once there are 20. */
-  add(line: number, column: number | null, detail: string, expected: string): void {
+  add(line: number | null, column: number | null, detail: string, expected: string): void {
     this.mistakes.push({ line, column, detail, expected });
     if (this.mistakes.length >= MOST_MISTAKES) this.throwIfAny();
   }

@@ -1,30 +1,27 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { DatasetFile, DatasetFormat } from '../spec/dataset.ts';
-import type { Storage } from '../storage/storage.ts';
+import { type Storage, StorageFullError } from '../storage/storage.ts';
 import { DatasetError } from './dataset-error.ts';
-import type { DatasetProfile } from './profile-dataset.ts';
-import type { ProfileAnswer, ProfileRequest } from './profile-thread.ts';
+import { DatasetTooLargeError } from './dataset-files.ts';
+import type { ReadAnswer, ReadRequest, ThreadAnswer } from './profile-thread.ts';
 
-/** Threads that profile at the same time in one process; each takes a core while it reads. */
+/** Threads that read at the same time in one process; each takes a core while it reads. */
 const MOST_THREADS = 2;
 let running = 0;
 const waiting: (() => void)[] = [];
 
 /**
- * Profiles stored files in a thread of their own; at most two at once, others wait for their turn.
- * Errors: DatasetError; the signal's reason; BlobNotFoundError as a plain Error; whatever ended the thread.
+ * Reads stored files in a thread of their own; at most two at once, others wait for their turn.
+ * Errors: DatasetError; DatasetTooLargeError; StorageFullError; the signal's reason; BlobNotFoundError as a plain Error; whatever ended the thread.
  */
-export async function profileStoredFiles(request: {
-  format: DatasetFormat;
-  files: DatasetFile[];
-  storage: Storage;
-  signal?: AbortSignal;
-}): Promise<DatasetProfile> {
-  const { format, files, storage, signal } = request;
+export async function readStoredFiles({
+  storage,
+  signal,
+  ...request
+}: Omit<ReadRequest, 'storage'> & { storage: Storage; signal?: AbortSignal | undefined }): Promise<ReadAnswer> {
   await takeTurn(signal);
   try {
-    return await runThread({ format, files, storage: storage.describe() }, signal);
+    return await runThread({ ...request, storage: storage.describe() }, signal);
   } finally {
     endTurn();
   }
@@ -57,7 +54,7 @@ function endTurn(): void {
   else next();
 }
 
-async function runThread(request: ProfileRequest, signal: AbortSignal | undefined): Promise<DatasetProfile> {
+async function runThread(request: ReadRequest, signal: AbortSignal | undefined): Promise<ReadAnswer> {
   // The thread's file has the ending of this one: .ts from source, .js when built.
   const entry = new URL(`./profile-thread${extname(import.meta.filename)}`, import.meta.url);
   const worker = new Worker(entry, {
@@ -69,7 +66,7 @@ async function runThread(request: ProfileRequest, signal: AbortSignal | undefine
   const stop = () => void worker.terminate();
   signal?.addEventListener('abort', stop, { once: true });
   try {
-    const answer = await new Promise<ProfileAnswer>((resolve, reject) => {
+    const answer = await new Promise<ThreadAnswer>((resolve, reject) => {
       worker.once('message', resolve);
       worker.once('error', reject);
       worker.once('exit', (code) =>
@@ -77,9 +74,21 @@ async function runThread(request: ProfileRequest, signal: AbortSignal | undefine
       );
     });
     if (answer.type === 'refused') throw new DatasetError(answer.code, answer.mistakes);
+    if (answer.type === 'too_large') throw new DatasetTooLargeError(request.maxBytes);
+    if (answer.type === 'storage_full') throw new StorageFullError(new Error(answer.message));
     return answer.answer;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY') throw refuseMemory();
+    throw error;
   } finally {
     signal?.removeEventListener('abort', stop);
     await worker.terminate();
   }
+}
+
+/** What is packed so densely that reading it takes all of the thread's memory. */
+function refuseMemory(): DatasetError {
+  const detail = 'reading the file takes more memory than there is for it';
+  const expected = 'smaller row groups, record batches or records';
+  return new DatasetError('decompression_limit', [{ line: null, column: null, detail, expected }]);
 }

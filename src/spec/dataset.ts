@@ -3,7 +3,18 @@ import { closed, nullable, words } from './schema.ts';
 
 /** What is known of a dataset once it has been read from end to end. */
 
-export const DATASET_FORMATS = ['csv', 'jsonl', 'idx', 'text'] as const;
+export const DATASET_FORMATS = [
+  'csv',
+  'jsonl',
+  'json',
+  'parquet',
+  'arrow',
+  'npy',
+  'npz',
+  'images',
+  'idx',
+  'text',
+] as const;
 export type DatasetFormat = (typeof DATASET_FORMATS)[number];
 
 /**
@@ -101,9 +112,22 @@ export const Dataset = closed(
 );
 export type Dataset = Static<typeof Dataset>;
 
-/** A file of a dataset as it lies in storage. `role` tells the files of a format apart: csv, jsonl and text have `data`; idx has `images` and `labels`. */
+/** How a file of text is written, where it is not as RFC 4180 and UTF-8 have it. */
+export interface Dialect {
+  /** a name of iconv-lite's; null: UTF-8 */
+  encoding: string | null;
+  delimiter: string;
+  decimal: '.' | ',';
+}
+
+/**
+ * A file of a dataset as it lies in storage. `role` tells the files of a format apart: most have `data`; idx has `images` and `labels`; images that came in an archive
+ * or an array lie as IDX in `images`, and their other columns as JSON lines in `rows`.
+ */
 export interface DatasetFile {
-  role: 'data' | 'images' | 'labels';
+  role: 'data' | 'images' | 'labels' | 'rows';
+  /** of text that is read otherwise than by default */
+  dialect?: Dialect;
   key: string;
   sizeBytes: number;
   sha256: string;

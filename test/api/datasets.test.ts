@@ -154,7 +154,7 @@ describe('what cannot be a dataset', () => {
     ['empty_body', CSV, '\n\n', ['the file holds nothing but empty lines']],
     [
       'invalid_encoding',
-      CSV,
+      { 'content-type': 'text/csv; charset=utf-8' },
       Buffer.from([0x61, 0x0a, 0x31, 0xff, 0x0a]),
       ['line 2, column 2: byte 0xff is not valid UTF-8'],
     ],
@@ -163,7 +163,7 @@ describe('what cannot be a dataset', () => {
       'invalid_encoding',
       CSV,
       Buffer.from([0x1f, 0x8b, 8, 0, 0, 0]),
-      ['line 1, column 1: the file is compressed with gzip'],
+      ['the file cannot be decompressed: unexpected end of file'],
     ],
     [
       'invalid_jsonl',
@@ -173,7 +173,7 @@ describe('what cannot be a dataset', () => {
     ],
     [
       'invalid_encoding',
-      { 'content-type': 'text/plain' },
+      { 'content-type': 'text/plain; charset=utf-8' },
       Buffer.from([0x61, 0x0a, 0x31, 0xff, 0x0a]),
       ['line 2, column 2: byte 0xff at offset 3 is not valid UTF-8'],
     ],

@@ -5,8 +5,10 @@ import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { DatasetError } from '../../src/data/dataset-error.ts';
-import { DatasetTooLargeError, ingestDataset } from '../../src/data/ingest-dataset.ts';
-import { profileStoredFiles } from '../../src/data/profile-stored.ts';
+import { DatasetTooLargeError } from '../../src/data/dataset-files.ts';
+import { NO_HINT } from '../../src/data/identify-file.ts';
+import { ingestDataset } from '../../src/data/ingest-dataset.ts';
+import { readStoredFiles } from '../../src/data/profile-stored.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { listAll, makeFolder, openTemporaryStorage } from '../storage/temporary-storage.ts';
 import { catchError, cutUp, makeIdx } from './sources.ts';
@@ -21,7 +23,7 @@ function ingestCsv(
 ) {
   return ingestDataset({
     id: 'ds_1',
-    format: 'csv',
+    hint: { format: 'csv' },
     files: [{ role: 'data', source }],
     storage,
     maxBytes: 1e9,
@@ -62,7 +64,6 @@ describe('ingestDataset', () => {
     ];
     const found = await ingestDataset({
       id: 'ds_1',
-      format: 'idx',
       files,
       storage: await openTemporaryStorage(),
       maxBytes: 1e9,
@@ -90,7 +91,6 @@ describe('ingestDataset', () => {
       (storage) =>
         ingestDataset({
           id: 'ds_1',
-          format: 'idx',
           files: [
             { role: 'images', source: cutUp(makeIdx([2, 1, 1], Uint8Array.of(1, 2))) },
             { role: 'labels', source: cutUp(makeIdx([2], Uint8Array.of(1, 2))) },
@@ -105,7 +105,6 @@ describe('ingestDataset', () => {
       (storage) =>
         ingestDataset({
           id: 'ds_1',
-          format: 'idx',
           files: [{ role: 'images', source: cutUp('x') }],
           storage,
           maxBytes: 99,
@@ -150,14 +149,22 @@ describe('ingestDataset', () => {
   });
 });
 
-describe('profileStoredFiles', () => {
+describe('readStoredFiles', () => {
   it('gives everyone a turn, also after one has failed or left', async () => {
     const storage = await openTemporaryStorage();
     await storage.put('datasets/ds_1/data', Buffer.from(csv));
     const file = { role: 'data' as const, key: 'datasets/ds_1/data', sizeBytes: csv.length, sha256: '' };
     const abort = new AbortController();
     const profile = (key: string, signal?: AbortSignal) =>
-      profileStoredFiles({ format: 'csv', files: [{ ...file, key }], storage, signal });
+      readStoredFiles({
+        id: 'ds_1',
+        files: [{ ...file, key }],
+        hint: { ...NO_HINT, format: 'csv' },
+        images: {},
+        storage,
+        maxBytes: 1e6,
+        signal,
+      });
     const all = [
       profile('datasets/none'),
       ...Array.from({ length: 5 }, () => profile(file.key)),
