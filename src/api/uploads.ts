@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -5,9 +6,10 @@ import { DatasetTooLargeError, removeDatasetFiles, sumBytes } from '../data/data
 import type { ImageOptions } from '../data/decode-images.ts';
 import { FILE_TYPES, type FileHint, readHint } from '../data/identify-file.ts';
 import { type IngestedDataset, readDataset, storeDatasetFile } from '../data/ingest-dataset.ts';
-import type { DatasetFile } from '../spec/dataset.ts';
+import type { DatasetFile, DatasetOrigin } from '../spec/dataset.ts';
 import { ApiError } from '../spec/errors.ts';
 import type { ApiDeps } from './deps.ts';
+import { JSON_BODY_BYTES, parseJson } from './json-body.ts';
 import { refuseDatasetBytes } from './quotas.ts';
 import { isStorable } from './request-checks.ts';
 
@@ -32,9 +34,10 @@ export interface Making {
 }
 
 export interface Upload {
-  /** the form's field `name` */
+  /** the form's or the JSON body's field `name` */
   name: string | undefined;
   ingested: IngestedDataset;
+  origin?: DatasetOrigin;
 }
 
 /** Stores and reads the body; on any error nothing of it is left. */
@@ -44,6 +47,8 @@ export async function receiveUpload(
   id: string,
   deps: ApiDeps,
   images: ImageOptions,
+  /** makes a dataset of what a JSON object says */
+  makeOf: (body: unknown, making: Making) => Promise<Upload>,
   /** bytes that the tenant's datasets may have, and what is left of them; null: any number */
   quota: { most: number; left: number } | null,
 ): Promise<Upload> {
@@ -58,7 +63,7 @@ export async function receiveUpload(
     const declared = Number(request.headers['content-length'] ?? 0);
     if (declared > maxBytes + (isMultipart ? MULTIPART_MARGIN_BYTES : 0)) throw new DatasetTooLargeError(maxBytes);
     const making = { id, deps, images, maxBytes, signal: abort.signal };
-    return isMultipart ? await receiveParts(request, making) : await receiveBody(request, making);
+    return isMultipart ? await receiveParts(request, making) : await receiveBody(request, making, makeOf);
   } catch (error) {
     linger(request.raw, reply);
     if (error instanceof DatasetTooLargeError && quota !== null && maxBytes < deps.config.maxUploadBytes)
@@ -82,11 +87,23 @@ export function linger(request: IncomingMessage, reply: FastifyReply): void {
   socket.once('close', () => clearTimeout(timer));
 }
 
-async function receiveBody(request: FastifyRequest, making: Making): Promise<Upload> {
+async function receiveBody(
+  request: FastifyRequest,
+  making: Making,
+  makeOf: (body: unknown, making: Making) => Promise<Upload>,
+): Promise<Upload> {
   // a body that is refused is not destroyed, for that would cut the connection before the answer
-  const source = (request.body as Readable).iterator({ destroyOnReturn: false });
+  let source: AsyncIterable<Uint8Array> = (request.body as Readable).iterator({ destroyOnReturn: false });
   const encoding = request.headers['content-encoding']?.toLowerCase();
   const hint = readHint(request.headers['content-type'], undefined);
+  if (hint.format === 'json' && (encoding ?? 'identity') === 'identity') {
+    const body = await peekObject(source);
+    if ('bytes' in body) {
+      if (request.idempotency !== null) request.idempotency.fingerprint.body = digest(body.bytes);
+      return makeOf(parseJson(body.bytes), making);
+    }
+    source = body.whole;
+  }
   const expected = readDigest(request);
   const { ingested, sentSha256 } = await ingest(source, hint, making, encoding);
   if (expected !== null && expected !== sentSha256) {
@@ -98,8 +115,43 @@ async function receiveBody(request: FastifyRequest, making: Making): Promise<Upl
   return { name: undefined, ingested };
 }
 
+/** A JSON object says what to make a dataset of, an array is one. */
+async function peekObject(
+  source: AsyncIterable<Uint8Array>,
+): Promise<{ bytes: Buffer } | { whole: AsyncIterable<Uint8Array> }> {
+  const pieces = source[Symbol.asyncIterator]();
+  const start: Uint8Array[] = [];
+  let size = 0;
+  let isObject: boolean | null = null;
+  while (isObject !== false && size <= JSON_BODY_BYTES) {
+    const { value, done } = await pieces.next();
+    if (done) break;
+    start.push(value);
+    size += value.length;
+    const first = (value as Uint8Array).find((byte) => byte > 0x20);
+    if (isObject === null && first !== undefined) isObject = first === 0x7b;
+  }
+  if (isObject === true) {
+    if (size > JSON_BODY_BYTES)
+      throw new ApiError(
+        'too_large',
+        `A JSON object here may have at most ${JSON_BODY_BYTES} bytes; rows come as an array.`,
+      );
+    return { bytes: Buffer.concat(start) };
+  }
+  async function* whole() {
+    yield* start;
+    for (let next = await pieces.next(); !next.done; next = await pieces.next()) yield next.value;
+  }
+  return { whole: whole() };
+}
+
+function digest(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
 /** Stores and reads one file. */
-async function ingest(
+export async function ingest(
   source: AsyncIterable<Uint8Array>,
   hint: FileHint,
   { id, deps: { storage }, images, maxBytes, signal }: Making,

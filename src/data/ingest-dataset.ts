@@ -13,6 +13,7 @@ import {
 } from './dataset-files.ts';
 import type { ImageOptions } from './decode-images.ts';
 import { decompress } from './decompress.ts';
+import type { Derivation } from './derive-rows.ts';
 import { type FileHint, NO_HINT } from './identify-file.ts';
 import type { DatasetProfile } from './preview.ts';
 import { readStoredFiles } from './profile-stored.ts';
@@ -69,6 +70,8 @@ export interface ReadDatasetRequest {
   files: readonly DatasetFile[];
   hint?: Partial<FileHint> | undefined;
   images?: ImageOptions | undefined;
+  /** instead of files */
+  derivation?: Derivation | undefined;
   storage: Storage;
   /** all files together */
   maxBytes: number;
@@ -82,11 +85,11 @@ export interface ReadDatasetRequest {
 export async function readDataset(request: ReadDatasetRequest): Promise<IngestedDataset> {
   const { id, storage, signal } = request;
   try {
-    const stored = orderFiles(request.files);
-    const { images = {}, maxBytes } = request;
+    const { images = {}, maxBytes, derivation = null } = request;
+    const stored = derivation === null ? orderFiles(request.files) : [];
     const hint = { ...NO_HINT, ...request.hint };
-    const read = await readStoredFiles({ id, files: stored, hint, images, storage, maxBytes, signal });
-    return { ...read, sizeBytes: sumBytes(read.files), sha256: digestFiles(stored) };
+    const read = await readStoredFiles({ id, files: stored, hint, images, derivation, storage, maxBytes, signal });
+    return { ...read, sizeBytes: sumBytes(read.files), sha256: digestFiles(stored.length > 0 ? stored : read.files) };
   } catch (error) {
     // What cannot be removed now is an orphan; the error that brought us here says more than that one would.
     await removeDatasetFiles(id, storage).catch(() => {});

@@ -6,6 +6,7 @@ import { convertArchive, convertArrays } from './convert-images.ts';
 import { DatasetError, type DatasetErrorCode, type DatasetMistake } from './dataset-error.ts';
 import { DatasetTooLargeError, keyOf, limitBytes } from './dataset-files.ts';
 import type { ImageOptions } from './decode-images.ts';
+import { type Derivation, deriveRows } from './derive-rows.ts';
 import { type FileHint, identifyFile } from './identify-file.ts';
 import type { DatasetProfile } from './preview.ts';
 import { profileDataset } from './profile-dataset.ts';
@@ -17,6 +18,8 @@ export interface ReadRequest {
   id: string;
   files: readonly DatasetFile[];
   hint: FileHint;
+  /** makes the files from those of other datasets */
+  derivation: Derivation | null;
   images: ImageOptions;
   storage: StorageDescription;
   maxBytes: number;
@@ -46,19 +49,23 @@ async function read(request: ReadRequest): Promise<ReadAnswer> {
 
 /** Tells what the files are, and decodes images. */
 async function prepareFiles(request: ReadRequest): Promise<Pick<ReadAnswer, 'format' | 'files'>> {
-  const { id, hint } = request;
+  const { id, hint, derivation } = request;
   const files = [...request.files];
-  if (files[0]!.role === 'images') return { format: 'idx', files };
   const storage = openStorage(request.storage);
-  const [file] = files as [DatasetFile];
-  const source = openStored(file, storage);
-  const { format, archive, dialect } = await identifyFile(source, hint);
   let left = request.maxBytes;
   const put = async (role: DatasetFile['role'], bytes: AsyncIterable<Uint8Array>): Promise<DatasetFile> => {
     const { key, sizeBytes, sha256 } = await storage.put(keyOf(id, role), limitBytes(bytes, left));
     left -= sizeBytes;
     return { role, key, sizeBytes, sha256 };
   };
+  if (derivation !== null) {
+    const derived = await deriveRows(derivation, storage, put);
+    return { format: derived[0]!.role === 'images' ? 'images' : 'jsonl', files: derived };
+  }
+  if (files[0]!.role === 'images') return { format: 'idx', files };
+  const [file] = files as [DatasetFile];
+  const source = openStored(file, storage);
+  const { format, archive, dialect } = await identifyFile(source, hint);
   const converted =
     format === 'images'
       ? await convertArchive({ source, put }, archive!, request.images)

@@ -92,12 +92,31 @@ export const Profile = closed(
 );
 export type Profile = Static<typeof Profile>;
 
+/** Where a dataset comes from, other than a request's body. */
+export const DatasetOrigin = Type.Union(
+  [
+    closed({ type: Type.Literal('url'), url: Type.String({ description: 'without its query' }) }),
+    closed({ type: Type.Literal('upload'), upload: Type.String() }),
+    closed({
+      type: Type.Literal('datasets'),
+      from: Type.Array(Type.String(), { maxItems: 16 }),
+      columns: nullable(Type.Array(Type.String(), { maxItems: 10_000 })),
+      filter: nullable(Type.Object({}, { additionalProperties: true })),
+      sample: nullable(Type.Object({}, { additionalProperties: true })),
+      part: nullable(Type.Object({}, { additionalProperties: true })),
+    }),
+  ],
+  { title: 'DatasetOrigin' },
+);
+export type DatasetOrigin = Static<typeof DatasetOrigin>;
+
 export const DATASET_STATUSES = ['ready'] as const;
 
 export const Dataset = closed(
   {
     id: Type.String(),
     name: Type.String({ maxLength: 200 }),
+    version: Type.Integer({ minimum: 1, description: 'of the datasets of this name, counted as they come' }),
     status: words(DATASET_STATUSES),
     format: words(DATASET_FORMATS),
     size_bytes: Type.Integer({ minimum: 0 }),
@@ -106,6 +125,7 @@ export const Dataset = closed(
     }),
     rows: Type.Integer({ minimum: 0 }),
     columns: Type.Array(Column, { maxItems: 10_000 }),
+    origin: nullable(DatasetOrigin, { description: 'null for one whose bytes were sent with the request' }),
     created_at: Type.String({ format: 'date-time' }),
   },
   { title: 'Dataset' },

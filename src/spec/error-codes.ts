@@ -343,6 +343,18 @@ export const ERRORS = {
     when: 'Within 24 hours the same Idempotency-Key came with another body or at another address.',
     remedy: 'Take a new key for each request, and the same one only to repeat it.',
   },
+  url_forbidden: {
+    status: 422,
+    title: 'The URL of a dataset may not be called',
+    when: 'The URL is not https, has a name and password or port 0, or leads to an address that is not public, itself or by a redirect.',
+    remedy: 'Give a public https URL, or send the file itself; whoever runs the service can allow others.',
+  },
+  url_unreachable: {
+    status: 422,
+    title: 'The URL of a dataset gives no file',
+    when: 'Nothing answers at the URL in time, it answers with another status than 200, redirects more than five times, or breaks off.',
+    remedy: 'Look at the URL with another client; detail says what came.',
+  },
   webhook_url_forbidden: {
     status: 422,
     title: 'The URL of a webhook may not be called',

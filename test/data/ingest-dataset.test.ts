@@ -161,6 +161,7 @@ describe('readStoredFiles', () => {
         files: [{ ...file, key }],
         hint: { ...NO_HINT, format: 'csv' },
         images: {},
+        derivation: null,
         storage,
         maxBytes: 1e6,
         signal,

@@ -5,15 +5,18 @@ import { removeDatasetFiles } from '../../data/dataset-files.ts';
 import type { ImageOptions } from '../../data/decode-images.ts';
 import { FILE_TYPES } from '../../data/identify-file.ts';
 import { countDatasetBytes, deleteDataset, getDataset, insertDataset, listDatasets } from '../../db/datasets.ts';
+import { openOutbound } from '../../outbound/request.ts';
 import { Dataset, Profile } from '../../spec/dataset.ts';
+import { DatasetRequest } from '../../spec/dataset-request.ts';
 import { ApiError } from '../../spec/errors.ts';
 import type { Cursors } from '../cursor.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { findMade, idFor } from '../idempotency.ts';
+import { makeDataset } from '../make-dataset.ts';
 import { presentDataset } from '../present.ts';
 import type { Quotas } from '../quotas.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
-import { LONGEST_NAME, linger, receiveUpload, UPLOAD_TYPES } from '../uploads.ts';
+import { LONGEST_NAME, linger, type Making, receiveUpload, UPLOAD_TYPES } from '../uploads.ts';
 
 const UploadQuery = Type.Object({
   name: Type.Optional(Type.String({ minLength: 1, maxLength: LONGEST_NAME, description: 'a name for people' })),
@@ -41,7 +44,11 @@ const UploadBody = {
     'text/tab-separated-values': { schema: bytes('the same with tabs') },
     'application/x-ndjson': { schema: bytes('one flat JSON object a line') },
     'application/jsonl': { schema: bytes('the same') },
-    'application/json': { schema: bytes('an array of flat JSON objects') },
+    'application/json': {
+      schema: {
+        oneOf: [{ type: 'array', items: { type: 'object' }, description: 'flat objects, the rows' }, DatasetRequest],
+      },
+    },
     'application/vnd.apache.parquet': { schema: bytes('Parquet') },
     'application/x-parquet': { schema: bytes('the same') },
     'application/vnd.apache.arrow.file': { schema: bytes('an Arrow IPC file') },
@@ -86,6 +93,8 @@ export async function addDatasetRoutes(routes: Api, deps: ApiDeps, cursors: Curs
 
 function addUploadRoute(app: Api, deps: ApiDeps, quotas: Quotas): void {
   const { storage } = deps;
+  const outbound = openOutbound(deps.outboundGuard);
+  app.addHook('onClose', () => outbound.close());
   app.post(
     '/v1/datasets',
     {
@@ -94,7 +103,7 @@ function addUploadRoute(app: Api, deps: ApiDeps, quotas: Quotas): void {
         tags: ['datasets'],
         summary: 'Upload a dataset',
         description:
-          'The body is streamed to storage, hashed while it passes, and read from end to end: a table (CSV and its dialects, JSON lines, a JSON array, Parquet, Arrow, NPY, NPZ), images in an archive of class folders (zip, tar), a corpus of text, or a pair of IDX files as multipart fields `images` and `labels`. What it is follows from its type, its name in a form, or its first bytes. It may be compressed (gzip, zstd) by itself or by `Content-Encoding`. Nothing is kept when it cannot be read, or when a `Content-Digest` or `Repr-Digest` (sha-256, RFC 9530) differs.',
+          'The body is streamed to storage, hashed while it passes, and read from end to end: a table (CSV and its dialects, JSON lines, a JSON array, Parquet, Arrow, NPY, NPZ), images in an archive of class folders (zip, tar), a corpus of text, or a pair of IDX files as multipart fields `images` and `labels`. What it is follows from its type, its name in a form, or its first bytes. It may be compressed (gzip, zstd) by itself or by `Content-Encoding`. A JSON object instead names an address to fetch it from (`url`), or datasets whose rows are taken (`from`, with `columns`, `filter`, `sample`, `part`). Nothing is kept when it cannot be read, or when a `Content-Digest` or `Repr-Digest` (sha-256, RFC 9530) differs.',
         consumes: UPLOAD_TYPES,
         querystring: UploadQuery,
         body: UploadBody,
@@ -113,7 +122,16 @@ function addUploadRoute(app: Api, deps: ApiDeps, quotas: Quotas): void {
       const { datasetBytes: most } = await quotas.of(tenant);
       const quota =
         most === null ? null : { most, left: Math.max(0, most - (await countDatasetBytes(db.orm, tenant))) };
-      const { name, ingested } = await receiveUpload(request, reply, id, deps, readImageOptions(query), quota);
+      const makeOf = (body: unknown, making: Making) => makeDataset(body, making, { outbound, db, tenant });
+      const { name, ingested, origin } = await receiveUpload(
+        request,
+        reply,
+        id,
+        deps,
+        readImageOptions(query),
+        makeOf,
+        quota,
+      );
       const { format, files, sizeBytes, sha256, profile, preview } = ingested;
       const row = await insertDataset(
         db,
@@ -128,6 +146,7 @@ function addUploadRoute(app: Api, deps: ApiDeps, quotas: Quotas): void {
           rows: profile.rows,
           columns: profile.columns,
           preview,
+          origin: origin ?? null,
         },
         most,
       ).catch(async (error: unknown) => {
@@ -152,16 +171,22 @@ function addReadRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
       schema: {
         tags: ['datasets'],
         summary: 'List datasets, newest first',
-        querystring: Type.Object(PageQuery),
+        querystring: Type.Object({
+          ...PageQuery,
+          name: Type.Optional(
+            Type.String({ minLength: 1, maxLength: LONGEST_NAME, description: 'all versions of one' }),
+          ),
+        }),
         response: { 200: listOf(Dataset) },
       },
     },
     async (request) => {
-      const { limit, cursor } = request.query as { limit: number; cursor?: string };
+      const { limit, cursor, name } = request.query as { limit: number; cursor?: string; name?: string };
       const { tenant, db } = ofTenant(deps, request);
-      const scope = `${tenant} datasets`;
+      const scope = `${tenant} datasets ${name ?? ''}`;
       const rows = await listDatasets(db, tenant, {
         limit: limit + 1,
+        ...(name !== undefined && { name }),
         ...(cursor !== undefined && { after: cursors.decode(cursor, scope) }),
       });
       return cursors.page(rows, limit, scope, presentDataset);
