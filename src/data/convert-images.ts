@@ -3,13 +3,13 @@ import { decodeImages, type ImageOptions, listImages } from './decode-images.ts'
 import { explainZipErrors, openZip } from './open-zip.ts';
 import { failNpy, NpyReader } from './read-npy.ts';
 import { readNpy, readNpz } from './read-npz.ts';
-import type { RowSource } from './row-handler.ts';
+import type { ByteSource } from './row-handler.ts';
 import { RowWriter } from './write-rows.ts';
 
 /** Images become bytes of one shape (IDX) when they arrive, so that loading them for training is reading. */
 
 export interface ConvertRequest {
-  source: RowSource;
+  source: ByteSource;
   /** puts a file of the dataset; refuses one that is too large */
   put(role: DatasetFile['role'], source: AsyncIterable<Uint8Array>): Promise<DatasetFile>;
 }
@@ -75,7 +75,7 @@ export async function convertArrays(
   return [...files, file];
 }
 
-async function* readPixels(source: RowSource, format: 'npy' | 'npz', name: string): AsyncGenerator<Uint8Array> {
+async function* readPixels(source: ByteSource, format: 'npy' | 'npz', name: string): AsyncGenerator<Uint8Array> {
   const zip = format === 'npz' ? await openZip(source) : null;
   let stream: AsyncIterable<Uint8Array> = source.stream();
   if (zip !== null)

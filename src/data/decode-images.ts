@@ -1,7 +1,7 @@
 import sharp, { type Metadata } from 'sharp';
 import { fail, MistakeList } from './dataset-error.ts';
 import { type ArchiveFile, listFiles, show } from './read-archive.ts';
-import type { RowSource } from './row-handler.ts';
+import type { ByteSource } from './row-handler.ts';
 
 /** Images of an archive, one folder a class, as rows of bytes of one shape. */
 
@@ -28,7 +28,7 @@ sharp.concurrency(1);
 sharp.cache(false);
 
 /** Looks at every image's header. Throws DatasetError invalid_archive, decompression_limit, and those of listFiles. */
-export async function listImages(source: RowSource, kind: 'zip' | 'tar', options: ImageOptions): Promise<ImageList> {
+export async function listImages(source: ByteSource, kind: 'zip' | 'tar', options: ImageOptions): Promise<ImageList> {
   const sizes = new Map<string, number>();
   const labels: string[] = [];
   const mistakes = new MistakeList('invalid_archive');
@@ -63,7 +63,7 @@ export async function listImages(source: RowSource, kind: 'zip' | 'tar', options
 
 /** The pixels of each image in the shape of the list: turned upright, on black where they are transparent, stretched to the size. */
 export async function* decodeImages(
-  source: RowSource,
+  source: ByteSource,
   kind: 'zip' | 'tar',
   { shape }: ImageList,
 ): AsyncGenerator<Uint8Array> {

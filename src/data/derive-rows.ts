@@ -9,8 +9,8 @@ import { makeHeader } from './convert-images.ts';
 import { fail } from './dataset-error.ts';
 import { compileFilter, listFilterColumns } from './filter-rows.ts';
 import { openVerified } from './open-verified.ts';
+import { type RowFormat, readFileRows } from './read-file.ts';
 import { readIdx } from './read-idx.ts';
-import { type RowFormat, readRows } from './read-rows.ts';
 import type { RowHandler } from './row-handler.ts';
 import { openStored } from './stored-source.ts';
 import { type RowRecord, RowWriter } from './write-rows.ts';
@@ -120,7 +120,7 @@ async function readParent(
   const file = rows ?? find('data')!;
   const source = writer.throttle(openStored(file, storage));
   for await (const _ of openVerified(file, storage));
-  await readRows(rows === undefined ? (format as RowFormat) : 'jsonl', source, file.dialect, writer, names);
+  await readFileRows(rows === undefined ? (format as RowFormat) : 'jsonl', source, file.dialect, writer, names);
 }
 
 async function readLabels(

@@ -3,7 +3,7 @@ import { fail } from './dataset-error.ts';
 import { decodeText, findEncoding, SAMPLE_BYTES } from './decode-text.ts';
 import { detectDialect } from './detect-dialect.ts';
 import { explainZipErrors, isPassedOver, openZip } from './open-zip.ts';
-import type { RowSource } from './row-handler.ts';
+import type { ByteSource } from './row-handler.ts';
 
 /** What the client says of a file; a format it does not say, or says wrongly of a binary one, is told from the file's beginning. */
 export interface FileHint {
@@ -81,7 +81,7 @@ export interface Identified {
 }
 
 /** Looks at the beginning of a file. Throws DatasetError unsupported_media_type, invalid_encoding. */
-export async function identifyFile(source: RowSource, hint: FileHint): Promise<Identified> {
+export async function identifyFile(source: ByteSource, hint: FileHint): Promise<Identified> {
   const sample = Buffer.from(await source.slice(0, Math.min(SAMPLE_BYTES, source.sizeBytes)));
   const binary = await readMagic(sample, source);
   if (binary !== null) return { ...binary, dialect: undefined };
@@ -108,7 +108,7 @@ function isText(format: DatasetFormat): boolean {
   return format === 'csv' || format === 'jsonl' || format === 'json' || format === 'text';
 }
 
-async function readMagic(sample: Buffer, source: RowSource): Promise<Omit<Identified, 'dialect'> | null> {
+async function readMagic(sample: Buffer, source: ByteSource): Promise<Omit<Identified, 'dialect'> | null> {
   const start = sample.toString('latin1', 0, 8);
   if (start.startsWith('PAR1')) return { format: 'parquet', archive: null };
   if (start.startsWith('ARROW1')) return { format: 'arrow', archive: null };
@@ -121,7 +121,7 @@ async function readMagic(sample: Buffer, source: RowSource): Promise<Omit<Identi
   return null;
 }
 
-function holdsArrays(source: RowSource): Promise<boolean> {
+function holdsArrays(source: ByteSource): Promise<boolean> {
   return explainZipErrors(async () => {
     const zip = await openZip(source);
     for await (const entry of zip.eachEntry())

@@ -3,8 +3,8 @@ import type { Target } from '../spec/job.ts';
 import type { Storage } from '../storage/storage.ts';
 import { type ColumnLoader, openLoader } from './load-column.ts';
 import { openVerified } from './open-verified.ts';
+import { type RowFormat, readFileRows } from './read-file.ts';
 import { readIdx } from './read-idx.ts';
-import { type RowFormat, readRows } from './read-rows.ts';
 import { openStored } from './stored-source.ts';
 import { type ColumnForm, type Table, type TableColumn, UnusableColumnError } from './table.ts';
 
@@ -123,7 +123,7 @@ async function loadRows(
   if (!isInOrder) await checkDigest(file, storage);
   const source = openStored(file, storage);
   const names = new Set(loaders.map(({ name }) => name));
-  return readRows(
+  return readFileRows(
     format,
     isInOrder ? { ...source, stream: () => openVerified(file, storage) } : source,
     file.dialect,

@@ -1,18 +1,18 @@
 import { Readable } from 'node:stream';
 import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from 'yauzl';
 import { DatasetError, fail } from './dataset-error.ts';
-import type { RowSource } from './row-handler.ts';
+import type { ByteSource } from './row-handler.ts';
 
 const PIECE_BYTES = 2 ** 18;
 
 /** A zip archive over the stored bytes; its names have been looked at, none leads out of it. Errors become DatasetErrors by `explainZipErrors`. */
-export function openZip(source: RowSource): Promise<ZipFile> {
+export function openZip(source: ByteSource): Promise<ZipFile> {
   return fromRandomAccessReaderPromise(new SourceReader(source), source.sizeBytes, { autoClose: false });
 }
 
 class SourceReader extends RandomAccessReader {
-  readonly #source: RowSource;
-  constructor(source: RowSource) {
+  readonly #source: ByteSource;
+  constructor(source: ByteSource) {
     super();
     this.#source = source;
   }
@@ -22,7 +22,7 @@ class SourceReader extends RandomAccessReader {
   }
 }
 
-async function* readRange(source: RowSource, start: number, end: number): AsyncGenerator<Uint8Array> {
+async function* readRange(source: ByteSource, start: number, end: number): AsyncGenerator<Uint8Array> {
   for (let at = start; at < end; at += PIECE_BYTES) yield await source.slice(at, Math.min(end, at + PIECE_BYTES));
 }
 

@@ -5,7 +5,7 @@ import { type DatasetProfile, limitPreview, PREVIEW_ROWS } from './preview.ts';
 import { profileRows } from './profile-rows.ts';
 import { profileText } from './profile-text.ts';
 import { readIdx } from './read-idx.ts';
-import type { RowSource } from './row-handler.ts';
+import type { ByteSource } from './row-handler.ts';
 
 /** The column of images that came in an archive. */
 export const IMAGE_COLUMN = 'image';
@@ -16,7 +16,7 @@ export const IMAGE_COLUMN = 'image';
  */
 export async function profileDataset(
   format: DatasetFormat,
-  open: (role: DatasetFile['role']) => RowSource,
+  open: (role: DatasetFile['role']) => ByteSource,
   {
     dialect,
     has = () => false,
@@ -37,7 +37,7 @@ export async function profileDataset(
 
 /** Images of an archive or an array: a column of images beside those of `rows`. */
 async function profileImages(
-  open: (role: DatasetFile['role']) => RowSource,
+  open: (role: DatasetFile['role']) => ByteSource,
   hasRows: boolean,
 ): Promise<DatasetProfile> {
   const counts = new Float64Array(256);

@@ -2,8 +2,8 @@ import type { Column, DatasetFile } from '../spec/dataset.ts';
 import { type CellValue, isMissing, parseBoolean } from './cell.ts';
 import { type DatasetProfile, limitPreview, PREVIEW_ROWS, type PreviewRow, shorten } from './preview.ts';
 import { ColumnProfile, DistinctBudget } from './profile-column.ts';
-import { type RowFormat, readRows } from './read-rows.ts';
-import type { RowSource } from './row-handler.ts';
+import { type RowFormat, readFileRows } from './read-file.ts';
+import type { ByteSource } from './row-handler.ts';
 
 /** A value as it was told: a field of CSV has a type only when its whole column is known. */
 type Told = { index: number; value: CellValue; isField: boolean };
@@ -11,13 +11,13 @@ type Told = { index: number; value: CellValue; isField: boolean };
 /** Reads a file of rows from end to end, once. Throws DatasetError. */
 export async function profileRows(
   format: RowFormat,
-  source: RowSource,
+  source: ByteSource,
   dialect?: DatasetFile['dialect'],
 ): Promise<DatasetProfile> {
   const budget = new DistinctBudget();
   const profiles: ColumnProfile[] = [];
   const first: Told[][] = [[]];
-  const rows = await readRows(format, source, dialect, {
+  const rows = await readFileRows(format, source, dialect, {
     onColumn(name) {
       profiles.push(new ColumnProfile(name, budget));
     },

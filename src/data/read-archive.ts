@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { extract } from 'tar-stream';
 import { DatasetError, fail } from './dataset-error.ts';
 import { explainZipErrors, isLink, isPassedOver, openZip } from './open-zip.ts';
-import type { RowSource } from './row-handler.ts';
+import type { ByteSource } from './row-handler.ts';
 
 /** Archives of files, zip or tar, of which nothing is ever unpacked to a disk. */
 
@@ -22,7 +22,7 @@ export interface ArchiveFile {
  * The files of an archive in their order; folders and notes of systems are passed over. A file must be read before the next is asked for.
  * Throws DatasetError invalid_archive, unsafe_archive (names that lead out of it, links), decompression_limit.
  */
-export async function* listFiles(source: RowSource, kind: 'zip' | 'tar'): AsyncGenerator<ArchiveFile> {
+export async function* listFiles(source: ByteSource, kind: 'zip' | 'tar'): AsyncGenerator<ArchiveFile> {
   let count = 0;
   for await (const file of kind === 'zip' ? listZip(source) : listTar(source)) {
     if (++count > MOST_FILES)
@@ -38,7 +38,7 @@ export async function* listFiles(source: RowSource, kind: 'zip' | 'tar'): AsyncG
   }
 }
 
-async function* listZip(source: RowSource): AsyncGenerator<ArchiveFile> {
+async function* listZip(source: ByteSource): AsyncGenerator<ArchiveFile> {
   const zip = await explainZipErrors(() => openZip(source));
   const entries = zip.eachEntry()[Symbol.asyncIterator]();
   for (;;) {
@@ -60,7 +60,7 @@ async function* listZip(source: RowSource): AsyncGenerator<ArchiveFile> {
   }
 }
 
-async function* listTar(source: RowSource): AsyncGenerator<ArchiveFile> {
+async function* listTar(source: ByteSource): AsyncGenerator<ArchiveFile> {
   const entries = extract();
   const input = Readable.from(source.stream(), { objectMode: false });
   input.once('error', (error) => entries.destroy(error));

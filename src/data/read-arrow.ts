@@ -12,7 +12,7 @@ import {
 } from 'apache-arrow';
 import { DatasetError, fail } from './dataset-error.ts';
 import { checkNames } from './read-parquet.ts';
-import type { RowHandler, RowSource } from './row-handler.ts';
+import type { ByteSource, RowHandler } from './row-handler.ts';
 import { toCellValue } from './typed-value.ts';
 import { unpackLz4Frame } from './unpack-lz4.ts';
 
@@ -31,7 +31,11 @@ compressionRegistry.set(CompressionType.LZ4_FRAME, {
  * Reads Arrow IPC, a stream or a file (also Feather 2). Memory: one record batch and the dictionaries.
  * Answers the number of rows. Throws DatasetError invalid_arrow.
  */
-export async function readArrow(source: RowSource, handler: RowHandler, wanted?: ReadonlySet<string>): Promise<number> {
+export async function readArrow(
+  source: ByteSource,
+  handler: RowHandler,
+  wanted?: ReadonlySet<string>,
+): Promise<number> {
   let rows = 0;
   try {
     const reader = await openReader(source);
@@ -71,7 +75,7 @@ function codeOf(error: Error): string {
 }
 
 /** The library reads a file through its footer, whose batches are sought, and a stream in order. */
-async function openReader(source: RowSource): Promise<AsyncRecordBatchFileReader | AsyncRecordBatchStreamReader> {
+async function openReader(source: ByteSource): Promise<AsyncRecordBatchFileReader | AsyncRecordBatchStreamReader> {
   const start = Buffer.from(await source.slice(0, Math.min(MAGIC.length, source.sizeBytes))).toString('latin1');
   if (start !== MAGIC) return (await RecordBatchReader.from(source.stream())) as AsyncRecordBatchStreamReader;
   const file = {

@@ -1,7 +1,7 @@
 import { explainZipErrors, isPassedOver, openZip } from './open-zip.ts';
 import { failNpy, NpyReader } from './read-npy.ts';
 import { checkNames } from './read-parquet.ts';
-import type { RowHandler, RowSource } from './row-handler.ts';
+import type { ByteSource, RowHandler } from './row-handler.ts';
 
 const MOST_ARRAYS = 256;
 
@@ -17,7 +17,7 @@ export interface ArrayHandler extends RowHandler {
 }
 
 /** Reads one array: (n) or (n, k) becomes columns, (n, height, width[, channels]) of bytes images. Throws DatasetError invalid_npy. */
-export function readNpy(source: RowSource, handler: ArrayHandler, wanted?: ReadonlySet<string>): Promise<number> {
+export function readNpy(source: ByteSource, handler: ArrayHandler, wanted?: ReadonlySet<string>): Promise<number> {
   return readArrays([{ name: 'x', reader: new NpyReader(source.stream()) }], handler, wanted);
 }
 
@@ -25,7 +25,7 @@ export function readNpy(source: RowSource, handler: ArrayHandler, wanted?: Reado
  * Reads the arrays of an archive side by side: those of (n) are columns of their names, of (n, k) columns name_0 … name_{k−1}, and one of bytes with 3 or 4 dimensions is images.
  * Memory: one row and a piece of each. Throws DatasetError invalid_npy, invalid_archive, unsafe_archive.
  */
-export function readNpz(source: RowSource, handler: ArrayHandler, wanted?: ReadonlySet<string>): Promise<number> {
+export function readNpz(source: ByteSource, handler: ArrayHandler, wanted?: ReadonlySet<string>): Promise<number> {
   return explainZipErrors(async () => {
     const zip = await openZip(source);
     const arrays: NamedArray[] = [];

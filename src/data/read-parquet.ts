@@ -2,7 +2,7 @@ import { type AsyncBuffer, type DecodedArray, type FileMetaData, parquetMetadata
 import { compressors } from 'hyparquet-compressors';
 import { checkColumnName, LARGEST_COLUMN_COUNT } from './column-name.ts';
 import { DatasetError, fail } from './dataset-error.ts';
-import type { RowHandler, RowSource } from './row-handler.ts';
+import type { ByteSource, RowHandler } from './row-handler.ts';
 import { toCellValue } from './typed-value.ts';
 
 /** Values that are held at once, and what one page may have when it is decompressed. */
@@ -17,7 +17,7 @@ const LARGEST_GROUP_BYTES = 2 ** 31;
  * Memory: the compressed columns of a row group, and some 2 million values. Answers the number of rows. Throws DatasetError invalid_parquet, decompression_limit.
  */
 export async function readParquet(
-  source: RowSource,
+  source: ByteSource,
   handler: RowHandler,
   wanted?: ReadonlySet<string>,
 ): Promise<number> {
@@ -55,7 +55,7 @@ export async function readParquet(
   }
 }
 
-async function checkFooter({ sizeBytes, slice }: RowSource): Promise<void> {
+async function checkFooter({ sizeBytes, slice }: ByteSource): Promise<void> {
   if (sizeBytes < 12) failParquet('it is too short');
   const end = Buffer.from(await slice(sizeBytes - 8, sizeBytes));
   if (end.toString('latin1', 4) !== 'PAR1') failParquet('it does not end with PAR1', 'the whole file');

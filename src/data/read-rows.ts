@@ -1,86 +1,92 @@
-import type { DatasetFile, DatasetFormat } from '../spec/dataset.ts';
-import { decodeText } from './decode-text.ts';
-import { readArrow } from './read-arrow.ts';
-import { readCsv } from './read-csv.ts';
-import { readJsonl } from './read-jsonl.ts';
-import { readNpy, readNpz } from './read-npz.ts';
-import { readParquet } from './read-parquet.ts';
-import type { RowHandler, RowSource } from './row-handler.ts';
-import { splitJsonArray } from './split-json-array.ts';
+import { parse } from 'csv-parse/sync';
+import type { RowMistake, RowSource } from '../spec/prediction.ts';
+import { RowsError } from '../spec/prediction.ts';
+import type { Preparation, PreparedInput } from '../spec/preparation.ts';
+import { isMissing, parseBoolean, parseNumber } from './cell.ts';
 
-/** Formats whose files are read row by row. */
-export type RowFormat = Exclude<DatasetFormat, 'idx' | 'text' | 'images'>;
-
-/**
- * Reads a file of rows from end to end; the handler is told of the `wanted` columns alone, of all where they are left out. Memory is bounded whatever the
- * file's size. Answers the number of rows. Throws DatasetError.
- */
-export async function readRows(
-  format: RowFormat,
-  source: RowSource,
-  dialect: DatasetFile['dialect'],
-  handler: RowHandler,
-  wanted?: ReadonlySet<string>,
-): Promise<number> {
-  const text = () => decodeText(source.stream(), dialect?.encoding);
-  switch (format) {
-    case 'csv':
-      return readFields(text(), dialect, handler, wanted);
-    case 'jsonl':
-      return readObjects(text(), handler, wanted);
-    case 'json':
-      return readObjects(splitJsonArray(text()), handler, wanted);
-    case 'parquet':
-      return readParquet(source, handler, wanted);
-    case 'arrow':
-      return readArrow(source, handler, wanted);
-    case 'npy':
-      return readNpy(source, handler, wanted);
-    case 'npz':
-      return readNpz(source, handler, wanted);
-  }
+/** A row of a request, or what is wrong with it. */
+export interface ReadRow {
+  /** of the request's body, where it is text */
+  line: number | null;
+  row: Record<string, unknown> | RowMistake[];
 }
 
-function readFields(
-  source: AsyncIterable<Uint8Array>,
-  dialect: DatasetFile['dialect'],
-  handler: RowHandler,
-  wanted?: ReadonlySet<string>,
-): Promise<number> {
-  let places: number[] = [];
-  return readCsv(
-    source,
-    {
-      onHeader(names) {
-        places = [...names.keys()].filter((place) => wanted === undefined || wanted.has(names[place]!));
-        for (const [index, place] of places.entries()) handler.onColumn(names[place]!, index);
-      },
-      onRow(fields) {
-        for (let index = 0; index < places.length; index++) handler.onField(index, fields[places[index]!]!);
-        handler.onRowEnd();
-      },
-    },
-    dialect,
-  );
+/** Reads rows of text. Throws RowsError where nothing can be said of where a row ends. */
+export function readRows(
+  source: Extract<RowSource, { type: 'rows' | 'ndjson' | 'csv' }>,
+  preparation: Preparation,
+): ReadRow[] {
+  if (source.type === 'rows') return source.rows.map((row) => ({ line: null, row }));
+  return source.type === 'ndjson' ? readLines(source) : readFields(source, preparation);
 }
 
-function readObjects(
-  source: AsyncIterable<Uint8Array>,
-  handler: RowHandler,
-  wanted?: ReadonlySet<string>,
-): Promise<number> {
-  const indexes: (number | undefined)[] = [];
-  let columns = 0;
-  return readJsonl(source, {
-    onColumn(name, place) {
-      if (wanted !== undefined && !wanted.has(name)) return;
-      indexes[place] = columns;
-      handler.onColumn(name, columns++);
-    },
-    onValue(place, value) {
-      const index = indexes[place];
-      if (index !== undefined) handler.onValue(index, value);
-    },
-    onRowEnd: () => handler.onRowEnd(),
+function readLines({ bytes, line: first }: { bytes: Uint8Array; line: number }): ReadRow[] {
+  const lines = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString().split('\n');
+  return lines.flatMap((text, i): ReadRow[] => {
+    if (text.trim() === '') return [];
+    const line = first + i;
+    const refuse = (code: string, detail: string) => ({
+      line,
+      row: [{ pointer: '', code, detail, expected: 'one JSON object by column in each line' }],
+    });
+    let row: unknown;
+    try {
+      row = JSON.parse(text);
+    } catch (error) {
+      return [refuse('invalid_json', (error as Error).message.slice(0, 200).toWellFormed())];
+    }
+    if (typeof row !== 'object' || row === null || Array.isArray(row))
+      return [refuse('invalid_type', 'a row is an object')];
+    return [{ line, row: row as Record<string, unknown> }];
   });
+}
+
+/** Fields as the columns of the network take them: an empty one is missing. */
+function readFields(
+  { bytes, header, line: first }: { bytes: Uint8Array; header: string[]; line: number },
+  preparation: Preparation,
+): ReadRow[] {
+  const types = new Map(preparation.inputs.map(({ column, type }) => [column, type]));
+  const read = header.map((column) => readerOf(types.get(column)));
+  let records: { record: string[]; info: { lines: number } }[];
+  try {
+    records = parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), {
+      info: true,
+      record_delimiter: ['\r\n', '\n', '\r'],
+      relax_column_count: true,
+      skip_empty_lines: true,
+      trim: true,
+    }) as unknown as typeof records;
+  } catch (error) {
+    const { message, lines } = error as Error & { lines?: number };
+    const line = first + Math.max(0, (lines ?? 1) - 1);
+    const detail = `line ${line}: ${message.split('\n')[0]!.slice(0, 200).toWellFormed()}`;
+    throw new RowsError([{ pointer: '', code: 'invalid_csv', detail, expected: 'CSV by RFC 4180' }]);
+  }
+  return records.map(({ record, info }) => {
+    const line = first + info.lines - 1;
+    if (record.length !== header.length) {
+      const detail = `the row has ${record.length} fields, and the header ${header.length}`;
+      return { line, row: [{ pointer: '', code: 'invalid_csv', detail, expected: `${header.length} fields` }] };
+    }
+    return { line, row: Object.fromEntries(header.map((column, i) => [column, read[i]!(record[i]!)])) };
+  });
+}
+
+/** What cannot be read stays text, and is refused with the others that do not fit. */
+function readerOf(type: PreparedInput['type'] | undefined): (field: string) => unknown {
+  if (type === 'number')
+    return (field) => {
+      if (isMissing(field)) return null;
+      const value = parseNumber(field);
+      return Number.isNaN(value) ? field : value;
+    };
+  if (type === 'boolean')
+    return (field) => {
+      if (isMissing(field)) return null;
+      return field === '0' || field === '1' ? Number(field) : (parseBoolean(field) ?? field);
+    };
+  // empty text is text
+  if (type === 'text') return (field) => field;
+  return (field) => (isMissing(field) ? null : field);
 }

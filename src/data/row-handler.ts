@@ -12,7 +12,7 @@ export interface RowHandler {
 }
 
 /** The stored bytes of a file of rows. */
-export interface RowSource {
+export interface ByteSource {
   sizeBytes: number;
   /** from the beginning to the end */
   stream(): AsyncIterable<Uint8Array>;

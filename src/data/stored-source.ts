@@ -1,9 +1,9 @@
 import type { DatasetFile } from '../spec/dataset.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { RowSource } from './row-handler.ts';
+import type { ByteSource } from './row-handler.ts';
 
 /** The bytes of a file in storage, freed as soon as the next are asked for. */
-export function openStored(file: DatasetFile, storage: Storage): RowSource {
+export function openStored(file: DatasetFile, storage: Storage): ByteSource {
   return {
     sizeBytes: file.sizeBytes,
     async *stream() {

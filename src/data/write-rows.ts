@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import type { Column } from '../spec/dataset.ts';
 import { type CellValue, isMissing, parseBoolean, parseNumber } from './cell.ts';
-import type { RowHandler, RowSource } from './row-handler.ts';
+import type { ByteSource, RowHandler } from './row-handler.ts';
 
 const PIECE_CHARACTERS = 2 ** 16;
 
@@ -73,7 +73,7 @@ export class RowWriter implements RowHandler {
   }
 
   /** The source, read no faster than what comes of it is written. */
-  throttle(source: RowSource): RowSource {
+  throttle(source: ByteSource): ByteSource {
     const { stream } = this;
     const wait = async () => {
       if (stream.writableNeedDrain) await once(stream, 'drain');

@@ -4,13 +4,14 @@ import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prepareRows } from '../../src/data/prepare-rows.ts';
 import { createApiKey } from '../../src/db/api-keys.ts';
+import { putModelAlias } from '../../src/db/model-aliases.ts';
 import { insertWebhook } from '../../src/db/webhooks.ts';
 import { finishJob } from '../../src/jobs/finish-job.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
 import { SCOPES, type Scope } from '../../src/spec/api-key.ts';
 import { ERRORS, type ErrorCode } from '../../src/spec/error-codes.ts';
 import { uploadCsv } from '../support/client.ts';
-import { addClaimed, addJob, describeCheckpoint, TENANT } from '../support/jobs.ts';
+import { addClaimed, addJob, addModel, describeCheckpoint, TENANT } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';
 import { openRaw, readAnswer } from '../support/raw-http.ts';
 import { type Service, startService } from '../support/service.ts';
@@ -37,6 +38,7 @@ const UPLOAD_BYTES = 2 ** 25;
 const NO_ID = '01h455vb4pex5vsknk084sn02q';
 /** Codes that need something to break: the test that shows each. */
 const ELSEWHERE: { [Code in ErrorCode]?: string } = {
+  url_unreachable: 'test/api/made-datasets.test.ts',
   request_timeout: 'test/api/connections.test.ts',
   internal: 'test/api/predictions.test.ts',
   unavailable: 'test/api/outages.test.ts',
@@ -203,6 +205,26 @@ const CASES: Case[] = [
     what: 'brotli',
     request: upload('text/csv', 'a', { 'content-encoding': 'br' }),
   },
+  { code: 'model_not_found', status: 404, what: 'no such model', request: { path: '/v1/models/none' } },
+  { code: 'model_not_found', status: 404, what: 'no such version', request: { path: '/v1/models/points/versions/7' } },
+  { code: 'model_not_found', status: 404, what: 'no such alias', request: { path: '/v1/models/points/aliases/a' } },
+  { code: 'invalid_id', status: 400, what: 'a name that is none', request: { path: '/v1/models/A%20b' } },
+  { code: 'invalid_id', status: 400, what: 'version 0', request: { path: '/v1/models/points/versions/0' } },
+  { code: 'invalid_field', status: 400, what: 'a model without a name', request: json('/v1/models', {}) },
+  { code: 'invalid_field', status: 400, what: 'a name with blanks', request: json('/v1/models', { name: 'a b' }) },
+  { code: 'model_exists', status: 409, what: 'a name twice', request: json('/v1/models', { name: 'points' }) },
+  {
+    code: 'model_in_use',
+    status: 409,
+    what: 'a version that an alias names',
+    request: { path: '/v1/models/points/versions/1', method: 'DELETE' },
+  },
+  {
+    code: 'model_full',
+    status: 409,
+    what: 'an alias too many',
+    request: { ...json('/v1/models/points/aliases/more', { version: 1 }), method: 'PUT' },
+  },
   { code: 'method_not_allowed', status: 405, what: 'PUT', request: { path: '/v1/jobs', method: 'PUT' } },
   { code: 'not_found', status: 404, what: 'no such address', request: { path: '/v1/jbos' } },
   { code: 'too_large', status: 413, what: 'JSON of more than 1 MiB', request: job(`"${'a'.repeat(2 ** 20)}"`) },
@@ -301,6 +323,12 @@ const CASES: Case[] = [
     status: 409,
     what: 'the best of a job that waits',
     request: { path: '/v1/jobs/{job}/checkpoints/best' },
+  },
+  {
+    code: 'evaluation_not_ready',
+    status: 409,
+    what: 'the evaluation of a job that waits',
+    request: { path: '/v1/jobs/{job}/evaluation' },
   },
   {
     code: 'checkpoint_damaged',
@@ -431,6 +459,9 @@ const CASES: Case[] = [
     what: 'a file that does not tell what it is',
     request: upload('application/octet-stream', 'hello'),
   },
+  ...['https://127.0.0.1/a.csv', 'http://93.184.216.34/a.csv'].map(
+    (url): Case => ({ code: 'url_forbidden', status: 422, what: url, request: json('/v1/datasets', { url }) }),
+  ),
   {
     code: 'invalid_encoding',
     status: 422,
@@ -465,7 +496,7 @@ beforeAll(async () => {
   const { preparation } = describeCheckpoint(0, 'best');
   service = await startService({
     maxUploadBytes: UPLOAD_BYTES,
-    predict: async ({ rows }) => Array.from(prepareRows(rows, preparation), (y) => ({ y })),
+    predict: (rows) => Array.from(prepareRows(rows, preparation), (y) => ({ y })),
   });
   locked = await startService({ auth: 'keys', databaseUrl: service.database.url });
   const { db } = service.database;
@@ -510,6 +541,9 @@ beforeAll(async () => {
     };
     await insertWebhook(db, { ...webhook, events: ['job.succeeded'], secret: 'whsec_a' }, 50);
   }
+  await addModel(db, 'points', written.id);
+  for (let i = 1; i < 100; i++)
+    await putModelAlias(db, TENANT, { name: 'points', alias: `alias-${i}`, version: 1 }, () => {});
   const waiting = await addJob(db);
   known = {
     dataset: await uploadCsv(service.api, 'points', 'a,b,y\n1,2,2\n2,3,4\n3,1,6\n4,2,8\n'),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { identifyFile, NO_HINT, readHint } from '../../src/data/identify-file.ts';
 import { profileRows } from '../../src/data/profile-rows.ts';
-import type { RowFormat } from '../../src/data/read-rows.ts';
+import type { RowFormat } from '../../src/data/read-file.ts';
 import { unpackLz4Frame } from '../../src/data/unpack-lz4.ts';
 import { sourceOf } from './sources.ts';
 import { bytesOf, writeNpy, writeNpz, writeTable } from './write-formats.ts';

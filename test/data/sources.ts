@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { DatasetError, type DatasetErrorCode } from '../../src/data/dataset-error.ts';
-import type { RowSource } from '../../src/data/row-handler.ts';
+import type { ByteSource } from '../../src/data/row-handler.ts';
 
 /** The bytes in pieces of the given sizes, over and over; each piece is in memory of its own. */
 export async function* cutUp(
@@ -16,7 +16,7 @@ export async function* cutUp(
 }
 
 /** The bytes as if they lay in storage. */
-export function sourceOf(content: Uint8Array | string, sizes?: readonly number[]): RowSource {
+export function sourceOf(content: Uint8Array | string, sizes?: readonly number[]): ByteSource {
   const bytes = Buffer.from(content as string);
   return {
     sizeBytes: bytes.length,
