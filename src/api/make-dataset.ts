@@ -13,16 +13,18 @@ import { ApiError } from '../spec/errors.ts';
 import { checkFilter, type Filter } from '../spec/filter.ts';
 import type { Mistake } from '../spec/mistake.ts';
 import { listWords } from '../spec/suggest.ts';
+import type { TusUploads } from './tus-uploads.ts';
 import { ingest, type Making, type Upload } from './uploads.ts';
 
 /** A dataset from what a request names: an address, or other datasets. */
 
 const readRequest = createBodyCheck(DatasetRequest);
-const SOURCES = ['url', 'from'] as const;
+const SOURCES = ['url', 'upload', 'from'] as const;
 const CHOICES = ['columns', 'filter', 'sample', 'part'] as const;
 
 export interface Sources {
   outbound: Outbound;
+  uploads: TusUploads;
   db: Database;
   tenant: string;
 }
@@ -45,6 +47,7 @@ export async function makeDataset(body: unknown, making: Making, sources: Source
   refuseIfAny(mistakes);
   const { name } = request;
   if (request.url !== undefined) return { name, ...(await fetchDataset(request.url, making, sources.outbound)) };
+  if (request.upload !== undefined) return { name, ...(await useUpload(request.upload, making, sources)) };
   return { name, ...(await deriveDataset(request, making, sources)) };
 }
 
@@ -87,6 +90,13 @@ async function fetchDataset(url: string, making: Making, outbound: Outbound): Pr
   } finally {
     body.on('error', () => {}).destroy();
   }
+}
+
+/** The upload is removed when the dataset is there. */
+async function useUpload(upload: string, making: Making, { uploads, tenant }: Sources): Promise<Omit<Upload, 'name'>> {
+  const { bytes, fileName, type } = await uploads.read(tenant, upload);
+  const { ingested } = await ingest(bytes, readHint(type, fileName), making);
+  return { ingested, origin: { type: 'upload', upload } };
 }
 
 async function openUrl(url: string, signal: AbortSignal, outbound: Outbound): Promise<OutboundFile> {

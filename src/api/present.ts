@@ -30,7 +30,8 @@ export function presentDataset(row: DatasetRow): Dataset {
     size_bytes: row.sizeBytes,
     sha256,
     rows,
-    columns,
+    // what is large is in the profile
+    columns: columns.map(({ histogram, quantiles, ...column }) => column),
     origin,
     created_at: row.createdAt.toISOString(),
   };

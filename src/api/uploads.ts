@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DatasetTooLargeError, removeDatasetFiles, sumBytes } from '../data/dataset-files.ts';
 import type { ImageOptions } from '../data/decode-images.ts';
@@ -8,6 +8,7 @@ import { FILE_TYPES, type FileHint, readHint } from '../data/identify-file.ts';
 import { type IngestedDataset, readDataset, storeDatasetFile } from '../data/ingest-dataset.ts';
 import type { DatasetFile, DatasetOrigin } from '../spec/dataset.ts';
 import { ApiError } from '../spec/errors.ts';
+import { listWords } from '../spec/suggest.ts';
 import type { ApiDeps } from './deps.ts';
 import { JSON_BODY_BYTES, parseJson } from './json-body.ts';
 import { refuseDatasetBytes } from './quotas.ts';
@@ -92,8 +93,10 @@ async function receiveBody(
   making: Making,
   makeOf: (body: unknown, making: Making) => Promise<Upload>,
 ): Promise<Upload> {
+  if (!(request.body instanceof Readable))
+    throw new ApiError('unsupported_media_type', `Send ${listWords(UPLOAD_TYPES)}; not a body without a type.`);
   // a body that is refused is not destroyed, for that would cut the connection before the answer
-  let source: AsyncIterable<Uint8Array> = (request.body as Readable).iterator({ destroyOnReturn: false });
+  let source: AsyncIterable<Uint8Array> = request.body.iterator({ destroyOnReturn: false });
   const encoding = request.headers['content-encoding']?.toLowerCase();
   const hint = readHint(request.headers['content-type'], undefined);
   if (hint.format === 'json' && (encoding ?? 'identity') === 'identity') {

@@ -7,9 +7,6 @@ import { profileText } from './profile-text.ts';
 import { readIdx } from './read-idx.ts';
 import type { ByteSource } from './row-handler.ts';
 
-/** The column of images that came in an archive. */
-export const IMAGE_COLUMN = 'image';
-
 /**
  * Reads a dataset from end to end, once: its rows, columns and first rows. Memory is bounded whatever its size.
  * `open` gives the bytes of a file by role; `has` tells whether there is one. Throws DatasetError.
@@ -20,9 +17,10 @@ export async function profileDataset(
   {
     dialect,
     has = () => false,
-  }: { dialect?: DatasetFile['dialect']; has?: (role: DatasetFile['role']) => boolean } = {},
+    imageColumn = 'image',
+  }: { dialect?: DatasetFile['dialect']; has?: (role: DatasetFile['role']) => boolean; imageColumn?: string } = {},
 ): Promise<DatasetProfile> {
-  if (has('images') && format !== 'idx') return profileImages(open, has('rows'));
+  if (has('images') && format !== 'idx') return profileImages(open, has('rows'), imageColumn);
   switch (format) {
     case 'idx':
       return profileIdx(open('images').stream(), open('labels').stream());
@@ -39,6 +37,7 @@ export async function profileDataset(
 async function profileImages(
   open: (role: DatasetFile['role']) => ByteSource,
   hasRows: boolean,
+  name: string,
 ): Promise<DatasetProfile> {
   const counts = new Float64Array(256);
   const { rows, shape } = await readIdx(open('images').stream(), 'images', {
@@ -47,14 +46,16 @@ async function profileImages(
       for (let i = 0; i < bytes.length; i++) counts[bytes[i]!]!++;
     },
   });
-  const image = { ...describeBytes(IMAGE_COLUMN, 'image', counts), shape };
+  const image = { ...describeBytes(name, 'image', counts), shape };
   const rest = hasRows ? await profileRows('jsonl', open('rows')) : null;
   if (rest !== null && rest.profile.rows !== rows)
     fail('invalid_labels', { line: null }, `there are ${rows} images and ${rest.profile.rows} rows`, 'one for each');
+  if (rest?.profile.columns.some((column) => column.name === name))
+    fail('invalid_npy', { line: null }, `${name} is the name of the images`, 'another name for the array');
   const first = rest?.preview ?? Array.from({ length: Math.min(rows, PREVIEW_ROWS) }, () => ({}));
   return {
     profile: { rows, columns: [image, ...(rest?.profile.columns ?? [])] },
-    preview: limitPreview(first.map((row) => ({ [IMAGE_COLUMN]: { shape }, ...row }))),
+    preview: limitPreview(first.map((row) => ({ [name]: { shape }, ...row }))),
   };
 }
 

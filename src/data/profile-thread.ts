@@ -43,8 +43,14 @@ async function read(request: ReadRequest): Promise<ReadAnswer> {
   const { profile, preview } = await profileDataset(format, (role) => openStored(find(role)!, storage), {
     dialect: find('data')?.dialect,
     has: (role) => find(role) !== undefined,
+    imageColumn: findImageColumn(request.derivation),
   });
   return { format, files, profile, preview };
+}
+
+/** The images of a derived dataset keep their name. */
+function findImageColumn(derivation: Derivation | null): string | undefined {
+  return derivation?.parents[0]?.columns.find(({ type }) => type === 'image')?.name;
 }
 
 /** Tells what the files are, and decodes images. */

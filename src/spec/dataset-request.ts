@@ -33,6 +33,9 @@ export const DatasetRequest = closed(
         description: 'a public https address that the file is fetched from',
       }),
     ),
+    upload: Type.Optional(
+      Type.String({ maxLength: 100, description: 'an upload of /v1/uploads that is complete; it is gone afterwards' }),
+    ),
     from: Type.Optional(
       Type.Array(Type.String({ maxLength: 100 }), {
         minItems: 1,
@@ -53,6 +56,6 @@ export const DatasetRequest = closed(
     sample: Type.Optional(Sample),
     part: Type.Optional(Part),
   },
-  { title: 'DatasetRequest', description: 'A dataset from a url, or from the rows of others.' },
+  { title: 'DatasetRequest', description: 'A dataset from a url, from an upload, or from the rows of others.' },
 );
 export type DatasetRequest = Static<typeof DatasetRequest>;

@@ -78,6 +78,22 @@ export const Column = closed(
       description: 'image: height, width, channels',
     }),
     text: Type.Optional(TextProfile),
+    histogram: Type.Optional(
+      closed(
+        {
+          start: Type.Number(),
+          width: Type.Number({ exclusiveMinimum: 0 }),
+          counts: Type.Array(Type.Integer({ minimum: 0 }), { maxItems: 32 }),
+        },
+        { description: 'of numbers and dates, in the profile alone: bins of one width from start on' },
+      ),
+    ),
+    quantiles: Type.Optional(
+      Type.Array(closed({ share: Type.Number(), value: Type.Number() }), {
+        maxItems: 7,
+        description: 'beside the histogram: below value lies that share of the rows, to a 128th of the range',
+      }),
+    ),
   },
   { title: 'Column' },
 );

@@ -127,6 +127,12 @@ export const ERRORS = {
     when: 'There is no dataset with the id, or it belongs to another tenant.',
     remedy: 'GET /v1/datasets lists those there are.',
   },
+  upload_not_found: {
+    status: 404,
+    title: 'There is no such upload',
+    when: 'There is no resumable upload with the id, it belongs to another tenant, was used or given up, or was begun more than 24 hours ago.',
+    remedy: 'Begin it again with POST /v1/uploads.',
+  },
   job_not_found: {
     status: 404,
     title: 'There is no such job',
@@ -180,6 +186,18 @@ export const ERRORS = {
     title: 'The request took too long to arrive',
     when: 'The headers were not there within 15 seconds, or the body stood still for too long.',
     remedy: 'Send it again, without a pause.',
+  },
+  upload_not_complete: {
+    status: 409,
+    title: 'The upload has not all come yet',
+    when: 'A dataset is to be made of a resumable upload that has fewer bytes than it was begun with.',
+    remedy: 'HEAD or GET it, and go on at its offset.',
+  },
+  upload_conflict: {
+    status: 409,
+    title: 'The upload is not where you think it is',
+    when: 'Upload-Offset of a PATCH is another than the upload has, or another request is at work on it.',
+    remedy: 'HEAD the upload, and go on at the offset that it tells.',
   },
   illegal_transition: {
     status: 409,

@@ -38,6 +38,8 @@ const UPLOAD_BYTES = 2 ** 25;
 const NO_ID = '01h455vb4pex5vsknk084sn02q';
 /** Codes that need something to break: the test that shows each. */
 const ELSEWHERE: { [Code in ErrorCode]?: string } = {
+  upload_not_complete: 'test/api/uploads.test.ts',
+  upload_conflict: 'test/api/uploads.test.ts',
   url_unreachable: 'test/api/made-datasets.test.ts',
   request_timeout: 'test/api/connections.test.ts',
   internal: 'test/api/predictions.test.ts',
@@ -458,6 +460,12 @@ const CASES: Case[] = [
     status: 415,
     what: 'a file that does not tell what it is',
     request: upload('application/octet-stream', 'hello'),
+  },
+  {
+    code: 'upload_not_found',
+    status: 404,
+    what: 'an upload of a dataset that is not there',
+    request: json('/v1/datasets', { upload: `upl_${NO_ID}` }),
   },
   ...['https://127.0.0.1/a.csv', 'http://93.184.216.34/a.csv'].map(
     (url): Case => ({ code: 'url_forbidden', status: 422, what: url, request: json('/v1/datasets', { url }) }),

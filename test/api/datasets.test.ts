@@ -54,7 +54,11 @@ describe('an upload', () => {
     expect(species).toMatchObject({ type: 'category', distinct: 3, missing: 0 });
     const url = `${api}/datasets/${body.id}`;
     expect((await call('GET', url)).body).toEqual(body);
-    expect((await call('GET', `${url}/profile`)).body).toEqual({ rows: 344, columns: body.columns });
+    const profile = (await call('GET', `${url}/profile`)).body;
+    expect(profile).toMatchObject({ rows: 344, columns: body.columns });
+    const sizes = profile.columns.find(({ type }: { type: string }) => type === 'number');
+    const counted = sizes.histogram.counts.reduce((sum: number, count: number) => sum + count, 0);
+    expect(counted).toBe(344 - sizes.missing);
     expect((await call('GET', `${url}/preview`)).body.data[0]).toMatchObject({
       species: 'Adelie',
       island: 'Torgersen',

@@ -16,6 +16,7 @@ import { makeDataset } from '../make-dataset.ts';
 import { presentDataset } from '../present.ts';
 import type { Quotas } from '../quotas.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
+import type { TusUploads } from '../tus-uploads.ts';
 import { LONGEST_NAME, linger, type Making, receiveUpload, UPLOAD_TYPES } from '../uploads.ts';
 
 const UploadQuery = Type.Object({
@@ -77,7 +78,13 @@ const UploadBody = {
   },
 };
 
-export async function addDatasetRoutes(routes: Api, deps: ApiDeps, cursors: Cursors, quotas: Quotas): Promise<void> {
+export async function addDatasetRoutes(
+  routes: Api,
+  deps: ApiDeps,
+  cursors: Cursors,
+  quotas: Quotas,
+  uploads: TusUploads,
+): Promise<void> {
   // in a scope of their own: elsewhere a stream is not what a handler expects
   await routes.register(async (app) => {
     app.removeContentTypeParser('application/json');
@@ -86,12 +93,12 @@ export async function addDatasetRoutes(routes: Api, deps: ApiDeps, cursors: Curs
       // the files' size is limited while they are stored
       limits: { files: 2, fields: 4, parts: 6, fieldSize: 1024, fileSize: Number.POSITIVE_INFINITY },
     });
-    addUploadRoute(app, deps, quotas);
+    addUploadRoute(app, deps, quotas, uploads);
   });
   addReadRoutes(routes, deps, cursors);
 }
 
-function addUploadRoute(app: Api, deps: ApiDeps, quotas: Quotas): void {
+function addUploadRoute(app: Api, deps: ApiDeps, quotas: Quotas, uploads: TusUploads): void {
   const { storage } = deps;
   const outbound = openOutbound(deps.outboundGuard);
   app.addHook('onClose', () => outbound.close());
@@ -103,7 +110,7 @@ function addUploadRoute(app: Api, deps: ApiDeps, quotas: Quotas): void {
         tags: ['datasets'],
         summary: 'Upload a dataset',
         description:
-          'The body is streamed to storage, hashed while it passes, and read from end to end: a table (CSV and its dialects, JSON lines, a JSON array, Parquet, Arrow, NPY, NPZ), images in an archive of class folders (zip, tar), a corpus of text, or a pair of IDX files as multipart fields `images` and `labels`. What it is follows from its type, its name in a form, or its first bytes. It may be compressed (gzip, zstd) by itself or by `Content-Encoding`. A JSON object instead names an address to fetch it from (`url`), or datasets whose rows are taken (`from`, with `columns`, `filter`, `sample`, `part`). Nothing is kept when it cannot be read, or when a `Content-Digest` or `Repr-Digest` (sha-256, RFC 9530) differs.',
+          'The body is streamed to storage, hashed while it passes, and read from end to end: a table (CSV and its dialects, JSON lines, a JSON array, Parquet, Arrow, NPY, NPZ), images in an archive of class folders (zip, tar), a corpus of text, or a pair of IDX files as multipart fields `images` and `labels`. What it is follows from its type, its name in a form, or its first bytes. It may be compressed (gzip, zstd) by itself or by `Content-Encoding`. A JSON object instead names an address to fetch it from (`url`), a resumable upload that is complete (`upload`), or datasets whose rows are taken (`from`, with `columns`, `filter`, `sample`, `part`). Nothing is kept when it cannot be read, or when a `Content-Digest` or `Repr-Digest` (sha-256, RFC 9530) differs.',
         consumes: UPLOAD_TYPES,
         querystring: UploadQuery,
         body: UploadBody,
@@ -122,7 +129,7 @@ function addUploadRoute(app: Api, deps: ApiDeps, quotas: Quotas): void {
       const { datasetBytes: most } = await quotas.of(tenant);
       const quota =
         most === null ? null : { most, left: Math.max(0, most - (await countDatasetBytes(db.orm, tenant))) };
-      const makeOf = (body: unknown, making: Making) => makeDataset(body, making, { outbound, db, tenant });
+      const makeOf = (body: unknown, making: Making) => makeDataset(body, making, { outbound, uploads, db, tenant });
       const { name, ingested, origin } = await receiveUpload(
         request,
         reply,
@@ -153,6 +160,7 @@ function addUploadRoute(app: Api, deps: ApiDeps, quotas: Quotas): void {
         await removeDatasetFiles(id, storage).catch(() => {});
         throw error;
       });
+      if (origin?.type === 'upload') await uploads.remove(tenant, origin.upload);
       return reply.code(201).header('location', `/v1/datasets/${id}`).send(presentDataset(row));
     },
   );
