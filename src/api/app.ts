@@ -24,9 +24,11 @@ import { addRequestSpans } from './request-spans.ts';
 import { addApiKeyRoutes } from './routes/api-keys.ts';
 import { addCheckpointRoutes } from './routes/checkpoints.ts';
 import { addDatasetRoutes } from './routes/datasets.ts';
+import { addEstimateRoute } from './routes/estimates.ts';
 import { addEvaluationRoutes } from './routes/evaluations.ts';
 import { addEventRoutes } from './routes/events.ts';
 import { addGenerationRoutes } from './routes/generation.ts';
+import { addInferenceRoutes } from './routes/inference.ts';
 import { addJobActions } from './routes/job-actions.ts';
 import { addJobRoutes } from './routes/jobs.ts';
 import { addMetricRoutes } from './routes/metrics.ts';
@@ -110,6 +112,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     await addDatasetRoutes(routes, deps, cursors, quotas, uploads);
     await addUploadRoutes(routes, deps, quotas, uploads);
     addJobRoutes(routes, deps, cursors, quotas);
+    addEstimateRoute(routes, deps);
     addJobActions(routes, deps, quotas);
     addMetricRoutes(routes, deps);
     addEvaluationRoutes(routes, deps);
@@ -117,6 +120,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     addCheckpointRoutes(routes, deps);
     addPredictionRoutes(routes, deps);
     addGenerationRoutes(routes, deps);
+    addInferenceRoutes(routes, deps);
     addModelRoutes(routes, deps, cursors);
     addModelVersionRoutes(routes, deps, cursors);
     addModelAliasRoutes(routes, deps);

@@ -5,6 +5,7 @@ import { holdDataset } from '../db/datasets.ts';
 import type { JobRow } from '../db/jobs.ts';
 import { type JobOrigin, jobEvents, jobs } from '../db/schema.ts';
 import { readTraceparent } from '../observability/tracing.ts';
+import type { Choice } from '../spec/choice.ts';
 import { FINAL_STATUSES, type JobSpec } from '../spec/job.ts';
 import { changeTime, describeTransition, insertDispatch } from './transitions.ts';
 
@@ -13,6 +14,7 @@ export interface NewJob {
   tenant: string;
   /** resolved */
   spec: JobSpec;
+  choices?: Choice[] | null;
   origin?: JobOrigin | null;
   /** jobs that the tenant may have that have not ended; null or undefined: any number */
   mostOpen?: number | null | undefined;
@@ -46,7 +48,7 @@ async function checkOpenJobs(tx: Transaction, tenant: string, most: number): Pro
 
 export async function insertJob(
   tx: Transaction,
-  { id, tenant, spec, origin = null, mostOpen = null }: NewJob,
+  { id, tenant, spec, choices = null, origin = null, mostOpen = null }: NewJob,
 ): Promise<JobRow> {
   const jobId = id ?? typeid('job').toString();
   if (mostOpen !== null) await checkOpenJobs(tx, tenant, mostOpen);
@@ -70,6 +72,7 @@ export async function insertJob(
       eventSequence: 1,
       startAt,
       origin,
+      choices,
       traceparent: readTraceparent(),
       createdAt: changeTime,
       // before its start a job is behind all others of its priority

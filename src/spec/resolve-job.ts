@@ -2,13 +2,14 @@ import { checkHeadLoss, checkLoss } from './check-loss.ts';
 import { checkModel } from './check-model.ts';
 import { checkSampleWeight } from './check-sample-weight.ts';
 import { checkCausality } from './check-text-model.ts';
+import type { Choice, Choose } from './choice.ts';
+import { chooseLayers } from './choose-model.ts';
 import { countSplit } from './count-split.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
 import { checkKind, checkPreparation, inherit, type KnownCheckpoint } from './fine-tune.ts';
 import { type Input, JobSpec, type Target } from './job.ts';
-import { DenseLayer } from './layers/dense.ts';
 import { ruleOf } from './layers/rules.ts';
 import { type Loss, outputWidthOf } from './loss.ts';
 import { type Mistake, MOST_MISTAKES, pointerTo } from './mistake.ts';
@@ -30,7 +31,7 @@ export interface KnownDataset {
   columns: readonly Column[];
 }
 
-export type Resolution = { ok: true; spec: JobSpec } | { ok: false; mistakes: Mistake[] };
+export type Resolution = { ok: true; spec: JobSpec; choices: Choice[] } | { ok: false; mistakes: Mistake[] };
 
 const LONGEST_NAME = 200;
 
@@ -47,6 +48,11 @@ export function resolveJob(
   const add: Add = (pointer, detail, expected = null, code = 'invalid_spec') => {
     mistakes.push({ pointer: toSent(pointer), code, detail, expected });
   };
+  const choices: Choice[] = [];
+  const choose: Choose = (field, value, reason) => {
+    choices.push({ field, value, reason });
+  };
+  const accepted = (): Resolution => ({ ok: true, spec: spec as JobSpec, choices });
   const refused = (): Resolution => ({ ok: false, mistakes: mistakes.slice(0, MOST_MISTAKES) });
   const spec = fillDefaults(JobSpec, given) as Draft;
 
@@ -60,13 +66,13 @@ export function resolveJob(
     const text = resolveText(spec, given, corpus, from, add);
     if (text === null) return refused();
     spec.name ??= cutName(`${dataset.name}: next token`);
-    resolveTraining(spec, true, text.windows, text.windows.train, add);
+    resolveTraining(spec, true, text.windows, text.windows.train, add, choose);
     resolveModel(spec, dataset.columns, add);
     checkCausality(spec.model, add);
     const { context, vocabulary } = text;
     const inputs = [{ name: spec.inputs[0].into, width: context, image: null }];
     checkModel(spec as JobSpec, { inputs, outputWidths: [vocabulary], context }, add);
-    return mistakes.length > 0 ? refused() : { ok: true, spec: spec as JobSpec };
+    return mistakes.length > 0 ? refused() : accepted();
   }
   if (spec.target === undefined) {
     // a checkpoint that is not there would have told it
@@ -77,7 +83,7 @@ export function resolveJob(
   const finder = new ColumnFinder(dataset.columns, add);
   const target = resolveTarget(spec.target, spec.training.loss?.type, '/target', finder, add);
   const more = resolveMoreTargets(spec, finder, add);
-  const inputs = resolveInputs(spec, finder, add);
+  const inputs = resolveInputs(spec, finder, dataset.rows, add, choose);
   checkSampleWeight(spec, dataset.rows, finder, add);
   if (target === null || inputs === null || more === null) return refused();
   if (from !== null) checkPreparation(from, dataset.columns, add);
@@ -91,7 +97,8 @@ export function resolveJob(
   split.stratify ??= isCategory && split.shuffle;
   const counts = countSplit(dataset.rows, split);
   spec.name ??= cutName(`${dataset.name}: ${spec.target.columns.join(', ')}`);
-  resolveTraining(spec, isCategory, counts, dataset.rows, add);
+  spec.model.layers ??= chooseLayers({ inputs, columns: dataset.columns, trainRows: counts.train }, choose);
+  resolveTraining(spec, isCategory, counts, dataset.rows, add, choose);
   resolveModel(spec, dataset.columns, add);
 
   const { model, more_targets: others } = spec as JobSpec;
@@ -109,7 +116,7 @@ export function resolveJob(
   const modelInputs = listModelInputs(inputs, dataset.columns, from?.preparation);
   checkEmbeddings(model.layers, inputs, dataset.columns, add);
   checkModel(spec as JobSpec, { inputs: modelInputs, outputWidths }, add);
-  return mistakes.length > 0 ? refused() : { ok: true, spec: spec as JobSpec };
+  return mistakes.length > 0 ? refused() : accepted();
 }
 
 /** A checkpoint goes on with the classes it was trained with (`known`), of which the dataset may lack some. */
@@ -152,19 +159,12 @@ function checkStart(spec: Draft, add: Add): void {
   else spec.start_at = new Date(Math.max(at, 0)).toISOString();
 }
 
-/** The layers where none are given, their names and edges, and what follows from their other fields. */
+/** The names and edges of layers, and what follows from their other fields. */
 function resolveModel(
   { model, inputs: columns, more_targets: more }: Draft,
   datasetColumns: readonly Column[],
   add: Add,
 ): void {
-  const hidden = () =>
-    fillDefaults(DenseLayer, {
-      type: 'dense',
-      units: 64,
-      activation: { type: 'relu' },
-    });
-  model.layers ??= [hidden(), hidden()];
   const layers = model.layers as (Layer & { name?: string; inputs?: string[] })[];
   const taken = new Set(layers.flatMap((layer) => layer.name ?? []));
   const counts = new Map<string, number>();

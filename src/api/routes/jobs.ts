@@ -1,12 +1,13 @@
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { getCheckpointById } from '../../db/checkpoints.ts';
-import { DatasetNotFoundError, getDataset } from '../../db/datasets.ts';
+import { DatasetNotFoundError, type DatasetRow, getDataset } from '../../db/datasets.ts';
 import { getJob, type JobRow, listJobs } from '../../db/jobs.ts';
 import { describeWaiting } from '../../db/turns.ts';
 import { createJob, type NewJob } from '../../jobs/create-job.ts';
 import { ApiError } from '../../spec/errors.ts';
-import { JOB_KINDS, JOB_STATUSES, Job, type JobKind, type JobSpec, type JobStatus } from '../../spec/job.ts';
+import type { KnownCheckpoint } from '../../spec/fine-tune.ts';
+import { JOB_KINDS, JOB_STATUSES, Job, type JobKind, type JobStatus } from '../../spec/job.ts';
 import type { Mistake } from '../../spec/mistake.ts';
 import { type ExpandedRequest, validateJobRequest } from '../../spec/request.ts';
 import { JobRequest } from '../../spec/request-form.ts';
@@ -84,7 +85,7 @@ export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors, quotas: 
       const own = ofTenant(deps, request);
       const id = idFor(request, 'job');
       const made = await findMade(request, reply, () => getJob(own.db, own.tenant, id));
-      const row = made ?? (await postJob(own, quotas, { id, spec: await readSpec(own, request.body) }));
+      const row = made ?? (await postJob(own, quotas, { id, ...(await readSpec(own, request.body)) }));
       return reply
         .code(201)
         .header('location', `/v1/jobs/${row.id}`)
@@ -170,28 +171,41 @@ export async function postJob(
 
 export type Own = ReturnType<typeof ofTenant>;
 
-/** The resolved spec of a request; throws all that is wrong with its form, and with what of it can be read. */
-export async function readSpec(own: Own, body: unknown): Promise<JobSpec> {
+/** The resolved spec of a request, and what was chosen for it; throws all that is wrong with its form, and with what of it can be read. */
+export async function readSpec(own: Own, body: unknown): Promise<Pick<NewJob, 'spec' | 'choices'>> {
+  const { spec, choices } = await readJob(own, body);
+  return { spec, choices };
+}
+
+/** The same, and what it is about. */
+export async function readJob(own: Own, body: unknown) {
   const validation = validateJobRequest(body);
   const request = validation.ok ? validation.request : validation.rest;
-  const resolution = request === null ? null : await resolve(own, request);
-  if (validation.ok && resolution?.ok === true) return resolution.spec;
+  const { resolution, ...known } = request === null ? NOTHING : await resolve(own, request);
+  if (validation.ok && resolution?.ok === true && known.dataset !== null)
+    return { spec: resolution.spec, choices: resolution.choices, dataset: known.dataset, from: known.from };
   const form = validation.ok ? [] : validation.mistakes;
   const sense = resolution === null || resolution.ok ? [] : resolution.mistakes;
   const isKnown = ({ pointer }: Mistake) => !validation.ok && validation.touched.has(pointer.split('/')[1] ?? '');
   throw refuse([...form, ...sense.filter((mistake) => !isKnown(mistake))]);
 }
 
-async function resolve(own: Own, request: ExpandedRequest): Promise<Resolution> {
+interface ResolvedRequest {
+  resolution: Resolution | null;
+  dataset: DatasetRow | null;
+  from: KnownCheckpoint | null;
+}
+
+const NOTHING: ResolvedRequest = { resolution: null, dataset: null, from: null };
+
+async function resolve(own: Own, request: ExpandedRequest): Promise<ResolvedRequest> {
   const { spec } = request;
   const dataset = await getDataset(own.db, own.tenant, spec.dataset);
-  if (dataset === null) return { ok: false, mistakes: [noSuchDataset(spec.dataset)] };
+  if (dataset === null)
+    return { resolution: { ok: false, mistakes: [noSuchDataset(spec.dataset)] }, dataset, from: null };
   const from = typeof spec.model?.from === 'string' ? await loadParent(own, spec.model.from) : null;
-  return resolveJob(
-    request,
-    { id: dataset.id, name: dataset.name, rows: dataset.rows, columns: dataset.columns },
-    from,
-  );
+  const { id, name, rows, columns } = dataset;
+  return { resolution: resolveJob(request, { id, name, rows, columns }, from), dataset, from };
 }
 
 function noSuchDataset(id: string): Mistake {
