@@ -1,6 +1,7 @@
 import type { DatasetFile } from '../spec/dataset.ts';
 import { decodeImages, type ImageOptions, listImages } from './decode-images.ts';
 import { explainZipErrors, openZip } from './open-zip.ts';
+import { makeHeader } from './read-idx.ts';
 import { failNpy, NpyReader } from './read-npy.ts';
 import { readNpy, readNpz } from './read-npz.ts';
 import type { ByteSource } from './row-handler.ts';
@@ -88,14 +89,4 @@ async function* readPixels(source: ByteSource, format: 'npy' | 'npz', name: stri
   } finally {
     await reader.close();
   }
-}
-
-/** Of IDX: bytes, then rows, height, width and, where there are several, channels. */
-export function makeHeader(rows: number, shape: readonly number[]): Uint8Array {
-  const sizes = [rows, ...(shape[2] === 1 ? shape.slice(0, 2) : shape)];
-  const header = Buffer.alloc(4 + 4 * sizes.length);
-  header[2] = 8;
-  header[3] = sizes.length;
-  sizes.forEach((size, i) => void header.writeUInt32BE(size, 4 + 4 * i));
-  return header;
 }

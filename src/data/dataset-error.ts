@@ -1,3 +1,5 @@
+import { BlobNotFoundError, StorageFullError } from '../storage/storage.ts';
+
 /** What can be wrong with the bytes of a dataset. */
 export const DATASET_ERROR_CODES = [
   'empty_body',
@@ -49,6 +51,19 @@ export function fail(
   expected: string,
 ): never {
   throw new DatasetError(code, [{ line: place.line, column: place.column ?? null, detail, expected }]);
+}
+
+/** Of the system or the storage, and no fault of the bytes that a library was reading when it came. */
+export function isOutside(error: unknown): boolean {
+  if (!(error instanceof Error)) return true;
+  // zlib has numbers of its own, which tell of the bytes
+  const { errno, code = '' } = error as NodeJS.ErrnoException;
+  return (
+    error instanceof DatasetError ||
+    error instanceof BlobNotFoundError ||
+    error instanceof StorageFullError ||
+    (typeof errno === 'number' && !/^Z(STD)?_/.test(code))
+  );
 }
 
 /** Collects mistakes that reading can go on after. */

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from 'yauzl';
-import { DatasetError, fail } from './dataset-error.ts';
+import { fail, isOutside } from './dataset-error.ts';
 import type { ByteSource } from './row-handler.ts';
 
 const PIECE_BYTES = 2 ** 18;
@@ -41,14 +41,12 @@ export async function explainZipErrors<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    if (error instanceof DatasetError || !(error instanceof Error)) throw error;
-    const { message } = error;
+    if (isOutside(error)) throw error;
+    const { message } = error as Error;
     if (/^(absolute path|invalid relative path|invalid characters in fileName)/.test(message))
       fail('unsafe_archive', { line: null }, message.slice(0, 200), 'names that lie inside the archive');
     if (/too many bytes in the stream|not enough bytes in the stream/.test(message))
       fail('decompression_limit', { line: null }, `an entry has not the size it says: ${message}`, 'a sound archive');
-    // those of storage and streams have codes of their own
-    if ('code' in error && !/^Z_/.test(String(error.code))) throw error;
     return fail(
       'invalid_archive',
       { line: null },

@@ -2,11 +2,10 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import { openStorage, type StorageDescription } from '../storage/describe.ts';
 import { StorageFullError } from '../storage/storage.ts';
-import { convertArchive, convertArrays } from './convert-images.ts';
 import { DatasetError, type DatasetErrorCode, type DatasetMistake } from './dataset-error.ts';
 import { DatasetTooLargeError, keyOf, limitBytes } from './dataset-files.ts';
 import type { ImageOptions } from './decode-images.ts';
-import { type Derivation, deriveRows } from './derive-rows.ts';
+import type { Derivation } from './derive-rows.ts';
 import { type FileHint, identifyFile } from './identify-file.ts';
 import type { DatasetProfile } from './preview.ts';
 import { profileDataset } from './profile-dataset.ts';
@@ -65,6 +64,7 @@ async function prepareFiles(request: ReadRequest): Promise<Pick<ReadAnswer, 'for
     return { role, key, sizeBytes, sha256 };
   };
   if (derivation !== null) {
+    const { deriveRows } = await import('./derive-rows.ts');
     const derived = await deriveRows(derivation, storage, put);
     return { format: derived[0]!.role === 'images' ? 'images' : 'jsonl', files: derived };
   }
@@ -72,12 +72,14 @@ async function prepareFiles(request: ReadRequest): Promise<Pick<ReadAnswer, 'for
   const [file] = files as [DatasetFile];
   const source = openStored(file, storage);
   const { format, archive, dialect } = await identifyFile(source, hint);
-  const converted =
-    format === 'images'
-      ? await convertArchive({ source, put }, archive!, request.images)
-      : format === 'npy' || format === 'npz'
-        ? await convertArrays({ source, put }, format)
-        : null;
+  let converted: DatasetFile[] | null = null;
+  if (format === 'images' || format === 'npy' || format === 'npz') {
+    const { convertArchive, convertArrays } = await import('./convert-images.ts');
+    converted =
+      format === 'images'
+        ? await convertArchive({ source, put }, archive!, request.images)
+        : await convertArrays({ source, put }, format);
+  }
   if (converted === null) return { format, files: [dialect === undefined ? file : { ...file, dialect }] };
   await storage.remove(file.key);
   return { format, files: converted };

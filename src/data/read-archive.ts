@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { extract } from 'tar-stream';
-import { DatasetError, fail } from './dataset-error.ts';
+import { fail, isOutside } from './dataset-error.ts';
 import { explainZipErrors, isLink, isPassedOver, openZip } from './open-zip.ts';
 import type { ByteSource } from './row-handler.ts';
 
@@ -78,11 +78,11 @@ async function* listTar(source: ByteSource): AsyncGenerator<ArchiveFile> {
       entry.resume();
     }
   } catch (error) {
-    if (error instanceof DatasetError || !(error instanceof Error) || 'code' in error) throw error;
+    if (isOutside(error)) throw error;
     fail(
       'invalid_archive',
       { line: null },
-      `the archive cannot be read: ${error.message.slice(0, 200)}`,
+      `the archive cannot be read: ${(error as Error).message.slice(0, 200)}`,
       'a whole zip or tar archive',
     );
   } finally {

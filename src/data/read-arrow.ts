@@ -10,8 +10,8 @@ import {
   RecordBatchReader,
   TimeUnit,
 } from 'apache-arrow';
-import { DatasetError, fail } from './dataset-error.ts';
-import { checkNames } from './read-parquet.ts';
+import { checkNames } from './column-name.ts';
+import { fail, isOutside } from './dataset-error.ts';
 import type { ByteSource, RowHandler } from './row-handler.ts';
 import { toCellValue } from './typed-value.ts';
 import { unpackLz4Frame } from './unpack-lz4.ts';
@@ -63,15 +63,11 @@ export async function readArrow(
       rows += batch.numRows;
     }
   } catch (error) {
-    if (error instanceof DatasetError || !(error instanceof Error) || /^E[A-Z]+$/.test(codeOf(error))) throw error;
-    failArrow(error.message.slice(0, 300));
+    if (isOutside(error)) throw error;
+    failArrow((error as Error).message.slice(0, 300));
   }
   if (rows === 0) failArrow('it has no rows', 'at least one row');
   return rows;
-}
-
-function codeOf(error: Error): string {
-  return String((error as NodeJS.ErrnoException).code ?? '');
 }
 
 /** The library reads a file through its footer, whose batches are sought, and a stream in order. */

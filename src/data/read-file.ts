@@ -1,10 +1,7 @@
 import type { DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import { decodeText } from './decode-text.ts';
-import { readArrow } from './read-arrow.ts';
 import { readCsv } from './read-csv.ts';
 import { readJsonl } from './read-jsonl.ts';
-import { readNpy, readNpz } from './read-npz.ts';
-import { readParquet } from './read-parquet.ts';
 import type { ByteSource, RowHandler } from './row-handler.ts';
 import { splitJsonArray } from './split-json-array.ts';
 
@@ -23,6 +20,7 @@ export async function readFileRows(
   wanted?: ReadonlySet<string>,
 ): Promise<number> {
   const text = () => decodeText(source.stream(), dialect?.encoding);
+  // libraries of seldom formats are loaded where they are needed: a thread that reads CSV starts without them
   switch (format) {
     case 'csv':
       return readFields(text(), dialect, handler, wanted);
@@ -31,13 +29,13 @@ export async function readFileRows(
     case 'json':
       return readObjects(splitJsonArray(text()), handler, wanted);
     case 'parquet':
-      return readParquet(source, handler, wanted);
+      return (await import('./read-parquet.ts')).readParquet(source, handler, wanted);
     case 'arrow':
-      return readArrow(source, handler, wanted);
+      return (await import('./read-arrow.ts')).readArrow(source, handler, wanted);
     case 'npy':
-      return readNpy(source, handler, wanted);
+      return (await import('./read-npz.ts')).readNpy(source, handler, wanted);
     case 'npz':
-      return readNpz(source, handler, wanted);
+      return (await import('./read-npz.ts')).readNpz(source, handler, wanted);
   }
 }
 

@@ -1,6 +1,6 @@
+import { checkNames } from './column-name.ts';
 import { explainZipErrors, isPassedOver, openZip } from './open-zip.ts';
 import { failNpy, NpyReader } from './read-npy.ts';
-import { checkNames } from './read-parquet.ts';
 import type { ByteSource, RowHandler } from './row-handler.ts';
 
 const MOST_ARRAYS = 256;

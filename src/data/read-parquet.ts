@@ -1,7 +1,7 @@
 import { type AsyncBuffer, type DecodedArray, type FileMetaData, parquetMetadataAsync, parquetRead } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
-import { checkColumnName, LARGEST_COLUMN_COUNT } from './column-name.ts';
-import { DatasetError, fail } from './dataset-error.ts';
+import { checkNames } from './column-name.ts';
+import { fail, isOutside } from './dataset-error.ts';
 import type { ByteSource, RowHandler } from './row-handler.ts';
 import { toCellValue } from './typed-value.ts';
 
@@ -50,8 +50,8 @@ export async function readParquet(
     return rows;
   } catch (error) {
     // hyparquet throws plain errors, and RangeErrors where a place lies outside the file
-    if (error instanceof DatasetError || !(error instanceof Error) || 'code' in error) throw error;
-    return failParquet(error.message.replace(/^parquet /i, '').slice(0, 300));
+    if (isOutside(error)) throw error;
+    return failParquet((error as Error).message.replace(/^parquet /i, '').slice(0, 300));
   }
 }
 
@@ -81,21 +81,6 @@ function listColumns({ schema }: FileMetaData): string[] {
   }
   checkNames(names, failParquet);
   return names;
-}
-
-/** What is wrong with the names of a typed file's columns. */
-export function checkNames(names: readonly string[], refuse: (detail: string, expected: string) => never): void {
-  if (names.length === 0) refuse('it has no columns', 'at least one column');
-  if (names.length > LARGEST_COLUMN_COUNT)
-    refuse(`it has ${names.length} columns`, `at most ${LARGEST_COLUMN_COUNT} columns`);
-  const seen = new Set<string>();
-  for (const name of names) {
-    const problem = checkColumnName(name);
-    if (problem !== null) refuse(problem.detail, problem.expected);
-    if (seen.has(name))
-      refuse(`the name ${JSON.stringify(name)} stands there twice`, 'a name of its own for each column');
-    seen.add(name);
-  }
 }
 
 function checkGroup({ num_rows, columns }: FileMetaData['row_groups'][number], rowsLeft: number): void {

@@ -130,7 +130,6 @@ describe('a dataset of rows of others', () => {
     const [first, again] = [await made({ from: [id], sample }), await made({ from: [id], sample })];
     expect([first.rows, again.sha256]).toEqual([17, first.sha256]);
     expect((await made({ from: [id], sample: { rows: 17, seed: 4 } })).sha256).not.toBe(first.sha256);
-    expect((await made({ from: [id], sample: { rows: 1000 } })).rows).toBe(100);
   });
 
   it('of images takes their labels along', async () => {

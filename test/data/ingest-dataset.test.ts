@@ -11,6 +11,7 @@ import { ingestDataset } from '../../src/data/ingest-dataset.ts';
 import { readStoredFiles } from '../../src/data/profile-stored.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { listAll, makeFolder, openTemporaryStorage } from '../storage/temporary-storage.ts';
+import { ENDLESS } from './endless-parquet.ts';
 import { catchError, cutUp, makeIdx } from './sources.ts';
 
 const sha256 = (content: string | Uint8Array) => createHash('sha256').update(content).digest('hex');
@@ -178,6 +179,22 @@ describe('readStoredFiles', () => {
     expect((outcomes.at(-1) as PromiseRejectedResult).reason.message).toBe('left');
     expect((await profile(file.key)).profile.rows).toBe(3);
   });
+});
+
+it('a file over which its reader never comes to an end is refused', async () => {
+  const storage = await openTemporaryStorage();
+  const { key, sizeBytes, sha256: digest } = await storage.put('datasets/ds_1/data', ENDLESS);
+  const reading = readStoredFiles({
+    id: 'ds_1',
+    files: [{ role: 'data', key, sizeBytes, sha256: digest }],
+    hint: NO_HINT,
+    images: {},
+    derivation: null,
+    storage,
+    maxBytes: 1e6,
+    deadlineMs: 5000,
+  });
+  await expect(reading).rejects.toThrow('takes longer than it may');
 });
 
 describe('a large upload', () => {

@@ -12,7 +12,12 @@ export function writeTable(rows: readonly Row[]): Record<string, Uint8Array> {
     [names, ...rows.map((row) => names.map((name) => row[name] ?? ''))]
       .map((fields) => fields.join(delimiter))
       .join('\n');
-  const columns = names.map((name) => ({ name, data: rows.map((row) => row[name] ?? null) }));
+  const columns = names.map((name) => {
+    const data = rows.map((row) => row[name] ?? null);
+    const isReal = data.some((value) => typeof value === 'number' && !Number.isSafeInteger(value));
+    // left out, the type follows from the values
+    return { name, data, ...(isReal && { type: 'DOUBLE' as const }) };
+  });
   const arrays = columns.map(({ name, data }) => [
     name,
     data.some((value) => typeof value === 'string') ? vectorFromArray(data, new Utf8()) : vectorFromArray(data),
