@@ -6,6 +6,7 @@ import { profileRows } from './profile-rows.ts';
 import { profileText } from './profile-text.ts';
 import { readIdx } from './read-idx.ts';
 import type { ByteSource } from './row-handler.ts';
+import { freeAfterUse } from './stored-source.ts';
 
 /**
  * Reads a dataset from end to end, once: its rows, columns and first rows. Memory is bounded whatever its size.
@@ -23,9 +24,9 @@ export async function profileDataset(
   if (has('images') && format !== 'idx') return profileImages(open, has('rows'), imageColumn);
   switch (format) {
     case 'idx':
-      return profileIdx(open('images').stream(), open('labels').stream());
+      return profileIdx(freeAfterUse(open('images').stream()), freeAfterUse(open('labels').stream()));
     case 'text':
-      return profileText(decodeText(open('data').stream(), dialect?.encoding));
+      return profileText(decodeText(freeAfterUse(open('data').stream()), dialect?.encoding));
     case 'images':
       throw new Error('images are decoded before they are profiled');
     default:
@@ -40,7 +41,7 @@ async function profileImages(
   name: string,
 ): Promise<DatasetProfile> {
   const counts = new Float64Array(256);
-  const { rows, shape } = await readIdx(open('images').stream(), 'images', {
+  const { rows, shape } = await readIdx(freeAfterUse(open('images').stream()), 'images', {
     onHeader() {},
     onBytes(bytes) {
       for (let i = 0; i < bytes.length; i++) counts[bytes[i]!]!++;

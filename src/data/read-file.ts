@@ -4,6 +4,7 @@ import { readCsv } from './read-csv.ts';
 import { readJsonl } from './read-jsonl.ts';
 import type { ByteSource, RowHandler } from './row-handler.ts';
 import { splitJsonArray } from './split-json-array.ts';
+import { freeAfterUse } from './stored-source.ts';
 
 /** Formats whose files are read row by row. */
 export type RowFormat = Exclude<DatasetFormat, 'idx' | 'text' | 'images'>;
@@ -19,7 +20,7 @@ export async function readFileRows(
   handler: RowHandler,
   wanted?: ReadonlySet<string>,
 ): Promise<number> {
-  const text = () => decodeText(source.stream(), dialect?.encoding);
+  const text = () => decodeText(freeAfterUse(source.stream()), dialect?.encoding);
   // libraries of seldom formats are loaded where they are needed: a thread that reads CSV starts without them
   switch (format) {
     case 'csv':

@@ -2,15 +2,12 @@ import type { DatasetFile } from '../spec/dataset.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { ByteSource } from './row-handler.ts';
 
-/** The bytes of a file in storage, freed as soon as the next are asked for. */
+/** The bytes of a file in storage. */
 export function openStored(file: DatasetFile, storage: Storage): ByteSource {
   return {
     sizeBytes: file.sizeBytes,
     async *stream() {
-      for await (const piece of (await storage.read(file.key)) as AsyncIterable<Uint8Array>) {
-        yield piece;
-        freeBytes(piece);
-      }
+      yield* (await storage.read(file.key)) as AsyncIterable<Uint8Array>;
     },
     async slice(start, end) {
       if (start >= end) return new Uint8Array(0);
@@ -25,6 +22,14 @@ export function openStored(file: DatasetFile, storage: Storage): ByteSource {
       return bytes.subarray(0, at);
     },
   };
+}
+
+/** For readers that look at no piece after they have asked for the next. */
+export async function* freeAfterUse(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const piece of source) {
+    yield piece;
+    freeBytes(piece);
+  }
 }
 
 /** Gives a piece's memory back at once: the collector lets some 60 MB of such pieces gather before it looks. */
