@@ -52,7 +52,8 @@ export class TusUploads {
   /** Begins an upload; `left`: bytes that the tenant may still store, without those of uploads that are open. */
   async create(tenant: string, left: number, headers: Record<string, string>): Promise<Response> {
     const own = this.#open(tenant);
-    const open = (await own.store.configstore.list?.()) ?? [];
+    // there is no folder before the first
+    const open = (await own.store.configstore.list?.().catch(() => [])) ?? [];
     if (open.length >= MOST_OPEN_UPLOADS)
       throw new ApiError('quota_exceeded', `There are ${open.length} open uploads. Use or delete some first.`);
     const sizes = await Promise.all(open.map(async (id) => (await own.store.configstore.get(id))?.size ?? 0));
