@@ -50,6 +50,7 @@ const ELSEWHERE: { [Code in ErrorCode]?: string } = {
   quota_exceeded: 'test/api/limits.test.ts',
   precondition_failed: 'test/api/webhooks.test.ts',
   storage_full: 'test/api/datasets.test.ts',
+  not_exportable: 'test/export/downloads.test.ts',
 };
 
 const json = (path: string, body: string | object): Sent => ({
