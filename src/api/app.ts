@@ -42,8 +42,10 @@ import { addModelRoutes } from './routes/models.ts';
 import { addPredictionRoutes } from './routes/predictions.ts';
 import { addPrometheusRoute } from './routes/prometheus.ts';
 import { addSystemRoutes } from './routes/system.ts';
+import { addUploadRoutes } from './routes/uploads.ts';
 import { addWebhookDeliveryRoutes } from './routes/webhook-deliveries.ts';
 import { addWebhookRoutes } from './routes/webhooks.ts';
+import { TusUploads } from './tus-uploads.ts';
 
 const HEARTBEAT_MS = 15_000;
 const MAX_EVENT_LOOP_DELAY_MS = 2000;
@@ -123,7 +125,9 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   const cursors = new Cursors(await getOrCreateSecret(deps.db, 'cursors'));
   const quotas = new Quotas(keys, deps.config.quotas);
   await app.register(async (routes) => {
-    await addDatasetRoutes(routes, deps, cursors, quotas);
+    const uploads = new TusUploads(deps.storage, deps.config.maxUploadBytes);
+    await addDatasetRoutes(routes, deps, cursors, quotas, uploads);
+    await addUploadRoutes(routes, deps, quotas, uploads);
     addJobRoutes(routes, deps, cursors, quotas);
     addEstimateRoute(routes, deps);
     addJobActions(routes, deps, quotas);

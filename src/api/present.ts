@@ -21,16 +21,19 @@ import type { Webhook, WebhookDelivery } from '../spec/webhook.ts';
 /** Rows of the database as clients see them. */
 
 export function presentDataset(row: DatasetRow): Dataset {
-  const { id, name, format, sha256, rows, columns } = row;
+  const { id, name, version, format, sha256, rows, columns, origin } = row;
   return {
     id,
     name,
+    version,
     status: 'ready',
     format,
     size_bytes: row.sizeBytes,
     sha256,
     rows,
-    columns,
+    // what is large is in the profile
+    columns: columns.map(({ histogram, quantiles, ...column }) => column),
+    origin,
     created_at: row.createdAt.toISOString(),
   };
 }

@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DatasetError } from '../data/dataset-error.ts';
-import { DatasetTooLargeError } from '../data/ingest-dataset.ts';
+import { DatasetTooLargeError } from '../data/dataset-files.ts';
 import { DatasetInUseError, DatasetNotFoundError, QuotaOfBytesError } from '../db/datasets.ts';
 import { ModelFullError, ModelInUseError } from '../db/model-versions.ts';
 import { TooManyJobsError } from '../jobs/create-job.ts';

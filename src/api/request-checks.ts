@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { CONTENT_ENCODINGS } from '../data/decompress.ts';
 import { ApiError, type ProblemError } from '../spec/errors.ts';
 import { didYouMean, listWords } from '../spec/suggest.ts';
 
@@ -6,6 +7,10 @@ import { didYouMean, listWords } from '../spec/suggest.ts';
 const DRAIN_MS = 22_000;
 
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** the body may have a Content-Encoding */
+    mayBeCompressed?: boolean;
+  }
   interface FastifyInstance {
     /** it will stop soon: readiness says no, so that nothing more is sent here; what comes is still done */
     isLeaving: boolean;
@@ -51,11 +56,14 @@ export function hasBody({ headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
-function checkHeaders({ headers }: FastifyRequest): void {
+function checkHeaders({ headers, routeOptions }: FastifyRequest): void {
   if (headers.host === undefined) throw new ApiError('bad_request', 'The header Host is missing.');
   const encoding = headers['content-encoding'];
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
-    throw new ApiError('unsupported_encoding', `Send the body as it is, not as ${encoding.slice(0, 100)}.`);
+  const known = routeOptions.config?.mayBeCompressed ? ['identity', ...CONTENT_ENCODINGS] : ['identity'];
+  if (encoding !== undefined && !known.includes(encoding.toLowerCase())) {
+    const instead = known.length > 1 ? ` or by one of ${listWords(CONTENT_ENCODINGS)}` : '';
+    throw new ApiError('unsupported_encoding', `Send the body as it is${instead}, not as ${encoding.slice(0, 100)}.`);
+  }
   const transfer = headers['transfer-encoding'];
   if (transfer !== undefined && transfer.toLowerCase() !== 'chunked')
     throw new ApiError(

@@ -1,37 +1,22 @@
+import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import {
-  DatasetTooLargeError,
-  digestFiles,
-  type IngestedDataset,
-  ingestDataset,
-  orderFiles,
-  removeDatasetFiles,
-  storeDatasetFile,
-} from '../data/ingest-dataset.ts';
-import { profileStoredFiles } from '../data/profile-stored.ts';
-import type { DatasetFile, DatasetFormat } from '../spec/dataset.ts';
+import { DatasetTooLargeError, removeDatasetFiles, sumBytes } from '../data/dataset-files.ts';
+import type { ImageOptions } from '../data/decode-images.ts';
+import { FILE_TYPES, type FileHint, readHint } from '../data/identify-file.ts';
+import { type IngestedDataset, readDataset, storeDatasetFile } from '../data/ingest-dataset.ts';
+import type { DatasetFile, DatasetOrigin } from '../spec/dataset.ts';
 import { ApiError } from '../spec/errors.ts';
+import { listWords } from '../spec/suggest.ts';
 import type { ApiDeps } from './deps.ts';
+import { JSON_BODY_BYTES, parseJson } from './json-body.ts';
 import { refuseDatasetBytes } from './quotas.ts';
 import { isStorable } from './request-checks.ts';
 
 /** From a request's body to files in storage and what is known of them. */
 
-export const UPLOAD_FORMATS: Record<string, DatasetFormat> = {
-  'text/csv': 'csv',
-  'application/x-ndjson': 'jsonl',
-  'application/jsonl': 'jsonl',
-  'text/plain': 'text',
-};
-/** Browsers call many files text/plain: there the ending says more. */
-const UPLOAD_ENDINGS: { ending: RegExp; format: DatasetFormat }[] = [
-  { ending: /\.(jsonl|ndjson)$/i, format: 'jsonl' },
-  { ending: /\.csv$/i, format: 'csv' },
-  { ending: /\.txt$/i, format: 'text' },
-];
-export const UPLOAD_TYPES = [...Object.keys(UPLOAD_FORMATS), 'multipart/form-data'];
+export const UPLOAD_TYPES = [...FILE_TYPES, 'multipart/form-data'];
 export const LONGEST_NAME = 200;
 
 /** Boundaries and headers of a multipart body's parts. */
@@ -39,11 +24,21 @@ const MULTIPART_MARGIN_BYTES = 65_536;
 /** How long a client that is refused is listened to, so that it hears the answer. */
 const LINGER_MS = 5_000;
 
+/** What a dataset is made with, wherever its bytes come from. */
+export interface Making {
+  id: string;
+  deps: ApiDeps;
+  images: ImageOptions;
+  /** of the files in storage */
+  maxBytes: number;
+  signal: AbortSignal;
+}
+
 export interface Upload {
-  format: DatasetFormat;
-  /** the form's field `name` */
+  /** the form's or the JSON body's field `name` */
   name: string | undefined;
   ingested: IngestedDataset;
+  origin?: DatasetOrigin;
 }
 
 /** Stores and reads the body; on any error nothing of it is left. */
@@ -52,11 +47,13 @@ export async function receiveUpload(
   reply: FastifyReply,
   id: string,
   deps: ApiDeps,
+  images: ImageOptions,
+  /** makes a dataset of what a JSON object says */
+  makeOf: (body: unknown, making: Making) => Promise<Upload>,
   /** bytes that the tenant's datasets may have, and what is left of them; null: any number */
   quota: { most: number; left: number } | null,
 ): Promise<Upload> {
-  const maxUploadBytes = Math.min(deps.config.maxUploadBytes, quota?.left ?? Number.POSITIVE_INFINITY);
-  const limited = { ...deps, config: { ...deps.config, maxUploadBytes } };
+  const maxBytes = Math.min(deps.config.maxUploadBytes, quota?.left ?? Number.POSITIVE_INFINITY);
   const isMultipart = request.isMultipart();
   const abort = new AbortController();
   const onClose = () => abort.abort(new ApiError('bad_request', 'The connection was cut.'));
@@ -65,14 +62,12 @@ export async function receiveUpload(
   request.raw.once('end', () => request.raw.socket.setTimeout(0));
   try {
     const declared = Number(request.headers['content-length'] ?? 0);
-    if (declared > maxUploadBytes + (isMultipart ? MULTIPART_MARGIN_BYTES : 0))
-      throw new DatasetTooLargeError(maxUploadBytes);
-    return isMultipart
-      ? await receiveParts(request, id, limited, abort.signal)
-      : await receiveBody(request, id, limited, abort.signal);
+    if (declared > maxBytes + (isMultipart ? MULTIPART_MARGIN_BYTES : 0)) throw new DatasetTooLargeError(maxBytes);
+    const making = { id, deps, images, maxBytes, signal: abort.signal };
+    return isMultipart ? await receiveParts(request, making) : await receiveBody(request, making, makeOf);
   } catch (error) {
     linger(request.raw, reply);
-    if (error instanceof DatasetTooLargeError && quota !== null && maxUploadBytes < deps.config.maxUploadBytes)
+    if (error instanceof DatasetTooLargeError && quota !== null && maxBytes < deps.config.maxUploadBytes)
       throw refuseDatasetBytes(quota.most);
     throw error;
   } finally {
@@ -95,35 +90,79 @@ export function linger(request: IncomingMessage, reply: FastifyReply): void {
 
 async function receiveBody(
   request: FastifyRequest,
-  id: string,
-  { storage, config }: ApiDeps,
-  signal: AbortSignal,
+  making: Making,
+  makeOf: (body: unknown, making: Making) => Promise<Upload>,
 ): Promise<Upload> {
-  const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
-  const format = UPLOAD_FORMATS[type];
-  if (format === undefined)
-    throw new ApiError(
-      'unsupported_media_type',
-      `Send ${UPLOAD_TYPES.join(', ')}; not ${type === '' ? 'a body without a type' : type}.`,
-    );
+  if (!(request.body instanceof Readable))
+    throw new ApiError('unsupported_media_type', `Send ${listWords(UPLOAD_TYPES)}; not a body without a type.`);
+  // a body that is refused is not destroyed, for that would cut the connection before the answer
+  let source: AsyncIterable<Uint8Array> = request.body.iterator({ destroyOnReturn: false });
+  const encoding = request.headers['content-encoding']?.toLowerCase();
+  const hint = readHint(request.headers['content-type'], undefined);
+  if (hint.format === 'json' && (encoding ?? 'identity') === 'identity') {
+    const body = await peekObject(source);
+    if ('bytes' in body) {
+      if (request.idempotency !== null) request.idempotency.fingerprint.body = digest(body.bytes);
+      return makeOf(parseJson(body.bytes), making);
+    }
+    source = body.whole;
+  }
   const expected = readDigest(request);
-  const ingested = await ingestDataset({
-    id,
-    format,
-    // a body that is refused is not destroyed, for that would cut the connection before the answer
-    files: [{ role: 'data', source: (request.body as Readable).iterator({ destroyOnReturn: false }) }],
-    storage,
-    maxBytes: config.maxUploadBytes,
-    signal,
-  });
-  const [{ sha256 }] = ingested.files as [DatasetFile];
-  if (expected !== null && expected !== sha256) {
-    await removeDatasetFiles(id, format, storage).catch(() => {});
-    const detail = `The sha-256 of the body as it arrived is ${sha256}, and its digest says ${expected}. Nothing was kept.`;
+  const { ingested, sentSha256 } = await ingest(source, hint, making, encoding);
+  if (expected !== null && expected !== sentSha256) {
+    await removeDatasetFiles(making.id, making.deps.storage).catch(() => {});
+    const detail = `The sha-256 of the body as it arrived is ${sentSha256}, and its digest says ${expected}. Nothing was kept.`;
     throw new ApiError('digest_mismatch', detail);
   }
-  if (request.idempotency !== null) request.idempotency.fingerprint.body = sha256;
-  return { format, name: undefined, ingested };
+  if (request.idempotency !== null) request.idempotency.fingerprint.body = sentSha256;
+  return { name: undefined, ingested };
+}
+
+/** A JSON object says what to make a dataset of, an array is one. */
+async function peekObject(
+  source: AsyncIterable<Uint8Array>,
+): Promise<{ bytes: Buffer } | { whole: AsyncIterable<Uint8Array> }> {
+  const pieces = source[Symbol.asyncIterator]();
+  const start: Uint8Array[] = [];
+  let size = 0;
+  let isObject: boolean | null = null;
+  while (isObject !== false && size <= JSON_BODY_BYTES) {
+    const { value, done } = await pieces.next();
+    if (done) break;
+    start.push(value);
+    size += value.length;
+    const first = (value as Uint8Array).find((byte) => byte > 0x20);
+    if (isObject === null && first !== undefined) isObject = first === 0x7b;
+  }
+  if (isObject === true) {
+    if (size > JSON_BODY_BYTES)
+      throw new ApiError(
+        'too_large',
+        `A JSON object here may have at most ${JSON_BODY_BYTES} bytes; rows come as an array.`,
+      );
+    return { bytes: Buffer.concat(start) };
+  }
+  async function* whole() {
+    yield* start;
+    for (let next = await pieces.next(); !next.done; next = await pieces.next()) yield next.value;
+  }
+  return { whole: whole() };
+}
+
+function digest(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** Stores and reads one file. */
+export async function ingest(
+  source: AsyncIterable<Uint8Array>,
+  hint: FileHint,
+  { id, deps: { storage }, images, maxBytes, signal }: Making,
+  encoding?: string,
+): Promise<{ ingested: IngestedDataset; sentSha256: string }> {
+  const stored = await storeDatasetFile({ id, role: 'data', source, storage, maxBytes, encoding, signal });
+  const ingested = await readDataset({ id, files: [stored.file], hint, images, storage, maxBytes, signal });
+  return { ingested, sentSha256: stored.sentSha256 };
 }
 
 /** The sha-256 that the client tells of the body (RFC 9530), in hex; null: none. Other algorithms are passed over, as the RFC has it. */
@@ -139,15 +178,12 @@ export function readDigest({ headers }: FastifyRequest): string | null {
   return null;
 }
 
-/** Fields `images` and `labels` (IDX), or one `file` whose type or ending says what it is; and `name`. */
-async function receiveParts(
-  request: FastifyRequest,
-  id: string,
-  { storage, config }: ApiDeps,
-  signal: AbortSignal,
-): Promise<Upload> {
-  let format: DatasetFormat | undefined;
+/** Fields `images` and `labels` (IDX), or one `file` whose type, ending or beginning says what it is; and `name`. */
+async function receiveParts(request: FastifyRequest, making: Making): Promise<Upload> {
+  const { id, deps, images, maxBytes, signal } = making;
+  const { storage } = deps;
   let name: string | undefined;
+  let hint: FileHint | undefined;
   const files: DatasetFile[] = [];
   try {
     for await (const part of request.parts()) {
@@ -158,35 +194,33 @@ async function receiveParts(
         name = readName(part);
         continue;
       }
-      const { role, format: partFormat } = readFilePart(part.fieldname, part.mimetype, part.filename);
-      if (role === null)
+      const role = ROLES[part.fieldname];
+      if (role === undefined)
         throw refuse(
-          `The file "${part.fieldname.slice(0, 100)}" is not known here; send images and labels (IDX), or file (CSV, JSON lines or text).`,
+          `The file "${part.fieldname.slice(0, 100)}" is not known here; send images and labels (IDX), or file (any format).`,
         );
       if (files.some((file) => file.role === role)) throw refuse(`"${part.fieldname}" stands here twice.`);
-      if (format !== undefined && format !== partFormat) throw refuse('Send images and labels, or one file.');
-      format = partFormat;
-      const left = config.maxUploadBytes - sumBytes(files);
-      files.push(await storeDatasetFile({ id, role, source: part.file, storage, maxBytes: left, signal }));
+      if (files.length > 0 && (role === 'data') !== (files[0]!.role === 'data'))
+        throw refuse('Send images and labels, or one file.');
+      hint = readHint(part.mimetype, part.filename);
+      const left = maxBytes - sumBytes(files);
+      const stored = await storeDatasetFile({ id, role, source: part.file, storage, maxBytes: left, signal });
+      files.push(stored.file);
     }
-    if (format === undefined)
-      throw refuse('There is no file; send images and labels (IDX), or file (CSV, JSON lines or text).');
-    if (format === 'idx' && files.length < 2)
-      throw refuse(`"${files[0]!.role === 'images' ? 'labels' : 'images'}" is missing.`);
-    const ordered = orderFiles(format, files);
-    const { profile, preview } = await profileStoredFiles({ format, files: ordered, storage, signal });
-    return {
-      format,
-      name,
-      ingested: { files: ordered, sizeBytes: sumBytes(ordered), sha256: digestFiles(ordered), profile, preview },
-    };
+    const [first] = files;
+    if (first === undefined) throw refuse('There is no file; send images and labels (IDX), or file (any format).');
+    if (first.role !== 'data' && files.length < 2)
+      throw refuse(`"${first.role === 'images' ? 'labels' : 'images'}" is missing.`);
+    return { name, ingested: await readDataset({ id, files, hint, images, storage, maxBytes, signal }) };
   } catch (error) {
     // What cannot be removed now is an orphan; the error that brought us here says more than that one would.
-    if (format !== undefined) await removeDatasetFiles(id, format, storage).catch(() => {});
-    if (error instanceof DatasetTooLargeError) throw new DatasetTooLargeError(config.maxUploadBytes);
+    await removeDatasetFiles(id, storage).catch(() => {});
+    if (error instanceof DatasetTooLargeError) throw new DatasetTooLargeError(maxBytes);
     throw isFormError(error) ? refuse(`${(error as Error).message}.`) : error;
   }
 }
+
+const ROLES: Record<string, DatasetFile['role']> = { images: 'images', labels: 'labels', file: 'data' };
 
 function refuse(detail: string): ApiError {
   return new ApiError('invalid_multipart', detail);
@@ -206,19 +240,4 @@ function readName(part: { fieldname: string; value: unknown; valueTruncated?: bo
     throw refuse(`"name" is text of 1 to ${LONGEST_NAME} characters.`);
   if (!isStorable(value)) throw new ApiError('invalid_string', '"name" has a character that cannot be stored.');
   return value;
-}
-
-function readFilePart(
-  field: string,
-  type: string,
-  filename: string | undefined,
-): { role: DatasetFile['role'] | null; format: DatasetFormat } {
-  if (field === 'images' || field === 'labels') return { role: field, format: 'idx' };
-  const format = type === 'text/plain' ? undefined : UPLOAD_FORMATS[type];
-  const byEnding = UPLOAD_ENDINGS.find(({ ending }) => ending.test(filename ?? ''))?.format;
-  return { role: field === 'file' ? 'data' : null, format: format ?? byEnding ?? UPLOAD_FORMATS[type] ?? 'csv' };
-}
-
-function sumBytes(files: readonly DatasetFile[]): number {
-  return files.reduce((sum, file) => sum + file.sizeBytes, 0);
 }

@@ -24,3 +24,18 @@ export function checkColumnName(name: string): { detail: string; expected: strin
   if (FORBIDDEN.includes(name)) return { detail: `${quote(name)} cannot be a column's name`, expected: 'another name' };
   return null;
 }
+
+/** What is wrong with the names of a typed file's columns. */
+export function checkNames(names: readonly string[], refuse: (detail: string, expected: string) => never): void {
+  if (names.length === 0) refuse('it has no columns', 'at least one column');
+  if (names.length > LARGEST_COLUMN_COUNT)
+    refuse(`it has ${names.length} columns`, `at most ${LARGEST_COLUMN_COUNT} columns`);
+  const seen = new Set<string>();
+  for (const name of names) {
+    const problem = checkColumnName(name);
+    if (problem !== null) refuse(problem.detail, problem.expected);
+    if (seen.has(name))
+      refuse(`the name ${JSON.stringify(name)} stands there twice`, 'a name of its own for each column');
+    seen.add(name);
+  }
+}

@@ -1,3 +1,5 @@
+import { BlobNotFoundError, StorageFullError } from '../storage/storage.ts';
+
 /** What can be wrong with the bytes of a dataset. */
 export const DATASET_ERROR_CODES = [
   'empty_body',
@@ -6,6 +8,13 @@ export const DATASET_ERROR_CODES = [
   'invalid_csv',
   'invalid_jsonl',
   'invalid_idx',
+  'invalid_parquet',
+  'invalid_arrow',
+  'invalid_npy',
+  'invalid_archive',
+  'unsafe_archive',
+  'decompression_limit',
+  'unsupported_media_type',
   'invalid_labels',
 ] as const;
 export type DatasetErrorCode = (typeof DATASET_ERROR_CODES)[number];
@@ -44,6 +53,19 @@ export function fail(
   throw new DatasetError(code, [{ line: place.line, column: place.column ?? null, detail, expected }]);
 }
 
+/** Of the system or the storage, and no fault of the bytes that a library was reading when it came. */
+export function isOutside(error: unknown): boolean {
+  if (!(error instanceof Error)) return true;
+  // zlib has numbers of its own, which tell of the bytes
+  const { errno, code = '' } = error as NodeJS.ErrnoException;
+  return (
+    error instanceof DatasetError ||
+    error instanceof BlobNotFoundError ||
+    error instanceof StorageFullError ||
+    (typeof errno === 'number' && !/^Z(STD)?_/.test(code))
+  );
+}
+
 /** Collects mistakes that reading can go on after. */
 export class MistakeList {
   readonly code: DatasetErrorCode;
@@ -53,7 +75,7 @@ export class MistakeList {
   }
 
   /** Throws what was collected once there are 20. */
-  add(line: number, column: number | null, detail: string, expected: string): void {
+  add(line: number | null, column: number | null, detail: string, expected: string): void {
     this.mistakes.push({ line, column, detail, expected });
     if (this.mistakes.length >= MOST_MISTAKES) this.throwIfAny();
   }

@@ -1,6 +1,7 @@
 import { type DatasetFile, TEXT_COLUMN } from '../spec/dataset.ts';
 import type { FittedTokenizer } from '../spec/tokenizer.ts';
 import type { Storage } from '../storage/storage.ts';
+import { decodeText } from './decode-text.ts';
 import { openVerified } from './open-verified.ts';
 import { readText } from './read-text.ts';
 import { UnusableColumnError } from './table.ts';
@@ -19,7 +20,7 @@ export async function loadCorpus(
   const encoder = openTokenizer(tokenizer);
   const tokens = new Uint16Array(count);
   let at = 0;
-  for await (const text of readText(openVerified(file, storage))) {
+  for await (const text of readText(decodeText(openVerified(file, storage), file.dialect?.encoding))) {
     const piece = encoder.encode(text);
     if (at + piece.length > count) break;
     tokens.set(piece, at);

@@ -1,12 +1,11 @@
 import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import type { Target } from '../spec/job.ts';
 import type { Storage } from '../storage/storage.ts';
-import { orderFiles } from './ingest-dataset.ts';
 import { type ColumnLoader, openLoader } from './load-column.ts';
 import { openVerified } from './open-verified.ts';
-import { readCsv } from './read-csv.ts';
+import { type RowFormat, readFileRows } from './read-file.ts';
 import { readIdx } from './read-idx.ts';
-import { readJsonl } from './read-jsonl.ts';
+import { openStored } from './stored-source.ts';
 import { type ColumnForm, type Table, type TableColumn, UnusableColumnError } from './table.ts';
 
 export interface LoadTableRequest {
@@ -40,8 +39,7 @@ export async function loadTable(request: LoadTableRequest): Promise<Table> {
 }
 
 async function readTable(request: LoadTableRequest): Promise<Table> {
-  const { format, columns, storage } = request;
-  const files = orderFiles(format, request.files);
+  const { format, files, columns, storage } = request;
   const forms = listForms(request.inputs, [request.target, ...(request.more ?? [])], request.sampleWeight ?? null);
   const found = [...forms].map(([name, wanted]) => {
     const column = columns.find((candidate) => candidate.name === name);
@@ -50,21 +48,44 @@ async function readTable(request: LoadTableRequest): Promise<Table> {
   });
   if (format === 'idx') return loadIdx(files, found, storage);
 
-  const loaders = found.flatMap(({ column, wanted }) =>
-    wanted.map((form) => {
-      if (form === 'image') throw new UnusableColumnError(column.name, `is ${column.type}, not an image`);
-      return { name: column.name, loader: openLoader(column, form) };
-    }),
+  const isImage = ({ column }: Wanted[number]) => column.type === 'image';
+  const table: Table = { rows: request.rows ?? 0, columns: new Map() };
+  const loaders = found
+    .filter((wanted) => !isImage(wanted))
+    .flatMap(({ column, wanted }) =>
+      wanted.map((form) => {
+        if (form === 'image') throw new UnusableColumnError(column.name, `is ${column.type}, not an image`);
+        return { name: column.name, loader: openLoader(column, form) };
+      }),
+    );
+  for (const { column, wanted } of found.filter(isImage)) {
+    if (wanted.some((form) => form !== 'image')) throw new UnusableColumnError(column.name, 'is an image');
+    const { rows, shape, elements } = await loadBytes(findFile(files, 'images'), 'images', storage);
+    table.rows = rows;
+    table.columns.set(column.name, { image: { bytes: elements, shape } });
+  }
+  if (loaders.length === 0) return table;
+  const hasImages = files.some(({ role }) => role === 'images');
+  const file = findFile(files, hasImages ? 'rows' : 'data');
+  const rows = await loadRows(
+    hasImages ? 'jsonl' : (format as RowFormat),
+    file,
+    storage,
+    loaders,
+    request.rows ?? 1024,
   );
-  const [file] = files as [DatasetFile];
-  const read = format === 'csv' ? loadCsv : loadJsonl;
-  const rows = await read(openVerified(file, storage), loaders, request.rows ?? 1024);
-  const table: Table = { rows, columns: new Map() };
+  table.rows = rows;
   for (const { name, loader } of loaders) {
     loader.reserve(rows);
     table.columns.set(name, { ...table.columns.get(name), ...loader.finish(rows) });
   }
   return table;
+}
+
+function findFile(files: readonly DatasetFile[], role: DatasetFile['role']): DatasetFile {
+  const file = files.find((candidate) => candidate.role === role);
+  if (file === undefined) throw new Error(`the dataset has no file of ${role}`);
+  return file;
 }
 
 /** Forms in which each column is needed. */
@@ -87,38 +108,41 @@ function listForms(
 
 type Loaders = readonly { name: string; loader: ColumnLoader }[];
 
-async function loadCsv(source: AsyncIterable<Uint8Array>, loaders: Loaders, firstRoom: number): Promise<number> {
-  let row = 0;
-  let room = 0;
-  let places: { index: number; loader: ColumnLoader }[] = [];
-  return readCsv(source, {
-    onHeader(names) {
-      places = loaders.map(({ name, loader }) => ({ index: names.indexOf(name), loader }));
-    },
-    onRow(fields) {
-      if (row === room) room = growRoom(loaders, room, firstRoom);
-      for (const { index, loader } of places) loader.setField(row, fields[index]!);
-      row++;
-    },
-  });
-}
-
-async function loadJsonl(source: AsyncIterable<Uint8Array>, loaders: Loaders, firstRoom: number): Promise<number> {
+async function loadRows(
+  format: RowFormat,
+  file: DatasetFile,
+  storage: Storage,
+  loaders: Loaders,
+  firstRoom: number,
+): Promise<number> {
   let row = 0;
   let room = growRoom(loaders, 0, firstRoom);
   const places: ColumnLoader[][] = [];
-  return readJsonl(source, {
-    onColumn(name, index) {
-      places[index] = loaders.filter((wanted) => wanted.name === name).map(({ loader }) => loader);
+  // what is not read in order is verified before; the rest as it passes
+  const isInOrder = !['parquet', 'arrow', 'npz'].includes(format);
+  if (!isInOrder) await checkDigest(file, storage);
+  const source = openStored(file, storage);
+  const names = new Set(loaders.map(({ name }) => name));
+  return readFileRows(
+    format,
+    isInOrder ? { ...source, stream: () => openVerified(file, storage) } : source,
+    file.dialect,
+    {
+      onColumn(name, index) {
+        places[index] = loaders.filter((wanted) => wanted.name === name).map(({ loader }) => loader);
+      },
+      onField(index, field) {
+        for (const loader of places[index]!) loader.setField(row, field);
+      },
+      onValue(index, value) {
+        for (const loader of places[index]!) loader.setValue(row, value);
+      },
+      onRowEnd() {
+        if (++row === room) room = growRoom(loaders, room, firstRoom);
+      },
     },
-    onValue(index, value) {
-      if (row === room) room = growRoom(loaders, room, firstRoom);
-      for (const loader of places[index]!) loader.setValue(row, value);
-    },
-    onRowEnd() {
-      row++;
-    },
-  });
+    names,
+  );
 }
 
 function growRoom(loaders: Loaders, room: number, firstRoom: number): number {

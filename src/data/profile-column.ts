@@ -1,5 +1,6 @@
 import type { Column } from '../spec/dataset.ts';
 import { type CellValue, isMissing, parseBoolean, parseNumber, sortClasses } from './cell.ts';
+import { Histogram } from './histogram.ts';
 import { parseDate } from './parse-date.ts';
 
 /** More distinct values than these are not counted. */
@@ -50,6 +51,7 @@ export class ColumnProfile {
   #mean = 0;
   /** sum of squared differences from the mean (Welford 1962) */
   #squares = 0;
+  readonly #histogram = new Histogram();
   /** rows of each distinct value; null once there are too many */
   #counts: Map<string, number> | null = new Map();
   /** memory of `#counts`, about */
@@ -101,6 +103,7 @@ export class ColumnProfile {
     const difference = value - this.#mean;
     this.#mean += difference / this.#present;
     this.#squares += difference * (value - this.#mean);
+    this.#histogram.add(value);
   }
 
   #count(value: string, counts: Map<string, number>): void {
@@ -152,6 +155,7 @@ export class ColumnProfile {
           ? sortClasses(counts.keys()).map((value) => ({ value, rows: counts.get(value)! }))
           : null,
       shape: null,
+      ...(isMeasured ? this.#histogram.finish(this.#minimum, this.#maximum) : null),
     };
   }
 

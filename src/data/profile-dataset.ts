@@ -1,80 +1,63 @@
-import type { Column, DatasetFile, DatasetFormat, Profile } from '../spec/dataset.ts';
-import { isMissing, parseBoolean } from './cell.ts';
+import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import { fail } from './dataset-error.ts';
-import { ColumnProfile, DistinctBudget } from './profile-column.ts';
+import { decodeText } from './decode-text.ts';
+import { type DatasetProfile, limitPreview, PREVIEW_ROWS } from './preview.ts';
+import { profileRows } from './profile-rows.ts';
 import { profileText } from './profile-text.ts';
-import { readCsv } from './read-csv.ts';
 import { readIdx } from './read-idx.ts';
-import { type JsonValue, readJsonl } from './read-jsonl.ts';
-
-export type PreviewRow = Record<string, unknown>;
-
-export interface DatasetProfile {
-  profile: Profile;
-  /** The first rows, at most 20 and 1 MB; long texts are shortened, and an image is its shape. */
-  preview: PreviewRow[];
-}
-
-const PREVIEW_ROWS = 20;
-const PREVIEW_BYTES = 2 ** 20;
-const PREVIEW_TEXT = 256;
+import type { ByteSource } from './row-handler.ts';
+import { freeAfterUse } from './stored-source.ts';
 
 /**
  * Reads a dataset from end to end, once: its rows, columns and first rows. Memory is bounded whatever its size.
- * `open` gives the bytes of a file by role. Throws DatasetError.
+ * `open` gives the bytes of a file by role; `has` tells whether there is one. Throws DatasetError.
  */
 export async function profileDataset(
   format: DatasetFormat,
-  open: (role: DatasetFile['role']) => AsyncIterable<Uint8Array>,
+  open: (role: DatasetFile['role']) => ByteSource,
+  {
+    dialect,
+    has = () => false,
+    imageColumn = 'image',
+  }: { dialect?: DatasetFile['dialect']; has?: (role: DatasetFile['role']) => boolean; imageColumn?: string } = {},
 ): Promise<DatasetProfile> {
+  if (has('images') && format !== 'idx') return profileImages(open, has('rows'), imageColumn);
   switch (format) {
-    case 'csv':
-      return profileCsv(open('data'));
-    case 'jsonl':
-      return profileJsonl(open('data'));
     case 'idx':
-      return profileIdx(open('images'), open('labels'));
+      return profileIdx(freeAfterUse(open('images').stream()), freeAfterUse(open('labels').stream()));
     case 'text':
-      return profileText(open('data'));
+      return profileText(decodeText(freeAfterUse(open('data').stream()), dialect?.encoding));
+    case 'images':
+      throw new Error('images are decoded before they are profiled');
+    default:
+      return profileRows(format, open('data'), dialect);
   }
 }
 
-async function profileCsv(source: AsyncIterable<Uint8Array>): Promise<DatasetProfile> {
-  const budget = new DistinctBudget();
-  let columns: ColumnProfile[] = [];
-  const first: string[][] = [];
-  const rows = await readCsv(source, {
-    onHeader(names) {
-      columns = names.map((name) => new ColumnProfile(name, budget));
-    },
-    onRow(fields) {
-      for (let i = 0; i < columns.length; i++) columns[i]!.addField(fields[i]!);
-      if (first.length < PREVIEW_ROWS) first.push(fields.map(shorten));
-    },
-  });
-  const profile = { rows, columns: columns.map((column) => column.finish(rows)) };
-  const preview = first.map((fields) =>
-    Object.fromEntries(fields.map((field, i) => [profile.columns[i]!.name, readField(field, profile.columns[i]!)])),
-  );
-  return { profile, preview: limitPreview(preview) };
-}
-
-async function profileJsonl(source: AsyncIterable<Uint8Array>): Promise<DatasetProfile> {
-  const budget = new DistinctBudget();
-  const columns: ColumnProfile[] = [];
-  const preview: PreviewRow[] = [];
-  const rows = await readJsonl(source, {
-    onColumn(name) {
-      columns.push(new ColumnProfile(name, budget));
-    },
-    onValue(index, value) {
-      columns[index]!.addValue(value);
-    },
-    onRowEnd(record) {
-      if (preview.length < PREVIEW_ROWS) preview.push(shortenRecord(record));
+/** Images of an archive or an array: a column of images beside those of `rows`. */
+async function profileImages(
+  open: (role: DatasetFile['role']) => ByteSource,
+  hasRows: boolean,
+  name: string,
+): Promise<DatasetProfile> {
+  const counts = new Float64Array(256);
+  const { rows, shape } = await readIdx(freeAfterUse(open('images').stream()), 'images', {
+    onHeader() {},
+    onBytes(bytes) {
+      for (let i = 0; i < bytes.length; i++) counts[bytes[i]!]!++;
     },
   });
-  return { profile: { rows, columns: columns.map((column) => column.finish(rows)) }, preview: limitPreview(preview) };
+  const image = { ...describeBytes(name, 'image', counts), shape };
+  const rest = hasRows ? await profileRows('jsonl', open('rows')) : null;
+  if (rest !== null && rest.profile.rows !== rows)
+    fail('invalid_labels', { line: null }, `there are ${rows} images and ${rest.profile.rows} rows`, 'one for each');
+  if (rest?.profile.columns.some((column) => column.name === name))
+    fail('invalid_npy', { line: null }, `${name} is the name of the images`, 'another name for the array');
+  const first = rest?.preview ?? Array.from({ length: Math.min(rows, PREVIEW_ROWS) }, () => ({}));
+  return {
+    profile: { rows, columns: [image, ...(rest?.profile.columns ?? [])] },
+    preview: limitPreview(first.map((row) => ({ [name]: { shape }, ...row }))),
+  };
 }
 
 /** Columns `pixels` (image) and `label` (category of the labels' digits). */
@@ -144,31 +127,4 @@ function describeBytes(name: string, type: Column['type'], counts: Float64Array)
     classes: null,
     shape: null,
   };
-}
-
-function readField(field: string, column: Column): JsonValue | null {
-  if (isMissing(field)) return null;
-  if (column.type === 'number') return Number(field);
-  return column.type === 'boolean' ? parseBoolean(field) : field;
-}
-
-function shortenRecord(record: Readonly<Record<string, JsonValue | null>>): PreviewRow {
-  return Object.fromEntries(
-    Object.entries(record).map(([name, value]) => [name, typeof value === 'string' ? shorten(value) : value]),
-  );
-}
-
-/** At most 256 characters, in memory of its own: a field is a piece of the block it was read from. */
-function shorten(text: string): string {
-  return Buffer.from(
-    text.length > PREVIEW_TEXT ? `${text.slice(0, PREVIEW_TEXT - 1).toWellFormed()}…` : text,
-  ).toString();
-}
-
-function limitPreview(rows: PreviewRow[]): PreviewRow[] {
-  let bytes = 0;
-  return rows.filter((row, i) => {
-    bytes += JSON.stringify(row).length;
-    return i === 0 || bytes <= PREVIEW_BYTES;
-  });
 }

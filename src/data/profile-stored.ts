@@ -1,33 +1,45 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { DatasetFile, DatasetFormat } from '../spec/dataset.ts';
-import type { Storage } from '../storage/storage.ts';
+import { type Storage, StorageFullError } from '../storage/storage.ts';
 import { DatasetError } from './dataset-error.ts';
-import type { DatasetProfile } from './profile-dataset.ts';
-import type { ProfileAnswer, ProfileRequest } from './profile-thread.ts';
+import { DatasetTooLargeError, sumBytes } from './dataset-files.ts';
+import type { ReadAnswer, ReadRequest, ThreadAnswer } from './profile-thread.ts';
 
-/** Threads that profile at the same time in one process; each takes a core while it reads. */
+/** Threads that read at the same time in one process; each takes a core while it reads. */
 const MOST_THREADS = 2;
 let running = 0;
 const waiting: (() => void)[] = [];
 
 /**
- * Profiles stored files in a thread of their own; at most two at once, others wait for their turn.
- * Errors: DatasetError; the signal's reason; BlobNotFoundError as a plain Error; whatever ended the thread.
+ * Reads stored files in a thread of their own; at most two at once, others wait for their turn.
+ * Errors: DatasetError; DatasetTooLargeError; StorageFullError; the signal's reason; BlobNotFoundError as a plain Error; whatever ended the thread.
  */
-export async function profileStoredFiles(request: {
-  format: DatasetFormat;
-  files: DatasetFile[];
+export async function readStoredFiles({
+  storage,
+  signal,
+  deadlineMs,
+  ...request
+}: Omit<ReadRequest, 'storage'> & {
   storage: Storage;
-  signal?: AbortSignal;
-}): Promise<DatasetProfile> {
-  const { format, files, storage, signal } = request;
+  signal?: AbortSignal | undefined;
+  /** follows from the size of what is read */
+  deadlineMs?: number;
+}): Promise<ReadAnswer> {
   await takeTurn(signal);
   try {
-    return await runThread({ format, files, storage: storage.describe() }, signal);
+    return await runThread({ ...request, storage: storage.describe() }, deadlineMs ?? chooseDeadline(request), signal);
   } finally {
     endTurn();
   }
+}
+
+/** Bytes a second that the slowest reader manages on a machine that has ten other things to do. */
+const SLOWEST_BYTES_PER_MS = 50;
+const SHORTEST_DEADLINE_MS = 120_000;
+
+function chooseDeadline({ files, derivation }: Pick<ReadRequest, 'files' | 'derivation'>): number {
+  const parents = derivation?.parents.flatMap((parent) => parent.files) ?? [];
+  return SHORTEST_DEADLINE_MS + sumBytes([...files, ...parents]) / SLOWEST_BYTES_PER_MS;
 }
 
 async function takeTurn(signal: AbortSignal | undefined): Promise<void> {
@@ -57,7 +69,11 @@ function endTurn(): void {
   else next();
 }
 
-async function runThread(request: ProfileRequest, signal: AbortSignal | undefined): Promise<DatasetProfile> {
+async function runThread(
+  request: ReadRequest,
+  deadlineMs: number,
+  signal: AbortSignal | undefined,
+): Promise<ReadAnswer> {
   // The thread's file has the ending of this one: .ts from source, .js when built.
   const entry = new URL(`./profile-thread${extname(import.meta.filename)}`, import.meta.url);
   const worker = new Worker(entry, {
@@ -67,19 +83,46 @@ async function runThread(request: ProfileRequest, signal: AbortSignal | undefine
     resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 4 },
   });
   const stop = () => void worker.terminate();
+  // there are files over which a library never comes to an end
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    stop();
+  }, deadlineMs);
   signal?.addEventListener('abort', stop, { once: true });
   try {
-    const answer = await new Promise<ProfileAnswer>((resolve, reject) => {
+    const answer = await new Promise<ThreadAnswer>((resolve, reject) => {
       worker.once('message', resolve);
       worker.once('error', reject);
       worker.once('exit', (code) =>
-        reject(signal?.aborted ? signal.reason : new Error(`the profile thread ended (${code})`)),
+        reject(
+          isLate
+            ? refuse('takes longer than it may')
+            : signal?.aborted
+              ? signal.reason
+              : new Error(`the profile thread ended (${code})`),
+        ),
       );
     });
     if (answer.type === 'refused') throw new DatasetError(answer.code, answer.mistakes);
+    if (answer.type === 'too_large') throw new DatasetTooLargeError(request.maxBytes);
+    if (answer.type === 'storage_full') throw new StorageFullError(new Error(answer.message));
     return answer.answer;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY')
+      throw refuse('takes more memory than there is for it');
+    throw error;
   } finally {
+    clearTimeout(timer);
     signal?.removeEventListener('abort', stop);
     await worker.terminate();
   }
+}
+
+/** What is packed so densely, or damaged so, that there is no reading it. */
+function refuse(what: string): DatasetError {
+  const expected = 'a sound file with smaller row groups, record batches or records';
+  return new DatasetError('decompression_limit', [
+    { line: null, column: null, detail: `reading the file ${what}`, expected },
+  ]);
 }

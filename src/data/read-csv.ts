@@ -1,6 +1,8 @@
 import { CsvError, parse } from 'csv-parse/sync';
+import type { Dialect } from '../spec/dataset.ts';
 import { checkColumnName, LARGEST_COLUMN_COUNT } from './column-name.ts';
 import { fail, MistakeList, quote } from './dataset-error.ts';
+import { readDecimalComma } from './detect-dialect.ts';
 import { countNewlines, type RecordBlock, splitRecords } from './split-records.ts';
 
 export interface CsvHandler {
@@ -11,11 +13,15 @@ export interface CsvHandler {
 }
 
 /**
- * Reads CSV (RFC 4180, UTF-8, comma, header line; any of \n, \r\n, \r ends a line; empty lines are passed over), calling the handler as it goes.
+ * Reads CSV (RFC 4180 but for the dialect, UTF-8, header line; any of \n, \r\n, \r ends a line; empty lines are passed over), calling the handler as it goes.
  * Memory is bounded by one record of at most 16 MiB. Answers the number of rows.
  * Throws DatasetError: empty_body, invalid_encoding, invalid_csv with up to 20 mistakes.
  */
-export async function readCsv(source: AsyncIterable<Uint8Array>, handler: CsvHandler): Promise<number> {
+export async function readCsv(
+  source: AsyncIterable<Uint8Array>,
+  handler: CsvHandler,
+  { delimiter, decimal }: Pick<Dialect, 'delimiter' | 'decimal'> = RFC_4180,
+): Promise<number> {
   const mistakes = new MistakeList('invalid_csv');
   let width = -1;
   let rows = 0;
@@ -28,18 +34,19 @@ export async function readCsv(source: AsyncIterable<Uint8Array>, handler: CsvHan
       width = fields.length;
       handler.onHeader(fields);
     } else if (fields.length !== width) {
-      const expected = `${width} fields, as the header has; a comma inside a value needs quotes around the value`;
+      const expected = `${width} fields, as the header has; a ${nameOf(delimiter)} inside a value needs quotes around the value`;
       mistakes.add(line(), null, `the row has ${fields.length} fields`, expected);
     } else {
       rows++;
+      if (decimal === ',') for (let i = 0; i < fields.length; i++) fields[i] = readDecimalComma(fields[i]!);
       handler.onRow(fields);
     }
   };
 
   try {
     for await (const block of splitRecords(source, { quotes: true, code: 'invalid_csv' })) {
-      if (block.hasQuotes) readQuoted(block, onRecord);
-      else readPlain(block, onRecord);
+      if (block.hasQuotes) readQuoted(block, delimiter, onRecord);
+      else readPlain(block, delimiter, onRecord);
     }
   } catch (error) {
     throw mistakes.join(error);
@@ -51,21 +58,28 @@ export async function readCsv(source: AsyncIterable<Uint8Array>, handler: CsvHan
   return rows;
 }
 
+export const RFC_4180 = { delimiter: ',', decimal: '.' } as const;
+
+function nameOf(delimiter: string): string {
+  return delimiter === '\t' ? 'tab' : delimiter === ',' ? 'comma' : `"${delimiter}"`;
+}
+
 type OnRecord = (fields: string[], line: () => number) => void;
 
 /** Without a quote in the block, splitting gives what the parser would, five times as fast (82 against 15 MB/s on one core). */
-function readPlain(block: RecordBlock, onRecord: OnRecord): void {
+function readPlain(block: RecordBlock, delimiter: string, onRecord: OnRecord): void {
   let text = block.bytes.toString();
   if (text.includes('\r')) text = text.replaceAll('\r\n', '\n').replaceAll('\r', '\n');
   let { line } = block;
   for (const record of text.split('\n')) {
     const at = line++;
-    if (record === '' || record.trim() === '') continue;
-    onRecord(record.split(','), () => at);
+    // a row of tabs alone is one without values
+    if (record === '' || (record.trim() === '' && !record.includes(delimiter))) continue;
+    onRecord(record.split(delimiter), () => at);
   }
 }
 
-function readQuoted(block: RecordBlock, onRecord: OnRecord): void {
+function readQuoted(block: RecordBlock, delimiter: string, onRecord: OnRecord): void {
   const { bytes } = block;
   let recordStart = 0;
   const line = () => {
@@ -80,6 +94,7 @@ function readQuoted(block: RecordBlock, onRecord: OnRecord): void {
   };
   try {
     parse(bytes, {
+      delimiter,
       record_delimiter: ['\r\n', '\n', '\r'],
       relax_column_count: true,
       skip_empty_lines: true,

@@ -104,3 +104,13 @@ function parseHeader(bytes: Buffer, role: IdxRole): IdxHeader | undefined {
 function failIdx(detail: string, expected: string): never {
   fail('invalid_idx', { line: null }, detail, expected);
 }
+
+/** Of IDX: bytes, then rows, height, width and, where there are several, channels. */
+export function makeHeader(rows: number, shape: readonly number[]): Uint8Array {
+  const sizes = [rows, ...(shape[2] === 1 ? shape.slice(0, 2) : shape)];
+  const header = Buffer.alloc(4 + 4 * sizes.length);
+  header[2] = 8;
+  header[3] = sizes.length;
+  sizes.forEach((size, i) => void header.writeUInt32BE(size, 4 + 4 * i));
+  return header;
+}

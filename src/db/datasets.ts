@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, isNull, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, isNull, max, sql } from 'drizzle-orm';
 import type { DatasetFormat } from '../spec/dataset.ts';
 import type { JobStatus } from '../spec/job.ts';
 import { FINAL_STATUSES, JOB_STATUSES } from '../spec/job.ts';
@@ -7,7 +7,7 @@ import { isBehind, type PageKey } from './keyset.ts';
 import { datasets, jobs } from './schema.ts';
 
 export type DatasetRow = typeof datasets.$inferSelect;
-export type NewDataset = Omit<typeof datasets.$inferInsert, 'createdAt' | 'deletedAt'>;
+export type NewDataset = Omit<typeof datasets.$inferInsert, 'createdAt' | 'deletedAt' | 'version'>;
 
 export class DatasetInUseError extends Error {
   readonly datasetId: string;
@@ -42,6 +42,8 @@ export class QuotaOfBytesError extends Error {
 
 /** Key of the advisory locks that let a tenant with a quota count one dataset after the other: "trdq" */
 const QUOTA_LOCK = 0x74726471;
+/** and those of versions of one name: "trdv" */
+const VERSION_LOCK = 0x74726476;
 
 /** `mostBytes`: what all datasets of the tenant may have together; null: any number. Errors: QuotaOfBytesError. */
 export function insertDataset(db: Database, dataset: NewDataset, mostBytes: number | null = null): Promise<DatasetRow> {
@@ -51,7 +53,19 @@ export function insertDataset(db: Database, dataset: NewDataset, mostBytes: numb
       if ((await countDatasetBytes(tx, dataset.tenant)) + dataset.sizeBytes > mostBytes)
         throw new QuotaOfBytesError(mostBytes);
     }
-    const [row] = await tx.insert(datasets).values(dataset).returning();
+    // one after the other, so that two at once do not get one version; deleted ones count, for jobs tell of them
+    await tx.execute(
+      sql`select pg_advisory_xact_lock(${VERSION_LOCK}, hashtext(${`${dataset.tenant} ${dataset.name}`}))`,
+    );
+    const [latest] = await tx
+      .select({ version: max(datasets.version) })
+      .from(datasets)
+      .where(and(eq(datasets.tenant, dataset.tenant), eq(datasets.name, dataset.name)));
+    const version = (latest?.version ?? 0) + 1;
+    const [row] = await tx
+      .insert(datasets)
+      .values({ ...dataset, version })
+      .returning();
     return row!;
   });
 }

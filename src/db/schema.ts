@@ -19,7 +19,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import type { Scope } from '../spec/api-key.ts';
 import type { Choice } from '../spec/choice.ts';
-import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
+import type { Column, DatasetFile, DatasetFormat, DatasetOrigin } from '../spec/dataset.ts';
 import type { Diagnosis } from '../spec/diagnosis.ts';
 import type { Evaluation } from '../spec/evaluation.ts';
 import type {
@@ -63,6 +63,7 @@ export const datasets = pgTable(
     id: text('id').primaryKey(),
     tenant: text('tenant').notNull(),
     name: text('name').notNull(),
+    version: integer('version').notNull().default(1),
     format: text('format').$type<DatasetFormat>().notNull(),
     files: jsonb('files').$type<DatasetFile[]>().notNull(),
     sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
@@ -70,12 +71,15 @@ export const datasets = pgTable(
     rows: bigint('rows', { mode: 'number' }).notNull(),
     columns: jsonb('columns').$type<Column[]>().notNull(),
     preview: jsonb('preview').$type<Record<string, unknown>[]>().notNull(),
+    /** null: its bytes came with the request */
+    origin: jsonb('origin').$type<DatasetOrigin>(),
     createdAt: at('created_at').notNull().defaultNow(),
     deletedAt: at('deleted_at'),
     /** null with deleted_at: there may be files left */
     filesRemovedAt: at('files_removed_at'),
   },
   (t) => [
+    index('datasets_tenant_name').on(t.tenant, t.name, t.version),
     index('datasets_tenant_created').on(t.tenant, t.createdAt, t.id),
     index('datasets_deleted').on(t.deletedAt).where(sql`deleted_at is not null and files_removed_at is null`),
     ownRows(),

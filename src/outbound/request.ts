@@ -1,4 +1,5 @@
 import type { LookupFunction } from 'node:net';
+import type { Readable } from 'node:stream';
 import { Agent, type Dispatcher } from 'undici';
 import type { OutboundGuard } from './guard.ts';
 
@@ -22,11 +23,30 @@ export interface OutboundAnswer {
   truncated: boolean;
 }
 
+export interface OutboundFile {
+  /** of the last address, where there were redirects */
+  url: URL;
+  status: number;
+  headers: OutboundAnswer['headers'];
+  /** must be read or destroyed */
+  body: Readable;
+}
+
 export interface Outbound {
   /** Follows no redirect. Errors: ForbiddenAddressError, those of the network, a TimeoutError, the signal's reason. */
   request(url: string, request: OutboundRequest): Promise<OutboundAnswer>;
+  /**
+   * GET of what may be long: no more than 30 s without a byte. Follows up to five redirects, each looked at as the first address was.
+   * Errors: ForbiddenAddressError, TooManyRedirectsError, those of the network, the signal's reason.
+   */
+  open(url: string, signal: AbortSignal): Promise<OutboundFile>;
   close(): Promise<void>;
 }
+
+export class TooManyRedirectsError extends Error {}
+
+const MOST_REDIRECTS = 5;
+const SILENCE_MS = 30_000;
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -57,6 +77,26 @@ export function openOutbound(guard: OutboundGuard): Outbound {
       });
       const read = await readBeginning(answer.body, maxBytes);
       return { status: answer.statusCode, headers: answer.headers, ...read };
+    },
+    async open(text, signal) {
+      let url = guard.checkUrl(text);
+      for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
+        const answer = await agent.request({
+          origin: url.origin,
+          path: url.pathname + url.search,
+          method: 'GET',
+          signal,
+          headersTimeout: SILENCE_MS,
+          bodyTimeout: SILENCE_MS,
+        });
+        const { statusCode: status, headers, body } = answer;
+        const next = headers.location;
+        if (status < 300 || status >= 400 || status === 304 || typeof next !== 'string')
+          return { url, status, headers, body };
+        body.on('error', () => {}).destroy();
+        url = guard.checkUrl(URL.canParse(next, url) ? new URL(next, url).href : next);
+      }
+      throw new TooManyRedirectsError('too many redirects');
     },
     close: () => agent.destroy(),
   };

@@ -3,7 +3,18 @@ import { closed, nullable, words } from './schema.ts';
 
 /** What is known of a dataset once it has been read from end to end. */
 
-export const DATASET_FORMATS = ['csv', 'jsonl', 'idx', 'text'] as const;
+export const DATASET_FORMATS = [
+  'csv',
+  'jsonl',
+  'json',
+  'parquet',
+  'arrow',
+  'npy',
+  'npz',
+  'images',
+  'idx',
+  'text',
+] as const;
 export type DatasetFormat = (typeof DATASET_FORMATS)[number];
 
 /**
@@ -67,6 +78,22 @@ export const Column = closed(
       description: 'image: height, width, channels',
     }),
     text: Type.Optional(TextProfile),
+    histogram: Type.Optional(
+      closed(
+        {
+          start: Type.Number(),
+          width: Type.Number({ exclusiveMinimum: 0 }),
+          counts: Type.Array(Type.Integer({ minimum: 0 }), { maxItems: 32 }),
+        },
+        { description: 'of numbers and dates, in the profile alone: bins of one width from start on' },
+      ),
+    ),
+    quantiles: Type.Optional(
+      Type.Array(closed({ share: Type.Number(), value: Type.Number() }), {
+        maxItems: 7,
+        description: 'beside the histogram: below value lies that share of the rows, to a 128th of the range',
+      }),
+    ),
   },
   { title: 'Column' },
 );
@@ -81,12 +108,31 @@ export const Profile = closed(
 );
 export type Profile = Static<typeof Profile>;
 
+/** Where a dataset comes from, other than a request's body. */
+export const DatasetOrigin = Type.Union(
+  [
+    closed({ type: Type.Literal('url'), url: Type.String({ description: 'without its query' }) }),
+    closed({ type: Type.Literal('upload'), upload: Type.String() }),
+    closed({
+      type: Type.Literal('datasets'),
+      from: Type.Array(Type.String(), { maxItems: 16 }),
+      columns: nullable(Type.Array(Type.String(), { maxItems: 10_000 })),
+      filter: nullable(Type.Object({}, { additionalProperties: true })),
+      sample: nullable(Type.Object({}, { additionalProperties: true })),
+      part: nullable(Type.Object({}, { additionalProperties: true })),
+    }),
+  ],
+  { title: 'DatasetOrigin' },
+);
+export type DatasetOrigin = Static<typeof DatasetOrigin>;
+
 export const DATASET_STATUSES = ['ready'] as const;
 
 export const Dataset = closed(
   {
     id: Type.String(),
     name: Type.String({ maxLength: 200 }),
+    version: Type.Integer({ minimum: 1, description: 'of the datasets of this name, counted as they come' }),
     status: words(DATASET_STATUSES),
     format: words(DATASET_FORMATS),
     size_bytes: Type.Integer({ minimum: 0 }),
@@ -95,15 +141,29 @@ export const Dataset = closed(
     }),
     rows: Type.Integer({ minimum: 0 }),
     columns: Type.Array(Column, { maxItems: 10_000 }),
+    origin: nullable(DatasetOrigin, { description: 'null for one whose bytes were sent with the request' }),
     created_at: Type.String({ format: 'date-time' }),
   },
   { title: 'Dataset' },
 );
 export type Dataset = Static<typeof Dataset>;
 
-/** A file of a dataset as it lies in storage. `role` tells the files of a format apart: csv, jsonl and text have `data`; idx has `images` and `labels`. */
+/** How a file of text is written, where it is not as RFC 4180 and UTF-8 have it. */
+export interface Dialect {
+  /** a name of iconv-lite's; null: UTF-8 */
+  encoding: string | null;
+  delimiter: string;
+  decimal: '.' | ',';
+}
+
+/**
+ * A file of a dataset as it lies in storage. `role` tells the files of a format apart: most have `data`; idx has `images` and `labels`; images that came in an archive
+ * or an array lie as IDX in `images`, and their other columns as JSON lines in `rows`.
+ */
 export interface DatasetFile {
-  role: 'data' | 'images' | 'labels';
+  role: 'data' | 'images' | 'labels' | 'rows';
+  /** of text that is read otherwise than by default */
+  dialect?: Dialect;
   key: string;
   sizeBytes: number;
   sha256: string;

@@ -127,6 +127,12 @@ export const ERRORS = {
     when: 'There is no dataset with the id, or it belongs to another tenant.',
     remedy: 'GET /v1/datasets lists those there are.',
   },
+  upload_not_found: {
+    status: 404,
+    title: 'There is no such upload',
+    when: 'There is no resumable upload with the id, it belongs to another tenant, was used or given up, or was begun more than 24 hours ago.',
+    remedy: 'Begin it again with POST /v1/uploads.',
+  },
   job_not_found: {
     status: 404,
     title: 'There is no such job',
@@ -180,6 +186,18 @@ export const ERRORS = {
     title: 'The request took too long to arrive',
     when: 'The headers were not there within 15 seconds, or the body stood still for too long.',
     remedy: 'Send it again, without a pause.',
+  },
+  upload_not_complete: {
+    status: 409,
+    title: 'The upload has not all come yet',
+    when: 'A dataset is to be made of a resumable upload that has fewer bytes than it was begun with.',
+    remedy: 'HEAD or GET it, and go on at its offset.',
+  },
+  upload_conflict: {
+    status: 409,
+    title: 'The upload is not where you think it is',
+    when: 'Upload-Offset of a PATCH is another than the upload has, or another request is at work on it.',
+    remedy: 'HEAD the upload, and go on at the offset that it tells.',
   },
   illegal_transition: {
     status: 409,
@@ -275,8 +293,8 @@ export const ERRORS = {
   unsupported_encoding: {
     status: 415,
     title: 'The body has an encoding that is not read here',
-    when: 'Content-Encoding or Transfer-Encoding says that the body is compressed.',
-    remedy: 'Send the body as it is.',
+    when: 'Content-Encoding says that the body of anything but a dataset is compressed, or a dataset otherwise than by gzip, deflate or zstd; or Transfer-Encoding says so.',
+    remedy: 'Send the body as it is, or a dataset with gzip or zstd.',
   },
   range_not_satisfiable: {
     status: 416,
@@ -322,8 +340,8 @@ export const ERRORS = {
   },
   invalid_jsonl: {
     status: 422,
-    title: 'The JSON lines cannot be read',
-    when: 'A line is no JSON object of numbers, texts, booleans and nulls, or has more than 16 MiB.',
+    title: 'The JSON cannot be read',
+    when: 'A line of JSON lines, or an element of an array, is no JSON object of numbers, texts, booleans and nulls, or has more than 16 MiB.',
     remedy: 'errors has up to 20 places with line and column, and what is expected there.',
   },
   invalid_idx: {
@@ -331,6 +349,42 @@ export const ERRORS = {
     title: 'The IDX files cannot be read',
     when: 'A file is compressed, is not of unsigned bytes, or is shorter or longer than its header says.',
     remedy: 'Send the decompressed files, as those of MNIST are.',
+  },
+  invalid_parquet: {
+    status: 422,
+    title: 'The Parquet file cannot be read',
+    when: 'A Parquet file is cut short, says what is not so, has names twice, or no rows.',
+    remedy: 'Write it again, with pandas or pyarrow for example; detail says what is wrong.',
+  },
+  invalid_arrow: {
+    status: 422,
+    title: 'The Arrow file cannot be read',
+    when: 'An Arrow IPC file or stream is cut short, says what is not so, has names twice, or no rows.',
+    remedy: 'Write it again; detail says what is wrong.',
+  },
+  invalid_npy: {
+    status: 422,
+    title: 'The arrays cannot be read',
+    when: 'An NPY or NPZ file is cut short, holds objects or arrays of different lengths, is in Fortran order, or has images that are not of bytes.',
+    remedy: 'Save arrays of numbers, of one length, with numpy.save or numpy.savez.',
+  },
+  invalid_archive: {
+    status: 422,
+    title: 'The archive cannot be read',
+    when: 'A zip or tar archive is cut short, holds no images, or files that are no PNG, JPEG or WebP.',
+    remedy: 'Pack images alone, in a folder for each class; errors names files that are not.',
+  },
+  unsafe_archive: {
+    status: 422,
+    title: 'The archive reaches out of itself',
+    when: 'A name in a zip or tar archive is absolute or has .. in it, or an entry is a link.',
+    remedy: 'Pack the files themselves, from the folder that holds them.',
+  },
+  decompression_limit: {
+    status: 422,
+    title: 'The file unpacks to too much',
+    when: 'A file unpacks to more than 100 times its size, is compressed twice, has images of more than 67 million pixels, files of more than 64 MiB in an archive, or pages, batches or groups of rows that are too large to hold.',
+    remedy: 'Pack the file less densely, or in smaller parts.',
   },
   invalid_labels: {
     status: 422,
@@ -340,15 +394,27 @@ export const ERRORS = {
   },
   invalid_encoding: {
     status: 422,
-    title: 'The text is not UTF-8',
-    when: 'A file of text has bytes that are not UTF-8 or are U+0000, is UTF-16, or is an archive.',
-    remedy: 'Save it as UTF-8, and decompress it; errors tells the place.',
+    title: 'The text cannot be decoded',
+    when: 'A file of text has bytes that are in no known encoding or not in that of its beginning, or are U+0000; or a compressed file is cut short.',
+    remedy: 'Save it as UTF-8; errors tells the place.',
   },
   idempotency_mismatch: {
     status: 422,
     title: 'The Idempotency-Key was used for another request',
     when: 'Within 24 hours the same Idempotency-Key came with another body or at another address.',
     remedy: 'Take a new key for each request, and the same one only to repeat it.',
+  },
+  url_forbidden: {
+    status: 422,
+    title: 'The URL of a dataset may not be called',
+    when: 'The URL is not https, has a name and password or port 0, or leads to an address that is not public, itself or by a redirect.',
+    remedy: 'Give a public https URL, or send the file itself; whoever runs the service can allow others.',
+  },
+  url_unreachable: {
+    status: 422,
+    title: 'The URL of a dataset gives no file',
+    when: 'Nothing answers at the URL in time, it answers with another status than 200, redirects more than five times, or breaks off.',
+    remedy: 'Look at the URL with another client; detail says what came.',
   },
   webhook_url_forbidden: {
     status: 422,

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, opendir, rename, rmdir, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, opendir, rename, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { addAbortSignal, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -109,6 +109,11 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
     }
   }
 
+  async function removeFolder(folder: string): Promise<void> {
+    await rm(locate(folder), { recursive: true, force: true });
+    await rmdir(dirname(locate(folder))).catch(() => {});
+  }
+
   async function* list(prefix: string): AsyncIterable<string> {
     if (prefix !== '' && !/^[a-z0-9_./-]+$/.test(prefix)) throw new RangeError('not a prefix of storage keys');
     for await (const name of walk(root, prefix.slice(0, prefix.lastIndexOf('/') + 1))) {
@@ -132,7 +137,16 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
     return removed;
   }
 
-  return { put, read, size, remove, list, removePartials, describe: () => ({ kind: 'disk', directory: root }) };
+  return {
+    put,
+    read,
+    size,
+    remove,
+    removeFolder,
+    list,
+    removePartials,
+    describe: () => ({ kind: 'disk', directory: root }),
+  };
 }
 
 /** Opens the file, making its folder first. Another removal may take the empty folder away between the two. */

@@ -26,6 +26,8 @@ export interface Storage {
   read(key: string, range?: { start: number; end: number }): Promise<Readable>;
   size(key: string): Promise<number | null>;
   remove(key: string): Promise<void>;
+  /** Removes all blobs below a folder, and what is left of those whose writer died. */
+  removeFolder(folder: string): Promise<void>;
   /** Keys below a prefix, for cleaning up. */
   list(prefix: string): AsyncIterable<string>;
   /** Removes what a writer that died has left half-written, and nobody has written to for so long. Answers how many there were. */

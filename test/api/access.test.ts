@@ -64,7 +64,13 @@ beforeAll(async () => {
   await addModel(db, 'points', checkpoint.id);
   const key = await createApiKey(db.orm, { tenant: TENANT, name: 'a', scopes: SCOPES, expiresAt: null });
   owner = key.key;
+  const made = await call('POST', `${service.api}/uploads`, undefined, {
+    authorization: `Bearer ${owner}`,
+    'tus-resumable': '1.0.0',
+    'upload-length': '10',
+  });
   ids = {
+    'uploads/{id}': made.headers.get('location')!.split('/').at(-1)!,
     'datasets/{id}': claim.job.datasetId,
     'jobs/{id}': claim.job.id,
     'compare/{other}': claim.job.id,

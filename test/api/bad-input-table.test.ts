@@ -1,4 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { crc32, gzipSync } from 'node:zlib';
+import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prepareRows } from '../../src/data/prepare-rows.ts';
 import { createApiKey } from '../../src/db/api-keys.ts';
@@ -36,6 +38,9 @@ const UPLOAD_BYTES = 2 ** 25;
 const NO_ID = '01h455vb4pex5vsknk084sn02q';
 /** Codes that need something to break: the test that shows each. */
 const ELSEWHERE: { [Code in ErrorCode]?: string } = {
+  upload_not_complete: 'test/api/uploads.test.ts',
+  upload_conflict: 'test/api/uploads.test.ts',
+  url_unreachable: 'test/api/made-datasets.test.ts',
   request_timeout: 'test/api/connections.test.ts',
   internal: 'test/api/predictions.test.ts',
   unavailable: 'test/api/outages.test.ts',
@@ -74,6 +79,17 @@ const as = (key: string, path: string, locked = true): Sent => ({
 const raw = (head: string, body = '') => `${head.replaceAll('\n', '\r\n')}\r\n\r\n${body}`;
 const IMAGES = Buffer.concat([Buffer.from([0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 2]), Buffer.alloc(12, 7)]);
 const labels = (...values: number[]) => Buffer.from([0, 0, 8, 1, 0, 0, 0, values.length, ...values]);
+
+const NPY = Buffer.from('\x93NUMPY\x01\0\x76\0', 'latin1');
+const PNG = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==',
+  'base64',
+);
+/** Says that it has 100,000 × 100,000 pixels. */
+const BOMB = Buffer.from(PNG);
+BOMB.writeUInt32BE(100_000, 16);
+BOMB.writeUInt32BE(100_000, 20);
+BOMB.writeUInt32BE(crc32(BOMB.subarray(12, 29)), 29);
 
 const CASES: Case[] = [
   // the body as such
@@ -190,8 +206,8 @@ const CASES: Case[] = [
   {
     code: 'unsupported_encoding',
     status: 415,
-    what: 'gzip',
-    request: upload('text/csv', 'a', { 'content-encoding': 'gzip' }),
+    what: 'brotli',
+    request: upload('text/csv', 'a', { 'content-encoding': 'br' }),
   },
   { code: 'model_not_found', status: 404, what: 'no such model', request: { path: '/v1/models/none' } },
   { code: 'model_not_found', status: 404, what: 'no such version', request: { path: '/v1/models/points/versions/7' } },
@@ -402,17 +418,71 @@ const CASES: Case[] = [
     what: 'one class',
     request: form({ images: IMAGES, labels: labels(4, 4, 4) }),
   },
+  { code: 'invalid_parquet', status: 422, what: 'Parquet cut short', request: upload('text/csv', 'PAR1 and no more') },
+  { code: 'invalid_arrow', status: 422, what: 'Arrow cut short', request: upload('text/csv', 'ARROW1\0\0\xff') },
+  { code: 'invalid_npy', status: 422, what: 'NPY cut short', request: upload('text/csv', NPY) },
+  {
+    code: 'invalid_archive',
+    status: 422,
+    what: 'a zip cut short',
+    request: upload('text/csv', 'PK\x03\x04and no more'),
+  },
+  {
+    code: 'invalid_archive',
+    status: 422,
+    what: 'an archive of no images',
+    request: upload('application/zip', zipSync({ 'cat/a.txt': Buffer.from('a') })),
+  },
+  {
+    code: 'unsafe_archive',
+    status: 422,
+    what: 'a name that leads out of the archive',
+    request: upload('application/zip', zipSync({ '../a.png': PNG })),
+  },
+  {
+    code: 'decompression_limit',
+    status: 422,
+    what: 'gzip within gzip',
+    request: upload('text/csv', gzipSync(gzipSync('a\n1\n'))),
+  },
+  {
+    code: 'decompression_limit',
+    status: 422,
+    what: 'a file that unpacks to more than 100 times its size',
+    request: upload('text/csv', gzipSync(Buffer.alloc(2 ** 25 - 1, 'a,b\n'))),
+  },
+  {
+    code: 'decompression_limit',
+    status: 422,
+    what: 'an image of 10¹⁰ pixels',
+    request: upload('application/zip', zipSync({ 'cat/a.png': BOMB })),
+  },
+  {
+    code: 'unsupported_media_type',
+    status: 415,
+    what: 'a file that does not tell what it is',
+    request: upload('application/octet-stream', 'hello'),
+  },
+  {
+    code: 'upload_not_found',
+    status: 404,
+    what: 'an upload of a dataset that is not there',
+    request: json('/v1/datasets', { upload: `upl_${NO_ID}` }),
+  },
+  ...['https://127.0.0.1/a.csv', 'http://93.184.216.34/a.csv'].map(
+    (url): Case => ({ code: 'url_forbidden', status: 422, what: url, request: json('/v1/datasets', { url }) }),
+  ),
   {
     code: 'invalid_encoding',
     status: 422,
-    what: 'Latin-1',
-    request: upload('text/csv', Buffer.from('a\nJosé\n', 'latin1')),
+    what: 'Latin-1 that is called UTF-8',
+    request: upload('text/csv; charset=utf-8', Buffer.from('a\nJosé\n', 'latin1')),
   },
   {
     code: 'invalid_encoding',
     status: 422,
-    what: 'UTF-16',
-    request: upload('text/plain', Buffer.from('\ufeffa', 'utf16le')),
+    what: 'a charset that nobody knows',
+    request: upload('text/csv; charset=klingon', 'a\n1\n'),
   },
   ...[
     'http://93.184.216.34/',

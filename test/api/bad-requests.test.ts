@@ -82,7 +82,7 @@ const CASES: [string, string, RequestInit, ErrorCode][] = [
   ['a body without a type', JOBS, post(new Uint8Array([1])), 'unsupported_media_type'],
   ['a type that is none', JOBS, post('{}', 'json'), 'unsupported_media_type'],
   ['an upload without a type', DATASETS, post(new Uint8Array([1])), 'unsupported_media_type'],
-  ['an upload of JSON', DATASETS, json('[]'), 'unsupported_media_type'],
+  ['an upload of an empty array', DATASETS, json('[]'), 'empty_body'],
   ['an upload of another type', DATASETS, post('x', 'application/pdf'), 'unsupported_media_type'],
   ['an upload of nothing', DATASETS, { method: 'POST' }, 'unsupported_media_type'],
   ['compressed JSON', JOBS, json('{}', { 'content-encoding': 'gzip' }), 'unsupported_encoding'],

@@ -5,10 +5,13 @@ import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { DatasetError } from '../../src/data/dataset-error.ts';
-import { DatasetTooLargeError, ingestDataset } from '../../src/data/ingest-dataset.ts';
-import { profileStoredFiles } from '../../src/data/profile-stored.ts';
+import { DatasetTooLargeError } from '../../src/data/dataset-files.ts';
+import { NO_HINT } from '../../src/data/identify-file.ts';
+import { ingestDataset } from '../../src/data/ingest-dataset.ts';
+import { readStoredFiles } from '../../src/data/profile-stored.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { listAll, makeFolder, openTemporaryStorage } from '../storage/temporary-storage.ts';
+import { ENDLESS } from './endless-parquet.ts';
 import { catchError, cutUp, makeIdx } from './sources.ts';
 
 const sha256 = (content: string | Uint8Array) => createHash('sha256').update(content).digest('hex');
@@ -21,7 +24,7 @@ function ingestCsv(
 ) {
   return ingestDataset({
     id: 'ds_1',
-    format: 'csv',
+    hint: { format: 'csv' },
     files: [{ role: 'data', source }],
     storage,
     maxBytes: 1e9,
@@ -62,7 +65,6 @@ describe('ingestDataset', () => {
     ];
     const found = await ingestDataset({
       id: 'ds_1',
-      format: 'idx',
       files,
       storage: await openTemporaryStorage(),
       maxBytes: 1e9,
@@ -90,7 +92,6 @@ describe('ingestDataset', () => {
       (storage) =>
         ingestDataset({
           id: 'ds_1',
-          format: 'idx',
           files: [
             { role: 'images', source: cutUp(makeIdx([2, 1, 1], Uint8Array.of(1, 2))) },
             { role: 'labels', source: cutUp(makeIdx([2], Uint8Array.of(1, 2))) },
@@ -105,7 +106,6 @@ describe('ingestDataset', () => {
       (storage) =>
         ingestDataset({
           id: 'ds_1',
-          format: 'idx',
           files: [{ role: 'images', source: cutUp('x') }],
           storage,
           maxBytes: 99,
@@ -150,14 +150,23 @@ describe('ingestDataset', () => {
   });
 });
 
-describe('profileStoredFiles', () => {
+describe('readStoredFiles', () => {
   it('gives everyone a turn, also after one has failed or left', async () => {
     const storage = await openTemporaryStorage();
     await storage.put('datasets/ds_1/data', Buffer.from(csv));
     const file = { role: 'data' as const, key: 'datasets/ds_1/data', sizeBytes: csv.length, sha256: '' };
     const abort = new AbortController();
     const profile = (key: string, signal?: AbortSignal) =>
-      profileStoredFiles({ format: 'csv', files: [{ ...file, key }], storage, signal });
+      readStoredFiles({
+        id: 'ds_1',
+        files: [{ ...file, key }],
+        hint: { ...NO_HINT, format: 'csv' },
+        images: {},
+        derivation: null,
+        storage,
+        maxBytes: 1e6,
+        signal,
+      });
     const all = [
       profile('datasets/none'),
       ...Array.from({ length: 5 }, () => profile(file.key)),
@@ -170,6 +179,22 @@ describe('profileStoredFiles', () => {
     expect((outcomes.at(-1) as PromiseRejectedResult).reason.message).toBe('left');
     expect((await profile(file.key)).profile.rows).toBe(3);
   });
+});
+
+it('a file over which its reader never comes to an end is refused', async () => {
+  const storage = await openTemporaryStorage();
+  const { key, sizeBytes, sha256: digest } = await storage.put('datasets/ds_1/data', ENDLESS);
+  const reading = readStoredFiles({
+    id: 'ds_1',
+    files: [{ role: 'data', key, sizeBytes, sha256: digest }],
+    hint: NO_HINT,
+    images: {},
+    derivation: null,
+    storage,
+    maxBytes: 1e6,
+    deadlineMs: 5000,
+  });
+  await expect(reading).rejects.toThrow('takes longer than it may');
 });
 
 describe('a large upload', () => {

@@ -37,7 +37,7 @@ delay.enable();
 const started = performance.now();
 const { sizeBytes, profile } = await ingestDataset({
   id: 'ds_large',
-  format: 'csv',
+  hint: { format: 'csv' },
   files: [{ role: 'data', source: Readable.from(generate(), { objectMode: false }) }],
   storage: openDiskStorage(directory),
   maxBytes: 2 ** 40,

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { profileDataset } from '../../src/data/profile-dataset.ts';
 import type { Column } from '../../src/spec/dataset.ts';
-import { cutUp, getMistakes, makeIdx } from './sources.ts';
+import { getMistakes, makeIdx, sourceOf } from './sources.ts';
 
 async function profileText(format: 'csv' | 'jsonl', content: string) {
-  const { profile, preview } = await profileDataset(format, () => cutUp(content, [1000]));
+  const { profile, preview } = await profileDataset(format, () => sourceOf(content, [1000]));
   return { rows: profile.rows, preview, columns: new Map(profile.columns.map((column) => [column.name, column])) };
 }
 
@@ -127,7 +127,7 @@ describe('column types of JSON lines', () => {
     expect(columns.get('m')).toMatchObject({ type: 'category', distinct: 3 });
     expect(columns.get('w')).toMatchObject({ type: 'category', missing: 2, distinct: 1 });
     expect(columns.get('late')).toMatchObject({ type: 'number', missing: 2, integer: true });
-    expect(preview[0]).toEqual({ n: 1, s: '1', b: true, m: 1, w: 'NA' });
+    expect(preview[0]).toEqual({ n: 1, s: '1', b: true, m: 1, w: 'NA', late: null });
   });
 });
 
@@ -152,7 +152,7 @@ describe('the preview', () => {
 describe('IDX', () => {
   const images = makeIdx([4, 2, 2], Uint8Array.of(0, 0, 0, 255, 1, 2, 3, 4, 9, 9, 9, 9, 0, 0, 0, 0));
   const profileIdx = (labels: Uint8Array, pixels: Uint8Array = images) =>
-    profileDataset('idx', (role) => cutUp(role === 'images' ? pixels : labels, [5]));
+    profileDataset('idx', (role) => sourceOf(role === 'images' ? pixels : labels, [5]));
 
   it('has columns pixels and label', async () => {
     const { profile, preview } = await profileIdx(makeIdx([4], Uint8Array.of(10, 2, 10, 9)));

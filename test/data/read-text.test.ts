@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { profileDataset } from '../../src/data/profile-dataset.ts';
 import { readText } from '../../src/data/read-text.ts';
-import { cutUp, getMistakes } from './sources.ts';
+import { cutUp, getMistakes, sourceOf } from './sources.ts';
 
 async function read(content: string | Uint8Array, sizes?: number[]): Promise<string> {
   let text = '';
@@ -14,7 +14,7 @@ const refused = (content: string | Uint8Array, sizes?: number[]) =>
   getMistakes('invalid_encoding', () => read(content, sizes));
 
 async function profile(content: string, sizes?: number[]) {
-  const { profile: found, preview } = await profileDataset('text', () => cutUp(content, sizes));
+  const { profile: found, preview } = await profileDataset('text', () => sourceOf(content, sizes));
   return { rows: found.rows, text: found.columns[0]!.text!, preview };
 }
 

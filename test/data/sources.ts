@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { DatasetError, type DatasetErrorCode } from '../../src/data/dataset-error.ts';
+import type { ByteSource } from '../../src/data/row-handler.ts';
 
 /** The bytes in pieces of the given sizes, over and over; each piece is in memory of its own. */
 export async function* cutUp(
@@ -12,6 +13,16 @@ export async function* cutUp(
     yield Uint8Array.from(bytes.subarray(at, at + size));
     at += size;
   }
+}
+
+/** The bytes as if they lay in storage. */
+export function sourceOf(content: Uint8Array | string, sizes?: readonly number[]): ByteSource {
+  const bytes = Buffer.from(content as string);
+  return {
+    sizeBytes: bytes.length,
+    stream: () => cutUp(bytes, sizes),
+    slice: async (start, end) => Uint8Array.from(bytes.subarray(start, end)),
+  };
 }
 
 export async function catchError(run: () => Promise<unknown>): Promise<unknown> {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FORMATS } from './formats.ts';
 import { type Ground, layGround } from './ground.ts';
 import { playTarget } from './play-target.ts';
 import { READERS } from './readers.ts';
@@ -25,7 +26,7 @@ const play = async (target: AnyTarget) => {
 };
 
 describe('whatever comes is read or refused', () => {
-  it.each([...READERS, ...SPEC_TARGETS].map((target) => [target.name, target] as const))(
+  it.each([...READERS, ...FORMATS, ...SPEC_TARGETS].map((target) => [target.name, target] as const))(
     '%s',
     async (_name, target) => {
       expect(await play(target)).toBeGreaterThanOrEqual(INPUTS);

@@ -3,13 +3,14 @@ import fc from 'fast-check';
 import { decodeSafetensors, encodeSafetensors } from '../../src/checkpoints/safetensors.ts';
 import { DTYPES, SafetensorsError, type Tensor } from '../../src/checkpoints/tensor.ts';
 import { DatasetError, MOST_MISTAKES } from '../../src/data/dataset-error.ts';
-import { type DatasetProfile, profileDataset } from '../../src/data/profile-dataset.ts';
+import type { DatasetProfile } from '../../src/data/preview.ts';
+import { profileDataset } from '../../src/data/profile-dataset.ts';
 import { readCsv } from '../../src/data/read-csv.ts';
 import { type IdxRole, readIdx } from '../../src/data/read-idx.ts';
 import { readJsonl } from '../../src/data/read-jsonl.ts';
 import { readText } from '../../src/data/read-text.ts';
 import type { DatasetFormat } from '../../src/spec/dataset.ts';
-import { cutUp, makeIdx } from '../data/sources.ts';
+import { cutUp, makeIdx, sourceOf } from '../data/sources.ts';
 import { mutated, mutatedJson, nasty } from './mutate.ts';
 import { type AnyTarget, insist, showBytes, type Target } from './target.ts';
 
@@ -73,7 +74,7 @@ async function readTwice(
 }
 
 async function profile(format: DatasetFormat, files: Record<string, Buffer>): Promise<Outcome> {
-  const outcome = await read(() => profileDataset(format, (role) => cutUp(files[role]!)));
+  const outcome = await read(() => profileDataset(format, (role) => sourceOf(files[role]!)));
   if ('read' in outcome) {
     const { profile: found, preview } = outcome.read as DatasetProfile;
     insist(found.rows > 0 && found.columns.length > 0, 'a profile of nothing');

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startEmbeddedPostgres } from '../../src/db/embedded/start.ts';
 import { migrateDatabase } from '../../src/db/migrate.ts';
+import { FORMATS } from './formats.ts';
 import { layGround } from './ground.ts';
 import { playTarget } from './play-target.ts';
 import { READERS } from './readers.ts';
@@ -26,7 +27,7 @@ const log = (line: string) => void process.stdout.write(`${line}\n`);
 const inputs = Number(values.inputs);
 const seed = Number(values.seed ?? Date.now() % 2 ** 31);
 const REQUESTS = ['jobs', 'rows', 'uploads', 'cursors', 'addresses', 'headers'];
-const all = [...[...READERS, ...SPEC_TARGETS].map(({ name }) => name), ...REQUESTS];
+const all = [...[...READERS, ...FORMATS, ...SPEC_TARGETS].map(({ name }) => name), ...REQUESTS];
 const wanted = values.target?.split(',') ?? all;
 const unknown = wanted.find((name) => !all.includes(name));
 if (!Number.isSafeInteger(inputs) || inputs < 1 || !Number.isSafeInteger(seed) || unknown !== undefined) {
@@ -87,7 +88,7 @@ async function playRequests(names: string[]): Promise<boolean> {
 
 log(`seed ${seed}`);
 let holds = true;
-for (const target of [...READERS, ...SPEC_TARGETS])
+for (const target of [...READERS, ...FORMATS, ...SPEC_TARGETS])
   if (wanted.includes(target.name)) holds = (await play(target)) && holds;
 const requests = wanted.filter((name) => REQUESTS.includes(name));
 if (requests.length > 0) holds = (await playRequests(requests)) && holds;

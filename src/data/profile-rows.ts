@@ -1,0 +1,59 @@
+import type { Column, DatasetFile } from '../spec/dataset.ts';
+import { type CellValue, isMissing, parseBoolean } from './cell.ts';
+import { type DatasetProfile, limitPreview, PREVIEW_ROWS, type PreviewRow, shorten } from './preview.ts';
+import { ColumnProfile, DistinctBudget } from './profile-column.ts';
+import { type RowFormat, readFileRows } from './read-file.ts';
+import type { ByteSource } from './row-handler.ts';
+
+/** A value as it was told: a field of CSV has a type only when its whole column is known. */
+type Told = { index: number; value: CellValue; isField: boolean };
+
+/** Reads a file of rows from end to end, once. Throws DatasetError. */
+export async function profileRows(
+  format: RowFormat,
+  source: ByteSource,
+  dialect?: DatasetFile['dialect'],
+): Promise<DatasetProfile> {
+  const budget = new DistinctBudget();
+  const profiles: ColumnProfile[] = [];
+  const first: Told[][] = [[]];
+  const rows = await readFileRows(format, source, dialect, {
+    onColumn(name) {
+      profiles.push(new ColumnProfile(name, budget));
+    },
+    onField(index, field) {
+      profiles[index]!.addField(field);
+      if (first.length <= PREVIEW_ROWS) first.at(-1)!.push({ index, value: shorten(field), isField: true });
+    },
+    onValue(index, value) {
+      profiles[index]!.addValue(value);
+      if (first.length <= PREVIEW_ROWS)
+        first.at(-1)!.push({ index, value: typeof value === 'string' ? shorten(value) : value, isField: false });
+    },
+    onRowEnd() {
+      if (first.length <= PREVIEW_ROWS) first.push([]);
+    },
+  });
+  const columns = profiles.map((column) => column.finish(rows));
+  const preview = first.slice(0, Math.min(rows, PREVIEW_ROWS)).map((told) => showRow(told, columns));
+  return { profile: { rows, columns }, preview: limitPreview(preview) };
+}
+
+function showRow(told: readonly Told[], columns: readonly Column[]): PreviewRow {
+  const row: PreviewRow = Object.fromEntries(columns.map(({ name }) => [name, null]));
+  for (const { index, value, isField } of told) {
+    const column = columns[index]!;
+    row[column.name] = isField
+      ? readField(value as string, column)
+      : value instanceof Date
+        ? value.toISOString()
+        : value;
+  }
+  return row;
+}
+
+function readField(field: string, column: Column): CellValue | null {
+  if (isMissing(field)) return null;
+  if (column.type === 'number') return Number(field);
+  return column.type === 'boolean' ? parseBoolean(field) : field;
+}
