@@ -32,6 +32,7 @@ export interface NetworkOptions {
   averaging?: { decay: number } | null;
   seed?: number;
   isFrozen?: (name: string) => boolean;
+  beginsAt?: (name: string) => number;
 }
 
 const zeros = { type: 'zeros' } as const;
@@ -73,6 +74,7 @@ export function createTrainer(compiled: CompiledKernels, threads: number, option
       ...(options.accumulateSteps === undefined ? {} : { accumulateSteps: options.accumulateSteps }),
       seed: options.seed ?? 1,
       ...(options.isFrozen === undefined ? {} : { isFrozen: options.isFrozen }),
+      ...(options.beginsAt === undefined ? {} : { beginsAt: options.beginsAt }),
     },
     { compiled, threads, maxThreads: 8 },
   );
