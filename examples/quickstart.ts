@@ -14,12 +14,14 @@ import { createLogger } from '../src/observability/logger.ts';
 import type { Job, Progress } from '../src/spec/job.ts';
 import { say, send } from './client.ts';
 import { showDigits, uploadDigits } from './digits.ts';
+import { showFineTuning } from './fine-tune.ts';
 import { showPenguins, uploadPenguins } from './penguins.ts';
 import { showShakespeare, uploadShakespeare } from './shakespeare.ts';
 
 /**
  * From nothing to a trained network: starts the whole stack in a temporary folder, and then talks to it over HTTP alone, as any other service
- * would. `npm run example -- shakespeare-gpt` runs examples/shakespeare-gpt.json; `--spec` takes any such file; `--keep` leaves the stack running.
+ * would. `npm run example -- shakespeare-gpt` runs examples/shakespeare-gpt.json; `fine-tune` is several jobs; `--spec` takes any such file; `--keep`
+ * leaves the stack running.
  */
 const {
   values: options,
@@ -54,7 +56,8 @@ async function main(): Promise<void> {
   };
   process.once('SIGINT', () => void stop().finally(() => process.exit(130)));
   try {
-    await run(`${stack.url}/v1`);
+    const api = `${stack.url}/v1`;
+    await (name === 'fine-tune' ? showFineTuning(api) : run(api));
   } catch (error) {
     await stop();
     throw error;

@@ -145,6 +145,9 @@ export const jobs = pgTable(
     index('jobs_held').on(t.leaseUntil).where(sql`status in ('running', 'pausing', 'cancelling')`),
     index('jobs_tenant_held').on(t.tenant).where(sql`status in ('running', 'pausing', 'cancelling')`),
     index('jobs_begun_from').on(sql`(spec->'model'->>'from')`).where(sql`spec->'model'->>'from' is not null`),
+    index('jobs_taught_by')
+      .on(sql`(spec->'training'->'distillation'->>'teacher')`)
+      .where(sql`spec->'training'->'distillation'->>'teacher' is not null`),
     index('jobs_metadata').using('gin', t.metadata),
     index('jobs_finished').on(t.finishedAt, t.id).where(sql`finished_at is not null`),
     index('jobs_dataset').on(t.datasetId, t.createdAt),

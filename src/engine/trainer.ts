@@ -1,3 +1,4 @@
+import { type DistillationDescription, distill } from './distillation.ts';
 import { differentiate } from './graph/differentiate.ts';
 import { elementsOf, Graph, type Node } from './graph/graph.ts';
 import { substitute } from './graph/substitute.ts';
@@ -5,7 +6,7 @@ import { guardGradients } from './guard.ts';
 import { initialize } from './initializers.ts';
 import { GEMM_SCRATCH_BYTES, HyperBlock, NO_LABEL } from './kernels/abi.ts';
 import type { CompiledKernels } from './kernels/load.ts';
-import type { Parameter } from './layers/context.ts';
+import type { AdaptersDescription, Parameter } from './layers/context.ts';
 import { type LayerDescription, ModelBuilder } from './layers/layer.ts';
 import { clipByNorm, clipByValue } from './ops/clipping.ts';
 import { add } from './ops/elementwise.ts';
@@ -68,6 +69,10 @@ export interface TrainerDescription {
   clipValue: number | null;
   /** absent or null: what is trained is what is evaluated */
   averaging?: AveragingDescription | null;
+  /** absent or null: nothing but the targets says what is right */
+  distillation?: DistillationDescription | null;
+  /** absent or null: none */
+  adapters?: AdaptersDescription | null;
   /** parameters that stay as they are */
   isFrozen?: (parameterName: string) => boolean;
   /** the update, counted from 0, from which on a parameter is trained; some are from the first */
@@ -111,6 +116,7 @@ export class Trainer {
   readonly team: Team;
   readonly parameters: readonly Parameter[];
   readonly slots: readonly Slot[];
+  readonly #teacher: readonly Parameter[];
   /** weights beside the parameters, which hold their average; empty without one */
   readonly #trained: readonly Slot[];
   readonly threads: number;
@@ -181,6 +187,7 @@ export class Trainer {
     for (const [name, values] of built.constants) this.team.floats(name).set(values);
     this.parameters = built.parameters;
     this.slots = built.slots;
+    this.#teacher = built.teacher;
     this.#trained = built.trainedWeights;
     this.outputWidth = built.outputWidth;
     this.#compiled = options.compiled;
@@ -241,6 +248,12 @@ export class Trainer {
     return this.parameters.reduce((sum, p) => sum + elementsOf(p.node), 0);
   }
 
+  /** Of these, those that training changes, now or later. */
+  get trainedCount(): number {
+    const trained = new Set(this.#trainedNames.map(({ name }) => name));
+    return this.parameters.reduce((sum, p) => (trained.has(p.name) ? sum + elementsOf(p.node) : sum), 0);
+  }
+
   /** Feature bytes or values (count × width), to be filled before the first step. */
   get features(): Uint8Array | Float32Array {
     return this.#description.rows.features.element === 'u8'
@@ -281,6 +294,15 @@ export class Trainer {
   /** A parameter's or slot's values, as they lie in the shared memory. */
   tensor(name: string): Float32Array {
     return this.team.floats(name);
+  }
+
+  /** The weights of the teacher, by name: all of them. */
+  setTeacher(weights: ReadonlyMap<string, Float32Array>): void {
+    for (const { name, node } of this.#teacher) {
+      const values = weights.get(name);
+      if (values === undefined) throw new Error(`the teacher has no ${name}`);
+      this.tensor(node.attributes.name as string).set(values);
+    }
   }
 
   /** Draws the initial weights; optimizer state begins at zero. */
@@ -525,9 +547,10 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
   const targets = new Targets(graph, { rows: count, target, loss, heads, weighted, stride });
   const trainOrder = rowOrder(graph, 'trainOrder', rows.trainOrder);
   const evaluationOrder = rowOrder(graph, 'evaluationOrder', Math.max(1, rows.evaluationOrder));
-  const builder = new ModelBuilder(graph, seed);
+  const builder = new ModelBuilder(graph, seed, description.adapters);
 
-  const built = builder.build(gather(graph, features, trainOrder), layers, true);
+  const x = gather(graph, features, trainOrder);
+  const built = builder.build(x, layers, true);
   const changing = builder.parameters.filter((p) => p.trainable && !(description.isFrozen?.(p.name) ?? false));
   const trainedWeights = averaging === null ? [] : changing.map((p) => createTrainedWeights(graph, p.name, p.node));
   const trained = changing.map((p, i) => ({ name: p.name, node: trainedWeights[i]?.node ?? p.node, average: p.node }));
@@ -536,7 +559,11 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
     [built, ...builder.effects],
     new Map(trained.map((p) => [p.average, p.node])),
   ) as [Node, ...Node[]];
-  const losses = targets.losses(predicted, trainOrder).sum;
+  const byTargets = targets.losses(predicted, trainOrder).sum;
+  const { distillation = null } = description;
+  const distilled =
+    distillation === null ? null : distill(graph, distillation, x, predicted, byTargets, targets.weigh(trainOrder));
+  const losses = distilled?.losses ?? byTargets;
   const mean = meanRows(graph, losses);
   const gradientsOf = (some: typeof trained) =>
     differentiate(
@@ -563,7 +590,8 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
   const common = {
     evaluate,
     parameters: builder.parameters,
-    constants: builder.constants,
+    constants: [...builder.constants, ...(distilled?.constants ?? [])],
+    teacher: distilled?.parameters ?? [],
     trained: trained.map((p) => p.name),
     trainedNames: trained.map((p) => ({ name: p.name, tensor: p.node.attributes.name as string })),
     outputWidth: elementsOf(outputs),

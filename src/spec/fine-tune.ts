@@ -21,22 +21,43 @@ export function checkKind(spec: Draft, from: KnownCheckpoint | null, add: Add): 
   } else if (spec.kind === 'train' && spec.model.from !== null) {
     add('/kind', 'a job that starts from a checkpoint is a fine-tuning', 'fine_tune');
   }
+  for (const field of ['replace_head', 'refit_inputs'])
+    if (spec.model.from === null && spec.model[field])
+      add(`/model/${field}`, 'only a fine-tuning has something to keep or to replace', 'false, or model.from');
   if (from === null && spec.model.from !== null)
     add('/model/from', `There is no checkpoint ${spec.model.from}.`, 'the id of a checkpoint');
 }
 
-/** Fine-tuning keeps what the weights were trained with: columns, target, layers, loss. What is given as well must be the same. */
+/**
+ * Fine-tuning keeps what the weights were trained with: columns, target, layers, loss. What is given as well must be the same. With a head made anew,
+ * target, loss and output are the job's own, the checkpoint's target where it says none.
+ */
 export function inherit(spec: Draft, { id, spec: parent }: KnownCheckpoint, add: Add): void {
-  const take = (holder: Draft, key: string, value: unknown, pointer: string) => {
-    const own = holder[key];
-    if (own === undefined || agrees(own, value)) holder[key] = structuredClone(value);
-    else add(pointer, `must be as ${id} has it, or be left out`, null, 'shape_mismatch');
-  };
+  const take = (holder: Draft, key: string, value: unknown, pointer: string) =>
+    takeOver(holder, key, value, pointer, id, add);
   take(spec, 'inputs', parent.inputs, '/inputs');
+  if (spec.model.replace_head) {
+    spec.target ??= { columns: [...parent.target.columns] };
+    const { output, layers } = parent.model;
+    // where the last layer is the output itself, an output layer takes its place
+    take(spec.model, 'layers', output === null ? layers.slice(0, -1) : layers, '/model/layers');
+    const inputs = (output ?? layers.at(-1)!).inputs;
+    if (spec.model.output === null)
+      add('/model/output', 'a head made anew is an output layer', 'an object, or nothing');
+    else spec.model.output = { inputs, ...spec.model.output };
+    return;
+  }
   take(spec, 'target', parent.target, '/target');
   take(spec.model, 'layers', parent.model.layers, '/model/layers');
   take(spec.model, 'output', parent.model.output, '/model/output');
   take(spec.training, 'loss', parent.training.loss, '/training/loss');
+}
+
+/** What a checkpoint has is taken over; what is given as well must be the same. */
+export function takeOver(holder: Draft, key: string, value: unknown, pointer: string, id: string, add: Add): void {
+  const own = holder[key];
+  if (own === undefined || agrees(own, value)) holder[key] = structuredClone(value);
+  else add(pointer, `must be as ${id} has it, or be left out`, null, 'shape_mismatch');
 }
 
 /** Whether everything `own` says is said by `other` too. */
@@ -52,7 +73,12 @@ function agrees(own: unknown, other: unknown): boolean {
 }
 
 /** Whether the dataset has what the checkpoint's preparation was fitted to: images of the same shape, and no class that it does not know. */
-export function checkPreparation({ id, preparation }: KnownCheckpoint, columns: readonly Column[], add: Add): void {
+export function checkPreparation(
+  { id, preparation }: KnownCheckpoint,
+  columns: readonly Column[],
+  keepsHead: boolean,
+  add: Add,
+): void {
   const byName = new Map(columns.map((column) => [column.name, column]));
   for (const input of preparation.inputs) {
     const shape = byName.get(input.column)?.shape;
@@ -62,11 +88,11 @@ export function checkPreparation({ id, preparation }: KnownCheckpoint, columns: 
     }
   }
   const { target } = preparation;
-  if (target.type !== 'category') return;
+  if (target.type !== 'category' || !keepsHead) return;
   const known = new Set(target.classes);
   const strange = byName.get(target.column)?.classes?.find(({ value }) => !known.has(value));
   if (strange !== undefined) {
     const detail = `"${target.column}" has the class ${JSON.stringify(strange.value)}, which ${id} does not know`;
-    add('/dataset', detail, `classes among: ${listWords(target.classes)}`);
+    add('/dataset', detail, `classes among: ${listWords(target.classes)}; or model.replace_head true`);
   }
 }

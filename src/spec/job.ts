@@ -275,6 +275,9 @@ export const Runtime = closed(
     kernels: Type.String({ description: 'kernel build: revectorized, relaxed, plain or naive' }),
     threads: Type.Integer({ minimum: 1 }),
     parameters: Type.Integer({ minimum: 0 }),
+    trained_parameters: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'those that training changes: what is not frozen, and adapters' }),
+    ),
     memory_bytes: Type.Integer({
       minimum: 0,
       description:

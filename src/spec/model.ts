@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { Lora, unfreeze } from './adaptation.ts';
 import { OutputLayer } from './layers/dense.ts';
 import { LAYERS } from './layers/rules.ts';
 import { closed, derived, nullable, variants } from './schema.ts';
@@ -30,6 +31,22 @@ export const Model = closed(
       default: [],
       maxItems: 100,
       description: 'Patterns of parameter names that stay as they are: `dense_1.*`, `*.bias`.',
+    }),
+    unfreeze,
+    replace_head: Type.Boolean({
+      default: false,
+      description:
+        'fine_tune: the output layers are made anew, for another target, other classes or another loss; all else is as the checkpoint has it.',
+    }),
+    refit_inputs: Type.Boolean({
+      default: false,
+      description:
+        'fine_tune: numbers and images are scaled by what this dataset’s training split says; false: as for the checkpoint. Categories keep their places.',
+    }),
+    lora: nullable(Lora, {
+      default: null,
+      description:
+        'fine_tune: low-rank adapters are trained, and a head made anew; all other weights stay (Hu et al. 2021).',
     }),
     layers,
     output: nullable(OutputLayer, {

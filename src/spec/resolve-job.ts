@@ -4,6 +4,7 @@ import { checkSampleWeight } from './check-sample-weight.ts';
 import { checkCausality } from './check-text-model.ts';
 import { countSplit } from './count-split.ts';
 import type { Column } from './dataset.ts';
+import { checkTeachersLoss, followTeacher } from './distillation.ts';
 import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
 import { checkKind, checkPreparation, inherit, type KnownCheckpoint } from './fine-tune.ts';
@@ -21,6 +22,7 @@ import { checkEmbeddings, countIndices, listModelInputs } from './resolve-inputs
 import { resolveMoreTargets } from './resolve-more-targets.ts';
 import { findCorpus, resolveText } from './resolve-text.ts';
 import { resolveTraining } from './resolve-training.ts';
+import { resolveUnfreezing } from './unfreezing.ts';
 
 /** What resolving needs to know of the dataset. */
 export interface KnownDataset {
@@ -42,6 +44,7 @@ export function resolveJob(
   { spec: given, toSent }: ExpandedRequest,
   dataset: KnownDataset,
   from: KnownCheckpoint | null,
+  teacher: KnownCheckpoint | null = null,
 ): Resolution {
   const mistakes: Mistake[] = [];
   const add: Add = (pointer, detail, expected = null, code = 'invalid_spec') => {
@@ -52,6 +55,7 @@ export function resolveJob(
 
   checkKind(spec, from, add);
   if (from !== null) inherit(spec, from, add);
+  followTeacher(spec, teacher, from, dataset.columns, add);
   checkSplit(spec, add);
   checkStart(spec, add);
   if (dataset.rows === 0) add('/dataset', 'the dataset has no rows');
@@ -62,6 +66,7 @@ export function resolveJob(
     spec.name ??= cutName(`${dataset.name}: next token`);
     resolveTraining(spec, true, text.windows, text.windows.train, add);
     resolveModel(spec, dataset.columns, add);
+    resolveUnfreezing(spec, add);
     checkCausality(spec.model, add);
     const { context, vocabulary } = text;
     const inputs = [{ name: spec.inputs[0].into, width: context, image: null }];
@@ -80,7 +85,10 @@ export function resolveJob(
   const inputs = resolveInputs(spec, finder, add);
   checkSampleWeight(spec, dataset.rows, finder, add);
   if (target === null || inputs === null || more === null) return refused();
-  if (from !== null) checkPreparation(from, dataset.columns, add);
+  const keepsHead = !spec.model.replace_head;
+  if (from !== null) checkPreparation(from, dataset.columns, keepsHead, add);
+  const basis = from ?? teacher;
+  const kept = keepsHead ? basis?.preparation : undefined;
 
   const isCategory = target.resolved.type === 'category';
   spec.target = target.resolved;
@@ -93,20 +101,20 @@ export function resolveJob(
   spec.name ??= cutName(`${dataset.name}: ${spec.target.columns.join(', ')}`);
   resolveTraining(spec, isCategory, counts, dataset.rows, add);
   resolveModel(spec, dataset.columns, add);
+  resolveUnfreezing(spec, add);
 
   const { model, more_targets: others } = spec as JobSpec;
-  const known = { ...target, classes: knownClasses(target.classes, from?.preparation.target) };
+  const known = { ...target, classes: knownClasses(target.classes, kept?.target) };
+  checkTeachersLoss(spec, teacher, add);
   checkLoss(spec.training.loss, known, spec.training.batch_size, add);
   others.forEach(({ loss }, i) => {
     checkHeadLoss(loss, more[i]!, pointerTo('/more_targets', i, 'loss'), add);
   });
   const outputWidths = [
-    widthOfOutput(spec.target, target.classes, spec.training.loss, from?.preparation.target),
-    ...others.map((other, i) =>
-      widthOfOutput(other, more[i]!.classes, other.loss, from?.preparation.more?.[i]?.target),
-    ),
+    widthOfOutput(spec.target, target.classes, spec.training.loss, kept?.target),
+    ...others.map((other, i) => widthOfOutput(other, more[i]!.classes, other.loss, kept?.more?.[i]?.target)),
   ];
-  const modelInputs = listModelInputs(inputs, dataset.columns, from?.preparation);
+  const modelInputs = listModelInputs(inputs, dataset.columns, basis?.preparation);
   checkEmbeddings(model.layers, inputs, dataset.columns, add);
   checkModel(spec as JobSpec, { inputs: modelInputs, outputWidths }, add);
   return mistakes.length > 0 ? refused() : { ok: true, spec: spec as JobSpec };

@@ -38,7 +38,7 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
       more,
       ...(isOfPairs(loss) && { dimensions: loss.dimensions }),
     });
-  const preparation = data.preparation ?? fitted();
+  const preparation = data.preparation ?? inherit(fitted, data);
   const plan = planPrepared(preparation);
 
   return {
@@ -73,6 +73,21 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
       trainer.evaluationOrder.set(test, validation.length);
       letGo(arraysOf(table));
     },
+  };
+}
+
+/** What a fine-tuning takes over of the preparation that the weights were trained with; the rest is fitted. */
+function inherit(fitAnew: () => Preparation, { spec, inherited }: TrainerData): Preparation {
+  const { replace_head: replaceHead = false, refit_inputs: refitInputs = false } = spec.model;
+  if (inherited === null) return fitAnew();
+  if (!replaceHead && !refitInputs) return inherited;
+  const fitted = fitAnew();
+  const { inputs, inputWidth } = inherited;
+  return {
+    ...(replaceHead ? fitted : inherited),
+    // of a category each class has its place in what the weights take
+    inputs: refitInputs ? inputs.map((known, i) => (known.type === 'category' ? known : fitted.inputs[i]!)) : inputs,
+    inputWidth,
   };
 }
 

@@ -40,8 +40,12 @@ export interface TrainerData {
   trainedSeconds: number;
   /** fine-tuning: the checkpoint whose weights it starts from */
   from: CheckpointPlace | null;
-  /** preparation fitted earlier (resume, fine-tuning); null: fit it now */
+  /** whose answers the job learns besides the targets */
+  teacher: CheckpointPlace | null;
+  /** preparation fitted earlier (resume); null: fit it now */
   preparation: Preparation | null;
+  /** of what a fine-tuning starts from, or of the teacher: it is taken over as far as the spec says */
+  inherited: Preparation | null;
   control: SharedArrayBuffer;
 }
 
@@ -90,7 +94,7 @@ export type Outcome =
   | { status: 'failed'; stopReason: StopReason; error: Pick<JobError, 'code' | 'category' | 'message' | 'hint'> };
 
 export type TrainerMessage =
-  | { type: 'started'; threads: number; parameters: number; memoryBytes: number }
+  | { type: 'started'; threads: number; parameters: number; trained: number; memoryBytes: number }
   /** the first step of this attempt is done */
   | { type: 'stepped' }
   | { type: 'fallback'; fallback: Fallback }

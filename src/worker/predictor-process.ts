@@ -1,4 +1,5 @@
 import { DamagedCheckpointError, loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
+import { mergeAdapters } from '../checkpoints/merge-adapters.ts';
 import { describeOutputs } from '../data/describe-outputs.ts';
 import { describeNextTokens, prepareTexts } from '../data/next-tokens.ts';
 import { prepareRows } from '../data/prepare-rows.ts';
@@ -40,22 +41,23 @@ async function findNetwork(request: PredictRequest): Promise<WarmNetwork> {
     warm.set(request.checkpointId, known);
     return known;
   }
-  const { weights, spec, preparation } = await loadCheckpoint(storage, request.storageKey, { sha256: request.sha256 });
+  const loaded = await loadCheckpoint(storage, request.storageKey, { sha256: request.sha256 });
+  const { spec, preparation } = loaded;
   const network = new NetworkPredictor(
     buildLayers(spec, preparation),
     preparation.inputWidth,
-    weights,
+    mergeAdapters(loaded),
     compiled,
     preparation.inputs[0]?.type === 'text' ? Math.max(1, Math.floor(MAX_TOKENS / preparation.inputWidth)) : MAX_ROWS,
   );
-  const loaded = { network, preparation, spec };
-  warm.set(request.checkpointId, loaded);
+  const found = { network, preparation, spec };
+  warm.set(request.checkpointId, found);
   const [oldest] = warm.keys();
   if (warm.size > MAX_WARM && oldest !== undefined) {
     await warm.get(oldest)!.network.close();
     warm.delete(oldest);
   }
-  return loaded;
+  return found;
 }
 
 async function predict(request: PredictRequest): Promise<Prediction[]> {

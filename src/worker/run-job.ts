@@ -289,6 +289,10 @@ class Attempt {
     if (job.spec.model.from !== null && from === null) {
       throw new MissingInputError('checkpoint_not_found', `The checkpoint ${job.spec.model.from} is gone.`);
     }
+    const teacherId = job.spec.training.distillation?.teacher;
+    const teacher = teacherId === undefined ? null : await getCheckpointById(db, job.tenant, teacherId);
+    if (teacherId !== undefined && teacher === null)
+      throw new MissingInputError('checkpoint_not_found', `The checkpoint ${teacherId} is gone.`);
     this.#checkpointStep = latest?.step ?? 0;
     return {
       jobId: job.id,
@@ -302,7 +306,9 @@ class Attempt {
       resume,
       trainedSeconds: this.#trainedSeconds,
       from: from === null ? null : placeOf(from),
-      preparation: latest?.preparation ?? from?.preparation ?? null,
+      teacher: teacher === null ? null : placeOf(teacher),
+      preparation: latest?.preparation ?? null,
+      inherited: from?.preparation ?? teacher?.preparation ?? null,
       control: this.#control.buffer as SharedArrayBuffer,
     };
   }
@@ -313,6 +319,7 @@ class Attempt {
       kernels: this.#context.compiled.build,
       threads: message.threads,
       parameters: message.parameters,
+      trained_parameters: message.trained,
       memory_bytes: message.memoryBytes,
       event_loop_delay_max_ms: null,
       first_step_ms: null,

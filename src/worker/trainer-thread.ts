@@ -2,16 +2,28 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { DamagedCheckpointError, loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
+import { mergeAdapters } from '../checkpoints/merge-adapters.ts';
 import { DamagedDatasetError } from '../data/open-verified.ts';
 import { UnusableColumnError } from '../data/table.ts';
 import { PlanTooLargeError } from '../engine/plan/layout.ts';
 import { prepareMembers } from '../engine/team/members.ts';
 import { Trainer } from '../engine/trainer.ts';
-import { matchesPattern } from '../spec/check-model.ts';
+import { isAdapter, isReplaced } from '../spec/lora.ts';
+import { epochOfUnfreezing, layerOf } from '../spec/unfreezing.ts';
 import { openStorage } from '../storage/describe.ts';
 import { BlobNotFoundError, type Storage } from '../storage/storage.ts';
 import { buildLoss } from './build-loss.ts';
-import { buildHeads, buildLayers, buildOptimizer, buildParameterGroups, buildPenalties } from './build-network.ts';
+import {
+  buildAdapters,
+  buildDistillation,
+  buildHeads,
+  buildLayers,
+  buildOptimizer,
+  buildParameterGroups,
+  buildPenalties,
+  isFrozen,
+  type Teacher,
+} from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
 import { describeDivergence } from './describe-divergence.ts';
 import { evaluateSplit } from './evaluate-split.ts';
@@ -21,7 +33,7 @@ import type { LoadedRows } from './loaded-rows.ts';
 import { type CheckpointPlace, type Fallback, type Outcome, StopRequest, type TrainerData } from './messages.ts';
 import { Reporter } from './reporter.ts';
 import { firstState, type ResumeState } from './resume-state.ts';
-import { type LoopEnd, TrainLoop } from './train-loop.ts';
+import { type LoopEnd, TrainLoop, updatesInEpoch } from './train-loop.ts';
 
 /**
  * Entry of the thread that trains one job: load → build → train → evaluate → save. It leads the engine's team and computes all the time, so
@@ -38,6 +50,7 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       'Check the target column for missing values.',
     );
 
+  const teacher = data.teacher === null ? null : await readTeacher(storage, data.teacher);
   const trainer = new Trainer(
     {
       rows: rows.description,
@@ -50,7 +63,10 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       clipNorm: spec.training.clip_norm,
       clipValue: spec.training.clip_value,
       averaging: spec.training.ema,
-      isFrozen: (name) => spec.model.freeze.some((pattern) => matchesPattern(name, pattern)),
+      adapters: buildAdapters(spec),
+      distillation: teacher === null ? null : buildDistillation(spec, teacher),
+      isFrozen: (name) => isFrozen(spec, name),
+      beginsAt: (name) => epochOfUnfreezing(spec, layerOf(name)) * updatesInEpoch(spec, rows),
       batchRows: Math.min(spec.training.batch_size, rows.train.length),
       accumulateSteps: spec.training.accumulate_steps,
       seed: spec.training.seed,
@@ -67,10 +83,15 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       type: 'started',
       threads: trainer.threads,
       parameters: trainer.parameterCount,
+      trained: trainer.trainedCount,
       memoryBytes: trainer.memoryBytes + CheckpointWriter.bytesOfBest(trainer) + THREAD_BYTES,
     });
     rows.write(trainer);
     trainer.initialize();
+    if (teacher !== null) {
+      trainer.setTeacher(teacher.weights);
+      letGo(teacher.weights.values());
+    }
     const writer = new CheckpointWriter(storage, data.jobId, spec, rows.preparation, trainer);
     const state = await restore(data, storage, trainer, writer, reporter);
     if (state === null) {
@@ -104,6 +125,12 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
   }
 }
 
+async function readTeacher(storage: Storage, { storageKey, sha256 }: CheckpointPlace): Promise<Teacher> {
+  const loaded = await loadCheckpoint(storage, storageKey, { sha256 });
+  letGo(loaded.optimizerState.values());
+  return { ...loaded, weights: mergeAdapters(loaded) };
+}
+
 /**
  * Weights, optimizer state and counters of the newest checkpoint that can be read; or the weights a fine-tuning starts from; or the beginning.
  * Damaged checkpoints are told of, and the one before is taken: from there the same steps lead to the same bits. null: all are damaged.
@@ -134,9 +161,11 @@ async function restore(
   const slotNames = trainer.slots.map((s) => s.node.attributes.name as string);
   if (data.resume.length === 0) {
     if (data.from !== null) {
-      const { weights } = await read(data.from);
-      setTensors(trainer, weights, weightNames);
-      letGo(weights.values());
+      const from = await read(data.from);
+      // adapters, and a head made anew, begin as they were drawn
+      const kept = weightNames.filter((name) => !isAdapter(name) && !isReplaced(data.spec, name));
+      setTensors(trainer, mergeAdapters(from), kept);
+      letGo(from.weights.values());
     }
     return firstState();
   }

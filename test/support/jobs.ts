@@ -41,6 +41,10 @@ export function describeJob(dataset: string, change: Partial<JobSpec> = {}): Job
     model: {
       from: null,
       freeze: [],
+      unfreeze: [],
+      replace_head: false,
+      refit_inputs: false,
+      lora: null,
       layers: [],
       output: {
         inputs: ['input'],
@@ -62,6 +66,8 @@ export function describeJob(dataset: string, change: Partial<JobSpec> = {}): Job
       sample_weight: null,
       regularization: [],
       parameter_groups: [],
+      distillation: null,
+      layer_decay: null,
       clip_value: null,
       ema: null,
       early_stopping: null,

@@ -172,11 +172,14 @@ async function resolve(own: Own, request: ExpandedRequest): Promise<Resolution> 
   const { spec } = request;
   const dataset = await getDataset(own.db, own.tenant, spec.dataset);
   if (dataset === null) return { ok: false, mistakes: [noSuchDataset(spec.dataset)] };
-  const from = typeof spec.model?.from === 'string' ? await loadParent(own, spec.model.from) : null;
+  const load = async (id: unknown) => (typeof id === 'string' ? loadParent(own, id) : null);
+  const from = await load(spec.model?.from);
+  const teacher = await load(spec.training?.distillation?.teacher);
   return resolveJob(
     request,
     { id: dataset.id, name: dataset.name, rows: dataset.rows, columns: dataset.columns },
     from,
+    teacher,
   );
 }
 
