@@ -1,14 +1,20 @@
 import type { ApiKeyRow } from '../db/api-keys.ts';
 import type { CheckpointRow } from '../db/checkpoints.ts';
 import type { DatasetRow } from '../db/datasets.ts';
+import type { EvaluationRow } from '../db/evaluations.ts';
 import type { JobEventRow } from '../db/job-events.ts';
 import type { JobRow } from '../db/jobs.ts';
+import type { ModelAliasRow } from '../db/model-aliases.ts';
+import type { ModelVersionRow } from '../db/model-versions.ts';
+import type { ModelRow } from '../db/models.ts';
 import type { Waiting } from '../db/turns.ts';
 import type { DeliveryRow } from '../db/webhook-deliveries.ts';
 import type { WebhookRow } from '../db/webhooks.ts';
 import type { ApiKey } from '../spec/api-key.ts';
 import type { Dataset } from '../spec/dataset.ts';
+import type { Evaluation } from '../spec/evaluation.ts';
 import type { Checkpoint, Job, JobEvent } from '../spec/job.ts';
+import type { Model, ModelAlias, ModelVersion } from '../spec/model-registry.ts';
 import type { Webhook, WebhookDelivery } from '../spec/webhook.ts';
 
 /** Rows of the database as clients see them. */
@@ -72,6 +78,12 @@ export function presentEvent(row: JobEventRow): JobEvent {
   return { id: row.sequence, type: row.type, at: row.at.toISOString(), data: row.data };
 }
 
+export function presentEvaluation(job: JobRow, { figures, createdAt }: EvaluationRow): Evaluation {
+  const { weights, splits, importance } = figures;
+  const { id, datasetId: dataset, diagnosis } = job;
+  return { job_id: id, dataset, weights, diagnosis, splits, importance, created_at: createdAt.toISOString() };
+}
+
 export function presentCheckpoint(row: CheckpointRow): Checkpoint {
   const { id, step, epoch, sha256 } = row;
   return {
@@ -85,6 +97,59 @@ export function presentCheckpoint(row: CheckpointRow): Checkpoint {
     is_best: row.isBest,
     is_latest: row.isLatest,
     created_at: row.createdAt.toISOString(),
+  };
+}
+
+export function presentModel(row: ModelRow): Model {
+  const { id, name, description, tags, metadata, aliases } = row;
+  return {
+    id,
+    name,
+    description,
+    tags,
+    metadata,
+    latest_version: row.latestVersion,
+    aliases,
+    created_at: row.createdAt.toISOString(),
+    updated_at: row.updatedAt.toISOString(),
+  };
+}
+
+export function presentModelVersion(row: ModelVersionRow): ModelVersion {
+  const { id, model, version, description, tags, metadata, aliases, step, epoch, metrics, sha256 } = row;
+  return {
+    id,
+    model,
+    version,
+    description,
+    tags,
+    metadata,
+    aliases,
+    lineage: {
+      checkpoint: row.checkpointId,
+      job: row.jobId,
+      dataset: row.datasetId,
+      model: row.spec.model.from,
+      step,
+      epoch,
+    },
+    metrics,
+    job_metrics: row.jobMetrics,
+    size_bytes: row.sizeBytes,
+    sha256,
+    created_at: row.createdAt.toISOString(),
+    updated_at: row.updatedAt.toISOString(),
+  };
+}
+
+export function presentModelAlias(row: ModelAliasRow): ModelAlias {
+  const { model, alias, version } = row;
+  return {
+    model,
+    alias,
+    version,
+    created_at: row.createdAt.toISOString(),
+    updated_at: row.updatedAt.toISOString(),
   };
 }
 

@@ -2,6 +2,9 @@
 
 const MISSING = new Set(['NA', 'N/A', 'null', 'NULL', 'Null', 'NaN', 'nan', 'n/a', 'na']);
 
+/** A value that is there, as readers of typed files tell it. */
+export type CellValue = number | string | boolean | Date;
+
 /** Empty, NA, N/A, null or NaN: no value. */
 export function isMissing(field: string): boolean {
   if (field.length === 0) return true;

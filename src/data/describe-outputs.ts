@@ -50,7 +50,7 @@ function describeOutput(y: Float32Array, output: PreparedOutput): Prediction {
 }
 
 /** Probabilities of the classes from one row of logits, in f64. */
-function readProbabilities(logits: Float32Array, { link }: Pick<PreparedOutput, 'link'>): number[] {
+export function readProbabilities(logits: Float32Array, { link }: Pick<PreparedOutput, 'link'>): number[] {
   if (link === 'sigmoid') {
     const second = sigmoid(logits[0]!);
     return [sigmoid(-logits[0]!), second];

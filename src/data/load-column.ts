@@ -1,12 +1,13 @@
 import type { Column } from '../spec/dataset.ts';
-import { isMissing, parseBoolean, parseNumber } from './cell.ts';
-import type { JsonValue } from './read-jsonl.ts';
+import { type CellValue, isMissing, parseBoolean, parseNumber } from './cell.ts';
+import { parseDate } from './parse-date.ts';
 import { type ColumnForm, type TableColumn, UnusableColumnError } from './table.ts';
+import { TextColumnBuilder } from './text-column.ts';
 
 /** Takes a column's values one row after the other; rows that are passed over are missing. */
 export interface ColumnLoader {
   setField(row: number, field: string): void;
-  setValue(row: number, value: JsonValue): void;
+  setValue(row: number, value: CellValue): void;
   /** Room for so many rows, all missing until they are set. */
   reserve(rows: number): void;
   finish(rows: number): TableColumn;
@@ -24,7 +25,7 @@ export function openLoader(column: Column, form: Exclude<ColumnForm, 'image'>): 
   switch (form) {
     case 'number': {
       if (type !== 'number' && type !== 'boolean') throw new UnusableColumnError(name, `is ${type}, not a number`);
-      const read = (value: JsonValue) =>
+      const read = (value: CellValue) =>
         typeof value === 'string' && type === 'number' ? parseNumber(value) : Number(toBoolean(value) ?? value);
       return makeLoader(
         Float64Array,
@@ -36,6 +37,20 @@ export function openLoader(column: Column, form: Exclude<ColumnForm, 'image'>): 
         },
       );
     }
+    case 'date': {
+      if (type !== 'date') throw new UnusableColumnError(name, `is ${type}, not a date`);
+      return makeLoader(
+        Float64Array,
+        Number.NaN,
+        (numbers) => ({ numbers }),
+        (value, row) => {
+          const time = value instanceof Date ? value.getTime() : parseDate(String(value));
+          return Number.isNaN(time) ? wrong(row) : time;
+        },
+      );
+    }
+    case 'text':
+      return makeTextLoader(name);
     case 'boolean': {
       const isBinary = type === 'number' && column.integer && column.minimum! >= 0 && column.maximum! <= 1;
       if (type !== 'boolean' && !isBinary) throw new UnusableColumnError(name, `is ${type}, not a boolean`);
@@ -71,12 +86,27 @@ export function openLoader(column: Column, form: Exclude<ColumnForm, 'image'>): 
 
 type Numbers = Float64Array | Int32Array | Int8Array;
 
+/** Any column can be read as text: numbers and truths as they are written. */
+function makeTextLoader(name: string): ColumnLoader {
+  const texts = new TextColumnBuilder(() => {
+    throw new UnusableColumnError(name, 'has more than 2 GiB of text');
+  });
+  return {
+    setField(row, field) {
+      if (!isMissing(field)) texts.set(row, field);
+    },
+    setValue: (row, value) => texts.set(row, value instanceof Date ? value.toISOString() : String(value)),
+    reserve: (rows) => texts.reserve(rows),
+    finish: (rows) => ({ texts: texts.finish(rows) }),
+  };
+}
+
 /** Room grows by doubling; what `finish` gives looks into it. */
 function makeLoader<A extends Numbers>(
   array: new (length: number) => A,
   missing: number,
   finish: (values: A) => TableColumn,
-  read: (value: JsonValue, row: number) => number,
+  read: (value: CellValue, row: number) => number,
 ): ColumnLoader {
   let values = new array(0);
   return {
@@ -96,6 +126,6 @@ function makeLoader<A extends Numbers>(
   };
 }
 
-function toBoolean(value: JsonValue): boolean | null {
+function toBoolean(value: CellValue): boolean | null {
   return typeof value === 'string' ? parseBoolean(value) : typeof value === 'boolean' ? value : null;
 }

@@ -1,5 +1,5 @@
 import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
-import type { Input, Target } from '../spec/job.ts';
+import type { Target } from '../spec/job.ts';
 import type { Storage } from '../storage/storage.ts';
 import { orderFiles } from './ingest-dataset.ts';
 import { type ColumnLoader, openLoader } from './load-column.ts';
@@ -15,7 +15,7 @@ export interface LoadTableRequest {
   /** from the dataset's profile */
   columns: readonly Column[];
   storage: Storage;
-  inputs: readonly Input[];
+  inputs: readonly { column: string; type: ColumnForm }[];
   target: Target;
   /** further targets */
   more?: readonly Target[] | undefined;
@@ -69,13 +69,13 @@ async function readTable(request: LoadTableRequest): Promise<Table> {
 
 /** Forms in which each column is needed. */
 function listForms(
-  inputs: readonly Input[],
+  inputs: readonly { column: string; type: ColumnForm }[],
   targets: readonly Target[],
   sampleWeight: string | null,
 ): Map<string, ColumnForm[]> {
   const forms = new Map<string, ColumnForm[]>();
-  const add = (name: string, form: ColumnForm | 'text' | 'next_token') => {
-    if (form === 'text' || form === 'next_token') throw new UnusableColumnError(name, 'is not a corpus');
+  const add = (name: string, form: ColumnForm | 'next_token') => {
+    if (form === 'next_token') throw new UnusableColumnError(name, 'is not a corpus');
     const wanted = forms.get(name) ?? [];
     if (!wanted.includes(form)) forms.set(name, [...wanted, form]);
   };
@@ -136,7 +136,7 @@ async function loadIdx(files: readonly DatasetFile[], found: Wanted, storage: St
     const bytes = await loadBytes(files.find((file) => file.role === role)!, role, storage);
     const loaded: TableColumn = {};
     for (const form of wanted) {
-      if ((form === 'image') !== (column.type === 'image') || form === 'boolean') {
+      if ((form === 'image') !== (column.type === 'image') || !['image', 'number', 'category'].includes(form)) {
         throw new UnusableColumnError(column.name, `is ${column.type}, not ${form}`);
       }
       if (form === 'image') loaded.image = { bytes: bytes.elements, shape: bytes.shape };

@@ -1,5 +1,6 @@
 import type { Column } from '../spec/dataset.ts';
-import { isMissing, parseBoolean, parseNumber, sortClasses } from './cell.ts';
+import { type CellValue, isMissing, parseBoolean, parseNumber, sortClasses } from './cell.ts';
+import { parseDate } from './parse-date.ts';
 
 /** More distinct values than these are not counted. */
 export const MOST_CLASSES = 1000;
@@ -42,6 +43,7 @@ export class ColumnProfile {
   #present = 0;
   #isNumeric = true;
   #isBoolean = true;
+  #isDate = true;
   #isInteger = true;
   #minimum = Number.POSITIVE_INFINITY;
   #maximum = Number.NEGATIVE_INFINITY;
@@ -67,21 +69,29 @@ export class ColumnProfile {
       if (Number.isNaN(value)) this.#isNumeric = false;
       else this.#addNumber(value);
     }
+    if (this.#isDate) this.#addDate(parseDate(field));
     if (this.#isBoolean && parseBoolean(field) === null) this.#isBoolean = false;
     if (this.#counts !== null) this.#count(field, this.#counts);
   }
 
-  /** A value of a JSON line; a string of digits is a string. */
-  addValue(value: number | string | boolean): void {
+  /** A value with a type of its own; a string of digits is a string. */
+  addValue(value: CellValue): void {
     this.#present++;
     if (typeof value === 'number') {
       this.#isBoolean = false;
+      this.#isDate = false;
       if (this.#isNumeric) this.#addNumber(value);
     } else {
       this.#isNumeric = false;
-      if (this.#isBoolean && typeof value === 'string' && parseBoolean(value) === null) this.#isBoolean = false;
+      if (this.#isDate) this.#addDate(toTime(value));
+      if (this.#isBoolean && toTruth(value) === null) this.#isBoolean = false;
     }
-    if (this.#counts !== null) this.#count(String(value), this.#counts);
+    if (this.#counts !== null) this.#count(value instanceof Date ? value.toISOString() : String(value), this.#counts);
+  }
+
+  #addDate(time: number): void {
+    if (Number.isNaN(time)) this.#isDate = false;
+    else this.#addNumber(time);
   }
 
   #addNumber(value: number): void {
@@ -118,22 +128,24 @@ export class ColumnProfile {
 
   /** `rows`: of the whole dataset. */
   finish(rows: number): Column {
-    const isNumber = this.#isNumeric && this.#present > 0;
-    const isBoolean = this.#isBoolean && this.#present > 0;
-    const counts = this.#mergeCounts(isNumber, isBoolean);
+    const type = this.#findType();
+    const isNumber = type === 'number';
+    const isMeasured = isNumber || type === 'date';
+    const counts = this.#mergeCounts(type);
     const distinct = counts?.size ?? null;
     const isRepeated = distinct !== null && (distinct <= ALWAYS_CLASSES || distinct * 2 <= this.#present);
-    const hasClasses = counts !== null && (!isNumber || (this.#isInteger && counts.size <= MOST_NUMBER_CLASSES));
+    const hasClasses =
+      counts !== null && type !== 'date' && (!isNumber || (this.#isInteger && counts.size <= MOST_NUMBER_CLASSES));
     return {
       name: this.name,
-      type:
-        this.#present === 0 ? 'text' : isNumber ? 'number' : isBoolean ? 'boolean' : isRepeated ? 'category' : 'text',
+      type: type === 'text' && this.#present > 0 && isRepeated ? 'category' : type,
       missing: rows - this.#present,
       distinct,
-      minimum: isNumber ? this.#minimum : null,
-      maximum: isNumber ? this.#maximum : null,
-      mean: isNumber && Number.isFinite(this.#mean) ? this.#mean : null,
-      standard_deviation: isNumber && Number.isFinite(this.#squares) ? Math.sqrt(this.#squares / this.#present) : null,
+      minimum: isMeasured ? this.#minimum : null,
+      maximum: isMeasured ? this.#maximum : null,
+      mean: isMeasured && Number.isFinite(this.#mean) ? this.#mean : null,
+      standard_deviation:
+        isMeasured && Number.isFinite(this.#squares) ? Math.sqrt(this.#squares / this.#present) : null,
       integer: isNumber && this.#isInteger,
       classes:
         hasClasses && counts.size > 0
@@ -143,14 +155,29 @@ export class ColumnProfile {
     };
   }
 
-  /** Counts by meaning: `1`, `1.0` and `+1` are one number, `True` and `true` one truth. */
-  #mergeCounts(isNumber: boolean, isBoolean: boolean): Map<string, number> | null {
-    if (this.#counts === null || !(isNumber || isBoolean)) return this.#counts;
+  /** What every value can be read as; at most one of these is still true once there is a value. */
+  #findType(): 'number' | 'boolean' | 'date' | 'text' {
+    if (this.#present === 0) return 'text';
+    return this.#isNumeric ? 'number' : this.#isBoolean ? 'boolean' : this.#isDate ? 'date' : 'text';
+  }
+
+  /** Counts by meaning: `1`, `1.0` and `+1` are one number, `True` and `true` one truth, `2012-01-31` and `Jan 31 2012` one day. */
+  #mergeCounts(type: Column['type']): Map<string, number> | null {
+    if (this.#counts === null || type === 'text') return this.#counts;
     const merged = new Map<string, number>();
     for (const [text, rows] of this.#counts) {
-      const value = isNumber ? String(Number(text)) : text.toLowerCase();
+      const value =
+        type === 'number' ? String(Number(text)) : type === 'date' ? String(parseDate(text)) : text.toLowerCase();
       merged.set(value, (merged.get(value) ?? 0) + rows);
     }
     return merged;
   }
+}
+
+function toTime(value: string | boolean | Date): number {
+  return typeof value === 'string' ? parseDate(value) : value instanceof Date ? value.getTime() : Number.NaN;
+}
+
+function toTruth(value: string | boolean | Date): boolean | null {
+  return typeof value === 'string' ? parseBoolean(value) : typeof value === 'boolean' ? value : null;
 }

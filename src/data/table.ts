@@ -1,3 +1,5 @@
+import type { TextColumn } from './text-column.ts';
+
 /** A dataset's wanted columns in memory, for training. */
 export interface Table {
   rows: number;
@@ -6,7 +8,7 @@ export interface Table {
 
 /** One column, in every form it was asked for. All arrays have a value (images: a row of bytes) for each row of the table. */
 export interface TableColumn {
-  /** NaN is missing */
+  /** NaN is missing; of a date, milliseconds since 1970 */
   numbers?: Float64Array;
   /** `codes` are places in `classes`; −1 is missing */
   category?: { codes: Int32Array; classes: string[] };
@@ -14,9 +16,10 @@ export interface TableColumn {
   booleans?: Int8Array;
   /** row-major; a row is height × width × channels bytes */
   image?: { bytes: Uint8Array; shape: number[] };
+  texts?: TextColumn;
 }
 
-export type ColumnForm = 'number' | 'category' | 'boolean' | 'image';
+export type ColumnForm = 'number' | 'category' | 'boolean' | 'date' | 'text' | 'image';
 
 /** A column cannot be used the way a job asks for. */
 export class UnusableColumnError extends Error {

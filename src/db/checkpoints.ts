@@ -1,6 +1,7 @@
 import { and, desc, eq, inArray } from 'drizzle-orm';
+import { union } from 'drizzle-orm/pg-core';
 import type { Database, Executor } from './client.ts';
-import { checkpoints } from './schema.ts';
+import { checkpoints, modelVersions } from './schema.ts';
 
 export type CheckpointRow = typeof checkpoints.$inferSelect;
 
@@ -47,15 +48,21 @@ export async function getCheckpointById(db: Database, tenant: string, id: string
 }
 
 /**
- * Of files whose rows were deleted, those that no other row needs: a job that was tried again shares them. Ask with a statement of its own after the
- * delete, in the same transaction.
+ * Of files whose rows were deleted, those that no other row needs: a job that was tried again shares them, and a registered version keeps its own. Ask
+ * with a statement of its own after the delete, in the same transaction.
  */
 export async function findUnusedFiles(executor: Executor, storageKeys: readonly string[]): Promise<string[]> {
   if (storageKeys.length === 0) return [];
-  const used = await executor
-    .select({ key: checkpoints.storageKey })
-    .from(checkpoints)
-    .where(inArray(checkpoints.storageKey, [...storageKeys]));
+  const used = await union(
+    executor
+      .select({ key: checkpoints.storageKey })
+      .from(checkpoints)
+      .where(inArray(checkpoints.storageKey, [...storageKeys])),
+    executor
+      .select({ key: modelVersions.storageKey })
+      .from(modelVersions)
+      .where(inArray(modelVersions.storageKey, [...storageKeys])),
+  );
   const keys = new Set(used.map(({ key }) => key));
   return storageKeys.filter((key) => !keys.has(key));
 }

@@ -5,6 +5,7 @@ import {
   boolean,
   customType,
   doublePrecision,
+  foreignKey,
   index,
   integer,
   jsonb,
@@ -13,10 +14,12 @@ import {
   primaryKey,
   text,
   timestamp,
+  unique,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
 import type { Scope } from '../spec/api-key.ts';
 import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
+import type { Diagnosis, Evaluation } from '../spec/evaluation.ts';
 import type {
   EventType,
   JobError,
@@ -117,6 +120,8 @@ export const jobs = pgTable(
     metrics: jsonb('metrics').$type<Record<string, number | string>>().notNull().default({}),
     error: jsonb('error').$type<JobError>(),
     runtime: jsonb('runtime').$type<Runtime>(),
+    /** what the learning curve says so far; null: nothing yet */
+    diagnosis: jsonb('diagnosis').$type<Diagnosis>(),
     runEpoch: integer('run_epoch').notNull().default(0),
     leaseUntil: at('lease_until'),
     workerId: text('worker_id'),
@@ -216,6 +221,114 @@ export const checkpoints = pgTable(
     createdAt: at('created_at').notNull().defaultNow(),
   },
   (t) => [index('checkpoints_job').on(t.jobId, t.step), index('checkpoints_file').on(t.storageKey), ownRows()],
+);
+
+/** How good a job's result is, written in the transaction in which the job succeeds. */
+export const evaluations = pgTable(
+  'evaluations',
+  {
+    jobId: text('job_id')
+      .primaryKey()
+      .references(() => jobs.id, { onDelete: 'cascade' }),
+    tenant: text('tenant').notNull(),
+    figures: jsonb('figures').$type<EvaluationFigures>().notNull(),
+    /** the file of what was answered to each row, for comparisons; null: there is none, or it was kept long enough */
+    outcomesKey: text('outcomes_key'),
+    outcomesSha256: text('outcomes_sha256'),
+    createdAt: at('created_at').notNull().defaultNow(),
+  },
+  (t) => [index('evaluations_file').on(t.outcomesKey), ownRows()],
+);
+
+export type EvaluationFigures = Pick<Evaluation, 'weights' | 'splits' | 'importance'>;
+
+/** The registry: what is used goes by a name, whatever became of the job that trained it. */
+export const models = pgTable(
+  'models',
+  {
+    id: text('id').primaryKey(),
+    tenant: text('tenant').notNull(),
+    name: text('name').notNull(),
+    description: text('description').notNull().default(''),
+    tags: jsonb('tags').$type<string[]>().notNull().default([]),
+    metadata: jsonb('metadata').$type<Record<string, string>>().notNull().default({}),
+    /** the highest number that a version was given: none is given twice */
+    lastVersion: integer('last_version').notNull().default(0),
+    createdAt: at('created_at').notNull().defaultNow(),
+    updatedAt: at('updated_at').notNull().defaultNow(),
+  },
+  (t) => [
+    uniqueIndex('models_name').on(t.tenant, t.name),
+    index('models_tenant_created').on(t.tenant, t.createdAt, t.id),
+    ownRows(),
+  ],
+);
+
+/**
+ * A version says all of itself that its job and checkpoint said, and its row keeps the checkpoint's file: whoever removes files asks for it (see
+ * findUnusedFiles).
+ */
+export const modelVersions = pgTable(
+  'model_versions',
+  {
+    id: text('id').primaryKey(),
+    tenant: text('tenant').notNull(),
+    modelId: text('model_id')
+      .notNull()
+      .references(() => models.id, { onDelete: 'cascade' }),
+    version: integer('version').notNull(),
+    description: text('description').notNull().default(''),
+    tags: jsonb('tags').$type<string[]>().notNull().default([]),
+    metadata: jsonb('metadata').$type<Record<string, string>>().notNull().default({}),
+    /** where it comes from; these may be deleted */
+    checkpointId: text('checkpoint_id').notNull(),
+    jobId: text('job_id').notNull(),
+    datasetId: text('dataset_id').notNull(),
+    step: bigint('step', { mode: 'number' }).notNull(),
+    epoch: integer('epoch').notNull(),
+    metrics: jsonb('metrics').$type<Record<string, number | string>>().notNull(),
+    /** of the job when the version was made, its test split's among them once it had ended */
+    jobMetrics: jsonb('job_metrics').$type<Record<string, number | string>>().notNull(),
+    spec: jsonb('spec').$type<JobSpec>().notNull(),
+    preparation: jsonb('preparation').$type<Preparation>().notNull(),
+    /** of these very weights, where they had been judged when the version was made */
+    evaluation: jsonb('evaluation').$type<EvaluationFigures>(),
+    storageKey: text('storage_key').notNull(),
+    sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
+    sha256: text('sha256').notNull(),
+    createdAt: at('created_at').notNull().defaultNow(),
+    updatedAt: at('updated_at').notNull().defaultNow(),
+  },
+  (t) => [
+    // a constraint, for aliases refer to it
+    unique('model_versions_number').on(t.modelId, t.version),
+    index('model_versions_file').on(t.storageKey),
+    ownRows(),
+  ],
+);
+
+/** A name that moves from version to version: `champion`. */
+export const modelAliases = pgTable(
+  'model_aliases',
+  {
+    tenant: text('tenant').notNull(),
+    modelId: text('model_id').notNull(),
+    alias: text('alias').notNull(),
+    version: integer('version').notNull(),
+    createdAt: at('created_at').notNull().defaultNow(),
+    updatedAt: at('updated_at').notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.modelId, t.alias] }),
+    // a version that an alias names cannot go before it
+    foreignKey({
+      name: 'model_aliases_version',
+      columns: [t.modelId, t.version],
+      foreignColumns: [modelVersions.modelId, modelVersions.version],
+    }),
+    index('model_aliases_version_of').on(t.modelId, t.version),
+    ownRows(),
+  ],
 );
 
 export const outbox = pgTable(

@@ -99,6 +99,15 @@ const MEMBER_BYTES = 9 * 2 ** 20;
 /** Rows evaluated at a time; more only costs memory. */
 const EVALUATION_ROWS = 512;
 
+/** Is shown each part of what is evaluated: outputs (rows × outputWidth), losses, and right answers where there are classes. */
+export type EvaluationVisit = (
+  outputs: Float32Array,
+  firstOfPart: number,
+  rowsOfPart: number,
+  rowLosses: Float32Array,
+  correct: Float32Array | null,
+) => void;
+
 export interface Evaluation {
   /** mean over all rows, by their weights */
   loss: number;
@@ -469,12 +478,8 @@ export class Trainer {
       this.tensor(node.attributes.name as string).set(this.tensor(parameterName));
   }
 
-  /** Evaluates rows [first, first + rows) of the evaluation order. `visit` is shown each part's outputs (rows × outputWidth). */
-  evaluate(
-    first: number,
-    rows: number,
-    visit?: (outputs: Float32Array, firstOfPart: number, rowsOfPart: number) => void,
-  ): Evaluation {
+  /** Evaluates rows [first, first + rows) of the evaluation order. `visit` may throw. */
+  evaluate(first: number, rows: number, visit?: EvaluationVisit): Evaluation {
     let loss = 0;
     let right = 0;
     const sums = this.#ofTargets.map(() => ({ loss: 0, right: 0 }));
@@ -488,7 +493,7 @@ export class Trainer {
         for (let r = 0; r < part; r++) sums[i]!.loss += losses[r]!;
         if (correct !== null) for (let r = 0; r < part; r++) sums[i]!.right += correct[r]!;
       });
-      visit?.(this.#outputs, first + done, part);
+      visit?.(this.#outputs, first + done, part, this.#rowLosses, this.#correct);
     }
     const count = (weights: RowWeightsDescription | null) =>
       weights === null ? rows : sumRowWeights(weights, this.#orders.evaluate, first, rows);

@@ -3,7 +3,7 @@ import { findUnusedFiles } from '../db/checkpoints.ts';
 import type { Database } from '../db/client.ts';
 import { checkpoints, jobs } from '../db/schema.ts';
 import { FINAL_STATUSES } from '../spec/job.ts';
-import { IllegalTransitionError, lockJob } from './transitions.ts';
+import { type CheckJob, IllegalTransitionError, lockJob } from './transitions.ts';
 
 const MAX_NAMED_JOBS = 5;
 
@@ -18,12 +18,18 @@ export class JobInUseError extends Error {
  * Deletes a job that has ended, with its metrics, events and checkpoints.
  * In: a job of the tenant. Out: keys of the files that nobody needs any more, which can be removed at leisure; null where there is no such job.
  * A message that is still to be sent for it finds nothing, and goes the way of all that were sent.
- * Errors: IllegalTransitionError where it has not ended; JobInUseError.
+ * Errors: IllegalTransitionError where it has not ended; JobInUseError; what `check` throws.
  */
-export function deleteJob(db: Database, tenant: string, jobId: string): Promise<string[] | null> {
+export function deleteJob(
+  db: Database,
+  tenant: string,
+  jobId: string,
+  check: CheckJob = () => {},
+): Promise<string[] | null> {
   return db.orm.transaction(async (tx) => {
     const job = await lockJob(tx, and(eq(jobs.id, jobId), eq(jobs.tenant, tenant)));
     if (job === null) return null;
+    check(job);
     if (!FINAL_STATUSES.includes(job.status)) throw new IllegalTransitionError(job.status, 'deleted');
     const rows = await tx.delete(checkpoints).where(eq(checkpoints.jobId, jobId)).returning();
     const ids = rows.map((row) => row.id);

@@ -3,19 +3,38 @@ import { getLatestCheckpoint } from '../db/checkpoints.ts';
 import type { Database, Transaction } from '../db/client.ts';
 import type { JobRow } from '../db/jobs.ts';
 import { encodeNonFinite } from '../db/json-number.ts';
-import { jobs } from '../db/schema.ts';
+import { type EvaluationFigures, evaluations, jobs } from '../db/schema.ts';
+import type { Diagnosis } from '../spec/evaluation.ts';
 import type { JobError, StopReason } from '../spec/job.ts';
 import { decideEnding } from './decisions.ts';
 import { lockHeld, type Pass } from './fence.ts';
 import { changeStatus, changeTime } from './transitions.ts';
 
 export type Ending =
-  | { status: 'succeeded'; stopReason: StopReason; metrics: Record<string, number | string> }
-  | { status: 'failed'; stopReason: StopReason; error: Pick<JobError, 'code' | 'category' | 'message' | 'hint'> }
+  | {
+      status: 'succeeded';
+      stopReason: StopReason;
+      metrics: Record<string, number | string>;
+      evaluation?: EvaluationToRecord;
+      diagnosis?: Diagnosis;
+    }
+  | {
+      status: 'failed';
+      stopReason: StopReason;
+      error: Pick<JobError, 'code' | 'category' | 'message' | 'hint'>;
+      diagnosis?: Diagnosis;
+    }
   | { status: 'cancelled' };
+
+export interface EvaluationToRecord {
+  figures: EvaluationFigures;
+  /** the file of what was answered to each row */
+  outcomes: { key: string; sha256: string } | null;
+}
 
 /**
  * In: a claim, and how its job ended. Out: the job, which will not change any more.
+ * Writes, with a success, its evaluation in the same transaction.
  * A job that failed while it was cancelled counts as cancelled; its event tells of the error.
  * Events, exactly one: job.succeeded, job.failed or job.cancelled. Errors: StaleClaimError.
  */
@@ -39,11 +58,17 @@ export async function endJob(tx: Transaction, job: JobRow, ending: Ending): Prom
     });
   }
   if (ending.status === 'succeeded') {
-    const { stopReason, metrics } = ending;
+    const { stopReason, metrics, evaluation, diagnosis } = ending;
+    if (evaluation !== undefined) await insertEvaluation(tx, job, evaluation);
     return changeStatus(tx, job, 'succeeded', {
       reason: stopReason,
       event: { type: 'job.succeeded', data: { stop_reason: stopReason, metrics } },
-      set: { ...set, stopReason, metrics: encodeNonFinite(metrics) },
+      set: {
+        ...set,
+        stopReason,
+        metrics: encodeNonFinite(metrics),
+        ...(diagnosis !== undefined && { diagnosis: encodeNonFinite(diagnosis) }),
+      },
     });
   }
   const latest = await getLatestCheckpoint(tx, job.id);
@@ -51,6 +76,26 @@ export async function endJob(tx: Transaction, job: JobRow, ending: Ending): Prom
   return changeStatus(tx, job, 'failed', {
     reason: error.code,
     event: { type: 'job.failed', data: { stop_reason: ending.stopReason, error } },
-    set: { ...set, stopReason: ending.stopReason, error },
+    set: {
+      ...set,
+      stopReason: ending.stopReason,
+      error,
+      ...(ending.diagnosis !== undefined && { diagnosis: encodeNonFinite(ending.diagnosis) }),
+    },
+  });
+}
+
+async function insertEvaluation(
+  tx: Transaction,
+  job: JobRow,
+  { figures, outcomes }: EvaluationToRecord,
+): Promise<void> {
+  await tx.insert(evaluations).values({
+    jobId: job.id,
+    tenant: job.tenant,
+    figures: encodeNonFinite(figures),
+    outcomesKey: outcomes?.key ?? null,
+    outcomesSha256: outcomes?.sha256 ?? null,
+    createdAt: changeTime,
   });
 }

@@ -4,24 +4,25 @@ import type { Database } from '../db/client.ts';
 import type { JobRow } from '../db/jobs.ts';
 import { checkpoints, jobs } from '../db/schema.ts';
 import { insertJob, type NewJob } from './create-job.ts';
-import { IllegalTransitionError, lockJob } from './transitions.ts';
+import { type CheckJob, IllegalTransitionError, lockJob } from './transitions.ts';
 
 /**
  * Another try at what a job was for. Final is final, so it is a new job, which goes on where the old one stopped: it has that one's newest
  * checkpoint, its best, and the metrics up to there.
  * In: a job of the tenant that failed or was cancelled; the new one's id, if it is given. Out: the new one, queued; null where there is none.
  * Writes, in one transaction: all that `createJob` does; checkpoint rows, which share the old ones' files; metric rows.
- * Errors: IllegalTransitionError; DatasetNotFoundError.
+ * Errors: IllegalTransitionError; DatasetNotFoundError; what `check` throws.
  */
 export function retryJob(
   db: Database,
   tenant: string,
   jobId: string,
-  options: Pick<NewJob, 'id' | 'mostOpen'> = {},
+  { check = () => {}, ...options }: Pick<NewJob, 'id' | 'mostOpen'> & { check?: CheckJob } = {},
 ): Promise<JobRow | null> {
   return db.orm.transaction(async (tx) => {
     const old = await lockJob(tx, and(eq(jobs.id, jobId), eq(jobs.tenant, tenant)));
     if (old === null) return null;
+    check(old);
     if (old.status !== 'failed' && old.status !== 'cancelled') throw new IllegalTransitionError(old.status, 'queued');
     const spec = { ...old.spec, start_at: null };
     const job = await insertJob(tx, {

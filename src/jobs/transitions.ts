@@ -79,6 +79,9 @@ export function describeTransition(status: JobStatus, reason: string | null): SQ
     'reason', ${reason}::text))`;
 }
 
+/** Throws where a locked job is not as whoever asks for a change has seen it. */
+export type CheckJob = (job: JobRow) => void;
+
 /** Locks the job that `where` tells, until the transaction ends. Locked first, before anything else of the job is touched, so nobody deadlocks. */
 export async function lockJob(tx: Transaction, where: SQL | undefined): Promise<JobRow | null> {
   const [job] = await tx.select().from(jobs).where(where).for('update');

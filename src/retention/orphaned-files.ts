@@ -15,7 +15,8 @@ export async function removeOrphanedCheckpoints(db: Database, storage: Storage, 
   const removeUnnamed = async () => {
     const { rows } = await db.pool.query<{ key: string }>(
       `select key from unnest($1::text[]) key
-       where not exists (select 1 from checkpoints where checkpoints.storage_key = key)`,
+       where not exists (select 1 from checkpoints where checkpoints.storage_key = key)
+         and not exists (select 1 from model_versions where model_versions.storage_key = key)`,
       [page],
     );
     page = [];

@@ -30,6 +30,9 @@ const LEADER_LOCK = 0x74727265;
 const INTERVAL_MS = 10 * 60_000;
 /** Looking through the storage is long; once a day is enough for what only a crash leaves behind. */
 const ORPHANS_EVERY_MS = 24 * 3_600_000;
+/** An upload that was cut off by a crash can be large. A client that is connected is never silent for so long. */
+const PARTIALS_EVERY_MS = 3_600_000;
+const PARTIAL_SILENT_MS = 3_600_000;
 const BATCH = 2_000;
 /** A pause after each batch, so that deletions, and vacuum behind them, never take the database for themselves. */
 const REST_MS = 20;
@@ -45,6 +48,7 @@ export function startRetention(options: RetentionOptions): Retention {
   const sweepJobs = createJobSweep(db, storage, days);
   const closed = new AbortController();
   let orphansAtMs = Number.NEGATIVE_INFINITY;
+  let partialsAtMs = Number.NEGATIVE_INFINITY;
   let running: Promise<void> = Promise.resolve();
 
   const work = async () => {
@@ -58,6 +62,10 @@ export function startRetention(options: RetentionOptions): Retention {
     removed.deliveries = await deleteOldDeliveries(db, days.deliveries, pace);
     removed.idempotency_keys = await deleteInBatches(pace, (limit) => deleteOldKeys(db, limit));
     removed.datasets = await removeFilesOfDeletedDatasets(db, storage, pace);
+    if (performance.now() - partialsAtMs > PARTIALS_EVERY_MS) {
+      removed.partials = await storage.removePartials(PARTIAL_SILENT_MS, pace.goesOn);
+      if (pace.goesOn()) partialsAtMs = performance.now();
+    }
     if (performance.now() - orphansAtMs > ORPHANS_EVERY_MS) {
       removed.orphans = await removeOrphanedCheckpoints(db, storage, pace);
       if (pace.goesOn()) orphansAtMs = performance.now();

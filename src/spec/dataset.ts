@@ -7,10 +7,10 @@ export const DATASET_FORMATS = ['csv', 'jsonl', 'idx', 'text'] as const;
 export type DatasetFormat = (typeof DATASET_FORMATS)[number];
 
 /**
- * number: finite reals · category: few distinct values · boolean: true/false · text: everything else ·
+ * number: finite reals · category: few distinct values · boolean: true/false · date: days and times · text: everything else ·
  * image: bytes of a fixed shape (height, width, channels) · constant columns keep their type, with one distinct value.
  */
-export const COLUMN_TYPES = ['number', 'category', 'boolean', 'text', 'image'] as const;
+export const COLUMN_TYPES = ['number', 'category', 'boolean', 'date', 'text', 'image'] as const;
 
 /** The only column of a corpus. */
 export const TEXT_COLUMN = 'text';
@@ -48,7 +48,9 @@ export const Column = closed(
     distinct: nullable(Type.Integer({ minimum: 0 }), {
       description: 'distinct values; null where there are more than were counted',
     }),
-    minimum: nullable(Type.Number()),
+    minimum: nullable(Type.Number(), {
+      description: 'of a date, as the three below: in milliseconds since 1970-01-01 UTC',
+    }),
     maximum: nullable(Type.Number()),
     mean: nullable(Type.Number()),
     standard_deviation: nullable(Type.Number()),

@@ -139,6 +139,12 @@ export const ERRORS = {
     when: 'The job has no checkpoint with the id, or its file has been removed.',
     remedy: 'GET /v1/jobs/{id}/checkpoints lists those there are; older ones are cleaned away.',
   },
+  model_not_found: {
+    status: 404,
+    title: 'There is no such model, version or alias',
+    when: 'No model of the registry has the name, or it has no such version or alias, or it belongs to another tenant.',
+    remedy: 'GET /v1/models lists those there are, GET /v1/models/{name} the aliases of one.',
+  },
   api_key_not_found: {
     status: 404,
     title: 'There is no such key',
@@ -181,6 +187,24 @@ export const ERRORS = {
     when: 'What was asked of a job or a webhook does not go with its status, such as to pause a job that has ended.',
     remedy: 'Look at its status; detail says what stands against it.',
   },
+  model_exists: {
+    status: 409,
+    title: 'There is a model of that name already',
+    when: 'A model is to be made, and the tenant has one of the same name.',
+    remedy: 'Take another name, or add a version to the one there is.',
+  },
+  model_in_use: {
+    status: 409,
+    title: 'The model is still needed',
+    when: 'A version is to be deleted that an alias names, or a version or model from which a job begins that has not ended.',
+    remedy: 'Move or delete the alias, cancel the job, or wait for its end.',
+  },
+  model_full: {
+    status: 409,
+    title: 'The model has as many versions or aliases as it can have',
+    when: 'A model has 10,000 versions, or 100 aliases.',
+    remedy: 'Delete some that are no longer needed.',
+  },
   too_many_webhooks: {
     status: 409,
     title: 'There are as many webhooks as there can be',
@@ -211,11 +235,18 @@ export const ERRORS = {
     when: 'latest or best is asked of a job that has not written one.',
     remedy: 'Wait for the event job.checkpoint.',
   },
+  evaluation_not_ready: {
+    status: 409,
+    title: 'The job has no evaluation',
+    when: 'The evaluation is asked of a job that has not succeeded: it is written with the success.',
+    remedy:
+      'Wait for the event job.succeeded; a job that failed or was cancelled has none, but its diagnosis may say why.',
+  },
   precondition_failed: {
     status: 412,
     title: 'It is not as it was when it was read',
-    when: 'If-Match tells another ETag than that of the webhook as it is now.',
-    remedy: 'Read it again, and send the change with the new ETag.',
+    when: 'If-Match tells another ETag than that of the webhook, model, version or alias, or another state than that of the job, as it is now; or If-None-Match: * comes for an alias that is there.',
+    remedy: 'Read it again, and ask with the new ETag; the answer has it, too.',
   },
   too_large: {
     status: 413,

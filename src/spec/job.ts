@@ -246,6 +246,9 @@ export const Progress = closed(
     epochs: Type.Integer({ minimum: 0 }),
     eta_s: nullable(Type.Number({ minimum: 0 })),
     samples_per_s: nullable(Type.Number({ minimum: 0 })),
+    evaluation_percentage: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 100, description: 'in the phase evaluating: how much of it is done' }),
+    ),
     metrics: Type.Record(Type.String(), JsonNumber, {
       description: 'the latest value of each: train.loss, validation.loss, validation.accuracy, …',
     }),

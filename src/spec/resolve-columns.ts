@@ -141,7 +141,8 @@ export function resolveInputs(spec: Draft, finder: ColumnFinder, add: Add): Inpu
     if (seen.has(input.column)) add(pointer, `"${input.column}" stands here twice`, 'each column once');
     seen.add(input.column);
     if (column === null) whole = false;
-    const type = input.type ?? (column === null || column.type === 'text' ? 'number' : column.type);
+    const type =
+      input.type ?? (column === null || column.type === 'text' || column.type === 'date' ? 'number' : column.type);
     if (column !== null)
       checkInputType(column, type, input.type === undefined ? pointer : pointerTo('/inputs', i, 'type'), add);
     const normalize = input.normalize ?? (type === 'number' ? 'standard' : type === 'image' ? 'minmax' : 'none');
@@ -163,8 +164,8 @@ export function resolveInputs(spec: Draft, finder: ColumnFinder, add: Add): Inpu
 }
 
 function checkInputType(column: Column, type: InputType, pointer: string, add: Add): void {
-  if (column.type === 'text') {
-    const detail = column.distinct === 0 ? 'has no values' : 'is text, which cannot be an input yet';
+  if (column.type === 'text' || column.type === 'date') {
+    const detail = column.distinct === 0 ? 'has no values' : `is ${column.type}, which cannot be an input yet`;
     add(pointer, `"${column.name}" ${detail}`, 'a number, category, boolean or image column');
   } else if (type === 'category' ? column.classes === null && column.type !== 'boolean' : type !== column.type) {
     add(pointer, `"${column.name}" is ${column.type}, and cannot be taken as ${type}`, column.type);

@@ -10,18 +10,13 @@ const MIB = 2 ** 20;
 /** Marks files that are still being written. `~` is outside the alphabet of keys, so that none can be taken for a blob. */
 const PARTIAL = '~partial-';
 
-export interface DiskStorage extends Storage {
-  /** Removes files whose writer died: partial ones not written to for `olderThanMs`. Answers how many there were. */
-  removePartials(olderThanMs: number): Promise<number>;
-}
-
 export interface DiskStorageOptions {
   /** How the partial file is opened; a test of a full disk opens `/dev/full` instead. */
   openPartial?: (path: string) => Promise<FileHandle>;
 }
 
 /** Blobs as files below `directory`, which is made when the first is put. */
-export function openDiskStorage(directory: string, options: DiskStorageOptions = {}): DiskStorage {
+export function openDiskStorage(directory: string, options: DiskStorageOptions = {}): Storage {
   const root = resolve(directory);
   const openPartial = options.openPartial ?? ((path: string) => open(path, 'wx', 0o640));
 
@@ -121,9 +116,10 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
     }
   }
 
-  async function removePartials(olderThanMs: number): Promise<number> {
+  async function removePartials(olderThanMs: number, goesOn: () => boolean = () => true): Promise<number> {
     let removed = 0;
     for await (const name of walk(root, '')) {
+      if (!goesOn()) break;
       if (!name.includes(PARTIAL)) continue;
       const path = join(root, name);
       const found = await stat(path).catch(() => undefined);

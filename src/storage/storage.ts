@@ -28,6 +28,8 @@ export interface Storage {
   remove(key: string): Promise<void>;
   /** Keys below a prefix, for cleaning up. */
   list(prefix: string): AsyncIterable<string>;
+  /** Removes what a writer that died has left half-written, and nobody has written to for so long. Answers how many there were. */
+  removePartials(olderThanMs: number, goesOn?: () => boolean): Promise<number>;
   describe(): StorageDescription;
 }
 

@@ -1,12 +1,12 @@
 import { readNumbers } from '../data/describe-outputs.ts';
-import type { Trainer } from '../engine/trainer.ts';
+import type { EvaluationVisit, Trainer } from '../engine/trainer.ts';
 import type { JobSpec } from '../spec/job.ts';
 import { outputsOf, type PreparedOutput, type PreparedTarget } from '../spec/preparation.ts';
 import { moreTargetsOf } from './build-network.ts';
-import type { LoadedRows } from './loaded-rows.ts';
+import { type JudgedPart, type LoadedRows, placeOfPart } from './loaded-rows.ts';
 
 /**
- * Scores of a held-out split: loss in the units that are trained on; accuracy for a category; mae and rmse in the target's own units, as the mean
+ * Scores of a split: loss in the units that are trained on; accuracy for a category; mae and rmse in the target's own units, as the mean
  * over rows and columns. With further targets `loss` is that of all together; `<name>.loss` and the others are those of each, and the first
  * target's go by the name of its column. Over a corpus also perplexity, e^loss, and bits per character.
  */
@@ -14,12 +14,12 @@ export function evaluateSplit(
   trainer: Trainer,
   rows: LoadedRows,
   spec: JobSpec,
-  split: 'validation' | 'test',
-  /** called while it goes on */
-  beat: () => void,
+  part: JudgedPart,
+  /** called while it goes on; may throw */
+  visit: EvaluationVisit,
 ): Record<string, number> {
-  const first = split === 'validation' ? 0 : rows.validation.length;
-  const count = rows[split].length;
+  const place = placeOfPart(rows, part);
+  const count = place.rows.length;
   const order = trainer.evaluationOrder;
   const width = trainer.outputWidth;
   const scores = outputsOf(rows.preparation).map(({ output, first: column }, i) => {
@@ -30,15 +30,16 @@ export function evaluateSplit(
   });
   const hasValues = scores.some((score) => score !== null);
   const { loss, accuracy, targets } = trainer.evaluate(
-    first,
+    place.first,
     count,
     hasValues
-      ? (outputs, firstOfPart, part) => {
-          beat();
-          for (let r = 0; r < part; r++)
+      ? (...shown) => {
+          visit(...shown);
+          const [outputs, firstOfPart, rowsOfPart] = shown;
+          for (let r = 0; r < rowsOfPart; r++)
             for (const score of scores) score?.add(outputs, r * width, order[firstOfPart + r]!);
         }
-      : beat,
+      : visit,
   );
   const own = (i: number, right: number | null) =>
     scores[i]?.read(count) ?? (right === null ? {} : { accuracy: right });
@@ -50,7 +51,7 @@ export function evaluateSplit(
   return {
     loss,
     ...own(0, accuracy),
-    ...(rows.tokensPerCharacter !== undefined && scoreText(loss, rows.tokensPerCharacter[split])),
+    ...(rows.tokensPerCharacter !== undefined && scoreText(loss, rows.tokensPerCharacter[part])),
     ...(more.length > 0 && {
       [`${firstName(spec)}.loss`]: targets[0]!.loss,
       ...Object.fromEntries(more.flatMap(({ name }, i) => of(name, i + 1))),

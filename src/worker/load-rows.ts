@@ -3,6 +3,7 @@ import { fitPreparation } from '../data/fit-preparation.ts';
 import { loadTable } from '../data/load-table.ts';
 import { planPrepared, writePrepared } from '../data/prepare-table.ts';
 import { selectRows } from '../data/select-rows.ts';
+import { sliceColumns } from '../data/slice-columns.ts';
 import { splitRows } from '../data/split-rows.ts';
 import { getForm, type Table, UnusableColumnError } from '../data/table.ts';
 import { isOfPairs, targetOf } from '../spec/loss.ts';
@@ -11,7 +12,7 @@ import type { Storage } from '../storage/storage.ts';
 import { moreTargetsOf } from './build-network.ts';
 import { letGo } from './let-go.ts';
 import { loadWindows } from './load-windows.ts';
-import type { LoadedRows } from './loaded-rows.ts';
+import { joinParts, type LoadedRows, MOST_TRAIN_SAMPLE, sampleRows } from './loaded-rows.ts';
 import type { TrainerData } from './messages.ts';
 
 /** Reads the columns the job needs, splits the rows, and fits the preparation to the training split unless one was fitted before. */
@@ -40,12 +41,20 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
     });
   const preparation = data.preparation ?? inherit(fitted, data);
   const plan = planPrepared(preparation);
+  const trainSample = sampleRows(train, MOST_TRAIN_SAMPLE);
+  const judged = joinParts({ validation, test, trainSample });
 
   return {
     preparation,
     train,
     validation,
     test,
+    trainSample,
+    slices: sliceColumns(
+      table,
+      inputs.map(({ column }) => column),
+      judged,
+    ),
     classCounts: countClasses(table, preparation, train),
     dropped: table.rows - usable.length,
     description: {
@@ -57,7 +66,7 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
       target: plan.target,
       weighted: weights !== null,
       trainOrder: train.length,
-      evaluationOrder: validation.length + test.length,
+      evaluationOrder: judged.length,
     },
     write(trainer) {
       const { features } = trainer;
@@ -69,8 +78,7 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
         ),
       });
       if (weights !== null) trainer.weights.set(weights);
-      trainer.evaluationOrder.set(validation);
-      trainer.evaluationOrder.set(test, validation.length);
+      trainer.evaluationOrder.set(judged);
       letGo(arraysOf(table));
     },
   };

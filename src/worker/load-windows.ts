@@ -5,8 +5,11 @@ import { countTokens, type FittedTokenizer, fitTokenizer, sizeOfVocabulary } fro
 import { countEvaluationWindows, countTrainWindows, splitTokens } from '../spec/windows.ts';
 import type { Storage } from '../storage/storage.ts';
 import { letGo } from './let-go.ts';
-import type { LoadedRows } from './loaded-rows.ts';
+import { joinParts, type LoadedRows, MOST_TRAIN_SAMPLE, sampleRows } from './loaded-rows.ts';
 import type { TrainerData } from './messages.ts';
+
+/** Tokens of the training windows that are judged. */
+const MOST_SAMPLED_TOKENS = 50_000;
 
 /**
  * A corpus as rows: row s is the window of tokens [s, s + context), and its labels are the tokens after each. All windows lie in one table of tokens,
@@ -31,18 +34,24 @@ export async function loadWindows(
   const testStart = parts.train + parts.validation;
   const validation = placeWindows(parts.train, countEvaluationWindows(parts.validation, context), context);
   const test = placeWindows(testStart, countEvaluationWindows(parts.test, context), context);
+  const train = placeWindows(0, training.count, stride);
+  const trainSample = sampleRows(train, Math.min(MOST_TRAIN_SAMPLE, MOST_SAMPLED_TOKENS / context));
+  const judged = joinParts({ validation, test, trainSample });
   const isSmall = preparation.outputWidth <= 256;
   return {
     preparation,
-    train: placeWindows(0, training.count, stride),
+    train,
     phases: training.phases,
     validation,
     test,
+    trainSample,
+    slices: [],
     classCounts: null,
     dropped: 0,
     tokensPerCharacter: {
       validation: tokensPerCharacter(tokens.subarray(parts.train, testStart), known),
       test: tokensPerCharacter(tokens.subarray(testStart), known),
+      train: tokensPerCharacter(tokens.subarray(0, parts.train), known),
     },
     description: {
       count: count - context,
@@ -50,13 +59,12 @@ export async function loadWindows(
       features: { dims: [context], ...(isSmall ? { element: 'u8', scale: 1, shift: 0 } : { element: 'f32' }) },
       target: { kind: 'labels', positions: context },
       trainOrder: training.count,
-      evaluationOrder: validation.length + test.length,
+      evaluationOrder: judged.length,
     },
     write(trainer) {
       trainer.features.set(tokens.subarray(0, count - 1));
       trainer.labels.set(tokens.subarray(1));
-      trainer.evaluationOrder.set(validation);
-      trainer.evaluationOrder.set(test, validation.length);
+      trainer.evaluationOrder.set(judged);
       letGo([tokens]);
     },
   };

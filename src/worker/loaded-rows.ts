@@ -1,5 +1,35 @@
+import type { SlicedColumn } from '../data/slice-columns.ts';
 import type { RowsDescription, Trainer } from '../engine/trainer.ts';
 import type { Preparation } from '../spec/preparation.ts';
+
+/** Parts of the evaluation order, in its order. */
+export const JUDGED_PARTS = ['validation', 'test', 'train'] as const;
+export type JudgedPart = (typeof JUDGED_PARTS)[number];
+
+/** Where a part lies in the evaluation order. */
+export function placeOfPart(rows: LoadedRows, part: JudgedPart): { first: number; rows: Uint32Array } {
+  if (part === 'validation') return { first: 0, rows: rows.validation };
+  if (part === 'test') return { first: rows.validation.length, rows: rows.test };
+  return { first: rows.validation.length + rows.test.length, rows: rows.trainSample };
+}
+
+/** At most so many, evenly from all. */
+export function sampleRows(rows: Uint32Array, most: number): Uint32Array {
+  const count = Math.min(rows.length, Math.max(1, Math.floor(most)));
+  return Uint32Array.from({ length: count }, (_, i) => rows[Math.floor((i * rows.length) / count)]!);
+}
+
+/** Judged training rows: cheap beside an epoch. */
+export const MOST_TRAIN_SAMPLE = 1000;
+
+/** The evaluation order of validation, test and sampled training rows. */
+export function joinParts({ validation, test, trainSample }: Pick<LoadedRows, 'validation' | 'test' | 'trainSample'>) {
+  const order = new Uint32Array(validation.length + test.length + trainSample.length);
+  order.set(validation);
+  order.set(test, validation.length);
+  order.set(trainSample, validation.length + test.length);
+  return order;
+}
 
 /** The dataset's rows, split and prepared, ready to be written into a trainer's memory. */
 export interface LoadedRows {
@@ -10,11 +40,15 @@ export interface LoadedRows {
   phases?: number;
   validation: Uint32Array;
   test: Uint32Array;
+  /** training rows that are judged beside the held-out ones; the evaluation order has validation, test and these, one behind the other */
+  trainSample: Uint32Array;
+  /** of the rows in the evaluation order */
+  slices: SlicedColumn[];
   /** of a category: training rows of each of the preparation's classes */
   classCounts: number[] | null;
   /** rows left out because their target is missing */
   dropped: number;
-  tokensPerCharacter?: { validation: number; test: number };
+  tokensPerCharacter?: Record<JudgedPart, number>;
   /** once: what was read is let go of */
   write(trainer: Trainer): void;
 }

@@ -1,4 +1,5 @@
 import type { CompiledKernels } from '../engine/kernels/load.ts';
+import type { EvaluationToRecord } from '../jobs/finish-job.ts';
 import type { CheckpointToRecord } from '../jobs/record-checkpoint.ts';
 import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import type { EventType, JobError, JobPhase, JobSpec, MetricPoint, Progress, StopReason } from '../spec/job.ts';
@@ -88,7 +89,12 @@ export interface Fallback {
 }
 
 export type Outcome =
-  | { status: 'succeeded'; stopReason: StopReason; metrics: Record<string, number | string> }
+  | {
+      status: 'succeeded';
+      stopReason: StopReason;
+      metrics: Record<string, number | string>;
+      evaluation?: EvaluationToRecord;
+    }
   | { status: 'cancelled' }
   | { status: 'released' }
   | { status: 'failed'; stopReason: StopReason; error: Pick<JobError, 'code' | 'category' | 'message' | 'hint'> };

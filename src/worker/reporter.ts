@@ -8,6 +8,9 @@ const REPORT_EVERY_MS = 250;
 const MAX_UNACKNOWLEDGED = 32;
 const MAX_POINTS = 2000;
 
+/** What was being done is left unfinished, because the job or its worker is to stop. */
+export class StopAskedError extends Error {}
+
 /** Gathers what happens while steps run, and tells the main thread a few times a second. */
 export class Reporter {
   phase: JobPhase = 'loading';
@@ -75,6 +78,13 @@ export class Reporter {
   /** Says that something goes on. */
   beat(): void {
     Atomics.add(this.#control, ControlWord.beat, 1);
+  }
+
+  /** Says that something goes on in which there are no steps. Throws StopAskedError when the main thread has asked to stop. */
+  goOn(progress: () => Omit<Progress, 'updated_at'>): void {
+    this.beat();
+    if (this.stopRequest !== StopRequest.none) throw new StopAskedError();
+    if (this.isDue(performance.now())) this.send(progress());
   }
 
   get stopRequest(): number {

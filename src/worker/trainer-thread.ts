@@ -26,12 +26,12 @@ import {
 } from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
 import { describeDivergence } from './describe-divergence.ts';
-import { evaluateSplit } from './evaluate-split.ts';
+import { judgeSplits } from './judge-splits.ts';
 import { letGo } from './let-go.ts';
 import { loadRows } from './load-rows.ts';
 import type { LoadedRows } from './loaded-rows.ts';
 import { type CheckpointPlace, type Fallback, type Outcome, StopRequest, type TrainerData } from './messages.ts';
-import { Reporter } from './reporter.ts';
+import { Reporter, StopAskedError } from './reporter.ts';
 import { firstState, type ResumeState } from './resume-state.ts';
 import { type LoopEnd, TrainLoop, updatesInEpoch } from './train-loop.ts';
 
@@ -227,16 +227,32 @@ function conclude(
     metrics['best.epoch'] = state.best.epoch;
     metrics[`best.${data.spec.checkpoints.best}`] = state.best.value;
   }
-  if (rows.test.length > 0) {
-    for (const [name, value] of Object.entries(
-      evaluateSplit(trainer, rows, data.spec, 'test', () => reporter.beat()),
-    )) {
+  let percentage = 0;
+  const progress = () => ({ ...loop.progress(), evaluation_percentage: percentage });
+  reporter.send(progress());
+  try {
+    const { splits, scores } = judgeSplits(trainer, rows, data.spec, (share) => {
+      percentage = Math.floor(share * 1000) / 10;
+      reporter.goOn(progress);
+    });
+    for (const [name, value] of Object.entries(scores.test ?? {})) {
       metrics[`test.${name}`] = value;
       reporter.addPoint({ name, split: 'test', step: state.step, epoch: state.epoch, value });
     }
+    reporter.send(loop.progress());
+    const { step, epoch } = state.best ?? state;
+    const weights = { which: state.best === null ? 'latest' : 'best', checkpoint: null, step, epoch } as const;
+    return {
+      status: 'succeeded',
+      stopReason: end,
+      metrics,
+      evaluation: { figures: { weights, splits, importance: null }, outcomes: null },
+    };
+  } catch (error) {
+    if (!(error instanceof StopAskedError)) throw error;
+    // all that was trained is in a checkpoint: whoever takes the job up evaluates anew
+    return { status: reporter.stopRequest === StopRequest.cancel ? 'cancelled' : 'released' };
   }
-  reporter.send(loop.progress());
-  return { status: 'succeeded', stopReason: end, metrics };
 }
 
 /**

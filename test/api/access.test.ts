@@ -3,12 +3,13 @@ import Fastify from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addAuth } from '../../src/api/auth.ts';
 import { createApiKey } from '../../src/db/api-keys.ts';
+import { evaluations } from '../../src/db/schema.ts';
 import { insertDeliveries } from '../../src/db/webhook-deliveries.ts';
 import { insertWebhook } from '../../src/db/webhooks.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
 import { SCOPES, type Scope } from '../../src/spec/api-key.ts';
 import { call } from '../support/client.ts';
-import { addClaimed, describeCheckpoint, TENANT } from '../support/jobs.ts';
+import { addClaimed, addModel, describeCheckpoint, TENANT } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';
 import { type Service, startService } from '../support/service.ts';
 
@@ -37,16 +38,23 @@ beforeAll(async () => {
   const checkpoint = { ...describeCheckpoint(1, 'latest'), sizeBytes: file.length, sha256 };
   await service.deps.storage.put(checkpoint.storageKey, file);
   await recordCheckpoints(db, claim, [checkpoint]);
+  const weights = { which: 'latest', checkpoint: null, step: 1, epoch: 1 } as const;
+  const figures = { weights, splits: {}, importance: null };
+  await db.orm.insert(evaluations).values({ jobId: claim.job.id, tenant: TENANT, figures });
   const webhook = { id: 'whk_01h455vb4pex5vsknk084sn02q', tenant: TENANT, url: 'https://a.example', description: '' };
   await insertWebhook(db, { ...webhook, events: ['job.succeeded'], secret: 'whsec_a' }, 10);
   const delivery = { id: 'whd_01h455vb4pex5vsknk084sn02q', tenant: TENANT, webhookId: webhook.id };
   await insertDeliveries(db.orm, [{ ...delivery, event: 'job.succeeded', jobId: claim.job.id, payload: '{}' }]);
+  await addModel(db, 'points', checkpoint.id);
   const key = await createApiKey(db.orm, { tenant: TENANT, name: 'a', scopes: SCOPES, expiresAt: null });
   owner = key.key;
   ids = {
     'datasets/{id}': claim.job.datasetId,
     'jobs/{id}': claim.job.id,
     'checkpoints/{reference}': 'latest',
+    'models/{name}': 'points',
+    'versions/{version}': 'champion',
+    'aliases/{alias}': 'champion',
     'webhooks/{id}': webhook.id,
     'deliveries/{delivery}': delivery.id,
     'api-keys/{id}': key.row.id,

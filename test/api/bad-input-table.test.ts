@@ -2,13 +2,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prepareRows } from '../../src/data/prepare-rows.ts';
 import { createApiKey } from '../../src/db/api-keys.ts';
+import { putModelAlias } from '../../src/db/model-aliases.ts';
 import { insertWebhook } from '../../src/db/webhooks.ts';
 import { finishJob } from '../../src/jobs/finish-job.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
 import { SCOPES, type Scope } from '../../src/spec/api-key.ts';
 import { ERRORS, type ErrorCode } from '../../src/spec/error-codes.ts';
 import { uploadCsv } from '../support/client.ts';
-import { addClaimed, addJob, describeCheckpoint, TENANT } from '../support/jobs.ts';
+import { addClaimed, addJob, addModel, describeCheckpoint, TENANT } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';
 import { openRaw, readAnswer } from '../support/raw-http.ts';
 import { type Service, startService } from '../support/service.ts';
@@ -190,6 +191,26 @@ const CASES: Case[] = [
     what: 'gzip',
     request: upload('text/csv', 'a', { 'content-encoding': 'gzip' }),
   },
+  { code: 'model_not_found', status: 404, what: 'no such model', request: { path: '/v1/models/none' } },
+  { code: 'model_not_found', status: 404, what: 'no such version', request: { path: '/v1/models/points/versions/7' } },
+  { code: 'model_not_found', status: 404, what: 'no such alias', request: { path: '/v1/models/points/aliases/a' } },
+  { code: 'invalid_id', status: 400, what: 'a name that is none', request: { path: '/v1/models/A%20b' } },
+  { code: 'invalid_id', status: 400, what: 'version 0', request: { path: '/v1/models/points/versions/0' } },
+  { code: 'invalid_field', status: 400, what: 'a model without a name', request: json('/v1/models', {}) },
+  { code: 'invalid_field', status: 400, what: 'a name with blanks', request: json('/v1/models', { name: 'a b' }) },
+  { code: 'model_exists', status: 409, what: 'a name twice', request: json('/v1/models', { name: 'points' }) },
+  {
+    code: 'model_in_use',
+    status: 409,
+    what: 'a version that an alias names',
+    request: { path: '/v1/models/points/versions/1', method: 'DELETE' },
+  },
+  {
+    code: 'model_full',
+    status: 409,
+    what: 'an alias too many',
+    request: { ...json('/v1/models/points/aliases/more', { version: 1 }), method: 'PUT' },
+  },
   { code: 'method_not_allowed', status: 405, what: 'PUT', request: { path: '/v1/jobs', method: 'PUT' } },
   { code: 'not_found', status: 404, what: 'no such address', request: { path: '/v1/jbos' } },
   { code: 'too_large', status: 413, what: 'JSON of more than 1 MiB', request: job(`"${'a'.repeat(2 ** 20)}"`) },
@@ -288,6 +309,12 @@ const CASES: Case[] = [
     status: 409,
     what: 'the best of a job that waits',
     request: { path: '/v1/jobs/{job}/checkpoints/best' },
+  },
+  {
+    code: 'evaluation_not_ready',
+    status: 409,
+    what: 'the evaluation of a job that waits',
+    request: { path: '/v1/jobs/{job}/evaluation' },
   },
   {
     code: 'checkpoint_damaged',
@@ -452,6 +479,9 @@ beforeAll(async () => {
     };
     await insertWebhook(db, { ...webhook, events: ['job.succeeded'], secret: 'whsec_a' }, 50);
   }
+  await addModel(db, 'points', written.id);
+  for (let i = 1; i < 100; i++)
+    await putModelAlias(db, TENANT, { name: 'points', alias: `alias-${i}`, version: 1 }, () => {});
   const waiting = await addJob(db);
   known = {
     dataset: await uploadCsv(service.api, 'points', 'a,b,y\n1,2,2\n2,3,4\n3,1,6\n4,2,8\n'),

@@ -4,6 +4,7 @@ import { finishJob } from '../../src/jobs/finish-job.ts';
 import type { CheckpointToRecord } from '../../src/jobs/record-checkpoint.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
 import { releaseJob } from '../../src/jobs/release-job.ts';
+import { renewLease } from '../../src/jobs/renew-lease.ts';
 import { call, uploadCsv } from '../support/client.ts';
 import { addClaimed, addJob, claimOrThrow, describeCheckpoint, TENANT } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -70,6 +71,51 @@ describe('pausing and resuming', () => {
   it.each(['pause', 'resume', 'retry', 'clone'])('%s finds no job that is not there', async (action) => {
     expectProblem(await call('POST', `${api}/jobs/job_01h455vb4pex5vsknk084sn02q/${action}`), 'job_not_found');
     expectProblem(await call('POST', `${api}/jobs/nonsense/${action}`), 'invalid_id');
+  });
+});
+
+describe('on condition of an ETag', () => {
+  const tagOf = async (id: string) => (await call('GET', `${api}/jobs/${id}`)).headers.get('etag')!;
+
+  it('what is asked is done where the job is in the state that was seen, however far it has come since', async () => {
+    const { db } = service.database;
+    const claim = await addClaimed(db);
+    const { id } = claim.job;
+    const url = `${api}/jobs/${id}`;
+    const seen = await tagOf(id);
+    expect(seen).toMatch(/^"[\w-]{22}\.[\w-]{22}"$/);
+    const progress = { step: 7, updated_at: new Date().toISOString() } as NonNullable<JobRow['progress']>;
+    await renewLease(db, claim, 30, { progress });
+    // who reads hears of the progress; who asks is not held up by it
+    const further = await call('GET', url, undefined, { 'if-none-match': seen });
+    expect([further.status, further.body.progress.step]).toEqual([200, 7]);
+    expect(further.headers.get('etag')!.split('.')[0]).toBe(seen.split('.')[0]);
+    expect((await call('POST', `${url}/pause`, undefined, { 'if-match': seen })).body.status).toBe('pausing');
+    for (const action of ['cancel', 'resume', 'pause', 'retry']) {
+      const late = await call('POST', `${url}/${action}`, undefined, { 'if-match': seen });
+      expectProblem(late, 'precondition_failed');
+      expect(late.headers.get('etag')).toBe(await tagOf(id));
+    }
+    expectProblem(await call('DELETE', url, undefined, { 'if-match': seen }), 'precondition_failed');
+    expect((await call('GET', url)).body.status).toBe('pausing');
+    // a weak tag matches nothing, and the front of one is none
+    const now = await tagOf(id);
+    for (const wrong of [`W/${now}`, `${now.split('.')[0]}"`, 'anything'])
+      expectProblem(await call('POST', `${url}/cancel`, undefined, { 'if-match': wrong }), 'precondition_failed');
+    expect((await call('POST', `${url}/cancel`, undefined, { 'if-match': `"a", ${now}` })).status).toBe(202);
+  });
+
+  it('of two who have seen the same, one is heard', async () => {
+    const { job } = await addFailed();
+    const seen = { 'if-match': await tagOf(job.id) };
+    const queued = (await call('POST', `${api}/jobs/${job.id}/retry`, undefined, seen)).body;
+    const tag = { 'if-match': await tagOf(queued.id) };
+    const both = ['pause', 'cancel'].map((action) =>
+      call('POST', `${api}/jobs/${queued.id}/${action}`, undefined, tag),
+    );
+    expect((await Promise.all(both)).map(({ status }) => status).sort()).toEqual([200, 412]);
+    expect((await call('DELETE', `${api}/jobs/${job.id}`, undefined, seen)).status).toBe(204);
+    expectProblem(await call('DELETE', `${api}/jobs/${job.id}`, undefined, { 'if-match': '*' }), 'job_not_found');
   });
 });
 

@@ -1,5 +1,6 @@
 import { ingestDataset } from '../../src/data/ingest-dataset.ts';
 import { loadTable } from '../../src/data/load-table.ts';
+import type { ColumnForm } from '../../src/data/table.ts';
 import type { DatasetFormat } from '../../src/spec/dataset.ts';
 import type { Input, Target } from '../../src/spec/job.ts';
 import { openTemporaryStorage } from '../storage/temporary-storage.ts';
@@ -29,7 +30,11 @@ export async function openDataset(format: DatasetFormat, contents: (string | Uin
   const files = contents.map((content, i) => ({ role: roles[i]!, source: cutUp(content) }));
   const dataset = await ingestDataset({ id: 'ds_1', format, files, storage, maxBytes: 1e9 });
   const { columns } = dataset.profile;
-  const load = (inputs: Input[], wanted: Target, rows?: number, more?: readonly Target[]) =>
-    loadTable({ format, files: dataset.files, columns, storage, inputs, target: wanted, rows, more });
+  const load = (
+    inputs: { column: string; type: ColumnForm }[],
+    wanted: Target,
+    rows?: number,
+    more?: readonly Target[],
+  ) => loadTable({ format, files: dataset.files, columns, storage, inputs, target: wanted, rows, more });
   return { storage, dataset, columns, load };
 }

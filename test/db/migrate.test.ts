@@ -29,10 +29,14 @@ test('four processes that start at once make one schema, and a later start chang
     'api_keys',
     'checkpoints',
     'datasets',
+    'evaluations',
     'idempotency_keys',
     'job_events',
     'job_metrics',
     'jobs',
+    'model_aliases',
+    'model_versions',
+    'models',
     'outbox',
     'secrets',
     'tenant_limits',
@@ -87,7 +91,8 @@ test('a process of any older version still writes, reads, changes and deletes it
     const file = new URL(`${String(idx).padStart(4, '0')}_snapshot.json`, meta);
     const tables = Object.values((JSON.parse(readFileSync(file, 'utf8')) as Snapshot).tables);
     // what others refer to comes first
-    const rank = ({ name }: { name: string }) => ['datasets', 'jobs', 'webhooks'].indexOf(name) + 1 || 99;
+    const rank = ({ name }: { name: string }) =>
+      ['datasets', 'jobs', 'webhooks', 'models', 'model_versions'].indexOf(name) + 1 || 99;
     tables.sort((a, b) => rank(a) - rank(b));
     for (const { name, columns } of tables) {
       const list = Object.values(columns);

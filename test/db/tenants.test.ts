@@ -13,7 +13,7 @@ import { createJob } from '../../src/jobs/create-job.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
 import { cancelJob } from '../../src/jobs/request-change.ts';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { addClaimed, addDataset, describeCheckpoint, describeJob, TENANT } from '../support/jobs.ts';
+import { addClaimed, addDataset, addModel, describeCheckpoint, describeJob, TENANT } from '../support/jobs.ts';
 
 /** Of every table: what it is to tenants. A new one must be put here, and those of tenants need a policy. */
 const OF_TENANTS = [
@@ -24,6 +24,9 @@ const OF_TENANTS = [
   'job_events',
   'job_metrics',
   'jobs',
+  'model_aliases',
+  'model_versions',
+  'models',
   'outbox',
   'webhook_deliveries',
   'webhooks',
@@ -40,7 +43,9 @@ beforeAll(async () => {
   const claim = await addClaimed(database.db);
   jobId = claim.job.id;
   const point = { name: 'loss', split: 'train' as const, step: 1, epoch: 1, value: 1 };
-  await recordCheckpoints(database.db, claim, [describeCheckpoint(1, 'latest')], [point]);
+  const checkpoint = describeCheckpoint(1, 'latest');
+  await recordCheckpoints(database.db, claim, [checkpoint], [point]);
+  await addModel(database.db, 'points', checkpoint.id);
   await createApiKey(database.db.orm, { tenant: TENANT, name: 'a key', scopes: ['jobs:read'], expiresAt: null });
   await insertWebhook(
     database.db,

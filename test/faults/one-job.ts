@@ -8,6 +8,8 @@ import { drawFrom } from './play-storm.ts';
 import { Stage } from './stage.ts';
 
 const MOST_KILLS_WITHOUT_PROGRESS = 2;
+/** Long: how fast the machine trains is not in question here. */
+const END_MS = 3_600_000;
 
 export interface OneJobOptions {
   kills: number;
@@ -35,7 +37,7 @@ export async function playOneJob({
     const { api } = stage.api;
     const spec = describeSpirals(await uploadCsv(api, 'spirals', spirals(2000)), { epochs, every: 60 });
     const begin = performance.now();
-    const quiet = await waitForJob(api, (await postJob(api, spec)).id, hasEnded, 600_000);
+    const quiet = await waitForJob(api, (await postJob(api, spec)).id, hasEnded, END_MS);
     log(
       `undisturbed: ${quiet.status}, ${quiet.progress!.total_steps} steps in ${((performance.now() - begin) / 1000).toFixed(1)} s`,
     );
@@ -76,7 +78,7 @@ export async function playOneJob({
           `${done.kill} kills, ${done.flush} flushes: step ${job.progress?.step} of ${job.progress?.total_steps}, attempt ${job.attempt}`,
         );
     }
-    const job = await waitForJob(api, id, hasEnded, 600_000);
+    const job = await waitForJob(api, id, hasEnded, END_MS);
     const wrong = await checkStores(stage.databaseUrl, stage.storageFolder);
     wrong.push(...(await checkJob(api, job, { id, spec: 0, wish: 'success' }, [expected])));
     if (done.kill < kills || done.flush < flushes)

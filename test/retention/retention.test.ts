@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -12,13 +12,14 @@ import { finishJob } from '../../src/jobs/finish-job.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
 import { recordMetrics } from '../../src/jobs/record-metrics.ts';
 import { type RetentionOptions, startRetention } from '../../src/retention/retention.ts';
-import { type DiskStorage, openDiskStorage } from '../../src/storage/disk.ts';
+import { openDiskStorage } from '../../src/storage/disk.ts';
+import type { Storage } from '../../src/storage/storage.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { addClaimed, addDataset, addJob, describeCheckpoint, describeJob, TENANT } from '../support/jobs.ts';
+import { addClaimed, addDataset, addJob, addModel, describeCheckpoint, describeJob, TENANT } from '../support/jobs.ts';
 
 const DAYS = { metrics: 30, events: 20, checkpoints: 10, deliveries: 10 };
 let database: TestDatabase;
-let storage: DiskStorage;
+let storage: Storage;
 let folder: string;
 beforeEach(async () => {
   database = await createTestDatabase();
@@ -166,17 +167,34 @@ it('removes files that a crash has left: of deleted datasets, and of checkpoints
   };
   const [orphan, young] = [madeAt(Date.now() - 2 * 86_400_000), madeAt(Date.now())];
   for (const name of [orphan!, young!]) await storage.put(name, Buffer.from('weights'));
+  // of a job that is gone, kept by a registered model
+  const [registered] = await listCheckpoints(db, claim.job.id);
+  await addModel(db, 'points', registered!.id);
+  await db.pool.query('update model_versions set storage_key = $1', [madeAt(Date.now() - 3 * 86_400_000)]);
+  const { rows: kept } = await db.pool.query('select storage_key as key from model_versions');
+  await storage.put(kept[0].key, Buffer.from('weights'));
   await sweep();
   // whoever deletes a dataset is given some time to do it himself
   expect(await keysOf('datasets/')).toEqual([key]);
   expect((await keysOf(`checkpoints/${claim.job.id}/`)).includes(young!)).toBe(true);
   expect(await keysOf('checkpoints/')).not.toContain(orphan);
-  expect((await look(claim)).files).toBe(5);
+  expect(await storage.size(kept[0].key)).not.toBeNull();
+  expect((await look(claim)).files).toBe(6);
   await db.pool.query("update datasets set deleted_at = now() - interval '2 hours' where id = $1", [dataset.id]);
   await sweep();
   expect(await keysOf('datasets/')).toEqual([]);
   const { rows } = await db.pool.query('select files_removed_at from datasets where id = $1', [dataset.id]);
   expect(rows[0].files_removed_at).toBeInstanceOf(Date);
+});
+
+it('removes uploads that a crash cut off, and leaves those that go on', async () => {
+  await mkdir(join(folder, 'datasets/ds_1'), { recursive: true });
+  const path = (name: string) => join(folder, 'datasets/ds_1', name);
+  for (const name of ['data', 'data~partial-1', 'data~partial-2']) await writeFile(path(name), 'a,b');
+  const anHourAgo = new Date(Date.now() - 3_700_000);
+  for (const name of ['data', 'data~partial-1']) await utimes(path(name), anHourAgo, anHourAgo);
+  await sweep();
+  expect((await readdir(join(folder, 'datasets/ds_1'))).toSorted()).toEqual(['data', 'data~partial-2']);
 });
 
 it('one process at a time', async () => {

@@ -2,6 +2,9 @@ import { typeid } from 'typeid-js';
 import type { Database } from '../../src/db/client.ts';
 import { type DatasetRow, insertDataset, type NewDataset } from '../../src/db/datasets.ts';
 import type { JobRow } from '../../src/db/jobs.ts';
+import { putModelAlias } from '../../src/db/model-aliases.ts';
+import { insertModelVersion } from '../../src/db/model-versions.ts';
+import { insertModel } from '../../src/db/models.ts';
 import { claimJob } from '../../src/jobs/claim-job.ts';
 import { createJob } from '../../src/jobs/create-job.ts';
 import type { Claim } from '../../src/jobs/fence.ts';
@@ -126,4 +129,12 @@ export function describeCheckpoint(step: number, kind: 'latest' | 'best'): Check
     bestStep: null,
     preparation: PREPARATION,
   };
+}
+
+/** A registered model whose version 1, also called champion, is the checkpoint. */
+export async function addModel(db: Database, name: string, checkpointId: string): Promise<void> {
+  const empty = { description: '', tags: [], metadata: {} };
+  await insertModel(db, { id: typeid('mdl').toString(), tenant: TENANT, name, ...empty });
+  await insertModelVersion(db, TENANT, name, { id: typeid('mdv').toString(), checkpointId, ...empty });
+  await putModelAlias(db, TENANT, { name, alias: 'champion', version: 1 }, () => {});
 }

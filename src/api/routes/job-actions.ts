@@ -5,15 +5,18 @@ import { getJob, type JobRow } from '../../db/jobs.ts';
 import { deleteJob } from '../../jobs/delete-job.ts';
 import { cancelJob, pauseJob, resumeJob } from '../../jobs/request-change.ts';
 import { retryJob } from '../../jobs/retry-job.ts';
+import type { CheckJob } from '../../jobs/transitions.ts';
 import { ApiError } from '../../spec/errors.ts';
 import { isObject } from '../../spec/expand-request.ts';
 import { Job, type JobStatus } from '../../spec/job.ts';
 
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
+import { ifDecidedOn } from '../entity-tags.ts';
 import { findMade, idFor } from '../idempotency.ts';
 import type { Quotas } from '../quotas.ts';
+import { removeFiles } from '../remove-files.ts';
 import { checkId, IdParams } from '../request-parts.ts';
-import { findJob, postJob, presentWaiting, readSpec, refuseGone } from './jobs.ts';
+import { decisive, findJob, postJob, presentWaiting, readSpec, refuseGone } from './jobs.ts';
 
 /** What can be done with a job that is there. */
 
@@ -56,23 +59,38 @@ const REQUESTS: Record<string, Request> = {
   },
 };
 
+const IF_MATCH = ' With `If-Match` only where the job is still in the state of that ETag (else 412).';
 const PATCH = { type: 'object', description: 'changes to the spec, as a JSON merge patch (RFC 7396); may be left out' };
 
 export function addJobActions(app: Api, deps: ApiDeps, quotas: Quotas): void {
   const { storage } = deps;
+  /** `act` on the job as the client has seen it, where it says what it has seen. */
+  const asSeen = <Done>(request: FastifyRequest, act: (check?: CheckJob) => Promise<Done>) =>
+    ifDecidedOn(request, { decisive, read: () => readSeen(request) }, act);
+  const readSeen = async (request: FastifyRequest) => {
+    const row = await findJob(deps, request);
+    return { row, body: await presentWaiting(deps, row) };
+  };
 
-  for (const [name, { summary, description, done, ask }] of Object.entries(REQUESTS)) {
+  for (const [name, { summary, description, done: aims, ask }] of Object.entries(REQUESTS)) {
     app.post(
       `/v1/jobs/:id/${name}`,
       {
         config: { access: 'jobs:write' },
-        schema: { tags: ['jobs'], summary, description, params: IdParams, response: { 200: Job, 202: Job } },
+        schema: {
+          tags: ['jobs'],
+          summary,
+          description: description + IF_MATCH,
+          params: IdParams,
+          response: { 200: Job, 202: Job },
+        },
       },
       async (request, reply) => {
         const id = idOf(request);
         const own = ofTenant(deps, request);
-        const row = orNotFound(await ask(own.db, own.tenant, id), id);
-        return reply.code(done.includes(row.status) ? 200 : 202).send(await presentWaiting(deps, row));
+        const done = await asSeen(request, (check) => ask(own.db, own.tenant, id, check));
+        const row = orNotFound(done, id);
+        return reply.code(aims.includes(row.status) ? 200 : 202).send(await presentWaiting(deps, row));
       },
     );
   }
@@ -94,7 +112,8 @@ export function addJobActions(app: Api, deps: ApiDeps, quotas: Quotas): void {
         tags: ['jobs'],
         summary: 'Try a failed or cancelled job again',
         description:
-          'What has ended does not change, so a new job is made. It goes on from the newest checkpoint of the old one, with its metrics up to there; without one it begins anew.',
+          'What has ended does not change, so a new job is made. It goes on from the newest checkpoint of the old one, with its metrics up to there; without one it begins anew.' +
+          IF_MATCH,
         params: IdParams,
         response: { 201: Job },
       },
@@ -106,9 +125,11 @@ export function addJobActions(app: Api, deps: ApiDeps, quotas: Quotas): void {
       const made = await findMade(request, reply, () => getJob(own.db, own.tenant, newId));
       const { openJobs: mostOpen } = await quotas.of(own.tenant);
       const retry = () =>
-        retryJob(own.db, own.tenant, id, { id: newId, mostOpen }).catch((error: unknown) => {
-          throw error instanceof DatasetNotFoundError ? refuseGone(error.datasetId) : error;
-        });
+        asSeen(request, (check) => retryJob(own.db, own.tenant, id, { id: newId, mostOpen, check })).catch(
+          (error: unknown) => {
+            throw error instanceof DatasetNotFoundError ? refuseGone(error.datasetId) : error;
+          },
+        );
       const row = made ?? (await retry());
       return sendNew(reply, orNotFound(row, id));
     },
@@ -154,7 +175,8 @@ export function addJobActions(app: Api, deps: ApiDeps, quotas: Quotas): void {
         tags: ['jobs'],
         summary: 'Delete a job that has ended',
         description:
-          'With its metrics, events and checkpoints. Refused (409) while it has not ended, or while another job that has not ended begins from one of its checkpoints.',
+          'With its metrics, events and checkpoints. Refused (409) while it has not ended, or while another job that has not ended begins from one of its checkpoints.' +
+          IF_MATCH,
         params: IdParams,
         response: { 204: Type.Null() },
       },
@@ -162,11 +184,8 @@ export function addJobActions(app: Api, deps: ApiDeps, quotas: Quotas): void {
     async (request, reply) => {
       const id = idOf(request);
       const own = ofTenant(deps, request);
-      const files = orNotFound(await deleteJob(own.db, own.tenant, id), id);
-      for (const key of files)
-        await storage
-          .remove(key)
-          .catch((err: unknown) => request.log.warn({ err, key }, 'a file could not be removed'));
+      const files = orNotFound(await asSeen(request, (check) => deleteJob(own.db, own.tenant, id, check)), id);
+      await removeFiles(storage, files, request.log);
       return reply.code(204).send();
     },
   );

@@ -56,6 +56,9 @@ export async function presentWaiting({ db, config }: ApiDeps, row: JobRow): Prom
   return presentJob(row, await describeWaiting(db, row, config.tenantRunningJobs));
 }
 
+/** What a client decides by: where the job has come to; not how far it is, nor its place in the queue. */
+export const decisive = ({ transitions }: JobRow) => transitions;
+
 /** The dataset of a spec was deleted. */
 export function refuseGone(datasetId: string): ApiError {
   return refuse([noSuchDataset(datasetId)]);
@@ -136,9 +139,20 @@ export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors, quotas: 
     '/v1/jobs/:id',
     {
       config: { access: 'jobs:read' },
-      schema: { tags: ['jobs'], summary: 'A job', params: IdParams, response: { 200: Job } },
+      schema: {
+        tags: ['jobs'],
+        summary: 'A job',
+        description:
+          'Its ETag is `"state.all"`: progress changes only what is behind the point, and `If-Match` on what is asked of a job looks only at what is in front.',
+        params: IdParams,
+        response: { 200: Job },
+      },
     },
-    async (request) => present(await findJob(deps, request)),
+    async (request, reply) => {
+      const row = await findJob(deps, request);
+      reply.decisive = decisive(row);
+      return present(row);
+    },
   );
 }
 

@@ -1,0 +1,67 @@
+/**
+ * Dates as tables write them: ISO 8601 (2012-01-31, 2012-01-31T12:30:00.5+02:00, also with a space or slashes), and with an English month
+ * (Jan 31 2012, January 31, 2012, 31 Jan 2012). Forms whose day and month could be mistaken for each other (1/2/2012) are text.
+ */
+
+const ISO =
+  /^(\d{4})([-/])(\d{1,2})\2(\d{1,2})(?:[Tt ](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s?([Zz]|[+-]\d{2}(?::?\d{2})?)?)?$/;
+const MONTH_FIRST = /^([A-Za-z]{3,9})\.?[ -](\d{1,2}),?[ -](\d{4})$/;
+const DAY_FIRST = /^(\d{1,2})\.?[ -]([A-Za-z]{3,9})\.?[ -](\d{4})$/;
+const MONTHS = [
+  'january',
+  'february',
+  'march',
+  'april',
+  'may',
+  'june',
+  'july',
+  'august',
+  'september',
+  'october',
+  'november',
+  'december',
+];
+/** Longest and shortest text that the forms above can have. */
+const SHORTEST = 8;
+const LONGEST = 40;
+
+/** Milliseconds since 1970, NaN for what is no date. A time without an offset is UTC. */
+export function parseDate(text: string): number {
+  if (text.length < SHORTEST || text.length > LONGEST) return Number.NaN;
+  const iso = ISO.exec(text);
+  if (iso !== null) {
+    const [, year, , month, day, hour = '0', minute = '0', second = '0', fraction = '', offset = 'Z'] = iso;
+    if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return Number.NaN;
+    const time = (Number(hour) * 60 + Number(minute)) * 60_000 + Number(second) * 1000;
+    const milliseconds = fraction === '' ? 0 : Math.floor(Number(`0.${fraction}`) * 1000 + 1e-6);
+    return countDays(Number(year), Number(month), Number(day)) + time + milliseconds - readOffset(offset);
+  }
+  const named = MONTH_FIRST.exec(text);
+  if (named !== null) return countDays(Number(named[3]), readMonth(named[1]!), Number(named[2]));
+  const turned = DAY_FIRST.exec(text);
+  if (turned !== null) return countDays(Number(turned[3]), readMonth(turned[2]!), Number(turned[1]));
+  return Number.NaN;
+}
+
+/** Midnight in UTC of a day, in milliseconds; NaN where the month has no such day. */
+function countDays(year: number, month: number, day: number): number {
+  if (!(month >= 1 && month <= 12 && day >= 1 && day <= 31)) return Number.NaN;
+  // Date.UTC takes the years 0 to 99 for 1900 to 1999
+  const date = new Date(0);
+  date.setUTCFullYear(year, month - 1, day);
+  return date.getUTCDate() === day ? date.getTime() : Number.NaN;
+}
+
+function readMonth(name: string): number {
+  const word = name.toLowerCase();
+  if (word === 'sept') return 9;
+  return MONTHS.findIndex((month) => month === word || month.slice(0, 3) === word) + 1;
+}
+
+function readOffset(text: string): number {
+  if (text === 'Z' || text === 'z') return 0;
+  const hours = Number(text.slice(1, 3));
+  const minutes = Number(text.slice(3).replace(':', '') || 0);
+  if (hours > 18 || minutes > 59) return Number.NaN;
+  return (text.startsWith('-') ? -1 : 1) * (hours * 60 + minutes) * 60_000;
+}

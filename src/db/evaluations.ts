@@ -1,0 +1,24 @@
+import { and, eq, inArray } from 'drizzle-orm';
+import type { Database, Executor } from './client.ts';
+import { evaluations } from './schema.ts';
+
+export type EvaluationRow = typeof evaluations.$inferSelect;
+
+export async function getEvaluation(db: Database, tenant: string, jobId: string): Promise<EvaluationRow | null> {
+  const [row] = await db.orm
+    .select()
+    .from(evaluations)
+    .where(and(eq(evaluations.jobId, jobId), eq(evaluations.tenant, tenant)));
+  return row ?? null;
+}
+
+/** Of files of outcomes, those that no evaluation names. */
+export async function findUnnamedOutcomes(executor: Executor, keys: readonly string[]): Promise<string[]> {
+  if (keys.length === 0) return [];
+  const named = await executor
+    .select({ key: evaluations.outcomesKey })
+    .from(evaluations)
+    .where(inArray(evaluations.outcomesKey, [...keys]));
+  const known = new Set(named.map(({ key }) => key));
+  return keys.filter((key) => !known.has(key));
+}

@@ -1,0 +1,206 @@
+import { readNumbers, readProbabilities } from '../data/describe-outputs.ts';
+import type { EvaluationVisit, Trainer } from '../engine/trainer.ts';
+import type { JudgedTarget } from '../judging/judge-target.ts';
+import { drawBelow, seedGenerator } from '../judging/resample.ts';
+import type { JobSpec } from '../spec/job.ts';
+import { outputsOf, type PreparedOutput } from '../spec/preparation.ts';
+import { moreTargetsOf } from './build-network.ts';
+import { type JudgedPart, type LoadedRows, placeOfPart } from './loaded-rows.ts';
+
+/** Rows of a part that are judged at most, and numbers that are kept of their answers to each target. */
+const MOST_ROWS = 50_000;
+const MOST_NUMBERS = 2e6;
+/** Number columns of one target, each of which is judged by itself. */
+const MOST_COLUMNS = 20;
+
+/** Keeps what the network answers to the judged rows of one part, while it is evaluated. */
+export class AnswerCollector {
+  /** of the dataset, from 0, in the order of the part */
+  readonly rows: Uint32Array;
+  /** in the evaluation order */
+  readonly places: Uint32Array;
+  readonly #trainer: Trainer;
+  readonly #loaded: LoadedRows;
+  readonly #part: JudgedPart;
+  readonly #gatherers: Gatherer[];
+  #next = 0;
+
+  constructor(trainer: Trainer, loaded: LoadedRows, spec: JobSpec, part: JudgedPart) {
+    this.#trainer = trainer;
+    this.#loaded = loaded;
+    this.#part = part;
+    const isText = loaded.preparation.target.type === 'next_token';
+    const width = isText ? 1 : trainer.outputWidth;
+    this.places = choosePlaces(trainer, loaded, spec, part, Math.min(MOST_ROWS, Math.floor(MOST_NUMBERS / width)));
+    this.rows = this.places.map((place) => trainer.evaluationOrder[place]!);
+    const count = this.places.length;
+    this.#gatherers = outputsOf(loaded.preparation).flatMap(({ output, first }, i) =>
+      openGatherers({ output, first, count, name: nameOf(spec, i), target: i, trainer, loaded, part }),
+    );
+  }
+
+  readonly visit: EvaluationVisit = (outputs, firstOfPart, rowsOfPart, rowLosses, correct) => {
+    const width = this.#trainer.outputWidth;
+    for (; this.#next < this.places.length; this.#next++) {
+      const place = this.places[this.#next]!;
+      const at = place - firstOfPart;
+      if (at >= rowsOfPart) return;
+      for (const gatherer of this.#gatherers)
+        gatherer.add(this.#next, this.rows[this.#next]!, outputs, at * width, rowLosses[at]!, correct?.[at] ?? null);
+    }
+  };
+
+  read(): JudgedTarget[] {
+    if (this.#next < this.places.length) throw new Error(`${this.#part} was not evaluated to its end`);
+    return this.#gatherers.map((gatherer) =>
+      gatherer.read(this.#loaded.train.length > 0 ? this.#loaded.train : this.rows),
+    );
+  }
+}
+
+/** All places of the part whose rows count, or a seeded part of them (Knuth's selection sampling, TAOCP 3.4.2 S), in order. */
+function choosePlaces(
+  trainer: Trainer,
+  loaded: LoadedRows,
+  spec: JobSpec,
+  part: JudgedPart,
+  most: number,
+): Uint32Array {
+  const { first, rows } = placeOfPart(loaded, part);
+  const ignored = ignoredLabelOf(spec, loaded);
+  const counted: number[] = [];
+  for (let i = 0; i < rows.length; i++)
+    if (ignored === null || trainer.labels[rows[i]!] !== ignored) counted.push(first + i);
+  if (counted.length <= most) return Uint32Array.from(counted);
+  const random = seedGenerator(spec.training.seed % 2 ** 31);
+  let needed = most;
+  return Uint32Array.from(
+    counted.filter((_, i) => {
+      if (drawBelow(random, counted.length - i) >= needed) return false;
+      needed -= 1;
+      return true;
+    }),
+  );
+}
+
+/** The class of the first target whose rows count for nothing; null: all count. */
+function ignoredLabelOf({ training: { loss } }: JobSpec, { preparation: { target } }: LoadedRows): number | null {
+  const { ignore_class: ignored = null } = loss as { ignore_class?: string | null };
+  return ignored === null || target.type !== 'category' ? null : target.classes.indexOf(ignored);
+}
+
+function nameOf(spec: JobSpec, target: number): string {
+  return target === 0 ? spec.target.columns[0]! : moreTargetsOf(spec)[target - 1]!.name;
+}
+
+interface Gatherer {
+  add(i: number, row: number, outputs: Float32Array, at: number, loss: number, correct: number | null): void;
+  /** `fitted`: the rows that a baseline is fitted to */
+  read(fitted: Uint32Array): JudgedTarget;
+}
+
+interface Gathering {
+  output: PreparedOutput;
+  /** of the output among all */
+  first: number;
+  /** judged rows */
+  count: number;
+  name: string;
+  /** 0: the first */
+  target: number;
+  trainer: Trainer;
+  loaded: LoadedRows;
+  part: JudgedPart;
+}
+
+function openGatherers(gathering: Gathering): Gatherer[] {
+  const { output, name } = gathering;
+  if (output.link === 'embedding') return [{ add() {}, read: () => ({ task: 'embedding', name }) }];
+  if (output.target.type === 'next_token') return [gatherTexts(gathering)];
+  if (output.target.type === 'category') return [gatherClasses(gathering, output.target.classes)];
+  return gatherNumbers(gathering, output.target.columns);
+}
+
+function gatherTexts({ count, name, loaded, part }: Gathering): Gatherer {
+  const losses = new Float64Array(count);
+  const accuracies = new Float64Array(count);
+  let hasAccuracy = true;
+  return {
+    add(i, _row, _outputs, _at, loss, correct) {
+      losses[i] = loss;
+      if (correct === null) hasAccuracy = false;
+      else accuracies[i] = correct;
+    },
+    read: () => ({
+      task: 'language_model',
+      name,
+      losses,
+      accuracies: hasAccuracy ? accuracies : null,
+      tokensPerCharacter: loaded.tokensPerCharacter?.[part] ?? 1,
+    }),
+  };
+}
+
+function gatherClasses(
+  { output, first, count, name, target, trainer }: Gathering,
+  classes: readonly string[],
+): Gatherer {
+  const { link, outputWidth } = output;
+  const areScores = link === 'scores';
+  const expected = link === 'sigmoid' ? valuesOf(trainer, target) : labelsOf(trainer, target);
+  const classOf = (row: number) => (link === 'sigmoid' ? Number(expected[row]! > 0.5) : expected[row]!);
+  const truth = new Int32Array(count);
+  const scores = new Float64Array(count * classes.length);
+  return {
+    add(i, row, outputs, at) {
+      truth[i] = classOf(row);
+      const own = outputs.subarray(at + first, at + first + outputWidth);
+      scores.set(areScores ? own : readProbabilities(own, output), i * classes.length);
+    },
+    read(fitted) {
+      const shares = new Float64Array(classes.length);
+      for (const row of fitted) shares[classOf(row)]! += 1 / fitted.length;
+      return { task: 'classification', name, judged: { classes, truth, scores, areScores }, shares };
+    },
+  };
+}
+
+/** One for each column. */
+function gatherNumbers(
+  { output, first, count, name, target, trainer }: Gathering,
+  columns: readonly { column: string; scale: number; shift: number }[],
+): Gatherer[] {
+  const { outputWidth } = output;
+  const expected = valuesOf(trainer, target);
+  return columns.slice(0, MOST_COLUMNS).map(({ column, scale, shift }, c) => {
+    const truth = new Float64Array(count);
+    const predicted = new Float64Array(count);
+    const numberOf = (row: number) => (expected[row * outputWidth + c]! - shift) / scale;
+    return {
+      add(i, row, outputs, at) {
+        truth[i] = numberOf(row);
+        predicted[i] = readNumbers(outputs.subarray(at + first, at + first + outputWidth), output)[c]!;
+      },
+      read(fitted) {
+        let mean = 0;
+        fitted.forEach((row, i) => {
+          mean += (numberOf(row) - mean) / (i + 1);
+        });
+        return {
+          task: 'regression',
+          name: target === 0 || columns.length === 1 ? (target === 0 ? column : name) : `${name}.${column}`,
+          judged: { truth, predicted },
+          mean,
+        };
+      },
+    };
+  });
+}
+
+function labelsOf(trainer: Trainer, target: number): Int32Array {
+  return target === 0 ? trainer.labels : trainer.headLabels(target - 1);
+}
+
+function valuesOf(trainer: Trainer, target: number): Float32Array {
+  return target === 0 ? trainer.values : trainer.headValues(target - 1);
+}

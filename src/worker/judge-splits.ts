@@ -1,0 +1,60 @@
+import type { Trainer } from '../engine/trainer.ts';
+import { judgeTarget } from '../judging/judge-target.ts';
+import type { JudgedSplit, SplitEvaluation } from '../spec/evaluation.ts';
+import type { JobSpec } from '../spec/job.ts';
+import { AnswerCollector } from './collect-answers.ts';
+import { evaluateSplit } from './evaluate-split.ts';
+import { JUDGED_PARTS, type JudgedPart, type LoadedRows, placeOfPart } from './loaded-rows.ts';
+
+/** What came out: figures for people, and those that become the job's metrics. */
+export interface Judgement {
+  splits: Partial<Record<JudgedSplit, SplitEvaluation>>;
+  /** `loss`, `accuracy`, … of each part */
+  scores: Partial<Record<JudgedPart, Record<string, number>>>;
+}
+
+/** Judges every part that has rows, with the weights as they are. `progress`: which share is done; called often, may throw. */
+export function judgeSplits(
+  trainer: Trainer,
+  rows: LoadedRows,
+  spec: JobSpec,
+  progress: (share: number) => void,
+): Judgement {
+  const parts = JUDGED_PARTS.filter((part) => placeOfPart(rows, part).rows.length > 0);
+  const total = parts.reduce((sum, part) => sum + placeOfPart(rows, part).rows.length, 0);
+  const judgement: Judgement = { splits: {}, scores: {} };
+  let done = 0;
+  for (const part of parts) {
+    const own = placeOfPart(rows, part);
+    const answers = new AnswerCollector(trainer, rows, spec, part);
+    // half of the share for the network's answers, half for the intervals
+    const scores = evaluateSplit(trainer, rows, spec, part, (...shown) => {
+      progress((done + (shown[1] - own.first) / 2) / total);
+      answers.visit(...shown);
+    });
+    const targets = answers.read();
+    const judged = targets.map((target) =>
+      judgeTarget(
+        target,
+        rows.slices.map(({ codes, ...slice }) => ({ ...slice, codes: pick(codes, answers.places) })),
+        (row) => answers.rows[row]! + 1,
+        spec.training.seed % 2 ** 31,
+        () => progress((done + own.rows.length / 2) / total),
+      ),
+    );
+    judgement.scores[part] = scores;
+    judgement.splits[part] = {
+      rows: part === 'train' ? rows.train.length : own.rows.length,
+      judged_rows: answers.rows.length,
+      resamples: Math.max(0, ...judged.map(({ resamples }) => resamples)),
+      loss: scores.loss!,
+      targets: judged.map(({ evaluation }) => evaluation),
+    };
+    done += own.rows.length;
+  }
+  return judgement;
+}
+
+function pick(codes: Uint8Array, places: Uint32Array): Uint8Array {
+  return Uint8Array.from(places, (place) => codes[place]!);
+}
