@@ -3,6 +3,9 @@ import { closed } from './schema.ts';
 
 /** How a fine-tuning changes the weights it starts from. */
 
+/** A checkpoint, or the path of a model. */
+export const WEIGHTS_REFERENCE = '^(ckpt_[0-9a-hjkmnp-tv-z]{26}|models/.+)$';
+
 export const MOST_STAGES = 64;
 
 export const Unfreezing = closed(
@@ -62,8 +65,10 @@ export type Lora = Static<typeof Lora>;
 export const Distillation = closed(
   {
     teacher: Type.String({
-      pattern: '^ckpt_[0-9a-hjkmnp-tv-z]{26}$',
-      description: 'a checkpoint for the same target, whose inputs the job takes as they were prepared for it',
+      pattern: WEIGHTS_REFERENCE,
+      maxLength: 200,
+      description:
+        'a checkpoint or a version of a model, for the same target, whose inputs the job takes as they were prepared for it',
     }),
     temperature: Type.Number({
       exclusiveMinimum: 0,

@@ -21,9 +21,14 @@ export function followTeacher(
   if (distillation === null) return;
   const at = '/training/distillation';
   if (teacher === null) {
-    add(`${at}/teacher`, `There is no checkpoint ${distillation.teacher}.`, 'the id of a checkpoint');
+    add(
+      `${at}/teacher`,
+      `There is no checkpoint or model ${distillation.teacher}.`,
+      'the id of a checkpoint, or models/<name>@<version or alias>',
+    );
     return;
   }
+  distillation.teacher = teacher.id;
   const { spec: parent, preparation } = teacher;
   if (parent.target.type === 'next_token') {
     add(`${at}/teacher`, 'a teacher of texts is not followed here', 'a checkpoint for a category or for numbers');

@@ -7,8 +7,9 @@ import { listWords } from './suggest.ts';
 
 /** Training that goes on from a checkpoint of another job. */
 
-/** The checkpoint a fine-tuning starts from. */
+/** The checkpoint, or the version of a model, that a fine-tuning starts from. */
 export interface KnownCheckpoint {
+  /** `ckpt_…` or `models/digits@3` */
   id: string;
   spec: JobSpec;
   /** what its weights were trained with: the fine-tuning goes on with the same */
@@ -17,7 +18,11 @@ export interface KnownCheckpoint {
 
 export function checkKind(spec: Draft, from: KnownCheckpoint | null, add: Add): void {
   if (spec.kind === 'fine_tune' && spec.model.from === null) {
-    add('/model/from', 'fine-tuning starts from a checkpoint', 'the id of a checkpoint: ckpt_…');
+    add(
+      '/model/from',
+      'fine-tuning starts from a checkpoint',
+      'the id of a checkpoint: ckpt_…, or models/<name>@<version or alias>',
+    );
   } else if (spec.kind === 'train' && spec.model.from !== null) {
     add('/kind', 'a job that starts from a checkpoint is a fine-tuning', 'fine_tune');
   }
@@ -25,7 +30,11 @@ export function checkKind(spec: Draft, from: KnownCheckpoint | null, add: Add): 
     if (spec.model.from === null && spec.model[field])
       add(`/model/${field}`, 'only a fine-tuning has something to keep or to replace', 'false, or model.from');
   if (from === null && spec.model.from !== null)
-    add('/model/from', `There is no checkpoint ${spec.model.from}.`, 'the id of a checkpoint');
+    add(
+      '/model/from',
+      `There is no ${spec.model.from.startsWith('models/') ? 'version of a model' : 'checkpoint'} ${spec.model.from}.`,
+      'the id of a checkpoint, or models/<name>@<version or alias>',
+    );
 }
 
 /**
@@ -33,6 +42,8 @@ export function checkKind(spec: Draft, from: KnownCheckpoint | null, add: Add): 
  * target, loss and output are the job's own, the checkpoint's target where it says none.
  */
 export function inherit(spec: Draft, { id, spec: parent }: KnownCheckpoint, add: Add): void {
+  // of a model, the version that its name meant when the job was posted
+  spec.model.from = id;
   const take = (holder: Draft, key: string, value: unknown, pointer: string) =>
     takeOver(holder, key, value, pointer, id, add);
   take(spec, 'inputs', parent.inputs, '/inputs');

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { Lora, unfreeze } from './adaptation.ts';
+import { Lora, unfreeze, WEIGHTS_REFERENCE } from './adaptation.ts';
 import { OutputLayer } from './layers/dense.ts';
 import { LAYERS } from './layers/rules.ts';
 import { closed, derived, nullable, variants } from './schema.ts';
@@ -23,9 +23,10 @@ const layers = Type.Array(Layer, {
 
 export const Model = closed(
   {
-    from: nullable(Type.String({ pattern: '^ckpt_[0-9a-hjkmnp-tv-z]{26}$' }), {
+    from: nullable(Type.String({ pattern: WEIGHTS_REFERENCE, maxLength: 200 }), {
       default: null,
-      description: 'A checkpoint whose weights training starts from (kind `fine_tune`).',
+      description:
+        'Weights that training starts from (kind `fine_tune`): a checkpoint, or a version of a model by number or alias (`models/digits@champion`), which comes back as the number.',
     }),
     freeze: Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
       default: [],

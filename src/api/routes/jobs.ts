@@ -3,11 +3,14 @@ import { Type } from 'typebox';
 import { getCheckpointById } from '../../db/checkpoints.ts';
 import { DatasetNotFoundError, getDataset } from '../../db/datasets.ts';
 import { getJob, type JobRow, listJobs } from '../../db/jobs.ts';
+import { resolveModelVersion } from '../../db/model-versions.ts';
 import { describeWaiting } from '../../db/turns.ts';
 import { createJob, type NewJob } from '../../jobs/create-job.ts';
 import { ApiError } from '../../spec/errors.ts';
+import type { KnownCheckpoint } from '../../spec/fine-tune.ts';
 import { JOB_KINDS, JOB_STATUSES, Job, type JobKind, type JobSpec, type JobStatus } from '../../spec/job.ts';
 import type { Mistake } from '../../spec/mistake.ts';
+import { formatModelPath, isModelPath, parseModelPath } from '../../spec/model-reference.ts';
 import { type ExpandedRequest, validateJobRequest } from '../../spec/request.ts';
 import { JobRequest } from '../../spec/request-form.ts';
 import { type Resolution, resolveJob } from '../../spec/resolve-job.ts';
@@ -202,8 +205,15 @@ function noSuchDataset(id: string): Mistake {
   return { pointer: '/dataset', code: 'invalid_spec', detail, expected: 'the id of a dataset' };
 }
 
-async function loadParent({ tenant, db }: Own, checkpointId: string) {
-  const checkpoint = await getCheckpointById(db, tenant, checkpointId);
+/** A checkpoint, or the very version that the path of a model means now; null: there is none. */
+async function loadParent({ tenant, db }: Own, reference: string): Promise<KnownCheckpoint | null> {
+  if (isModelPath(reference)) {
+    const path = parseModelPath(reference);
+    const row = path === null ? null : await resolveModelVersion(db, tenant, path);
+    if (row === null) return null;
+    return { id: formatModelPath(row.model, row.version), spec: row.spec, preparation: row.preparation };
+  }
+  const checkpoint = await getCheckpointById(db, tenant, reference);
   if (checkpoint === null) return null;
   const job = await getJob(db, tenant, checkpoint.jobId);
   return job === null ? null : { id: checkpoint.id, spec: job.spec, preparation: checkpoint.preparation };
