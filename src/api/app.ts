@@ -37,6 +37,7 @@ import { addPrometheusRoute } from './routes/prometheus.ts';
 import { addSystemRoutes } from './routes/system.ts';
 import { addWebhookDeliveryRoutes } from './routes/webhook-deliveries.ts';
 import { addWebhookRoutes } from './routes/webhooks.ts';
+import { addWeightRoutes } from './routes/weights.ts';
 
 const HEARTBEAT_MS = 15_000;
 const MAX_EVENT_LOOP_DELAY_MS = 2000;
@@ -104,6 +105,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   const quotas = new Quotas(keys, deps.config.quotas);
   await app.register(async (routes) => {
     await addDatasetRoutes(routes, deps, cursors, quotas);
+    await addWeightRoutes(routes, deps, cursors);
     addJobRoutes(routes, deps, cursors, quotas);
     addJobActions(routes, deps, quotas);
     addMetricRoutes(routes, deps);

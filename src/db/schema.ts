@@ -34,6 +34,7 @@ import type {
 } from '../spec/job.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { DeliveredEvent, DeliveryStatus, DeliveryTry, DisabledReason, WebhookEvent } from '../spec/webhook.ts';
+import type { TensorEntry, Transfer } from '../spec/weights.ts';
 
 /**
  * The truth. Glossary:
@@ -120,6 +121,8 @@ export const jobs = pgTable(
     metrics: jsonb('metrics').$type<Record<string, number | string>>().notNull().default({}),
     error: jsonb('error').$type<JobError>(),
     runtime: jsonb('runtime').$type<Runtime>(),
+    /** what came of uploaded weights when the job was posted; null: it does not begin from such */
+    transfer: jsonb('transfer').$type<Transfer>(),
     /** what the learning curve says so far; null: nothing yet */
     diagnosis: jsonb('diagnosis').$type<Diagnosis>(),
     runEpoch: integer('run_epoch').notNull().default(0),
@@ -329,6 +332,22 @@ export const modelAliases = pgTable(
     index('model_aliases_version_of').on(t.modelId, t.version),
     ownRows(),
   ],
+);
+
+/** safetensors files that clients uploaded, for jobs to begin from. */
+export const weights = pgTable(
+  'weights',
+  {
+    id: text('id').primaryKey(),
+    tenant: text('tenant').notNull(),
+    name: text('name').notNull(),
+    tensors: jsonb('tensors').$type<TensorEntry[]>().notNull(),
+    storageKey: text('storage_key').notNull(),
+    sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
+    sha256: text('sha256').notNull(),
+    createdAt: at('created_at').notNull().defaultNow(),
+  },
+  (t) => [index('weights_tenant_created').on(t.tenant, t.createdAt, t.id), ownRows()],
 );
 
 export const outbox = pgTable(

@@ -6,6 +6,7 @@ import type { JobRow } from '../db/jobs.ts';
 import { type JobOrigin, jobEvents, jobs } from '../db/schema.ts';
 import { readTraceparent } from '../observability/tracing.ts';
 import { FINAL_STATUSES, type JobSpec } from '../spec/job.ts';
+import type { Transfer } from '../spec/weights.ts';
 import { changeTime, describeTransition, insertDispatch } from './transitions.ts';
 
 export interface NewJob {
@@ -13,6 +14,8 @@ export interface NewJob {
   tenant: string;
   /** resolved */
   spec: JobSpec;
+  /** what will come of uploaded weights */
+  transfer?: Transfer | null;
   origin?: JobOrigin | null;
   /** jobs that the tenant may have that have not ended; null or undefined: any number */
   mostOpen?: number | null | undefined;
@@ -46,7 +49,7 @@ async function checkOpenJobs(tx: Transaction, tenant: string, most: number): Pro
 
 export async function insertJob(
   tx: Transaction,
-  { id, tenant, spec, origin = null, mostOpen = null }: NewJob,
+  { id, tenant, spec, transfer = null, origin = null, mostOpen = null }: NewJob,
 ): Promise<JobRow> {
   const jobId = id ?? typeid('job').toString();
   if (mostOpen !== null) await checkOpenJobs(tx, tenant, mostOpen);
@@ -69,6 +72,7 @@ export async function insertJob(
       dispatchNumber: 1,
       eventSequence: 1,
       startAt,
+      transfer,
       origin,
       traceparent: readTraceparent(),
       createdAt: changeTime,

@@ -29,6 +29,7 @@ export function retryJob(
       ...options,
       tenant,
       spec,
+      transfer: old.transfer,
       origin: { job_id: old.id, by: 'retry' },
     });
     // held, so that whoever deletes the old job finds the new rows and leaves the files

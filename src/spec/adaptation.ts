@@ -3,7 +3,8 @@ import { closed } from './schema.ts';
 
 /** How a fine-tuning changes the weights it starts from. */
 
-/** A checkpoint, or the path of a model. */
+/** A checkpoint, or the path of a model; and what a teacher cannot be, uploaded weights. */
+export const BEGINNING = '^((ckpt|wts)_[0-9a-hjkmnp-tv-z]{26}|models/.+)$';
 export const WEIGHTS_REFERENCE = '^(ckpt_[0-9a-hjkmnp-tv-z]{26}|models/.+)$';
 
 export const MOST_STAGES = 64;

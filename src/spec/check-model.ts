@@ -78,8 +78,12 @@ function headsOf({ model, more_targets: more }: JobSpec, widths: readonly number
   ];
 }
 
-/** Whether a model whose layers are filled in fits its inputs, its target and a memory. */
-export function checkModel(spec: JobSpec, { inputs: modelInputs, outputWidths, context }: Sizes, add: Add): void {
+/** Whether a model whose layers are filled in fits its inputs, its target and a memory. Its parameters. */
+export function checkModel(
+  spec: JobSpec,
+  { inputs: modelInputs, outputWidths, context }: Sizes,
+  add: Add,
+): ParameterRule[] {
   const { model } = spec;
   const heads = headsOf(spec, outputWidths);
   checkGraph(
@@ -145,6 +149,7 @@ export function checkModel(spec: JobSpec, { inputs: modelInputs, outputWidths, c
   checkGroups(spec.training, parameters, add);
   checkPenalties(spec.training, parameters, add);
   checkSearch(spec, add);
+  return all;
 }
 
 function addNotAVector(shapes: readonly LayerShapes[], name: string, shape: string, pointer: string, add: Add): void {

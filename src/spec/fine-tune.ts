@@ -1,9 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
+import { fillDefaults } from './expand-request.ts';
 import type { JobSpec } from './job.ts';
 import type { Preparation } from './preparation.ts';
 import { listWords } from './suggest.ts';
+import { Mapping, type TensorEntry } from './weights.ts';
 
 /** Training that goes on from a checkpoint of another job. */
 
@@ -16,7 +18,25 @@ export interface KnownCheckpoint {
   preparation: Preparation;
 }
 
-export function checkKind(spec: Draft, from: KnownCheckpoint | null, add: Add): void {
+/** Weights that a client uploaded: nothing is known of them but their tensors. */
+export interface KnownWeights {
+  id: string;
+  tensors: readonly TensorEntry[];
+}
+
+const isUpload = (reference: string | null) => reference?.startsWith('wts_') === true;
+
+export function checkKind(spec: Draft, from: KnownCheckpoint | null, weights: KnownWeights | null, add: Add): void {
+  const { model } = spec;
+  if (!isUpload(model.from)) {
+    if (model.mapping != null)
+      add('/model/mapping', 'names and shapes are known of all but uploaded weights', 'null, or model.from wts_…');
+    model.mapping = null;
+  } else {
+    model.mapping ??= fillDefaults(Mapping, {});
+    if (weights === null) add('/model/from', `There are no weights ${model.from}.`, 'the id of uploaded weights');
+    if (model.refit_inputs) add('/model/refit_inputs', 'uploaded weights come with no preparation of inputs', 'false');
+  }
   if (spec.kind === 'fine_tune' && spec.model.from === null) {
     add(
       '/model/from',
@@ -29,7 +49,7 @@ export function checkKind(spec: Draft, from: KnownCheckpoint | null, add: Add): 
   for (const field of ['replace_head', 'refit_inputs'])
     if (spec.model.from === null && spec.model[field])
       add(`/model/${field}`, 'only a fine-tuning has something to keep or to replace', 'false, or model.from');
-  if (from === null && spec.model.from !== null)
+  if (from === null && model.from !== null && !isUpload(model.from))
     add(
       '/model/from',
       `There is no ${spec.model.from.startsWith('models/') ? 'version of a model' : 'checkpoint'} ${spec.model.from}.`,

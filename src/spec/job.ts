@@ -7,6 +7,7 @@ import { closed, derived, nullable, words } from './schema.ts';
 import { Tokenizer } from './tokenizer.ts';
 import { Training } from './training.ts';
 import { WATCHED } from './watched.ts';
+import { Transfer } from './weights.ts';
 
 /** A job: what a client asks for, and what it sees while the job lives. */
 
@@ -328,6 +329,9 @@ export const Job = closed(
     progress: nullable(Progress),
     metrics: Type.Record(Type.String(), JsonNumber, {
       description: 'final figures, by split: test.accuracy, best.validation.loss, …',
+    }),
+    transfer: nullable(Transfer, {
+      description: 'what comes of uploaded weights; null where the job begins from none',
     }),
     error: nullable(JobError),
     runtime: nullable(Runtime),

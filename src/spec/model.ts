@@ -1,8 +1,9 @@
 import { type Static, Type } from 'typebox';
-import { Lora, unfreeze, WEIGHTS_REFERENCE } from './adaptation.ts';
+import { BEGINNING, Lora, unfreeze } from './adaptation.ts';
 import { OutputLayer } from './layers/dense.ts';
 import { LAYERS } from './layers/rules.ts';
 import { closed, derived, nullable, variants } from './schema.ts';
+import { Mapping } from './weights.ts';
 
 /** What a network is made of: named layers, each after those whose outputs it takes. */
 
@@ -23,10 +24,14 @@ const layers = Type.Array(Layer, {
 
 export const Model = closed(
   {
-    from: nullable(Type.String({ pattern: WEIGHTS_REFERENCE, maxLength: 200 }), {
+    from: nullable(Type.String({ pattern: BEGINNING, maxLength: 200 }), {
       default: null,
       description:
-        'Weights that training starts from (kind `fine_tune`): a checkpoint, or a version of a model by number or alias (`models/digits@champion`), which comes back as the number.',
+        'Weights that training starts from (kind `fine_tune`): a checkpoint, a version of a model by number or alias (`models/digits@champion`), which comes back as the number, or uploaded weights (`wts_…`).',
+    }),
+    mapping: nullable(Mapping, {
+      ...derived('{} for uploaded weights, else null'),
+      description: 'How uploaded weights come into parameters.',
     }),
     freeze: Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
       default: [],

@@ -7,11 +7,13 @@ import type { Column } from './dataset.ts';
 import { checkTeachersLoss, followTeacher } from './distillation.ts';
 import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
-import { checkKind, checkPreparation, inherit, type KnownCheckpoint } from './fine-tune.ts';
+import { checkKind, checkPreparation, inherit, type KnownCheckpoint, type KnownWeights } from './fine-tune.ts';
 import { type Input, JobSpec, type Target } from './job.ts';
 import { DenseLayer } from './layers/dense.ts';
+import type { ParameterRule } from './layers/rule.ts';
 import { ruleOf } from './layers/rules.ts';
 import { type Loss, outputWidthOf } from './loss.ts';
+import { checkTransfer, matchWeights } from './match-weights.ts';
 import { type Mistake, MOST_MISTAKES, pointerTo } from './mistake.ts';
 import type { Layer } from './model.ts';
 import { groupByInput, mainInput } from './model-shapes.ts';
@@ -23,6 +25,7 @@ import { resolveMoreTargets } from './resolve-more-targets.ts';
 import { findCorpus, resolveText } from './resolve-text.ts';
 import { resolveTraining } from './resolve-training.ts';
 import { resolveUnfreezing } from './unfreezing.ts';
+import type { Transfer } from './weights.ts';
 
 /** What resolving needs to know of the dataset. */
 export interface KnownDataset {
@@ -32,7 +35,8 @@ export interface KnownDataset {
   columns: readonly Column[];
 }
 
-export type Resolution = { ok: true; spec: JobSpec } | { ok: false; mistakes: Mistake[] };
+/** `transfer`: what will come of uploaded weights; null: the job begins from none */
+export type Resolution = { ok: true; spec: JobSpec; transfer: Transfer | null } | { ok: false; mistakes: Mistake[] };
 
 const LONGEST_NAME = 200;
 
@@ -44,7 +48,7 @@ export function resolveJob(
   { spec: given, toSent }: ExpandedRequest,
   dataset: KnownDataset,
   from: KnownCheckpoint | null,
-  teacher: KnownCheckpoint | null = null,
+  { teacher = null, weights = null }: { teacher?: KnownCheckpoint | null; weights?: KnownWeights | null } = {},
 ): Resolution {
   const mistakes: Mistake[] = [];
   const add: Add = (pointer, detail, expected = null, code = 'invalid_spec') => {
@@ -52,8 +56,13 @@ export function resolveJob(
   };
   const refused = (): Resolution => ({ ok: false, mistakes: mistakes.slice(0, MOST_MISTAKES) });
   const spec = fillDefaults(JobSpec, given) as Draft;
+  const finish = (parameters: ParameterRule[]): Resolution => {
+    const transfer = weights === null ? null : matchWeights(spec, parameters, weights.tensors).transfer;
+    if (transfer !== null) checkTransfer(spec, transfer, parameters, add);
+    return mistakes.length > 0 ? refused() : { ok: true, spec: spec as JobSpec, transfer };
+  };
 
-  checkKind(spec, from, add);
+  checkKind(spec, from, weights, add);
   if (from !== null) inherit(spec, from, add);
   followTeacher(spec, teacher, from, dataset.columns, add);
   checkSplit(spec, add);
@@ -70,8 +79,7 @@ export function resolveJob(
     checkCausality(spec.model, add);
     const { context, vocabulary } = text;
     const inputs = [{ name: spec.inputs[0].into, width: context, image: null }];
-    checkModel(spec as JobSpec, { inputs, outputWidths: [vocabulary], context }, add);
-    return mistakes.length > 0 ? refused() : { ok: true, spec: spec as JobSpec };
+    return finish(checkModel(spec as JobSpec, { inputs, outputWidths: [vocabulary], context }, add));
   }
   if (spec.target === undefined) {
     // a checkpoint that is not there would have told it
@@ -116,8 +124,7 @@ export function resolveJob(
   ];
   const modelInputs = listModelInputs(inputs, dataset.columns, basis?.preparation);
   checkEmbeddings(model.layers, inputs, dataset.columns, add);
-  checkModel(spec as JobSpec, { inputs: modelInputs, outputWidths }, add);
-  return mistakes.length > 0 ? refused() : { ok: true, spec: spec as JobSpec };
+  return finish(checkModel(spec as JobSpec, { inputs: modelInputs, outputWidths }, add));
 }
 
 /** A checkpoint goes on with the classes it was trained with (`known`), of which the dataset may lack some. */

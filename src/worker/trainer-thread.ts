@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { DamagedCheckpointError, loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
 import { mergeAdapters } from '../checkpoints/merge-adapters.ts';
+import { readWeights } from '../checkpoints/read-weights.ts';
 import { DamagedDatasetError } from '../data/open-verified.ts';
 import { UnusableColumnError } from '../data/table.ts';
 import { PlanTooLargeError } from '../engine/plan/layout.ts';
@@ -10,6 +11,7 @@ import { prepareMembers } from '../engine/team/members.ts';
 import { Trainer } from '../engine/trainer.ts';
 import { isAdapter, isReplaced } from '../spec/lora.ts';
 import { epochOfUnfreezing, layerOf } from '../spec/unfreezing.ts';
+import type { Transfer } from '../spec/weights.ts';
 import { openStorage } from '../storage/describe.ts';
 import { BlobNotFoundError, type Storage } from '../storage/storage.ts';
 import { buildLoss } from './build-loss.ts';
@@ -161,6 +163,12 @@ async function restore(
   const slotNames = trainer.slots.map((s) => s.node.attributes.name as string);
   if (data.resume.length === 0) {
     if (data.from !== null) {
+      if ((data.spec.model.mapping ?? null) !== null) {
+        const { weights, transfer } = await readWeights(storage, data.from, data.spec, trainer.parameters);
+        setTensors(trainer, weights, [...weights.keys()]);
+        reporter.addEvent({ type: 'job.message', onceKey: 'transfer', data: describeTransfer(transfer) });
+        return firstState();
+      }
       const from = await read(data.from);
       // adapters, and a head made anew, begin as they were drawn
       const kept = weightNames.filter((name) => !isAdapter(name) && !isReplaced(data.spec, name));
@@ -189,6 +197,11 @@ async function restore(
   }
   reporter.post({ type: 'fallback', fallback: { damaged, from: null } });
   return null;
+}
+
+function describeTransfer({ matched, misfits, missing, unused }: Transfer): Record<string, unknown> {
+  const message = `${matched.length} parameters begin with uploaded weights; ${misfits.length + missing.length} begin as they were drawn, and ${unused.length} tensors are not used.`;
+  return { message, matched: matched.length, misfits: misfits.length, missing: missing.length, unused: unused.length };
 }
 
 function setTensors(trainer: Trainer, tensors: ReadonlyMap<string, Float32Array>, names: readonly string[]): void {

@@ -27,6 +27,7 @@ const OF_TENANTS = [
   'model_aliases',
   'model_versions',
   'models',
+  'weights',
   'outbox',
   'webhook_deliveries',
   'webhooks',

@@ -11,13 +11,20 @@ const ALPHA = 6;
 const RANK = 3;
 const adapters: AdaptersDescription = { rank: RANK, scale: ALPHA / RANK, dropout: 0, isAdapted: () => true };
 const isAdapter = (name: string) => /\.lora_[ab]$/.test(name);
-/** without dropout, whose draws differ from pass to pass */
+/** without dropout, whose draws differ from pass to pass, and without the edges of relu */
 const still = (family: NetworkOptions): NetworkOptions => ({
   ...family,
   clipNorm: undefined,
   layers: family.layers
     .filter(({ type }) => type !== 'dropout')
-    .map((layer) => ({ ...layer, ...('dropout' in layer && { dropout: 0 }) }) as typeof layer),
+    .map(
+      (layer) =>
+        ({
+          ...layer,
+          ...('dropout' in layer && { dropout: 0 }),
+          ...('activation' in layer && layer.activation.type === 'relu' && { activation: { type: 'tanh' } }),
+        }) as typeof layer,
+    ),
 });
 const families = ['perceptron', 'transformer'].map((name) => [name, still(FAMILIES[name]!)] as const);
 

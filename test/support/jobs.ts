@@ -43,6 +43,7 @@ export function describeJob(dataset: string, change: Partial<JobSpec> = {}): Job
     more_targets: [],
     model: {
       from: null,
+      mapping: null,
       freeze: [],
       unfreeze: [],
       replace_head: false,

@@ -5,10 +5,11 @@ import { DatasetNotFoundError, getDataset } from '../../db/datasets.ts';
 import { getJob, type JobRow, listJobs } from '../../db/jobs.ts';
 import { resolveModelVersion } from '../../db/model-versions.ts';
 import { describeWaiting } from '../../db/turns.ts';
+import { getWeights } from '../../db/weights.ts';
 import { createJob, type NewJob } from '../../jobs/create-job.ts';
 import { ApiError } from '../../spec/errors.ts';
 import type { KnownCheckpoint } from '../../spec/fine-tune.ts';
-import { JOB_KINDS, JOB_STATUSES, Job, type JobKind, type JobSpec, type JobStatus } from '../../spec/job.ts';
+import { JOB_KINDS, JOB_STATUSES, Job, type JobKind, type JobStatus } from '../../spec/job.ts';
 import type { Mistake } from '../../spec/mistake.ts';
 import { formatModelPath, isModelPath, parseModelPath } from '../../spec/model-reference.ts';
 import { type ExpandedRequest, validateJobRequest } from '../../spec/request.ts';
@@ -87,7 +88,7 @@ export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors, quotas: 
       const own = ofTenant(deps, request);
       const id = idFor(request, 'job');
       const made = await findMade(request, reply, () => getJob(own.db, own.tenant, id));
-      const row = made ?? (await postJob(own, quotas, { id, spec: await readSpec(own, request.body) }));
+      const row = made ?? (await postJob(own, quotas, { id, ...(await readSpec(own, request.body)) }));
       return reply
         .code(201)
         .header('location', `/v1/jobs/${row.id}`)
@@ -174,11 +175,11 @@ export async function postJob(
 export type Own = ReturnType<typeof ofTenant>;
 
 /** The resolved spec of a request; throws all that is wrong with its form, and with what of it can be read. */
-export async function readSpec(own: Own, body: unknown): Promise<JobSpec> {
+export async function readSpec(own: Own, body: unknown): Promise<Pick<NewJob, 'spec' | 'transfer'>> {
   const validation = validateJobRequest(body);
   const request = validation.ok ? validation.request : validation.rest;
   const resolution = request === null ? null : await resolve(own, request);
-  if (validation.ok && resolution?.ok === true) return resolution.spec;
+  if (validation.ok && resolution?.ok === true) return { spec: resolution.spec, transfer: resolution.transfer };
   const form = validation.ok ? [] : validation.mistakes;
   const sense = resolution === null || resolution.ok ? [] : resolution.mistakes;
   const isKnown = ({ pointer }: Mistake) => !validation.ok && validation.touched.has(pointer.split('/')[1] ?? '');
@@ -190,13 +191,16 @@ async function resolve(own: Own, request: ExpandedRequest): Promise<Resolution> 
   const dataset = await getDataset(own.db, own.tenant, spec.dataset);
   if (dataset === null) return { ok: false, mistakes: [noSuchDataset(spec.dataset)] };
   const load = async (id: unknown) => (typeof id === 'string' ? loadParent(own, id) : null);
-  const from = await load(spec.model?.from);
+  const beginning = spec.model?.from;
+  const isUpload = typeof beginning === 'string' && beginning.startsWith('wts_');
+  const weights = isUpload ? await getWeights(own.db, own.tenant, beginning) : null;
+  const from = isUpload ? null : await load(beginning);
   const teacher = await load(spec.training?.distillation?.teacher);
   return resolveJob(
     request,
     { id: dataset.id, name: dataset.name, rows: dataset.rows, columns: dataset.columns },
     from,
-    teacher,
+    { teacher, weights },
   );
 }
 

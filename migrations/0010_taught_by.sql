@@ -1,1 +1,0 @@
-CREATE INDEX "jobs_taught_by" ON "jobs" USING btree ((spec->'training'->'distillation'->>'teacher')) WHERE spec->'training'->'distillation'->>'teacher' is not null;
