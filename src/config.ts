@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 
 /** The environment, read and validated once at start; every field is listed in the README. */
@@ -36,6 +37,10 @@ export interface Config {
   otlpEndpoint: string | undefined;
   /** undefined: anybody may read /metrics */
   metricsToken: string | undefined;
+  /** processes that answer predictions */
+  predictProcesses: number;
+  /** of engines that are kept warm for predictions, in all of them together, bytes */
+  predictMemoryBytes: number;
   /** memory a job may take on a worker, bytes */
   maxJobMemoryBytes: number;
 }
@@ -123,6 +128,8 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Readon
     },
     otlpEndpoint: url('OTEL_EXPORTER_OTLP_ENDPOINT', ['http:', 'https:']),
     metricsToken: given('METRICS_TOKEN'),
+    predictProcesses: integer('PREDICT_PROCESSES', Math.min(8, Math.max(2, availableParallelism())), 1, 64),
+    predictMemoryBytes: integer('PREDICT_MEMORY_BYTES', 2 ** 30, 2 ** 20, Number.MAX_SAFE_INTEGER),
     maxJobMemoryBytes: integer('MAX_JOB_MEMORY_BYTES', 4 * 2 ** 30 - 65_536, 2 ** 20, 4 * 2 ** 30 - 65_536),
   };
   if (mistakes.length > 0)

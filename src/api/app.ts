@@ -26,6 +26,7 @@ import { addCheckpointRoutes } from './routes/checkpoints.ts';
 import { addDatasetRoutes } from './routes/datasets.ts';
 import { addEvaluationRoutes } from './routes/evaluations.ts';
 import { addEventRoutes } from './routes/events.ts';
+import { addGenerationRoutes } from './routes/generation.ts';
 import { addJobActions } from './routes/job-actions.ts';
 import { addJobRoutes } from './routes/jobs.ts';
 import { addMetricRoutes } from './routes/metrics.ts';
@@ -113,6 +114,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     addEventRoutes(routes, deps);
     addCheckpointRoutes(routes, deps);
     addPredictionRoutes(routes, deps);
+    addGenerationRoutes(routes, deps);
     addModelRoutes(routes, deps, cursors);
     addModelVersionRoutes(routes, deps, cursors);
     addModelAliasRoutes(routes, deps);

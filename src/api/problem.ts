@@ -61,6 +61,11 @@ export function describeProblem({ code, message, errors }: ApiError, requestId: 
   return { type: `/docs/errors#${code}`, title, status, detail: message, code, errors, request_id: requestId };
 }
 
+/** The same where the answer has begun already. */
+export function describeFailure(error: unknown, request: FastifyRequest): Problem {
+  return describeProblem(toApiError(error as FastifyError, request), request.id);
+}
+
 /** What went wrong, in our codes. */
 function toApiError(
   error: FastifyError & {

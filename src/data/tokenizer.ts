@@ -6,13 +6,25 @@ export interface TextEncoder {
   encode(text: string): number[] | Uint8Array;
   /** What a token is called in an answer: the character, `�` for what is unknown, and a byte that is no character of its own as `<0xE2>`. */
   name(token: number): string;
+  /**
+   * Text that goes on by a token: whole characters alone, the rest with what follows. With `isLast` nothing follows. An encoder that decodes is for one
+   * text.
+   */
+  decode(token: number, isLast: boolean): string;
 }
 
 const CODE_POINTS = 0x110000;
 const UNKNOWN = '\ufffd';
 
 export function openTokenizer(fitted: FittedTokenizer): TextEncoder {
-  if (fitted.type === 'byte') return { encode: (text) => Buffer.from(text), name: nameByte };
+  if (fitted.type === 'byte') {
+    const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+    return {
+      encode: (text) => Buffer.from(text),
+      name: nameByte,
+      decode: (token, isLast) => decoder.decode(Uint8Array.of(token), { stream: !isLast }),
+    };
+  }
   const characters = [...fitted.characters];
   const tokens = new Uint16Array(CODE_POINTS);
   characters.forEach((character, i) => {
@@ -29,6 +41,7 @@ export function openTokenizer(fitted: FittedTokenizer): TextEncoder {
       return encoded;
     },
     name: (token) => characters[token - 1] ?? UNKNOWN,
+    decode: (token) => characters[token - 1] ?? UNKNOWN,
   };
 }
 

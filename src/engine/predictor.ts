@@ -44,6 +44,11 @@ export class NetworkPredictor {
     }
   }
 
+  /** of the engine: weights, and values between layers for `maxRows` rows */
+  get memoryBytes(): number {
+    return this.#team.plan.memoryBytes;
+  }
+
   /** Outputs (rows × outputWidth) for prepared inputs (rows × inputWidth). */
   predict(inputs: Float32Array): Float32Array {
     const rows = inputs.length / this.inputWidth;

@@ -17,7 +17,7 @@ import { openOutbound } from '../outbound/request.ts';
 import { startRetention } from '../retention/retention.ts';
 import { openDiskStorage } from '../storage/disk.ts';
 import { startDeliverer } from '../webhooks/deliverer.ts';
-import { startPredictor } from '../worker/start-predictor.ts';
+import { startPredictorPool } from '../worker/predictor-pool.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
 import { onStopSignal } from './stop-signal.ts';
@@ -79,7 +79,14 @@ async function openApi(
       },
     }),
   );
-  const predictor = open(startPredictor(storage.describe(), logger));
+  const predictor = open(
+    startPredictorPool({
+      storage: storage.describe(),
+      logger,
+      processes: config.predictProcesses,
+      memoryBytes: config.predictMemoryBytes,
+    }),
+  );
   const counters = config.redisUrl === undefined ? undefined : open(openCounters(config.redisUrl, logger)).client;
   const queueDepth = () => queue.depth();
   const app = open(

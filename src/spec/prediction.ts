@@ -1,11 +1,63 @@
 /** One answer: the target columns' values; for a category also `probabilities` by class. */
 export type Prediction = Record<string, unknown>;
 
-export interface PredictRequest {
-  checkpointId: string;
+/** The file with the weights, and all that goes with them. */
+export interface TrainedNetwork {
   storageKey: string;
   sha256: string;
-  rows: Record<string, unknown>[];
+}
+
+/** Rows as they came. What is text is read where the network is, away from the thread that serves HTTP. */
+export type RowSource =
+  | { type: 'rows'; rows: Record<string, unknown>[]; sizeBytes: number }
+  /** whole lines, the first of which is `line` of the request's body */
+  | { type: 'ndjson'; bytes: Uint8Array; line: number }
+  | { type: 'csv'; header: string[]; bytes: Uint8Array; line: number }
+  /** prepared rows: values of the network's input one after the other, little-endian */
+  | { type: 'float32'; bytes: Uint8Array }
+  /** images of a network with one image as its input: their bytes as they are, one after the other */
+  | { type: 'pixels'; bytes: Uint8Array }
+  /** one image file: PNG, JPEG or WebP */
+  | { type: 'image'; bytes: Uint8Array };
+
+export interface PredictRequest {
+  network: TrainedNetwork;
+  source: RowSource;
+  answer: AnswerFormat;
+  /** rows that do not fit are told in the place of their answers; else none is answered, and RowsError tells of all */
+  inline: boolean;
+}
+
+export type AnswerFormat = 'json' | 'ndjson' | 'csv';
+
+export interface PredictAnswer {
+  /** json: a list; ndjson, csv: lines, each with its end; csv without a header */
+  text: string;
+  rows: number;
+  /** of csv */
+  header: string | null;
+}
+
+export interface GenerateRequest {
+  network: TrainedNetwork;
+  prompt: string;
+  maxTokens: number;
+  /** 0: always the most likely */
+  temperature: number;
+  /** of the most likely; 0: of all */
+  topK: number;
+  /** of the most likely that make up this share */
+  topP: number;
+  seed: number;
+  stop: string[];
+}
+
+/** Text that can be shown: it is no beginning of something that ends the text, and ends between characters. */
+export interface GeneratedPiece {
+  text: string;
+  tokens: number;
+  /** with the last piece; stop: one of `stop` came, which is left out */
+  finish: 'stop' | 'length' | null;
 }
 
 /** The checkpoint's file is not what was written, or gone. */
@@ -17,12 +69,14 @@ export class PredictorBusyError extends Error {}
 /** Answers rows from a checkpoint, away from the thread that serves HTTP. */
 export interface Predictor {
   /** Rejects with RowsError where rows do not fit the checkpoint's preparation; PredictorBusyError; CheckpointUnusableError. */
-  predict(request: PredictRequest): Promise<Prediction[]>;
+  predict(request: PredictRequest): Promise<PredictAnswer>;
+  /** Goes on with a text, piece by piece, until it ends, or `signal` is aborted. Errors: those of `predict`. */
+  generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<GeneratedPiece>;
   close(): Promise<void>;
 }
 
 export interface RowMistake {
-  /** JSON pointer below the request: `/rows/3/bill_length` */
+  /** JSON pointer below the request: `/rows/3/bill_length`; of lines, into the line's object */
   pointer: string;
   code: string;
   detail: string;

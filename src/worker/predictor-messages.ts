@@ -1,12 +1,19 @@
-import type { Prediction, PredictRequest, RowMistake } from '../spec/prediction.ts';
+import type { GeneratedPiece, GenerateRequest, PredictAnswer, PredictRequest, RowMistake } from '../spec/prediction.ts';
 
-export interface PredictorTask {
-  id: number;
-  request: PredictRequest;
-}
+/** Between the pool and one of its processes. */
 
-export type PredictorReply =
-  | { id: number; predictions: Prediction[] }
-  | { id: number; mistakes: RowMistake[] }
-  | { id: number; damaged: string }
-  | { id: number; error: string };
+export type PredictorTask = { id: number } & (
+  | { type: 'predict'; request: PredictRequest }
+  | { type: 'generate'; request: GenerateRequest }
+  /** of a generation: nobody listens any more */
+  | { type: 'stop' }
+);
+
+export type PredictorReply = { id: number } & (
+  | { answer: PredictAnswer }
+  /** the generation ends with the first piece that has a `finish` */
+  | { piece: GeneratedPiece }
+  | { mistakes: RowMistake[] }
+  | { damaged: string }
+  | { error: string }
+);

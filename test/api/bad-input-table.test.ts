@@ -451,7 +451,7 @@ beforeAll(async () => {
   const { preparation } = describeCheckpoint(0, 'best');
   service = await startService({
     maxUploadBytes: UPLOAD_BYTES,
-    predict: async ({ rows }) => Array.from(prepareRows(rows, preparation), (y) => ({ y })),
+    predict: (rows) => Array.from(prepareRows(rows, preparation), (y) => ({ y })),
   });
   locked = await startService({ auth: 'keys', databaseUrl: service.database.url });
   const { db } = service.database;

@@ -20,7 +20,7 @@ export async function layGround(databaseUrl?: string): Promise<Ground> {
   const service = await startService({
     ...(databaseUrl !== undefined && { databaseUrl }),
     maxUploadBytes: 2 ** 25,
-    predict: async ({ rows }) => Array.from(prepareRows(rows, preparation), (y) => ({ y })),
+    predict: (rows) => Array.from(prepareRows(rows, preparation), (y) => ({ y })),
   });
   const { api, url, database } = service;
   const claim = await addClaimed(database.db);

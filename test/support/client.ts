@@ -24,7 +24,7 @@ export async function call<T = any>(
     headers: { ...(body === undefined || raw ? {} : { 'content-type': 'application/json' }), ...headers },
   });
   const text = await response.text();
-  const isJson = response.headers.get('content-type')?.includes('json') === true;
+  const isJson = /[/+]json\b/.test(response.headers.get('content-type') ?? '');
   return {
     status: response.status,
     headers: response.headers,

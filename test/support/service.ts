@@ -6,10 +6,12 @@ import { pino } from 'pino';
 import { buildApp } from '../../src/api/app.ts';
 import type { ApiDeps } from '../../src/api/deps.ts';
 import { openDatabase } from '../../src/db/client.ts';
+import { encodeNonFinite } from '../../src/db/json-number.ts';
 import { openTenantDatabases } from '../../src/db/tenants.ts';
 import { watchJobs } from '../../src/db/watch.ts';
 import { createApiMetrics } from '../../src/observability/api-metrics.ts';
 import { OutboundGuard } from '../../src/outbound/guard.ts';
+import type { TrainedNetwork } from '../../src/spec/prediction.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 
@@ -28,7 +30,7 @@ export async function startService(
     /** keys: ask for them */
     auth?: 'open' | 'keys';
     maxUploadBytes?: number;
-    predict?: ApiDeps['predictor']['predict'];
+    predict?: PredictRows;
     /** instead of a new one; the caller drops it */
     databaseUrl?: string;
     /** other parts than those below */
@@ -44,7 +46,7 @@ export async function startService(
     tenants,
     storage: openDiskStorage(folder),
     watcher,
-    predictor: { predict: options.predict ?? (async ({ rows }) => rows.map(() => ({ y: 1 }))), close: async () => {} },
+    predictor: answerBy(options.predict ?? ((rows) => rows.map(() => ({ y: 1 })))),
     outboundGuard: new OutboundGuard({ allowHttp: false, allowRanges: [] }),
     queueDepth: async () => 0,
     logger: pino({ level: 'silent' }),
@@ -78,6 +80,26 @@ export async function startService(
       await database.drop();
       await rm(folder, { recursive: true });
     },
+  };
+}
+
+/** Answers rows of JSON. */
+export type PredictRows = (
+  rows: Record<string, unknown>[],
+  network: TrainedNetwork,
+) => Record<string, unknown>[] | Promise<Record<string, unknown>[]>;
+
+function answerBy(predict: PredictRows): ApiDeps['predictor'] {
+  return {
+    async predict({ source, network }) {
+      if (source.type !== 'rows') throw new Error(`this predictor reads no ${source.type}`);
+      const answers = await predict(source.rows, network);
+      return { text: JSON.stringify(encodeNonFinite(answers)), rows: answers.length, header: null };
+    },
+    async *generate() {
+      yield { text: 'a', tokens: 1, finish: 'length' };
+    },
+    close: async () => {},
   };
 }
 

@@ -1,105 +1,129 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { ApiError, type ProblemError } from '../../spec/errors.ts';
-import { MOST_MISTAKES, pointerTo } from '../../spec/mistake.ts';
-import { didYouMean, listWords } from '../../spec/suggest.ts';
-
+import { ApiError } from '../../spec/errors.ts';
+import { answerPredictions } from '../answer-predictions.ts';
 import type { Api, ApiDeps } from '../deps.ts';
-import { IdParams } from '../request-parts.ts';
-import { findCheckpoint } from './checkpoints.ts';
-import { findJob } from './jobs.ts';
+import { type Element, IMAGE_TYPES, MOST_ROWS, readParts, readRowsBody, STREAMED_TYPES } from '../predict-rows.ts';
+import { findJobTarget, findModelTarget, type PredictTarget } from '../predict-target.ts';
+import { hasBody } from '../request-checks.ts';
+import { linger } from '../uploads.ts';
 
-const MAX_ROWS = 1000;
-
-const Body = Type.Object({
-  rows: Type.Array(Type.Record(Type.String(), Type.Unknown()), {
-    minItems: 1,
-    maxItems: MAX_ROWS,
-    description: 'objects by column; what is left out is taken as missing',
-  }),
-  checkpoint: Type.String({
-    default: 'best',
-    maxLength: 100,
-    description: '`best`, `latest` or an id; without a best one, the latest',
-  }),
+const rows = Type.Array(Type.Record(Type.String(), Type.Unknown()), {
+  minItems: 1,
+  maxItems: MOST_ROWS,
+  description: 'objects by column; what is left out is taken as missing',
 });
+const checkpoint = Type.Optional(
+  Type.String({ maxLength: 100, description: '`best`, `latest` or an id; without a best one, the latest' }),
+);
+const BINARY = { schema: { type: 'string', format: 'binary' } };
+const bodyOf = (schema: object) => ({
+  content: {
+    'application/json': { schema },
+    'application/x-ndjson': { schema: { type: 'string', description: 'an object by column in each line' } },
+    'text/csv': { schema: { type: 'string', description: 'with a header of columns' } },
+    'application/octet-stream': BINARY,
+    ...Object.fromEntries(IMAGE_TYPES.map((type) => [type, BINARY])),
+  },
+});
+const answerOf = (label: Record<string, ReturnType<typeof Type.String> | ReturnType<typeof Type.Integer>>) => ({
+  200: {
+    description: 'A prediction for each row, in their order',
+    content: {
+      'application/json': {
+        schema: Type.Object({
+          predictions: Type.Array(Type.Record(Type.String(), Type.Unknown())),
+          ...label,
+          checkpoint: Type.String(),
+        }),
+      },
+      'application/x-ndjson': { schema: { type: 'string', description: 'a prediction in each line' } },
+      'text/csv': { schema: { type: 'string', description: 'a prediction in each line, with a header' } },
+    },
+  },
+});
+const element = Type.Optional(
+  Type.String({
+    enum: ['float32', 'uint8'],
+    default: 'float32',
+    description:
+      'of `application/octet-stream`: rows of prepared values (little-endian float32), or of images as they are, a byte for each value',
+  }),
+);
+const DESCRIPTION = `Rows come as JSON (up to ${MOST_ROWS}), JSON lines, CSV, one image file, or bytes, and are prepared as those were that the network learnt from. By \`Accept\` they are answered as JSON (all or none), or as JSON lines or CSV: any number, each as soon as it is there, and what is wrong with a row in the place of its answer. A client that reads slowly is waited for.`;
 
 export function addPredictionRoutes(app: Api, deps: ApiDeps): void {
-  app.post(
-    '/v1/jobs/:id/predict',
-    {
-      config: { access: 'models:predict' },
-      schema: {
-        tags: ['predictions'],
-        summary: 'Predict rows',
-        params: IdParams,
-        body: { ...Body, required: ['rows'] },
-        response: {
-          200: Type.Object({
-            predictions: Type.Array(Type.Record(Type.String(), Type.Unknown())),
-            checkpoint: Type.String(),
-          }),
+  app.register(async (routes) => {
+    routes.addContentTypeParser(STREAMED_TYPES, (_request, payload, done) => done(null, payload));
+
+    routes.post(
+      '/v1/jobs/:id/predict',
+      {
+        config: { access: 'models:predict' },
+        schema: {
+          tags: ['predictions'],
+          summary: 'Predict rows with a checkpoint of a job',
+          description: DESCRIPTION,
+          consumes: ['application/json', ...STREAMED_TYPES],
+          params: Type.Object({ id: Type.String() }),
+          querystring: Type.Object({ checkpoint, element }),
+          body: bodyOf(Type.Object({ rows, checkpoint })),
+          response: answerOf({}),
         },
       },
-    },
-    async (request) => {
-      const job = await findJob(deps, request);
-      const { rows, checkpoint: reference } = readBody(request.body);
-      const checkpoint =
-        reference === undefined
-          ? await findCheckpoint(deps, request, job.id, 'best').catch((error: unknown) => {
-              // a job may have been cut short before anything was its best
-              if (error instanceof ApiError && error.code === 'checkpoint_not_ready')
-                return findCheckpoint(deps, request, job.id, 'latest');
-              throw error;
-            })
-          : await findCheckpoint(deps, request, job.id, reference);
-      const { id, storageKey, sha256 } = checkpoint;
-      return {
-        predictions: await deps.predictor.predict({ checkpointId: id, storageKey, sha256, rows }),
-        checkpoint: id,
-      };
-    },
-  );
-}
-
-/** Says everything that is wrong with the form. */
-function readBody(body: unknown): { rows: Record<string, unknown>[]; checkpoint: string | undefined } {
-  if (!isObject(body)) throw refuse([wrong('', 'must be an object', 'an object with rows')]);
-  const errors = Object.keys(body)
-    .filter((key) => !FIELDS.includes(key))
-    .map((key) =>
-      wrong(
-        pointerTo('', key.slice(0, 100)),
-        `There is no field "${key.slice(0, 100)}" here.${didYouMean(key, FIELDS)}`,
-        `one of: ${listWords(FIELDS)}`,
-      ),
+      (request, reply) =>
+        predict(deps, request, reply, ['rows', 'checkpoint'], (named) => {
+          const { checkpoint: asked } = request.query as { checkpoint?: string };
+          return findJobTarget(deps, request, named ?? asked);
+        }),
     );
-  const { rows, checkpoint } = body;
-  if (!Array.isArray(rows) || rows.length < 1 || rows.length > MAX_ROWS)
-    errors.push(wrong('/rows', `must be a list of 1 to ${MAX_ROWS} rows`, 'a list of objects'));
-  else
-    rows.forEach((row, i) => {
-      if (!isObject(row)) errors.push(wrong(`/rows/${i}`, 'must be an object by column', 'an object'));
-    });
-  if (checkpoint !== undefined && typeof checkpoint !== 'string')
-    errors.push(wrong('/checkpoint', 'must be text', 'best, latest or an id'));
-  if (errors.length > 0) throw refuse(errors);
-  return { rows: rows as Record<string, unknown>[], checkpoint: checkpoint as string | undefined };
-}
 
-const FIELDS = ['rows', 'checkpoint'];
-
-function wrong(pointer: string, detail: string, expected: string): ProblemError {
-  return { pointer, code: 'invalid_field', detail, expected };
-}
-
-function refuse(errors: ProblemError[]): ApiError {
-  const [first] = errors;
-  return new ApiError('invalid_field', `${first!.pointer === '' ? 'The body' : first!.pointer}: ${first!.detail}`, {
-    errors: errors.slice(0, MOST_MISTAKES),
+    routes.post(
+      '/v1/models/:name/predict',
+      {
+        config: { access: 'models:predict' },
+        schema: {
+          tags: ['predictions'],
+          summary: 'Predict rows with a registered model',
+          description: `\`name\` is the name of a model, or with a version or an alias \`digits@3\`, \`digits@champion\`; without one it is the newest version that answers. ${DESCRIPTION}`,
+          consumes: ['application/json', ...STREAMED_TYPES],
+          params: Type.Object({ name: Type.String() }),
+          querystring: Type.Object({
+            version: Type.Optional(Type.String({ maxLength: 100, description: 'a number, an alias, or `latest`' })),
+            element,
+          }),
+          body: bodyOf(Type.Object({ rows })),
+          response: answerOf({ model: Type.String(), version: Type.Integer() }),
+        },
+      },
+      (request, reply) =>
+        predict(deps, request, reply, ['rows'], () =>
+          findModelTarget(deps, request, (request.query as { version?: string }).version),
+        ),
+    );
   });
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+async function predict(
+  deps: ApiDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  fields: readonly string[],
+  find: (checkpoint: string | undefined) => Promise<PredictTarget>,
+): Promise<FastifyReply> {
+  if (!hasBody(request)) throw new ApiError('empty_body', 'Rows are expected.');
+  const isStream = STREAMED_TYPES.some((type) => request.headers['content-type']?.toLowerCase().startsWith(type));
+  try {
+    // of what is not there nobody asks what is wrong with the rows
+    if (isStream) {
+      const target = await find(undefined);
+      const { element } = request.query as { element: Element };
+      return await answerPredictions(deps, request, reply, target, readParts(request, target, element));
+    }
+    const body = readRowsBody(request, fields);
+    return await answerPredictions(deps, request, reply, await find(body.checkpoint), body);
+  } catch (error) {
+    if (isStream) linger(request.raw, reply);
+    throw error;
+  }
 }

@@ -1,0 +1,67 @@
+import { type Static, Type } from 'typebox';
+import { closed, words } from './schema.ts';
+
+/** Texts from language models. */
+
+export const LONGEST_PROMPT = 100_000;
+export const MOST_TOKENS = 10_000;
+
+export const GenerationRequest = closed(
+  {
+    prompt: Type.String({
+      minLength: 1,
+      maxLength: LONGEST_PROMPT,
+      description: 'what the text goes on from; of a long one the end that the model can see',
+    }),
+    max_tokens: Type.Optional(Type.Integer({ minimum: 1, maximum: MOST_TOKENS, default: 200 })),
+    temperature: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 100, default: 1, description: '0: always the most likely token' }),
+    ),
+    top_k: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 1_000_000, default: 0, description: 'of so many most likely; 0: of all' }),
+    ),
+    top_p: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 1,
+        default: 1,
+        description: 'of the fewest most likely that make up this share',
+      }),
+    ),
+    seed: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'the same text for the same seed, weights and request; another one each time where it is left out',
+      }),
+    ),
+    stop: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
+        maxItems: 8,
+        default: [],
+        description: 'texts that end it; they are left out',
+      }),
+    ),
+    stream: Type.Optional(
+      Type.Boolean({ default: false, description: 'as server-sent events, unless Accept asks for JSON lines' }),
+    ),
+  },
+  { title: 'GenerationRequest' },
+);
+export type GenerationRequest = Static<typeof GenerationRequest>;
+
+export const FINISH_REASONS = ['stop', 'length'] as const;
+
+export const GeneratedText = closed(
+  {
+    text: Type.String({ description: 'what follows the prompt' }),
+    finish_reason: words(FINISH_REASONS, { description: 'stop: one of `stop` came; length: max_tokens' }),
+    tokens: Type.Integer(),
+    seed: Type.Integer(),
+    model: Type.Optional(Type.String()),
+    version: Type.Optional(Type.Integer()),
+    checkpoint: Type.String(),
+  },
+  { title: 'GeneratedText' },
+);
+export type GeneratedText = Static<typeof GeneratedText>;

@@ -1,0 +1,195 @@
+import { describeOutputs } from '../data/describe-outputs.ts';
+import { describeNextTokens, type PreparedTexts, prepareTexts } from '../data/next-tokens.ts';
+import { prepareRows } from '../data/prepare-rows.ts';
+import { readImageFile } from '../data/read-image-file.ts';
+import { type ReadRow, readRows } from '../data/read-rows.ts';
+import {
+  type AnswerFormat,
+  type PredictAnswer,
+  type Prediction,
+  type PredictRequest,
+  type RowMistake,
+  type RowSource,
+  RowsError,
+} from '../spec/prediction.ts';
+import type { Preparation } from '../spec/preparation.ts';
+
+/** Between a request's rows and its answer: what the network is to compute, and what becomes of it. */
+export interface PreparedRequest {
+  /** (rows that fit, inputWidth) */
+  x: Float32Array;
+  rows: number;
+  /** from the network's outputs for x */
+  answer(outputs: Float32Array): PredictAnswer;
+}
+
+/** Rows are read and prepared. Throws RowsError; where mistakes are told in line, only where nothing can be read at all. */
+export async function prepareRequest(
+  { source, answer: format, inline }: Pick<PredictRequest, 'source' | 'answer' | 'inline'>,
+  preparation: Preparation,
+): Promise<PreparedRequest> {
+  if (source.type === 'float32') return prepareValues(source.bytes, preparation, format);
+  const read = await readSource(source, preparation);
+  const wrong = new Map<number, RowMistake[]>();
+  read.forEach(({ row }, place) => {
+    if (Array.isArray(row)) wrong.set(place, row);
+  });
+  const { x, texts, places } = prepareRight(read, wrong, preparation);
+  if (!inline && wrong.size > 0) throw describeWrong(read, wrong, source);
+  return {
+    x,
+    rows: places.length,
+    answer(outputs) {
+      const predictions = describe(outputs, texts, preparation);
+      const answers: (Prediction | { error: object })[] = read.map(({ line }, place) => ({
+        error: { line, errors: wrong.get(place) ?? [] },
+      }));
+      places.forEach((place, i) => {
+        answers[place] = predictions[i]!;
+      });
+      return render(answers, format, preparation);
+    },
+  };
+}
+
+async function readSource(
+  source: Exclude<RowSource, { type: 'float32' }>,
+  preparation: Preparation,
+): Promise<ReadRow[]> {
+  if (source.type === 'image') return [{ line: null, row: await readImageFile(source.bytes, preparation) }];
+  return source.type === 'pixels' ? splitPixels(source.bytes, preparation) : readRows(source, preparation);
+}
+
+/** Prepares the rows that can be prepared, and adds what is wrong with the others. */
+function prepareRight(read: readonly ReadRow[], wrong: Map<number, RowMistake[]>, preparation: Preparation) {
+  const [input] = preparation.inputs;
+  for (;;) {
+    const places = [...read.keys()].filter((place) => !wrong.has(place));
+    const rows = places.map((place) => read[place]!.row as Record<string, unknown>);
+    try {
+      if (input?.type !== 'text') return { x: prepareRows(rows, preparation), texts: null, places };
+      const texts = prepareTexts(rows, input);
+      return { x: texts.x, texts, places };
+    } catch (error) {
+      if (!(error instanceof RowsError)) throw error;
+      let found = 0;
+      for (const mistake of error.mistakes) {
+        const [, index, rest = ''] = /^\/rows\/(\d+)(\/.*)?$/s.exec(mistake.pointer) ?? [];
+        if (index === undefined) throw error;
+        found++;
+        const place = places[Number(index)]!;
+        const known = wrong.get(place) ?? [];
+        known.push({ ...mistake, pointer: rest });
+        wrong.set(place, known);
+      }
+      // mistakes are listed up to a number: what is behind shows when these are left out
+      if (found === 0) throw error;
+    }
+  }
+}
+
+const MOST_MISTAKES = 1000;
+
+function describeWrong(
+  read: readonly ReadRow[],
+  wrong: ReadonlyMap<number, RowMistake[]>,
+  source: RowSource,
+): RowsError {
+  const mistakes = [...wrong.entries()]
+    .sort(([a], [b]) => a - b)
+    .flatMap(([place, list]) =>
+      list.map((mistake) => {
+        if (source.type === 'rows') return { ...mistake, pointer: `/rows/${place}${mistake.pointer}` };
+        const { line } = read[place]!;
+        return line === null ? mistake : { ...mistake, detail: `line ${line}: ${mistake.detail}` };
+      }),
+    );
+  return new RowsError(mistakes.slice(0, MOST_MISTAKES));
+}
+
+/** Values that are prepared already. */
+function prepareValues(bytes: Uint8Array, preparation: Preparation, format: AnswerFormat): PreparedRequest {
+  const { inputs, inputWidth } = preparation;
+  if (inputs[0]?.type === 'text') throw refuseBytes('a text is sent as text', 'rows with "text"');
+  const rows = countRows(bytes, 4 * inputWidth, `${inputWidth} float32 values`);
+  const x = new Float32Array(Uint8Array.from(bytes).buffer);
+  const at = x.findIndex((value) => !Number.isFinite(value));
+  if (at !== -1) {
+    const [row, column] = [Math.floor(at / inputWidth), at % inputWidth];
+    const detail = `value ${column} of row ${row} is ${x[at]}`;
+    throw new RowsError([
+      { pointer: `/rows/${row}/${column}`, code: 'not_finite', detail, expected: 'finite numbers' },
+    ]);
+  }
+  return { x, rows, answer: (outputs) => render(describe(outputs, null, preparation), format, preparation) };
+}
+
+function splitPixels(bytes: Uint8Array, preparation: Preparation): ReadRow[] {
+  const [input, ...more] = preparation.inputs;
+  if (input?.type !== 'image' || more.length > 0)
+    throw refuseBytes('the network has other inputs than one image', 'rows, or float32 values');
+  const width = input.shape.reduce((product, size) => product * size, 1);
+  const rows = countRows(bytes, width, `${input.shape.join(' × ')} bytes`);
+  const pixels = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: rows }, (_, i) => ({
+    line: null,
+    row: { [input.column]: pixels.toString('base64', i * width, (i + 1) * width) },
+  }));
+}
+
+function countRows({ length }: Uint8Array, width: number, each: string): number {
+  if (length % width !== 0)
+    throw refuseBytes(`the last row has ${length % width} bytes`, `rows of ${each}: ${width} bytes each`);
+  return length / width;
+}
+
+function refuseBytes(detail: string, expected: string): RowsError {
+  return new RowsError([{ pointer: '', code: 'wrong_length', detail, expected }]);
+}
+
+function describe(outputs: Float32Array, texts: PreparedTexts | null, preparation: Preparation): Prediction[] {
+  const [input] = preparation.inputs;
+  if (texts === null || input?.type !== 'text') return describeOutputs(outputs, preparation);
+  return describeNextTokens(outputs, texts, input, preparation.outputWidth);
+}
+
+function render(answers: readonly Prediction[], format: AnswerFormat, preparation: Preparation): PredictAnswer {
+  const rows = answers.length;
+  if (format === 'json') return { text: JSON.stringify(answers), rows, header: null };
+  if (format === 'ndjson')
+    return { text: answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''), rows, header: null };
+  const columns = columnsOf(preparation);
+  const lines = answers.map((answer) => {
+    const flat = new Map(flatten(answer));
+    const fields = columns.map((column) => flat.get(column) ?? '');
+    return `${[...fields, describeError(answer)].map(quoteField).join(',')}\n`;
+  });
+  return { text: lines.join(''), rows, header: `${[...columns, 'error'].map(quoteField).join(',')}\n` };
+}
+
+/** Columns of an answer in CSV: `species`, `probabilities.Adelie`, … */
+function columnsOf(preparation: Preparation): string[] {
+  if (preparation.inputs[0]?.type === 'text') return ['next_token'];
+  const width = preparation.outputWidth + (preparation.more ?? []).reduce((sum, output) => sum + output.outputWidth, 0);
+  const [answer] = describeOutputs(new Float32Array(width), preparation);
+  return flatten(answer!).map(([column]) => column);
+}
+
+function flatten(value: Prediction, prefix = ''): [string, unknown][] {
+  return Object.entries(value).flatMap(([name, inner]): [string, unknown][] =>
+    typeof inner === 'object' && inner !== null
+      ? flatten(inner as Prediction, `${prefix}${name}.`)
+      : [[`${prefix}${name}`, inner]],
+  );
+}
+
+function describeError({ error }: Prediction): string {
+  if (typeof error !== 'object' || error === null) return '';
+  const { line, errors } = error as { line: number | null; errors: RowMistake[] };
+  return `${line === null ? '' : `line ${line}: `}${errors.map(({ detail }) => detail).join('; ')}`;
+}
+
+function quoteField(value: unknown): string {
+  const text = value === null ? '' : String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
