@@ -5,25 +5,26 @@ import type { Pace } from './pace.ts';
 /** A file is written before its row, so a young one without a row may be on its way. */
 const MIN_AGE_MS = 24 * 3_600_000;
 const PAGE = 500;
-const KEY = /^checkpoints\/job_\w+\/ckpt_([0-9a-hjkmnp-tv-z]{26})\.\w+$/;
+const KEY = /^(?:checkpoints\/job_\w+\/ckpt|weights\/wts)_([0-9a-hjkmnp-tv-z]{26})\.\w+$/;
 const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz';
 
-/** Removes checkpoint files that no row names: a crash between a row and its file leaves them. Answers how many. */
-export async function removeOrphanedCheckpoints(db: Database, storage: Storage, pace: Pace): Promise<number> {
+/** Removes files of checkpoints and uploaded weights that no row names: a crash between a row and its file leaves them. Answers how many. */
+export async function removeOrphanedFiles(db: Database, storage: Storage, pace: Pace): Promise<number> {
   let removed = 0;
   let page: string[] = [];
   const removeUnnamed = async () => {
     const { rows } = await db.pool.query<{ key: string }>(
       `select key from unnest($1::text[]) key
        where not exists (select 1 from checkpoints where checkpoints.storage_key = key)
-         and not exists (select 1 from model_versions where model_versions.storage_key = key)`,
+         and not exists (select 1 from model_versions where model_versions.storage_key = key)
+         and not exists (select 1 from weights where weights.storage_key = key)`,
       [page],
     );
     page = [];
     for (const { key } of rows) await storage.remove(key);
     removed += rows.length;
   };
-  for await (const key of storage.list('checkpoints/')) {
+  for await (const key of listKeys(storage)) {
     if (!pace.goesOn()) return removed;
     const id = KEY.exec(key)?.[1];
     if (id === undefined || Date.now() - timeOf(id) < MIN_AGE_MS) continue;
@@ -34,6 +35,11 @@ export async function removeOrphanedCheckpoints(db: Database, storage: Storage, 
   }
   await removeUnnamed();
   return removed;
+}
+
+async function* listKeys(storage: Storage): AsyncGenerator<string> {
+  yield* storage.list('checkpoints/');
+  yield* storage.list('weights/');
 }
 
 /** When an id was made, ms: the first 48 bits of a UUIDv7, in ten digits of base 32 whose first has 3 bits. */

@@ -5,7 +5,7 @@ import { deleteOldKeys } from '../db/idempotency-keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import { removeFilesOfDeletedDatasets } from './deleted-datasets.ts';
 import { createJobSweep, type RetentionDays } from './ended-jobs.ts';
-import { removeOrphanedCheckpoints } from './orphaned-files.ts';
+import { removeOrphanedFiles } from './orphaned-files.ts';
 import { deleteInBatches, type Pace } from './pace.ts';
 
 export interface Retention {
@@ -67,7 +67,7 @@ export function startRetention(options: RetentionOptions): Retention {
       if (pace.goesOn()) partialsAtMs = performance.now();
     }
     if (performance.now() - orphansAtMs > ORPHANS_EVERY_MS) {
-      removed.orphans = await removeOrphanedCheckpoints(db, storage, pace);
+      removed.orphans = await removeOrphanedFiles(db, storage, pace);
       if (pace.goesOn()) orphansAtMs = performance.now();
     }
     if (Object.values(removed).some((n) => n > 0)) logger.info({ removed }, 'what was kept long enough is deleted');
