@@ -1,6 +1,7 @@
 import * as fallbacks from './fallbacks.ts';
 import * as growth from './growth.ts';
 import * as kernels from './kernels.ts';
+import * as quality from './quality.ts';
 import * as roofline from './roofline.ts';
 import * as start from './start.ts';
 import * as training from './training.ts';
@@ -11,13 +12,17 @@ export interface BenchOptions {
   /** length of one run */
   seconds: number;
   rounds: number;
+  /** of the quality question; null: all */
+  datasets: readonly string[] | null;
   peers: { folder: string; names: readonly string[] } | null;
 }
 
 /** A question: its file measures, records what it found under its name, and renders what was recorded as Markdown. */
 export interface Question {
+  /** the page in bench/ that it stands on; RESULTS unless said */
+  page?: string;
   ask(options: BenchOptions): Promise<void>;
   render(recorded: Record<string, unknown>): string;
 }
 
-export const QUESTIONS: Record<string, Question> = { training, roofline, kernels, growth, start, fallbacks };
+export const QUESTIONS: Record<string, Question> = { training, roofline, kernels, growth, start, fallbacks, quality };

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { chooseKernels } from '../src/engine/kernels/load.ts';
+import type { Question } from './questions.ts';
 
 /**
  * What was measured, by question and key (a workload and a number of threads, say). It is kept between runs, so that a long run can be made in
@@ -12,7 +13,6 @@ interface Recorded {
 }
 
 const STORE = new URL('../build/bench.json', import.meta.url);
-const PAGE = new URL('./RESULTS.md', import.meta.url);
 
 let machine: string | undefined;
 
@@ -46,15 +46,18 @@ export function record(question: string, key: string, result: unknown): void {
   writeFileSync(STORE, JSON.stringify(recorded, null, 1));
 }
 
-/** Writes bench/RESULTS.md from all that is recorded. */
-export function renderResults(all: Record<string, { render(recorded: Record<string, unknown>): string }>): void {
+/** Writes bench/RESULTS.md, and the pages of questions that have one of their own, from all that is recorded. */
+export function renderResults(all: Record<string, Question>): void {
   const { questions } = readRecorded();
-  const sections = Object.entries(all).flatMap(([name, question]) => {
-    const found = questions[name];
-    return found === undefined ? [] : [`${question.render(found.results)}\n\nMeasured ${found.date}.`];
-  });
   const head = `# What was measured\n\n${describeMachine()}. Written by \`npm run bench\`; absolute figures hold for this machine on that day.`;
-  writeFileSync(PAGE, `${[head, ...sections].join('\n\n')}\n`);
+  for (const [page, entries] of Map.groupBy(Object.entries(all), ([, question]) => question.page ?? 'RESULTS')) {
+    const sections = entries.flatMap(([name, question]) => {
+      const found = questions[name];
+      return found === undefined ? [] : [`${question.render(found.results)}\n\nMeasured ${found.date}.`];
+    });
+    if (sections.length > 0)
+      writeFileSync(new URL(`./${page}.md`, import.meta.url), `${[head, ...sections].join('\n\n')}\n`);
+  }
 }
 
 /** A Markdown table; the first column is text, the others figures. */

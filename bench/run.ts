@@ -11,7 +11,8 @@ const USAGE = `npm run bench -- [${Object.keys(QUESTIONS).join(' | ')}] …
   --workload W1,W3    these workloads only        --threads 1,2      these numbers of threads only
   --seconds 1         a run's length              --rounds 3         runs in turns, whose median counts
   --peers [folder]    compare with other engines: a folder with run.sh PEER WORKLOAD THREADS SECONDS (${DEFAULT_PEERS})
-  --peer torch,numpy  these peers only`;
+  --peer torch,numpy  these peers only
+  --dataset iris,cars of the quality question: these only`;
 
 /** `--peers` alone stands for the usual folder. */
 const argv = process.argv.slice(2).flatMap((word, i, all) => {
@@ -30,6 +31,7 @@ function readArguments() {
       rounds: { type: 'string', default: '3' },
       peers: { type: 'string' },
       peer: { type: 'string', default: 'torch,numpy,tfjs' },
+      dataset: { type: 'string' },
     },
   });
   const wrong = positionals.find((name) => !(name in QUESTIONS));
@@ -48,6 +50,7 @@ function readArguments() {
     threads,
     seconds: positive('seconds'),
     rounds: Math.ceil(positive('rounds')),
+    datasets: values.dataset?.split(',') ?? null,
     peers: values.peers === undefined ? null : { folder: values.peers, names: values.peer.split(',') },
   };
 }

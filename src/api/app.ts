@@ -24,6 +24,7 @@ import { addRequestSpans } from './request-spans.ts';
 import { addApiKeyRoutes } from './routes/api-keys.ts';
 import { addCheckpointRoutes } from './routes/checkpoints.ts';
 import { addDatasetRoutes } from './routes/datasets.ts';
+import { addEstimateRoute } from './routes/estimates.ts';
 import { addEvaluationRoutes } from './routes/evaluations.ts';
 import { addEventRoutes } from './routes/events.ts';
 import { addGenerationRoutes } from './routes/generation.ts';
@@ -108,6 +109,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     await addDatasetRoutes(routes, deps, cursors, quotas);
     await addWeightRoutes(routes, deps, cursors);
     addJobRoutes(routes, deps, cursors, quotas);
+    addEstimateRoute(routes, deps);
     addJobActions(routes, deps, quotas);
     addMetricRoutes(routes, deps);
     addEvaluationRoutes(routes, deps);

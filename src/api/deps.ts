@@ -6,6 +6,7 @@ import type { TenantDatabases } from '../db/tenants.ts';
 import type { JobWatcher } from '../db/watch.ts';
 import type { ApiMetrics } from '../observability/api-metrics.ts';
 import type { OutboundGuard } from '../outbound/guard.ts';
+import type { Estimator } from '../spec/estimate.ts';
 import type { Predictor } from '../spec/prediction.ts';
 import type { Storage } from '../storage/storage.ts';
 
@@ -17,6 +18,7 @@ export interface ApiDeps {
   storage: Storage;
   watcher: JobWatcher;
   predictor: Predictor;
+  estimator: Estimator;
   /** which addresses clients may have called */
   outboundGuard: OutboundGuard;
   /** messages waiting in the queue */

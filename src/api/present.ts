@@ -11,6 +11,7 @@ import type { Waiting } from '../db/turns.ts';
 import type { DeliveryRow } from '../db/webhook-deliveries.ts';
 import type { WebhookRow } from '../db/webhooks.ts';
 import type { ApiKey } from '../spec/api-key.ts';
+import { LEARNING_RATE } from '../spec/choice.ts';
 import type { Dataset } from '../spec/dataset.ts';
 import type { Evaluation } from '../spec/evaluation.ts';
 import type { Checkpoint, Job, JobEvent } from '../spec/job.ts';
@@ -69,10 +70,19 @@ export function presentJob(row: JobRow, waiting: Waiting | null): Job {
     error,
     runtime,
     spec,
+    choices: presentChoices(row),
     created_at: row.createdAt.toISOString(),
     started_at: row.startedAt?.toISOString() ?? null,
     finished_at: row.finishedAt?.toISOString() ?? null,
   };
+}
+
+/** A learning rate that was left to the job is told as soon as it is found. */
+function presentChoices({ choices, runtime }: JobRow): Job['choices'] {
+  const found = runtime?.learning_rate;
+  return (choices ?? []).map((choice) =>
+    choice.field === LEARNING_RATE && found !== undefined ? { ...choice, value: found } : choice,
+  );
 }
 
 export function presentEvent(row: JobEventRow): JobEvent {

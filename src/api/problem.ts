@@ -8,6 +8,7 @@ import { TooManyJobsError } from '../jobs/create-job.ts';
 import { JobInUseError } from '../jobs/delete-job.ts';
 import { IllegalTransitionError } from '../jobs/transitions.ts';
 import { ApiError, ERRORS, type ErrorCode, type Problem, type ProblemError } from '../spec/errors.ts';
+import { EstimatorBusyError, NotEstimableError } from '../spec/estimate.ts';
 import { CheckpointUnusableError, PredictorBusyError, RowsError } from '../spec/prediction.ts';
 import { listWords } from '../spec/suggest.ts';
 import { BlobNotFoundError, StorageFullError } from '../storage/storage.ts';
@@ -103,6 +104,16 @@ function toApiError(
     return new ApiError('unavailable', 'Too many predictions are waiting. Please try again.', {
       headers: { 'retry-after': '1' },
     });
+  if (error instanceof EstimatorBusyError)
+    return new ApiError('unavailable', 'No estimate could be made just now. Please try again.', {
+      headers: { 'retry-after': '10' },
+    });
+  if (error instanceof NotEstimableError) {
+    const detail = `${error.message[0]!.toUpperCase()}${error.message.slice(1)}.`;
+    return new ApiError('invalid_spec', detail, {
+      errors: [{ pointer: '', code: 'invalid_spec', detail, expected: error.hint }],
+    });
+  }
   if (error instanceof CheckpointUnusableError) return new ApiError('checkpoint_damaged', `${error.message}.`);
   if (error instanceof StorageFullError)
     return new ApiError('storage_full', 'There is no room left; nothing was stored.');

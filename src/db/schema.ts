@@ -18,6 +18,7 @@ import {
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
 import type { Scope } from '../spec/api-key.ts';
+import type { Choice } from '../spec/choice.ts';
 import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import type { Diagnosis, Evaluation } from '../spec/evaluation.ts';
 import type {
@@ -139,6 +140,8 @@ export const jobs = pgTable(
     /** seconds of training over all attempts, as far as they were reported */
     trainedSeconds: doublePrecision('trained_seconds').notNull().default(0),
     origin: jsonb('origin').$type<JobOrigin>(),
+    /** what the request left to be chosen; null: from before it was kept */
+    choices: jsonb('choices').$type<Choice[]>(),
     /** of the request that posted it, where requests are traced (W3C Trace Context) */
     traceparent: text('traceparent'),
     createdAt: at('created_at').notNull().defaultNow(),

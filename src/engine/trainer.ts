@@ -529,6 +529,12 @@ interface StagePrograms extends Stage {
   partLoss: Float32Array;
 }
 
+/** Values of the parameters, without a plan or any memory. */
+export function countParameters(description: TrainerDescription): number {
+  const { parameters } = buildTraining(new Graph(), description, seedOf(description.seed));
+  return parameters.reduce((sum, p) => sum + elementsOf(p.node), 0);
+}
+
 /** v · 0 is 0, but not a number where v is infinite or none itself: a sum is quicker than a question for each. */
 function areFinite(values: Float32Array): boolean {
   let sum = 0;

@@ -5,6 +5,7 @@ import { holdDataset } from '../db/datasets.ts';
 import type { JobRow } from '../db/jobs.ts';
 import { type JobOrigin, jobEvents, jobs } from '../db/schema.ts';
 import { readTraceparent } from '../observability/tracing.ts';
+import type { Choice } from '../spec/choice.ts';
 import { FINAL_STATUSES, type JobSpec } from '../spec/job.ts';
 import type { Transfer } from '../spec/weights.ts';
 import { changeTime, describeTransition, insertDispatch } from './transitions.ts';
@@ -16,6 +17,7 @@ export interface NewJob {
   spec: JobSpec;
   /** what will come of uploaded weights */
   transfer?: Transfer | null;
+  choices?: Choice[] | null;
   origin?: JobOrigin | null;
   /** jobs that the tenant may have that have not ended; null or undefined: any number */
   mostOpen?: number | null | undefined;
@@ -49,7 +51,7 @@ async function checkOpenJobs(tx: Transaction, tenant: string, most: number): Pro
 
 export async function insertJob(
   tx: Transaction,
-  { id, tenant, spec, transfer = null, origin = null, mostOpen = null }: NewJob,
+  { id, tenant, spec, transfer = null, choices = null, origin = null, mostOpen = null }: NewJob,
 ): Promise<JobRow> {
   const jobId = id ?? typeid('job').toString();
   if (mostOpen !== null) await checkOpenJobs(tx, tenant, mostOpen);
@@ -74,6 +76,7 @@ export async function insertJob(
       startAt,
       transfer,
       origin,
+      choices,
       traceparent: readTraceparent(),
       createdAt: changeTime,
       // before its start a job is behind all others of its priority

@@ -30,6 +30,7 @@ export function retryJob(
       tenant,
       spec,
       transfer: old.transfer,
+      choices: old.choices,
       origin: { job_id: old.id, by: 'retry' },
     });
     // held, so that whoever deletes the old job finds the new rows and leaves the files

@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { buildApp } from '../api/app.ts';
 import type { Config } from '../config.ts';
 import { openDatabase } from '../db/client.ts';
@@ -18,6 +19,7 @@ import { startRetention } from '../retention/retention.ts';
 import { openDiskStorage } from '../storage/disk.ts';
 import { startDeliverer } from '../webhooks/deliverer.ts';
 import { startPredictorPool } from '../worker/predictor-pool.ts';
+import { startEstimator } from '../worker/start-estimator.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
 import { onStopSignal } from './stop-signal.ts';
@@ -87,6 +89,9 @@ async function openApi(
       memoryBytes: config.predictMemoryBytes,
     }),
   );
+  const { threads, maxJobMemoryBytes: maxMemoryBytes } = config;
+  const limits = { threads, maxThreads: availableParallelism(), maxMemoryBytes };
+  const estimator = open(startEstimator(storage.describe(), limits, logger));
   const counters = config.redisUrl === undefined ? undefined : open(openCounters(config.redisUrl, logger)).client;
   const queueDepth = () => queue.depth();
   const app = open(
@@ -96,6 +101,7 @@ async function openApi(
       storage,
       watcher,
       predictor,
+      estimator,
       outboundGuard,
       queueDepth,
       counters,

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { Choice } from './choice.ts';
 import { OutputLayer } from './layers/dense.ts';
 import { NAME } from './layers/fields.ts';
 import { Loss } from './loss.ts';
@@ -203,7 +204,9 @@ export const JobSpec = closed(
     inputs: Type.Array(Input, {
       minItems: 1,
       maxItems: 10_000,
-      ...derived('every column but the target that is a number, category, boolean or image'),
+      ...derived(
+        'every column but the target that is a number, category, boolean or image and has more than one value',
+      ),
     }),
     target: Type.Unsafe<Target>({
       ...Target,
@@ -290,6 +293,7 @@ export const Runtime = closed(
     event_loop_delay_max_ms: nullable(Type.Number(), {
       description: 'longest delay seen on the thread that renews the lease',
     }),
+    learning_rate: Type.Optional(Type.Number({ description: 'where the spec says auto: what the range test found' })),
     first_step_ms: Type.Optional(
       nullable(Type.Number({ minimum: 0 }), { description: 'from the worker taking the job to its first step' }),
     ),
@@ -336,6 +340,10 @@ export const Job = closed(
     error: nullable(JobError),
     runtime: nullable(Runtime),
     spec: JobSpec,
+    choices: Type.Array(Choice, {
+      description:
+        'what the request left out and was chosen from the dataset, with the reason; other defaults are not listed',
+    }),
     created_at: Type.String({ format: 'date-time' }),
     started_at: nullable(Type.String({ format: 'date-time' })),
     finished_at: nullable(Type.String({ format: 'date-time' })),

@@ -17,7 +17,7 @@ export const Layer = Type.Unsafe<Layer>(
 
 const layers = Type.Array(Layer, {
   maxItems: 256,
-  ...derived('two dense layers of 64 relu units'),
+  ...derived('convolutions for images, an LSTM for a corpus, else two dense layers; as large as the rows can teach'),
   description:
     'Hidden layers. Without `inputs`, each takes the output of the one before; with them, layers form any graph. The output layer is added after them.',
 });

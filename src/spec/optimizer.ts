@@ -4,7 +4,14 @@ import { closed, variants } from './schema.ts';
 /** What turns gradients into steps. */
 
 const tag = <const T extends string>(name: T) => Type.Literal(name);
-const learning_rate = (value: number) => Type.Number({ exclusiveMinimum: 0, maximum: 1000, default: value });
+const rate = (value: number) => Type.Number({ exclusiveMinimum: 0, maximum: 1000, default: value });
+const learning_rate = (value: number) =>
+  Type.Unsafe<number | 'auto'>({
+    anyOf: [{ type: 'number', exclusiveMinimum: 0, maximum: 1000 }, { const: 'auto' }],
+    default: value,
+    description:
+      'auto: found by a range test before the first step (Smith 2017), for `train` alone; the job’s `choices` say what it is',
+  });
 const weight_decay = (value: number) => Type.Number({ minimum: 0, maximum: 10, default: value });
 const share = (value: number) => Type.Number({ minimum: 0, exclusiveMaximum: 1, default: value });
 const epsilon = (value: number) => Type.Number({ exclusiveMinimum: 0, maximum: 1, default: value });
@@ -167,7 +174,7 @@ export const Optimizer = variants(
     closed(
       {
         type: tag('lbfgs'),
-        learning_rate: learning_rate(1),
+        learning_rate: rate(1),
         history: Type.Integer({
           minimum: 1,
           maximum: 100,
@@ -183,7 +190,7 @@ export const Optimizer = variants(
     closed(
       {
         type: tag('hessian_free'),
-        learning_rate: learning_rate(1),
+        learning_rate: rate(1),
         damping: Type.Number({
           exclusiveMinimum: 0,
           maximum: 1e6,
@@ -203,7 +210,7 @@ export const Optimizer = variants(
       },
     ),
     closed(
-      { type: tag('random_search'), learning_rate: learning_rate(0.01) },
+      { type: tag('random_search'), learning_rate: rate(0.01) },
       {
         description: `Adds normal noise, its deviation the learning rate, to all weights, and keeps it where the loss becomes smaller: needs no gradient. ${SEARCH}`,
       },

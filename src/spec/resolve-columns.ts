@@ -1,4 +1,6 @@
 import { normalizationFor } from './check-loss.ts';
+import type { Choose } from './choice.ts';
+import { chooseInputs } from './choose-inputs.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import type { Input, Target } from './job.ts';
@@ -109,19 +111,26 @@ function describeUncountable({ name, type, distinct }: Column): [detail: string,
 }
 
 type InputType = Input['type'];
-const USABLE: readonly Column['type'][] = ['number', 'category', 'boolean', 'image'];
 
 /** null where a column is missing, so that nothing more can be said of the whole. */
-export function resolveInputs(spec: Draft, finder: ColumnFinder, add: Add): Input[] | null {
+export function resolveInputs(
+  spec: Draft,
+  finder: ColumnFinder,
+  rows: number,
+  add: Add,
+  choose: Choose,
+): Input[] | null {
   const targets = new Set<string>([spec.target, ...spec.more_targets].flatMap(({ columns }) => columns));
   const weight = spec.training.sample_weight as string | null;
   if (weight !== null && targets.has(weight))
     add('/training/sample_weight', `"${weight}" is the target`, 'a column that is not the target');
   const given: (Pick<Input, 'column'> & Partial<Input>)[] =
     spec.inputs ??
-    finder.columns
-      .filter(({ name, type }) => USABLE.includes(type) && !targets.has(name) && name !== weight)
-      .map(({ name }) => ({ column: name }));
+    chooseInputs(
+      finder.columns.filter(({ name }) => !targets.has(name) && name !== weight),
+      rows,
+      choose,
+    );
   if (given.length === 0) {
     add(
       '/inputs',

@@ -2,6 +2,8 @@ import { checkHeadLoss, checkLoss } from './check-loss.ts';
 import { checkModel } from './check-model.ts';
 import { checkSampleWeight } from './check-sample-weight.ts';
 import { checkCausality } from './check-text-model.ts';
+import type { Choice, Choose } from './choice.ts';
+import { chooseLayers } from './choose-model.ts';
 import { countSplit } from './count-split.ts';
 import type { Column } from './dataset.ts';
 import { checkTeachersLoss, followTeacher } from './distillation.ts';
@@ -9,7 +11,6 @@ import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
 import { checkKind, checkPreparation, inherit, type KnownCheckpoint, type KnownWeights } from './fine-tune.ts';
 import { type Input, JobSpec, type Target } from './job.ts';
-import { DenseLayer } from './layers/dense.ts';
 import type { ParameterRule } from './layers/rule.ts';
 import { ruleOf } from './layers/rules.ts';
 import { type Loss, outputWidthOf } from './loss.ts';
@@ -36,7 +37,9 @@ export interface KnownDataset {
 }
 
 /** `transfer`: what will come of uploaded weights; null: the job begins from none */
-export type Resolution = { ok: true; spec: JobSpec; transfer: Transfer | null } | { ok: false; mistakes: Mistake[] };
+export type Resolution =
+  | { ok: true; spec: JobSpec; choices: Choice[]; transfer: Transfer | null }
+  | { ok: false; mistakes: Mistake[] };
 
 const LONGEST_NAME = 200;
 
@@ -54,12 +57,16 @@ export function resolveJob(
   const add: Add = (pointer, detail, expected = null, code = 'invalid_spec') => {
     mistakes.push({ pointer: toSent(pointer), code, detail, expected });
   };
+  const choices: Choice[] = [];
+  const choose: Choose = (field, value, reason) => {
+    choices.push({ field, value, reason });
+  };
   const refused = (): Resolution => ({ ok: false, mistakes: mistakes.slice(0, MOST_MISTAKES) });
   const spec = fillDefaults(JobSpec, given) as Draft;
   const finish = (parameters: ParameterRule[]): Resolution => {
     const transfer = weights === null ? null : matchWeights(spec, parameters, weights.tensors).transfer;
     if (transfer !== null) checkTransfer(spec, transfer, parameters, add);
-    return mistakes.length > 0 ? refused() : { ok: true, spec: spec as JobSpec, transfer };
+    return mistakes.length > 0 ? refused() : { ok: true, spec: spec as JobSpec, choices, transfer };
   };
 
   checkKind(spec, from, weights, add);
@@ -73,7 +80,7 @@ export function resolveJob(
     const text = resolveText(spec, given, corpus, from, add);
     if (text === null) return refused();
     spec.name ??= cutName(`${dataset.name}: next token`);
-    resolveTraining(spec, true, text.windows, text.windows.train, add);
+    resolveTraining(spec, true, text.windows, text.windows.train, add, choose);
     resolveModel(spec, dataset.columns, add);
     resolveUnfreezing(spec, add);
     checkCausality(spec.model, add);
@@ -90,7 +97,7 @@ export function resolveJob(
   const finder = new ColumnFinder(dataset.columns, add);
   const target = resolveTarget(spec.target, spec.training.loss?.type, '/target', finder, add);
   const more = resolveMoreTargets(spec, finder, add);
-  const inputs = resolveInputs(spec, finder, add);
+  const inputs = resolveInputs(spec, finder, dataset.rows, add, choose);
   checkSampleWeight(spec, dataset.rows, finder, add);
   if (target === null || inputs === null || more === null) return refused();
   const keepsHead = !spec.model.replace_head;
@@ -107,7 +114,8 @@ export function resolveJob(
   split.stratify ??= isCategory && split.shuffle;
   const counts = countSplit(dataset.rows, split);
   spec.name ??= cutName(`${dataset.name}: ${spec.target.columns.join(', ')}`);
-  resolveTraining(spec, isCategory, counts, dataset.rows, add);
+  spec.model.layers ??= chooseLayers({ inputs, columns: dataset.columns, trainRows: counts.train }, choose);
+  resolveTraining(spec, isCategory, counts, dataset.rows, add, choose);
   resolveModel(spec, dataset.columns, add);
   resolveUnfreezing(spec, add);
 
@@ -167,19 +175,12 @@ function checkStart(spec: Draft, add: Add): void {
   else spec.start_at = new Date(Math.max(at, 0)).toISOString();
 }
 
-/** The layers where none are given, their names and edges, and what follows from their other fields. */
+/** The names and edges of layers, and what follows from their other fields. */
 function resolveModel(
   { model, inputs: columns, more_targets: more }: Draft,
   datasetColumns: readonly Column[],
   add: Add,
 ): void {
-  const hidden = () =>
-    fillDefaults(DenseLayer, {
-      type: 'dense',
-      units: 64,
-      activation: { type: 'relu' },
-    });
-  model.layers ??= [hidden(), hidden()];
   const layers = model.layers as (Layer & { name?: string; inputs?: string[] })[];
   const taken = new Set(layers.flatMap((layer) => layer.name ?? []));
   const counts = new Map<string, number>();

@@ -81,7 +81,7 @@ export type Regularization = Static<typeof Regularization>;
 export const Training = closed(
   {
     epochs: nullable(Type.Integer({ minimum: 1, maximum: 1_000_000 }), {
-      ...derived('50; 10 for a corpus; null with max_steps'),
+      ...derived('some 5,000 updates, in 20 to 300 epochs; 10 for a corpus; null with max_steps'),
       description: 'passes over the training split; null: as many as max_steps take',
     }),
     max_steps: nullable(Type.Integer({ minimum: 1, maximum: 1_000_000_000 }), {
@@ -114,7 +114,10 @@ export const Training = closed(
       description:
         'the first whose pattern fits a parameter has it; acts on gradients, before clipping. Reported losses do not include it: it is `train.penalty`.',
     }),
-    optimizer: Type.Unsafe<Optimizer>({ ...Optimizer, default: { type: 'adam' } }),
+    optimizer: Type.Unsafe<Optimizer>({
+      ...Optimizer,
+      ...derived('adamw with learning_rate auto; adam for fine_tune, and where a group or the schedule has a rate'),
+    }),
     schedule: Type.Unsafe<Schedule>({ ...Schedule, default: { type: 'constant' } }),
     parameter_groups: Type.Array(ParameterGroup, {
       maxItems: 16,
@@ -142,7 +145,9 @@ export const Training = closed(
         'an exponential moving average of the weights: training goes on with the weights themselves; what is evaluated and saved is the average',
     }),
     early_stopping: nullable(EarlyStopping, {
-      ...derived('patience 5 on validation.loss where there is a validation split; else null'),
+      ...derived(
+        'on validation.loss where there is a validation split, with patience 5, or a tenth of epochs that were chosen; else null',
+      ),
     }),
     seed: Type.Integer({
       minimum: 0,

@@ -207,7 +207,7 @@ export function buildParameterGroups(spec: JobSpec): ParameterGroup[] {
   const groups = given.map((group) => ({
     matches: (name: string) => matchesPattern(name, group.pattern),
     learningRateScale:
-      group.learning_rate === null ? (group.learning_rate_scale ?? 1) : group.learning_rate / optimizer.learning_rate,
+      group.learning_rate === null ? (group.learning_rate_scale ?? 1) : group.learning_rate / rateOf(optimizer),
     weightDecay: group.weight_decay,
   }));
   if (decay === null) return groups;
@@ -242,6 +242,12 @@ export function isFrozen(spec: JobSpec, parameterName: string): boolean {
   const { freeze, lora = null } = spec.model;
   const isBase = lora !== null && !isAdapter(parameterName) && !isReplaced(spec, parameterName);
   return isBase || freeze.some((pattern) => matchesPattern(parameterName, pattern));
+}
+
+/** A group with a rate of its own needs one that is given to be measured by; the spec was checked for it. */
+function rateOf({ learning_rate: rate }: Optimizer): number {
+  if (rate === 'auto') throw new Error('a parameter group has a learning rate, and the optimizer’s is to be found');
+  return rate;
 }
 
 /** The first whose pattern fits a parameter has it. Specs from before there were penalties have no such field. */
@@ -280,9 +286,9 @@ export function buildSchedule(spec: JobSpec): ScheduleDescription {
   }
 }
 
-/** Null unless the schedule watches a metric. */
-export function buildPlateau(spec: JobSpec): PlateauDescription | null {
-  const { schedule, optimizer } = spec.training;
+/** Null unless the schedule watches a metric. `learningRate`: what the schedule acts on. */
+export function buildPlateau(spec: JobSpec, learningRate: number): PlateauDescription | null {
+  const { schedule } = spec.training;
   if (schedule.type !== 'reduce_on_plateau') return null;
   const { metric, factor, patience, cooldown, threshold, min_learning_rate: lowest } = schedule;
   return {
@@ -291,6 +297,6 @@ export function buildPlateau(spec: JobSpec): PlateauDescription | null {
     patience,
     cooldown,
     threshold,
-    lowestShare: Math.min(1, lowest / optimizer.learning_rate),
+    lowestShare: Math.min(1, lowest / learningRate),
   };
 }

@@ -13,10 +13,10 @@ import { moreTargetsOf } from './build-network.ts';
 import { letGo } from './let-go.ts';
 import { loadWindows } from './load-windows.ts';
 import { joinParts, type LoadedRows, MOST_TRAIN_SAMPLE, sampleRows } from './loaded-rows.ts';
-import type { TrainerData } from './messages.ts';
+import type { RowsRequest } from './messages.ts';
 
 /** Reads the columns the job needs, splits the rows, and fits the preparation to the training split unless one was fitted before. */
-export async function loadRows(data: TrainerData, storage: Storage): Promise<LoadedRows> {
+export async function loadRows(data: RowsRequest, storage: Storage): Promise<LoadedRows> {
   const { spec, dataset } = data;
   const { inputs, target } = spec;
   if (target.type === 'next_token') return loadWindows(data, storage);
@@ -85,7 +85,7 @@ export async function loadRows(data: TrainerData, storage: Storage): Promise<Loa
 }
 
 /** What a fine-tuning takes over of the preparation that the weights were trained with; the rest is fitted. */
-function inherit(fitAnew: () => Preparation, { spec, inherited }: TrainerData): Preparation {
+function inherit(fitAnew: () => Preparation, { spec, inherited }: RowsRequest): Preparation {
   const { replace_head: replaceHead = false, refit_inputs: refitInputs = false } = spec.model;
   if (inherited === null) return fitAnew();
   if (!replaceHead && !refitInputs) return inherited;

@@ -6,7 +6,7 @@ import { countEvaluationWindows, countTrainWindows, splitTokens } from '../spec/
 import type { Storage } from '../storage/storage.ts';
 import { letGo } from './let-go.ts';
 import { joinParts, type LoadedRows, MOST_TRAIN_SAMPLE, sampleRows } from './loaded-rows.ts';
-import type { TrainerData } from './messages.ts';
+import type { RowsRequest } from './messages.ts';
 
 /** Tokens of the training windows that are judged. */
 const MOST_SAMPLED_TOKENS = 50_000;
@@ -16,7 +16,7 @@ const MOST_SAMPLED_TOKENS = 50_000;
  * each of which is kept twice: as a feature and as a label.
  */
 export async function loadWindows(
-  { spec, dataset, preparation: fitted, inherited }: TrainerData,
+  { spec, dataset, preparation: fitted, inherited }: RowsRequest,
   storage: Storage,
 ): Promise<LoadedRows> {
   const text = findCorpus(dataset.columns);

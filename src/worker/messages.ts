@@ -25,6 +25,9 @@ export interface ResumePlace {
   best: CheckpointPlace | null;
 }
 
+/** What rows are read by: preparation null where it is to be fitted. */
+export type RowsRequest = Pick<TrainerData, 'spec' | 'dataset' | 'preparation' | 'inherited'>;
+
 export interface TrainerData {
   jobId: string;
   spec: JobSpec;
@@ -101,6 +104,8 @@ export type Outcome =
 
 export type TrainerMessage =
   | { type: 'started'; threads: number; parameters: number; trained: number; memoryBytes: number }
+  /** what the spec left to be found */
+  | { type: 'chosen'; learningRate: number }
   /** the first step of this attempt is done */
   | { type: 'stepped' }
   | { type: 'fallback'; fallback: Fallback }

@@ -18,6 +18,8 @@ export interface ResumeState {
   stopping: { value: number; epochsWithout: number } | null;
   /** what a schedule that watches a metric has seen; absent in checkpoints from before there was one */
   plateau?: PlateauState | null;
+  /** what a range test found, where the spec says auto */
+  learningRate?: number;
   /** what an optimizer that searches keeps beside its vectors */
   search?: Record<string, number>;
   /** of the first update's rows; absent in checkpoints from before it was kept */

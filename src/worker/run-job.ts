@@ -236,6 +236,7 @@ class Attempt {
       if (message.type === 'report') enqueue(() => this.#record(message.report));
       else if (message.type === 'fallback') enqueue(() => this.#fallBack(message.fallback));
       else if (message.type === 'started') this.#noteStart(message);
+      else if (message.type === 'chosen') this.#noteLearningRate(message.learningRate);
       else if (message.type === 'stepped') this.#noteFirstStep();
       else outcome ??= message.outcome;
     });
@@ -325,6 +326,10 @@ class Attempt {
       event_loop_delay_max_ms: null,
       first_step_ms: null,
     };
+  }
+
+  #noteLearningRate(learningRate: number): void {
+    if (this.#runtime !== null) this.#runtime.learning_rate = learningRate;
   }
 
   #noteFirstStep(): void {

@@ -11,6 +11,7 @@ import type { CheckpointWriter } from './checkpoint-writer.ts';
 import type { Explosion } from './describe-divergence.ts';
 import { evaluateSplit } from './evaluate-split.ts';
 import { hasExploded } from './explosion.ts';
+import { findLearningRate } from './find-learning-rate.ts';
 import type { LoadedRows } from './loaded-rows.ts';
 import { StopRequest } from './messages.ts';
 import type { Reporter } from './reporter.ts';
@@ -50,7 +51,9 @@ export class TrainLoop {
   readonly #reporter: Reporter;
   readonly #state: ResumeState;
   readonly #schedule: ScheduleDescription;
-  readonly #plateau: PlateauDescription | null;
+  #plateau: PlateauDescription | null = null;
+  /** before the schedule */
+  #baseRate = Number.NaN;
   /** rows of an update, and updates in an epoch */
   readonly #batchSize: number;
   readonly #batches: number;
@@ -83,7 +86,6 @@ export class TrainLoop {
     this.#reporter = reporter;
     this.#state = state;
     this.#schedule = buildSchedule(spec);
-    this.#plateau = buildPlateau(spec);
     this.#batchSize = rowsOfUpdate(spec, rows);
     this.#batches = updatesInEpoch(spec, rows);
     const { epochs, max_steps: maxSteps = null } = spec.training;
@@ -103,6 +105,8 @@ export class TrainLoop {
     this.#lastCheckpointMs = this.#begunMs;
     this.#reporter.phase = 'training';
     this.#reporter.send(this.progress());
+    const interruption = this.#settleLearningRate();
+    if (interruption !== null) return interruption;
     // the last epoch may be cut short; it is one all the same
     while (state.step < this.#totalSteps || state.batch > 0) {
       if (this.#shouldStopEarly()) return 'early_stopped';
@@ -218,8 +222,7 @@ export class TrainLoop {
   /** One update. False when the loss was not finite, and nothing has changed then; or when it has exploded. */
   #step(): boolean {
     const state = this.#state;
-    const first = state.batch * this.#batchSize;
-    const rows = Math.min(this.#batchSize, this.#rows.train.length - first);
+    const { first, rows } = this.#rowsOf(state.batch);
     const loss = this.#trainer.step(first, rows, state.step, this.#learningRate());
     if (!Number.isFinite(loss)) {
       this.#divergence = this.#trainer.replay(first, rows, state.step)?.finding ?? null;
@@ -243,10 +246,54 @@ export class TrainLoop {
     return false;
   }
 
+  /** The rate that the schedule acts on: given, remembered, or found by a range test; what kept the test from its end, else null. */
+  #settleLearningRate(): LoopEnd | null {
+    const given = this.#spec.training.optimizer.learning_rate;
+    if (given === 'auto' && this.#state.learningRate === undefined) {
+      const found = this.#testLearningRates();
+      if (found === null) return this.#interruption() ?? 'drained';
+      this.#state.learningRate = found;
+    }
+    this.#baseRate = given === 'auto' ? this.#state.learningRate! : given;
+    if (given === 'auto') this.#reporter.post({ type: 'chosen', learningRate: this.#baseRate });
+    this.#plateau = buildPlateau(this.#spec, this.#baseRate);
+    return null;
+  }
+
+  /** null: it was broken off. */
+  #testLearningRates(): number | null {
+    this.#orderRows(0);
+    const batches = Array.from({ length: this.#batches }, (_, batch) => this.#rowsOf(batch));
+    const test = findLearningRate(this.#trainer, batches, () => {
+      this.#reporter.beat();
+      this.#reporter.trainedSeconds = this.#trainedSeconds();
+      return this.#interruption() === null;
+    });
+    if (test === null) return null;
+    const { learningRate, curve } = test;
+    const rounded = curve.map(([rate, loss]) => [Number(rate.toPrecision(4)), Number(loss.toPrecision(6))]);
+    this.#reporter.addEvent({
+      type: 'job.message',
+      onceKey: 'learning_rate',
+      data: {
+        code: 'learning_rate_chosen',
+        message: `A range test of ${curve.length} updates found the learning rate ${learningRate}.`,
+        learning_rate: learningRate,
+        curve: rounded,
+      },
+    });
+    return learningRate;
+  }
+
   #learningRate(): number {
     const { step, plateau } = this.#state;
-    const factor = scheduleFactor(this.#schedule, step, this.#totalSteps);
-    return this.#spec.training.optimizer.learning_rate * factor * (plateau?.share ?? 1);
+    return this.#baseRate * scheduleFactor(this.#schedule, step, this.#totalSteps) * (plateau?.share ?? 1);
+  }
+
+  /** A batch's place in the epoch's order. */
+  #rowsOf(batch: number): { first: number; rows: number } {
+    const first = batch * this.#batchSize;
+    return { first, rows: Math.min(this.#batchSize, this.#rows.train.length - first) };
   }
 
   #finishEpoch(): void {

@@ -8,24 +8,12 @@ import { DamagedDatasetError } from '../data/open-verified.ts';
 import { UnusableColumnError } from '../data/table.ts';
 import { PlanTooLargeError } from '../engine/plan/layout.ts';
 import { prepareMembers } from '../engine/team/members.ts';
-import { Trainer } from '../engine/trainer.ts';
+import type { Trainer } from '../engine/trainer.ts';
 import { isAdapter, isReplaced } from '../spec/lora.ts';
-import { epochOfUnfreezing, layerOf } from '../spec/unfreezing.ts';
 import type { Transfer } from '../spec/weights.ts';
 import { openStorage } from '../storage/describe.ts';
 import { BlobNotFoundError, type Storage } from '../storage/storage.ts';
-import { buildLoss } from './build-loss.ts';
-import {
-  buildAdapters,
-  buildDistillation,
-  buildHeads,
-  buildLayers,
-  buildOptimizer,
-  buildParameterGroups,
-  buildPenalties,
-  isFrozen,
-  type Teacher,
-} from './build-network.ts';
+import type { Teacher } from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
 import { describeDivergence } from './describe-divergence.ts';
 import { judgeSplits } from './judge-splits.ts';
@@ -33,9 +21,10 @@ import { letGo } from './let-go.ts';
 import { loadRows } from './load-rows.ts';
 import type { LoadedRows } from './loaded-rows.ts';
 import { type CheckpointPlace, type Fallback, type Outcome, StopRequest, type TrainerData } from './messages.ts';
+import { memoryOfJob, openTrainer } from './open-trainer.ts';
 import { Reporter, StopAskedError } from './reporter.ts';
 import { firstState, type ResumeState } from './resume-state.ts';
-import { type LoopEnd, TrainLoop, updatesInEpoch } from './train-loop.ts';
+import { type LoopEnd, TrainLoop } from './train-loop.ts';
 
 /**
  * Entry of the thread that trains one job: load → build → train → evaluate → save. It leads the engine's team and computes all the time, so
@@ -53,40 +42,14 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
     );
 
   const teacher = data.teacher === null ? null : await readTeacher(storage, data.teacher);
-  const trainer = new Trainer(
-    {
-      rows: rows.description,
-      layers: buildLayers(spec, rows.preparation),
-      loss: buildLoss(spec.training.loss, rows),
-      heads: buildHeads(spec, rows.preparation),
-      optimizer: buildOptimizer(spec),
-      parameterGroups: buildParameterGroups(spec),
-      penaltyFor: buildPenalties(spec),
-      clipNorm: spec.training.clip_norm,
-      clipValue: spec.training.clip_value,
-      averaging: spec.training.ema,
-      adapters: buildAdapters(spec),
-      distillation: teacher === null ? null : buildDistillation(spec, teacher),
-      isFrozen: (name) => isFrozen(spec, name),
-      beginsAt: (name) => epochOfUnfreezing(spec, layerOf(name)) * updatesInEpoch(spec, rows),
-      batchRows: Math.min(spec.training.batch_size, rows.train.length),
-      accumulateSteps: spec.training.accumulate_steps,
-      seed: spec.training.seed,
-    },
-    {
-      compiled: data.compiled,
-      threads: spec.resources.threads === 'auto' ? data.threads : spec.resources.threads,
-      maxThreads: data.maxThreads,
-      limitBytes: data.maxMemoryBytes,
-    },
-  );
+  const trainer = openTrainer(spec, rows, data, teacher);
   try {
     reporter.post({
       type: 'started',
       threads: trainer.threads,
       parameters: trainer.parameterCount,
       trained: trainer.trainedCount,
-      memoryBytes: trainer.memoryBytes + CheckpointWriter.bytesOfBest(trainer) + THREAD_BYTES,
+      memoryBytes: memoryOfJob(trainer),
     });
     rows.write(trainer);
     trainer.initialize();
@@ -267,12 +230,6 @@ function conclude(
     return { status: reporter.stopRequest === StopRequest.cancel ? 'cancelled' : 'released' };
   }
 }
-
-/**
- * What this thread has come to have beyond one that waits for a job, and the next one, made ready with its team while this one trains: heaps, stacks and
- * compiled code. Measured on x86-64; no more with a larger network.
- */
-const THREAD_BYTES = 40 * 2 ** 20;
 
 /** Threads of a team that are ready before there is a job; further ones begin with it. */
 const SPARE_TEAM = 4;

@@ -53,7 +53,12 @@ async function run(compiled: CompiledKernels, threads: number, given: { type: st
   for (let step = 0; step < golden.steps; step++) {
     for (const name of Object.keys(SHAPES)) draw(`${name}.gradient`);
     plan.regions.hyper.forEach((address, n) => {
-      writeHyper(new Float32Array(team.memory.buffer, address, HyperBlock.words), n, spec.learning_rate, step + 1);
+      writeHyper(
+        new Float32Array(team.memory.buffer, address, HyperBlock.words),
+        n,
+        Number(spec.learning_rate),
+        step + 1,
+      );
     });
     team.run('step', { rows: 1, first: 0, step });
     team.meet();

@@ -53,9 +53,8 @@ describe('learning rates', () => {
   it.each(golden.plateaus.map((p) => ({ ...p, title: JSON.stringify(p.schedule) })))(
     "are those of PyTorch's ReduceLROnPlateau, also when its state has been through a checkpoint: $title",
     ({ schedule, metrics, rates }) => {
-      const optimizer = { learning_rate: golden.learning_rate };
       const filled = fillVariant<Schedule>(Schedule, schedule);
-      const plateau = buildPlateau({ training: { schedule: filled, optimizer } } as JobSpec)!;
+      const plateau = buildPlateau({ training: { schedule: filled } } as JobSpec, golden.learning_rate)!;
       let state: PlateauState | null = null;
       metrics.forEach((metric, epoch) => {
         state = JSON.parse(JSON.stringify(judgePlateau(plateau, state, metric))) as PlateauState;

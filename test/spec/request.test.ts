@@ -24,7 +24,7 @@ const MISTAKES: MistakeCase[] = [
     { target, training: { optimizer: { type: 'sgd', learning_rate: '0.1' } } },
     '/training/optimizer/learning_rate',
     'invalid_field',
-    /must be a number, not "0.1"/,
+    /must be a number or "auto", not "0.1"/,
   ],
   [
     'a half epoch',

@@ -17,17 +17,19 @@ describe('defaults', () => {
       split: { validation: 0.1, test: 0.1, shuffle: true, stratify: true, seed: 0 },
       target: { columns: ['species'], type: 'category', normalize: 'none' },
       training: {
-        epochs: 50,
+        epochs: 300,
         batch_size: 32,
         accumulate_steps: 1,
         loss: { type: 'cross_entropy' },
-        optimizer: { type: 'adam', learning_rate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0 },
+        optimizer: {
+          ...{ type: 'adamw', learning_rate: 'auto', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 },
+        },
         schedule: { type: 'constant', warmup_steps: 0 },
         clip_norm: null,
         parameter_groups: [],
         clip_value: null,
         ema: null,
-        early_stopping: { metric: 'validation.loss', patience: 5, min_delta: 0 },
+        early_stopping: { metric: 'validation.loss', patience: 30, min_delta: 0 },
         seed: 0,
       },
       checkpoints: { every: 'epoch', min_interval_s: 2, keep_last: 2, best: 'validation.loss' },
@@ -35,13 +37,12 @@ describe('defaults', () => {
       start_at: null,
       metadata: {},
     });
-    // every column but the target that is a number, category, boolean or image; by the column's type
+    // every column but the target that is a number, category, boolean or image of more than one value; by the column's type
     expect(spec.inputs).toEqual([
       { column: 'bill_length', type: 'number', normalize: 'standard', encoding: 'values', into: 'input' },
       { column: 'body_mass', type: 'number', normalize: 'standard', encoding: 'values', into: 'input' },
       { column: 'sex', type: 'category', normalize: 'none', encoding: 'one_hot', into: 'input' },
       { column: 'ringed', type: 'boolean', normalize: 'none', encoding: 'values', into: 'input' },
-      { column: 'planet', type: 'category', normalize: 'none', encoding: 'one_hot', into: 'input' },
       { column: 'year', type: 'number', normalize: 'standard', encoding: 'values', into: 'input' },
     ]);
     const images = specOf({ target: 'year' }, withColumns(column('pixels', 'image'), column('year', 'number')));
@@ -93,9 +94,10 @@ describe('defaults', () => {
     expect([never.training.early_stopping, never.checkpoints.best]).toEqual([null, 'validation.loss']);
   });
 
-  it('of layers: two of 64 relu units, he_normal before what is rectified, names by type and number', () => {
+  it('of layers: two of relu units with dropout, he_normal before what is rectified, names by type and number', () => {
     const { layers, output } = specOf({ target: 'species' }).model;
-    expect(layers).toMatchObject(
+    expect(layers.map(({ name }) => name)).toEqual(['dense_1', 'dropout_1', 'dense_2', 'dropout_2']);
+    expect(layers.filter(({ type }) => type === 'dense')).toMatchObject(
       ['dense_1', 'dense_2'].map((name) => ({
         type: 'dense',
         name,
@@ -107,7 +109,7 @@ describe('defaults', () => {
       })),
     );
     expect(output).toEqual({
-      inputs: ['dense_2'],
+      inputs: ['dropout_2'],
       init: { type: 'xavier_uniform', gain: 1 },
       bias: true,
       bias_init: { type: 'zeros' },

@@ -13,6 +13,7 @@ import { createApiMetrics } from '../../src/observability/api-metrics.ts';
 import { OutboundGuard } from '../../src/outbound/guard.ts';
 import type { TrainedNetwork } from '../../src/spec/prediction.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
+import { startEstimator } from '../../src/worker/start-estimator.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 
 export interface Service {
@@ -41,15 +42,20 @@ export async function startService(
   const folder = await mkdtemp(join(tmpdir(), 'trainyard-api-'));
   const watcher = watchJobs(database.url);
   const tenants = openTenantDatabases(database.url);
+  const storage = openDiskStorage(folder);
+  const logger = pino({ level: 'silent' });
+  const limits = { threads: 1, maxThreads: 2, maxMemoryBytes: 2 ** 30 };
+  const estimator = startEstimator(storage.describe(), limits, logger);
   const deps: ApiDeps = {
     db: database.db,
     tenants,
-    storage: openDiskStorage(folder),
+    storage,
     watcher,
     predictor: answerBy(options.predict ?? ((rows) => rows.map(() => ({ y: 1 })))),
+    estimator,
     outboundGuard: new OutboundGuard({ allowHttp: false, allowRanges: [] }),
     queueDepth: async () => 0,
-    logger: pino({ level: 'silent' }),
+    logger,
     metrics: createApiMetrics(),
     config: {
       auth: options.auth ?? 'open',
@@ -75,6 +81,7 @@ export async function startService(
     folder,
     async close() {
       await app.close();
+      await estimator.close();
       await watcher.close();
       await tenants.close();
       await database.drop();

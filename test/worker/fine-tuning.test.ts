@@ -28,7 +28,7 @@ beforeAll(async () => {
   service = await startService();
   context = workerOf(service);
   arms = await uploadCsv(service.api, 'spirals', spirals(400));
-  others = await uploadCsv(service.api, 'rings', rings());
+  others = await uploadCsv(service.api, 'clouds', clouds());
   parent = await train(service, context, {
     dataset: arms,
     target: 'arm',
@@ -43,20 +43,23 @@ afterAll(async () => {
   await service.close();
 });
 
-/** The same columns on another scale, with three classes and a number. */
-function rings(): string {
+/** The same columns on another scale: three clouds, and the number of each. */
+function clouds(): string {
   const lines = Array.from({ length: 240 }, (_, i) => {
-    const [radius, angle] = [1 + (i % 3), i * 0.37];
-    const [x, y] = [10 * radius * Math.cos(angle), 10 * radius * Math.sin(angle)];
-    return `${x.toFixed(4)},${y.toFixed(4)},${['near', 'middle', 'far'][i % 3]},${radius}`;
+    const [cloud, angle] = [i % 3, i * 0.37];
+    const [x, y] = [
+      10 * Math.cos(2.1 * cloud) + 2 * Math.sin(angle),
+      10 * Math.sin(2.1 * cloud) + 2 * Math.cos(1.7 * angle),
+    ];
+    return `${x.toFixed(4)},${y.toFixed(4)},${['near', 'middle', 'far'][cloud]},${cloud}`;
   });
-  return `x,y,ring,radius\n${lines.join('\n')}\n`;
+  return `x,y,cloud,number\n${lines.join('\n')}\n`;
 }
 
 const tune = (model: object, rest: object = {}) => ({
   kind: 'fine_tune',
   dataset: others,
-  target: 'ring',
+  target: 'cloud',
   model: { from: checkpoint, replace_head: true, ...model },
   training: { ...trained, epochs: 12 },
   checkpoints: { every: 7, min_interval_s: 0 },
@@ -97,7 +100,7 @@ describe('a head made anew', () => {
   });
 
   it('tells numbers where there were classes', async () => {
-    const job = await train(service, context, tune({ refit_inputs: true }, { target: 'radius', training: quick }));
+    const job = await train(service, context, tune({ refit_inputs: true }, { target: 'number', training: quick }));
     expect(job).toMatchObject({ status: 'succeeded', spec: { training: { loss: { type: 'mse' } } } });
     expect(job.metrics['test.loss']).toBeLessThan(0.5);
   });
@@ -205,7 +208,7 @@ describe('low-rank adapters', () => {
   it('are for weights that are there', async () => {
     const answer = await call('POST', `${service.api}/jobs`, {
       dataset: others,
-      target: 'ring',
+      target: 'cloud',
       model: { lora, replace_head: true, refit_inputs: true, layers: LAYERS },
     });
     const problem = expectProblem(answer, 'invalid_spec');
@@ -259,7 +262,7 @@ describe('a teacher', () => {
 
   const WRONG: [string, object, { target?: string; training?: object }, string[]][] = [
     ['that is not there', { teacher: 'ckpt_01h455vb4pex5vsknk084sn02q' }, {}, ['/training/distillation/teacher']],
-    ['of other columns', {}, { target: 'x' }, ['/target']],
+    ['of other columns', {}, { target: 'x' }, ['/target', '/inputs/0/column', '/training/loss']],
     ['and a loss of another kind', {}, { training: { loss: 'binary_cross_entropy' } }, ['/training/loss']],
     [
       'and factors of classes',

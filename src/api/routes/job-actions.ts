@@ -162,8 +162,8 @@ export function addJobActions(app: Api, deps: ApiDeps, quotas: Quotas): void {
           errors: [{ pointer: '', code: 'invalid_field', detail, expected: 'an object' }],
         });
       }
-      const resolved = await readSpec(own, mergePatch({ ...job.spec, start_at: null }, patch));
-      return sendNew(reply, await postJob(own, quotas, { id, ...resolved, origin: { job_id: job.id, by: 'clone' } }));
+      const read = await readSpec(own, mergePatch({ ...job.spec, start_at: null }, patch));
+      return sendNew(reply, await postJob(own, quotas, { id, ...read, origin: { job_id: job.id, by: 'clone' } }));
     },
   );
 

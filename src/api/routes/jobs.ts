@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { getCheckpointById } from '../../db/checkpoints.ts';
-import { DatasetNotFoundError, getDataset } from '../../db/datasets.ts';
+import { DatasetNotFoundError, type DatasetRow, getDataset } from '../../db/datasets.ts';
 import { getJob, type JobRow, listJobs } from '../../db/jobs.ts';
 import { resolveModelVersion } from '../../db/model-versions.ts';
 import { describeWaiting } from '../../db/turns.ts';
@@ -174,34 +174,49 @@ export async function postJob(
 
 export type Own = ReturnType<typeof ofTenant>;
 
-/** The resolved spec of a request; throws all that is wrong with its form, and with what of it can be read. */
-export async function readSpec(own: Own, body: unknown): Promise<Pick<NewJob, 'spec' | 'transfer'>> {
+/** The resolved spec of a request, and what was chosen for it; throws all that is wrong with its form, and with what of it can be read. */
+export async function readSpec(own: Own, body: unknown): Promise<Pick<NewJob, 'spec' | 'choices' | 'transfer'>> {
+  const { spec, choices, transfer } = await readJob(own, body);
+  return { spec, choices, transfer };
+}
+
+/** The same, and what it is about. */
+export async function readJob(own: Own, body: unknown) {
   const validation = validateJobRequest(body);
   const request = validation.ok ? validation.request : validation.rest;
-  const resolution = request === null ? null : await resolve(own, request);
-  if (validation.ok && resolution?.ok === true) return { spec: resolution.spec, transfer: resolution.transfer };
+  const { resolution, ...known } = request === null ? NOTHING : await resolve(own, request);
+  if (validation.ok && resolution?.ok === true && known.dataset !== null) {
+    const { spec, choices, transfer } = resolution;
+    return { spec, choices, transfer, dataset: known.dataset, from: known.from };
+  }
   const form = validation.ok ? [] : validation.mistakes;
   const sense = resolution === null || resolution.ok ? [] : resolution.mistakes;
   const isKnown = ({ pointer }: Mistake) => !validation.ok && validation.touched.has(pointer.split('/')[1] ?? '');
   throw refuse([...form, ...sense.filter((mistake) => !isKnown(mistake))]);
 }
 
-async function resolve(own: Own, request: ExpandedRequest): Promise<Resolution> {
+interface ResolvedRequest {
+  resolution: Resolution | null;
+  dataset: DatasetRow | null;
+  from: KnownCheckpoint | null;
+}
+
+const NOTHING: ResolvedRequest = { resolution: null, dataset: null, from: null };
+
+async function resolve(own: Own, request: ExpandedRequest): Promise<ResolvedRequest> {
   const { spec } = request;
   const dataset = await getDataset(own.db, own.tenant, spec.dataset);
-  if (dataset === null) return { ok: false, mistakes: [noSuchDataset(spec.dataset)] };
-  const load = async (id: unknown) => (typeof id === 'string' ? loadParent(own, id) : null);
+  if (dataset === null)
+    return { resolution: { ok: false, mistakes: [noSuchDataset(spec.dataset)] }, dataset, from: null };
+  const load = async (reference: unknown) => (typeof reference === 'string' ? loadParent(own, reference) : null);
   const beginning = spec.model?.from;
   const isUpload = typeof beginning === 'string' && beginning.startsWith('wts_');
   const weights = isUpload ? await getWeights(own.db, own.tenant, beginning) : null;
   const from = isUpload ? null : await load(beginning);
   const teacher = await load(spec.training?.distillation?.teacher);
-  return resolveJob(
-    request,
-    { id: dataset.id, name: dataset.name, rows: dataset.rows, columns: dataset.columns },
-    from,
-    { teacher, weights },
-  );
+  const { id, name, rows, columns } = dataset;
+  const resolution = resolveJob(request, { id, name, rows, columns }, from, { teacher, weights });
+  return { resolution, dataset, from: from ?? teacher };
 }
 
 function noSuchDataset(id: string): Mistake {

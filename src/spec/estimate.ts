@@ -1,0 +1,69 @@
+import { type Static, Type } from 'typebox';
+import { Choice } from './choice.ts';
+import type { Column, DatasetFile, DatasetFormat } from './dataset.ts';
+import { JobSpec } from './job.ts';
+import type { Preparation } from './preparation.ts';
+import { closed, nullable } from './schema.ts';
+
+/** What a job would take, told before there is one. */
+
+const count = (description: string) => Type.Integer({ minimum: 0, description });
+
+const FIGURES = {
+  parameters: count('of the network, frozen ones among them'),
+  fits: Type.Boolean({ description: 'whether memory_bytes is within limit_bytes' }),
+  memory_bytes: count(
+    'as runtime.memory_bytes of the job: rows, weights, optimizer state, activations, the best weights',
+  ),
+  limit_bytes: count('what one job may take'),
+  rows: closed({ train: count(''), validation: count(''), test: count('') }),
+  steps_per_epoch: count('updates'),
+  total_steps: count('updates, unless training ends early'),
+  flops_per_step: nullable(Type.Number({ minimum: 0 }), {
+    description: 'floating-point operations of one update; null where it does not fit',
+  }),
+  flops_per_epoch: nullable(Type.Number({ minimum: 0 })),
+  threads: nullable(Type.Integer({ minimum: 1 })),
+  kernels: Type.String(),
+  seconds_per_epoch: nullable(Type.Number({ minimum: 0 }), {
+    description:
+      'training and its evaluation, from updates that were made on this machine; null where it does not fit. Another machine, or one that has more to do, is slower.',
+  }),
+  seconds: nullable(Type.Number({ minimum: 0 }), {
+    description: 'of all steps; less where training ends early, more where checkpoints are large',
+  }),
+  measured_steps: count('updates that the time is told from'),
+};
+
+export const Estimate = closed(
+  { ...FIGURES, spec: JobSpec, choices: Type.Array(Choice) },
+  { title: 'Estimate', description: 'What a job of this spec takes.' },
+);
+export type Estimate = Static<typeof Estimate>;
+export type EstimateFigures = Omit<Estimate, 'spec' | 'choices'>;
+
+export interface EstimateRequest {
+  spec: JobSpec;
+  dataset: { format: DatasetFormat; files: DatasetFile[]; columns: Column[]; rows: number };
+  /** of the checkpoint that it goes on from; null: fitted to the rows */
+  preparation: Preparation | null;
+}
+
+/** The rows and the spec do not go together, as a job would find once it has read them. */
+export class NotEstimableError extends Error {
+  readonly hint: string;
+  constructor(message: string, hint: string) {
+    super(message);
+    this.hint = hint;
+  }
+}
+
+/** More estimates are waiting than can be made soon, or one took too long. */
+export class EstimatorBusyError extends Error {}
+
+/** Measures away from the thread that serves HTTP. */
+export interface Estimator {
+  /** Rejects with NotEstimableError; EstimatorBusyError. */
+  estimate(request: EstimateRequest): Promise<EstimateFigures>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,79 @@
+import { UnusableColumnError } from '../data/table.ts';
+import { PlanTooLargeError } from '../engine/plan/layout.ts';
+import { countParameters } from '../engine/trainer.ts';
+import { type EstimateFigures, type EstimateRequest, NotEstimableError } from '../spec/estimate.ts';
+import type { Storage } from '../storage/storage.ts';
+import { loadRows } from './load-rows.ts';
+import type { LoadedRows } from './loaded-rows.ts';
+import { measureTraining } from './measure-training.ts';
+import { describeTrainer, type EngineLimits, memoryOfJob, openTrainer, THREAD_BYTES } from './open-trainer.ts';
+
+/** What a job would take: its rows are read, its network is planned, and some of its updates are made. Throws NotEstimableError. */
+export async function estimateJob(
+  request: EstimateRequest,
+  storage: Storage,
+  limits: EngineLimits,
+): Promise<EstimateFigures> {
+  const { spec } = request;
+  if ((spec.training.distillation ?? null) !== null)
+    throw new NotEstimableError('what a teacher costs is not told', 'training.distillation null');
+  const data = { ...request, preparation: null, inherited: request.preparation };
+  const rows = await loadRows(data, storage).catch((error: unknown) => {
+    if (!(error instanceof UnusableColumnError)) throw error;
+    throw new NotEstimableError(error.message, 'other inputs, another target, or a dataset with this column mended');
+  });
+  if (rows.train.length === 0)
+    throw new NotEstimableError('no row of the training split has a target', 'a target that has values');
+  const counts = { train: rows.train.length, validation: rows.validation.length, test: rows.test.length };
+  const { parts, ...steps } = countSteps(request, rows);
+  const common = { rows: counts, kernels: limits.compiled.build, limit_bytes: limits.maxMemoryBytes, ...steps };
+  try {
+    const trainer = openTrainer(spec, rows, limits, null);
+    try {
+      rows.write(trainer);
+      const { secondsPerEpoch, steps: measured } = await measureTraining(
+        ...([spec, rows, trainer, storage] as const),
+        steps.steps_per_epoch,
+      );
+      const flopsPerStep = trainer.stepFlops * parts;
+      return {
+        ...common,
+        parameters: trainer.parameterCount,
+        fits: true,
+        memory_bytes: memoryOfJob(trainer),
+        flops_per_step: flopsPerStep,
+        flops_per_epoch: flopsPerStep * steps.steps_per_epoch,
+        threads: trainer.threads,
+        seconds_per_epoch: secondsPerEpoch,
+        seconds: (secondsPerEpoch * steps.total_steps) / steps.steps_per_epoch,
+        measured_steps: measured,
+      };
+    } finally {
+      await trainer.close();
+    }
+  } catch (error) {
+    if (!(error instanceof PlanTooLargeError)) throw error;
+    const parameters = countParameters(describeTrainer(spec, rows, null));
+    return {
+      ...common,
+      parameters,
+      fits: false,
+      memory_bytes: error.neededBytes + Float32Array.BYTES_PER_ELEMENT * parameters + THREAD_BYTES,
+      ...{ flops_per_step: null, flops_per_epoch: null, threads: null, seconds_per_epoch: null, seconds: null },
+      measured_steps: 0,
+    };
+  }
+}
+
+/** As the training loop counts them. `parts`: batches in one update. */
+function countSteps({ spec }: EstimateRequest, rows: LoadedRows) {
+  const { batch_size: batchSize, accumulate_steps: accumulateSteps, epochs, max_steps: maxSteps } = spec.training;
+  const rowsOfStep = Math.min(batchSize * accumulateSteps, rows.train.length);
+  const stepsPerEpoch = Math.ceil(rows.train.length / rowsOfStep);
+  const most = Number.POSITIVE_INFINITY;
+  return {
+    steps_per_epoch: stepsPerEpoch,
+    total_steps: Math.min(epochs === null ? most : epochs * stepsPerEpoch, maxSteps ?? most),
+    parts: Math.ceil(rowsOfStep / Math.min(batchSize, rows.train.length)),
+  };
+}

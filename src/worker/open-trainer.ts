@@ -1,0 +1,73 @@
+import type { CompiledKernels } from '../engine/kernels/load.ts';
+import { Trainer, type TrainerDescription } from '../engine/trainer.ts';
+import type { JobSpec } from '../spec/job.ts';
+import { epochOfUnfreezing, layerOf } from '../spec/unfreezing.ts';
+import { buildLoss } from './build-loss.ts';
+import {
+  buildAdapters,
+  buildDistillation,
+  buildHeads,
+  buildLayers,
+  buildOptimizer,
+  buildParameterGroups,
+  buildPenalties,
+  isFrozen,
+  type Teacher,
+} from './build-network.ts';
+import { CheckpointWriter } from './checkpoint-writer.ts';
+import type { LoadedRows } from './loaded-rows.ts';
+import { updatesInEpoch } from './train-loop.ts';
+
+/** The trainer of a job: the same for whoever trains, and whoever tells what training takes. */
+
+/** `teacher`: of a job that has one */
+export function describeTrainer(spec: JobSpec, rows: LoadedRows, teacher: Teacher | null): TrainerDescription {
+  return {
+    rows: rows.description,
+    layers: buildLayers(spec, rows.preparation),
+    loss: buildLoss(spec.training.loss, rows),
+    heads: buildHeads(spec, rows.preparation),
+    optimizer: buildOptimizer(spec),
+    parameterGroups: buildParameterGroups(spec),
+    penaltyFor: buildPenalties(spec),
+    clipNorm: spec.training.clip_norm,
+    clipValue: spec.training.clip_value,
+    averaging: spec.training.ema,
+    adapters: buildAdapters(spec),
+    distillation: teacher === null ? null : buildDistillation(spec, teacher),
+    isFrozen: (name) => isFrozen(spec, name),
+    beginsAt: (name) => epochOfUnfreezing(spec, layerOf(name)) * updatesInEpoch(spec, rows),
+    batchRows: Math.min(spec.training.batch_size, rows.train.length),
+    accumulateSteps: spec.training.accumulate_steps,
+    seed: spec.training.seed,
+  };
+}
+
+export interface EngineLimits {
+  compiled: CompiledKernels;
+  /** engine threads when the spec says auto; undefined: chosen from the work in a step */
+  threads: number | undefined;
+  maxThreads: number;
+  maxMemoryBytes: number;
+}
+
+/** Throws PlanTooLargeError. */
+export function openTrainer(spec: JobSpec, rows: LoadedRows, limits: EngineLimits, teacher: Teacher | null): Trainer {
+  return new Trainer(describeTrainer(spec, rows, teacher), {
+    compiled: limits.compiled,
+    threads: spec.resources.threads === 'auto' ? limits.threads : spec.resources.threads,
+    maxThreads: limits.maxThreads,
+    limitBytes: limits.maxMemoryBytes,
+  });
+}
+
+/** All that a job takes beyond an idle worker, where the plan's memory is known. */
+export function memoryOfJob(trainer: Trainer): number {
+  return trainer.memoryBytes + CheckpointWriter.bytesOfBest(trainer) + THREAD_BYTES;
+}
+
+/**
+ * What the thread that trains has come to have beyond one that waits for a job, and the next one, made ready with its team while this one trains:
+ * heaps, stacks and compiled code. Measured on x86-64; no more with a larger network.
+ */
+export const THREAD_BYTES = 40 * 2 ** 20;

@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest';
+import type { Choice } from '../../src/spec/choice.ts';
+import type { Column } from '../../src/spec/dataset.ts';
+import type { JobSpec } from '../../src/spec/job.ts';
+import { validateJobRequest } from '../../src/spec/request.ts';
+import { type KnownDataset, resolveJob } from '../../src/spec/resolve-job.ts';
+import { BIRDS, column } from './birds.ts';
+
+/** What is chosen where the request leaves it open, for each kind of data. */
+
+function choose(body: object, dataset: Partial<KnownDataset> = {}): { spec: JobSpec; choices: Choice[] } {
+  const validation = validateJobRequest({ dataset: BIRDS.id, ...body });
+  if (!validation.ok) throw new Error(JSON.stringify(validation.mistakes));
+  const resolution = resolveJob(validation.request, { ...BIRDS, ...dataset }, null);
+  if (!resolution.ok) throw new Error(JSON.stringify(resolution.mistakes));
+  return resolution;
+}
+
+const typesOf = ({ model }: JobSpec) => model.layers.map(({ type }) => type);
+const numbers = (name: string, change: Partial<Column> = {}) => ({ ...column(name, 'number'), ...change });
+
+describe('what a request leaves open is chosen, and said with a reason', () => {
+  it('of columns, a network and its training', () => {
+    const { spec, choices } = choose({ target: 'species' });
+    const byField = new Map(choices.map((choice) => [choice.field, choice]));
+    expect([...byField.keys()].sort()).toEqual([
+      '/inputs',
+      '/model/layers',
+      '/training/batch_size',
+      '/training/early_stopping/patience',
+      '/training/epochs',
+      '/training/optimizer/learning_rate',
+      '/training/optimizer/type',
+    ]);
+    expect(byField.get('/training/epochs')!.value).toBe(spec.training.epochs);
+    expect(byField.get('/inputs')!.reason).toMatch(/planet has one value; note is text; nothing has no values/);
+    for (const { reason } of choices) expect(reason.length).toBeGreaterThan(10);
+  });
+
+  it('and nothing else: what was given is no choice, and a resolved spec leaves nothing open', () => {
+    const given = choose({
+      ...{ target: 'species', inputs: ['body_mass'], model: { layers: [] } },
+      training: { epochs: 3, batch_size: 8, optimizer: 'sgd' },
+    });
+    expect(given.choices).toEqual([]);
+    const again = choose(choose({ target: 'species' }).spec);
+    expect(again.choices).toEqual([]);
+    expect(again.spec).toEqual(choose({ target: 'species' }).spec);
+  });
+
+  it('more units for more rows, and fewer epochs', () => {
+    const of = (rows: number) => {
+      const { spec } = choose({ target: 'species' }, { rows });
+      const [first] = spec.model.layers;
+      return { units: first!.type === 'dense' ? first!.units : null, epochs: spec.training.epochs };
+    };
+    expect(of(300).units).toBeLessThan(of(10_000).units!);
+    expect(of(10_000).units).toBeLessThan(of(1e6).units!);
+    expect([300, 10_000, 1e6].map((rows) => of(rows).epochs)).toEqual([300, 20, 20]);
+  });
+
+  it('convolutions for images, as many as halve them to some pixels; none where they are tiny', () => {
+    const images = (side: number) => ({
+      columns: [{ ...column('pixels', 'image'), shape: [side, side, 1] }, column('label', 'category', ['a', 'b'])],
+    });
+    const convolutions = (side: number) =>
+      typesOf(choose({ target: 'label' }, images(side)).spec).filter((type) => type === 'conv2d').length;
+    expect([4, 8, 28, 64].map(convolutions)).toEqual([0, 2, 3, 5]);
+  });
+
+  it('leaves out numbers that only tell rows apart, by name and values', () => {
+    const rows = 300;
+    const ids = ['id', 'customer_id', 'customerId', 'Row Number'];
+    const columns = [
+      ...ids.map((name) => numbers(name, { integer: true, distinct: rows })),
+      // an id that is repeated may tell something, and so may values that are all different
+      numbers('shop_id', { integer: true, distinct: 12 }),
+      numbers('humid', { distinct: rows }),
+      numbers('weight', { distinct: rows }),
+      numbers('price', { distinct: 100 }),
+    ];
+    const { spec } = choose({ target: 'price' }, { rows, columns });
+    expect(spec.inputs.map(({ column }) => column)).toEqual(['shop_id', 'humid', 'weight']);
+    // of nothing else, it is better than nothing
+    const alone = choose({ target: 'price' }, { rows, columns: [columns[0]!, columns.at(-1)!] });
+    expect(alone.spec.inputs.map(({ column }) => column)).toEqual(['id']);
+  });
+});
+
+describe('a learning rate that is to be found', () => {
+  const refusals = (body: object) => {
+    const validation = validateJobRequest({ dataset: BIRDS.id, target: 'species', ...body });
+    const resolution = validation.ok ? resolveJob(validation.request, BIRDS, null) : null;
+    return resolution?.ok === false ? resolution.mistakes.map(({ pointer }) => pointer) : [];
+  };
+
+  it('may be asked for of any optimizer that follows gradients', () => {
+    const { spec } = choose({ target: 'species', training: { optimizer: { type: 'sgd', learning_rate: 'auto' } } });
+    expect(spec.training.optimizer.learning_rate).toBe('auto');
+  });
+
+  it('is none that a group’s own rate could be measured by', () => {
+    const optimizer = { type: 'sgd', learning_rate: 'auto' };
+    const parameter_groups = [{ pattern: 'dense_1.*', learning_rate: 0.1 }];
+    expect(refusals({ training: { optimizer, parameter_groups } })).toEqual([
+      '/training/parameter_groups/0/learning_rate',
+    ]);
+    const plain = choose({ target: 'species', training: { parameter_groups } });
+    expect(plain.spec.training.optimizer).toMatchObject({ type: 'adam', learning_rate: 0.001 });
+  });
+});

@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Estimate } from '../../src/spec/estimate.ts';
+import type { Job } from '../../src/spec/job.ts';
+import { runJob, type WorkerContext } from '../../src/worker/run-job.ts';
+import { call, postJob, uploadCsv } from '../support/client.ts';
+import { claimOrThrow } from '../support/jobs.ts';
+import { expectProblem } from '../support/problem.ts';
+import { type Service, startService } from '../support/service.ts';
+import { spirals } from '../support/spirals.ts';
+import { workerOf } from '../support/worker.ts';
+
+/** What a job would take, by HTTP and a process of its own; beside what it takes. */
+let service: Service;
+let context: WorkerContext;
+let dataset: string;
+beforeAll(async () => {
+  service = await startService();
+  context = workerOf(service);
+  // a text of its own for the width that only the rows tell
+  const lines = spirals(400).trimEnd().split('\n');
+  const csv = lines.map((line, i) => `${line},${i === 0 ? 'place' : `p${i % 7}`}\n`).join('');
+  dataset = await uploadCsv(service.api, 'spirals', csv);
+});
+afterAll(async () => {
+  await context.trainers.close();
+  await service.close();
+});
+
+const ask = (spec: object) => call<Estimate>('POST', `${service.api}/jobs/estimate`, { dataset, ...spec });
+
+async function train(spec: object): Promise<Job> {
+  const { id } = await postJob(service.api, { dataset, ...spec });
+  await runJob(context, await claimOrThrow(context.db, id), new AbortController().signal);
+  return (await call<Job>('GET', `${service.api}/jobs/${id}`)).body;
+}
+
+describe('an estimate', () => {
+  it('tells parameters, memory and steps as the job has them, and makes no job', async () => {
+    const spec = {
+      target: 'arm',
+      training: { epochs: 3, batch_size: 50, accumulate_steps: 3, early_stopping: null, ema: { decay: 0.9 } },
+    };
+    const { status, body } = await ask(spec);
+    expect(status).toBe(200);
+    expect((await call('GET', `${service.api}/jobs`)).body.data).toEqual([]);
+    const job = await train(spec);
+    expect(job.status).toBe('succeeded');
+    const { parameters, memory_bytes, threads, kernels } = job.runtime!;
+    expect(body).toMatchObject({ fits: true, parameters, memory_bytes, threads, kernels });
+    expect(body).toMatchObject({
+      ...{ rows: { train: 320, validation: 40, test: 40 }, steps_per_epoch: 3, total_steps: 9 },
+      ...{ spec: job.spec, choices: job.choices.map((choice) => ({ ...choice, value: expect.anything() })) },
+    });
+    expect(job.progress).toMatchObject({ step: body.total_steps, total_steps: body.total_steps });
+    expect(body.flops_per_epoch).toBe(3 * body.flops_per_step!);
+    // three parts of 50 rows, each at least two operations for a weight, forth and back
+    expect(body.flops_per_step!).toBeGreaterThan(150 * 2 * 3 * 64 * 64);
+    expect(body.measured_steps).toBeGreaterThan(3);
+    expect(body.seconds_per_epoch!).toBeGreaterThan(0);
+    expect(body.seconds! / body.seconds_per_epoch!).toBeCloseTo(3);
+  }, 60_000);
+
+  it('of what does not fit says so, with both figures, and measures nothing', async () => {
+    const wide = { type: 'dense', units: 12_000 };
+    const { body } = await ask({ target: 'arm', model: { layers: [wide, wide] } });
+    expect(body).toMatchObject({ fits: false, limit_bytes: 2 ** 30, measured_steps: 0, seconds_per_epoch: null });
+    // x, y and seven places
+    expect(body.parameters).toBe(9 * 12_000 + 12_000 + 12_000 * 12_000 + 12_000 + 12_000 * 2 + 2);
+    expect(body.memory_bytes).toBeGreaterThan(4 * 4 * body.parameters);
+  }, 60_000);
+
+  it('refuses what a job is refused for, and what only its rows tell', async () => {
+    expectProblem(await ask({ target: 'arms' }), 'invalid_spec');
+    const lines = Array.from({ length: 40 }, (_, i) => `${i},${i % 3},${i < 35 ? 0 : 1}`);
+    const weighted = await uploadCsv(service.api, 'weighted', `x,y,w\n${lines.join('\n')}\n`);
+    const split = { shuffle: false, validation: 0, test: 0.25 };
+    const body = { dataset: weighted, target: 'y', split, training: { sample_weight: 'w' } };
+    const { detail } = expectProblem(await call('POST', `${service.api}/jobs/estimate`, body), 'invalid_spec');
+    expect(detail).toMatch(/gives no row of the train split a weight above 0/);
+  }, 60_000);
+});
