@@ -89,8 +89,8 @@ export function resolveJob(
     return finish(checkModel(spec as JobSpec, { inputs, outputWidths: [vocabulary], context }, add));
   }
   if (spec.target === undefined) {
-    // a checkpoint that is not there would have told it
-    if (spec.model.from === null)
+    // a checkpoint that is not there would have told it; uploaded weights tell none
+    if (spec.model.from === null || weights !== null)
       add('/target', '"target" is missing', 'the name of the column to predict', 'invalid_field');
     return refused();
   }

@@ -132,6 +132,8 @@ describe('a job that begins from them', () => {
     );
     const stars = [{ from: 'net.*', to: '*.*' }];
     expect((await post(id, { rename: stars })).body.errors[0].pointer).toBe('/model/mapping/rename/0/to');
+    const noTarget = await call('POST', `${service.api}/jobs`, { kind: 'fine_tune', dataset, model: { from: id } });
+    expect(noTarget.body.errors[0].pointer).toBe('/target');
     // jobs wait for it
     expectProblem(await call('DELETE', `${service.api}/weights/${id}`), 'weights_in_use');
   });
