@@ -28,6 +28,7 @@ import { addEstimateRoute } from './routes/estimates.ts';
 import { addEvaluationRoutes } from './routes/evaluations.ts';
 import { addEventRoutes } from './routes/events.ts';
 import { addGenerationRoutes } from './routes/generation.ts';
+import { addInferenceRoutes } from './routes/inference.ts';
 import { addJobActions } from './routes/job-actions.ts';
 import { addJobRoutes } from './routes/jobs.ts';
 import { addMetricRoutes } from './routes/metrics.ts';
@@ -117,6 +118,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     addCheckpointRoutes(routes, deps);
     addPredictionRoutes(routes, deps);
     addGenerationRoutes(routes, deps);
+    addInferenceRoutes(routes, deps);
     addModelRoutes(routes, deps, cursors);
     addModelVersionRoutes(routes, deps, cursors);
     addModelAliasRoutes(routes, deps);

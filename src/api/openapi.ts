@@ -30,11 +30,19 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
           },
         },
       },
-      tags: ['datasets', 'jobs', 'checkpoints', 'predictions', 'models', 'webhooks', 'api-keys', 'system'].map(
-        (name) => ({
-          name,
-        }),
-      ),
+      tags: [
+        'datasets',
+        'jobs',
+        'checkpoints',
+        'predictions',
+        'models',
+        'inference',
+        'webhooks',
+        'api-keys',
+        'system',
+      ].map((name) => ({
+        name,
+      })),
     },
     transformObject: (document) =>
       'openapiObject' in document ? nameSchemas(document.openapiObject as Json) : document.swaggerObject,

@@ -53,7 +53,12 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: ApiE
     .headers(problem.headers)
     .type('application/problem+json')
     .serializer((body: unknown) => JSON.stringify(body))
-    .send(describeProblem(problem, request.id));
+    .send({ ...describeProblem(problem, request.id), ...(isInference(request) && { error: problem.message }) });
+}
+
+/** Clients of the Open Inference Protocol read `error`; what is beside it tells them more. */
+function isInference({ url }: FastifyRequest): boolean {
+  return /^\/v2(?![^/?])/.test(url);
 }
 
 /** The body of the answer. */

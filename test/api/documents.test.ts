@@ -73,6 +73,9 @@ describe('OpenAPI', () => {
       'delete /v1/api-keys/{id}',
       'delete /v1/datasets/{id}',
       'delete /v1/jobs/{id}',
+      'delete /v1/models/{name}',
+      'delete /v1/models/{name}/aliases/{alias}',
+      'delete /v1/models/{name}/versions/{version}',
       'delete /v1/webhooks/{id}',
       'get /healthz',
       'get /metrics',
@@ -88,27 +91,50 @@ describe('OpenAPI', () => {
       'get /v1/jobs/{id}/checkpoints',
       'get /v1/jobs/{id}/checkpoints/{reference}',
       'get /v1/jobs/{id}/checkpoints/{reference}/download',
+      'get /v1/jobs/{id}/evaluation',
       'get /v1/jobs/{id}/events',
       'get /v1/jobs/{id}/metrics',
+      'get /v1/models',
+      'get /v1/models/{name}',
+      'get /v1/models/{name}/aliases/{alias}',
+      'get /v1/models/{name}/versions',
+      'get /v1/models/{name}/versions/{version}',
       'get /v1/system',
       'get /v1/webhooks',
       'get /v1/webhooks/{id}',
       'get /v1/webhooks/{id}/deliveries',
       'get /v1/webhooks/{id}/deliveries/{delivery}',
+      'get /v2',
+      'get /v2/health/live',
+      'get /v2/health/ready',
+      'get /v2/models/{name}',
+      'get /v2/models/{name}/ready',
+      'get /v2/models/{name}/versions/{version}',
+      'get /v2/models/{name}/versions/{version}/ready',
+      'patch /v1/models/{name}',
+      'patch /v1/models/{name}/versions/{version}',
       'patch /v1/webhooks/{id}',
       'post /v1/api-keys',
       'post /v1/datasets',
       'post /v1/jobs',
       'post /v1/jobs/{id}/cancel',
       'post /v1/jobs/{id}/clone',
+      'post /v1/jobs/{id}/generate',
       'post /v1/jobs/{id}/pause',
       'post /v1/jobs/{id}/predict',
       'post /v1/jobs/{id}/resume',
       'post /v1/jobs/{id}/retry',
+      'post /v1/models',
+      'post /v1/models/{name}/generate',
+      'post /v1/models/{name}/predict',
+      'post /v1/models/{name}/versions',
       'post /v1/webhooks',
       'post /v1/webhooks/{id}/deliveries/{delivery}/replay',
       'post /v1/webhooks/{id}/rotate-secret',
       'post /v1/webhooks/{id}/test',
+      'post /v2/models/{name}/infer',
+      'post /v2/models/{name}/versions/{version}/infer',
+      'put /v1/models/{name}/aliases/{alias}',
     ]);
     for (const [method, path, operation] of operations()) {
       const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
@@ -117,7 +143,8 @@ describe('OpenAPI', () => {
       expect(operation.summary, path).toMatch(/\S/);
       expect(operation.responses.default).toEqual({ $ref: '#/components/responses/Problem' });
       const hasBody =
-        method === 'patch' || (method === 'post' && !/\/(cancel|pause|resume|retry|test|replay)$/.test(path));
+        ['patch', 'put'].includes(method) ||
+        (method === 'post' && !/\/(cancel|pause|resume|retry|test|replay)$/.test(path));
       expect(operation.requestBody !== undefined, `${method} ${path}`).toBe(hasBody);
     }
     const typesOf = (method: string, path: string, status: string) =>
