@@ -24,6 +24,12 @@ module.exports = {
     only('data', 'data/', ['storage/', 'spec/']),
     only('judging', 'judging/', ['storage/', 'spec/'], 'Figures of answers, whoever gave them.'),
     only('checkpoints', 'checkpoints/', ['storage/', 'spec/', 'engine/']),
+    only(
+      'export',
+      'export/',
+      ['checkpoints/', 'data/', 'storage/', 'spec/'],
+      'Written from the spec: a format says what a layer is, and not how the engine computes it.',
+    ),
     only('outbound', 'outbound/', [], 'Whoever calls addresses that clients gave goes through it.'),
     only('webhooks', 'webhooks/', ['db/', 'outbound/', 'spec/', 'observability/']),
     only('retention', 'retention/', ['db/', 'storage/', 'spec/', 'observability/']),

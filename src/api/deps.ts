@@ -7,6 +7,7 @@ import type { JobWatcher } from '../db/watch.ts';
 import type { ApiMetrics } from '../observability/api-metrics.ts';
 import type { OutboundGuard } from '../outbound/guard.ts';
 import type { Estimator } from '../spec/estimate.ts';
+import type { Exporter } from '../spec/export.ts';
 import type { Predictor } from '../spec/prediction.ts';
 import type { Storage } from '../storage/storage.ts';
 
@@ -18,6 +19,7 @@ export interface ApiDeps {
   storage: Storage;
   watcher: JobWatcher;
   predictor: Predictor;
+  exporter: Exporter;
   estimator: Estimator;
   /** which addresses clients may have called */
   outboundGuard: OutboundGuard;

@@ -9,6 +9,7 @@ import { JobInUseError } from '../jobs/delete-job.ts';
 import { IllegalTransitionError } from '../jobs/transitions.ts';
 import { ApiError, ERRORS, type ErrorCode, type Problem, type ProblemError } from '../spec/errors.ts';
 import { EstimatorBusyError, NotEstimableError } from '../spec/estimate.ts';
+import { ExporterBusyError, ExportRefusedError } from '../spec/export.ts';
 import { CheckpointUnusableError, PredictorBusyError, RowsError } from '../spec/prediction.ts';
 import { listWords } from '../spec/suggest.ts';
 import { BlobNotFoundError, StorageFullError } from '../storage/storage.ts';
@@ -109,6 +110,11 @@ function toApiError(
     return new ApiError('unavailable', 'Too many predictions are waiting. Please try again.', {
       headers: { 'retry-after': '1' },
     });
+  if (error instanceof ExporterBusyError)
+    return new ApiError('unavailable', 'Too many exports are waiting. Please try again.', {
+      headers: { 'retry-after': '10' },
+    });
+  if (error instanceof ExportRefusedError) return new ApiError('not_exportable', `${error.message}.`);
   if (error instanceof EstimatorBusyError)
     return new ApiError('unavailable', 'No estimate could be made just now. Please try again.', {
       headers: { 'retry-after': '10' },

@@ -6,6 +6,7 @@ import { openDatabase } from '../db/client.ts';
 import { migrateDatabase } from '../db/migrate.ts';
 import { openTenantDatabases } from '../db/tenants.ts';
 import { watchJobs } from '../db/watch.ts';
+import { startExporter } from '../export/start-exporter.ts';
 import { openCounters } from '../jobs/open-counters.ts';
 import { openQueue } from '../jobs/queue.ts';
 import { startReconciler } from '../jobs/reconcile-jobs.ts';
@@ -89,6 +90,7 @@ async function openApi(
       memoryBytes: config.predictMemoryBytes,
     }),
   );
+  const exporter = open(startExporter(storage, logger));
   const { threads, maxJobMemoryBytes: maxMemoryBytes } = config;
   const limits = { threads, maxThreads: availableParallelism(), maxMemoryBytes };
   const estimator = open(startEstimator(storage.describe(), limits, logger));
@@ -101,6 +103,7 @@ async function openApi(
       storage,
       watcher,
       predictor,
+      exporter,
       estimator,
       outboundGuard,
       queueDepth,

@@ -5,6 +5,7 @@ import { deleteOldKeys } from '../db/idempotency-keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import { removeFilesOfDeletedDatasets } from './deleted-datasets.ts';
 import { createJobSweep, type RetentionDays } from './ended-jobs.ts';
+import { removeOldExports } from './old-exports.ts';
 import { removeOrphanedFiles } from './orphaned-files.ts';
 import { deleteInBatches, type Pace } from './pace.ts';
 
@@ -61,6 +62,7 @@ export function startRetention(options: RetentionOptions): Retention {
     const removed: Record<string, number> = await sweepJobs(pace);
     removed.deliveries = await deleteOldDeliveries(db, days.deliveries, pace);
     removed.idempotency_keys = await deleteInBatches(pace, (limit) => deleteOldKeys(db, limit));
+    removed.exports = await removeOldExports(db, storage, pace);
     removed.datasets = await removeFilesOfDeletedDatasets(db, storage, pace);
     if (performance.now() - partialsAtMs > PARTIALS_EVERY_MS) {
       removed.partials = await storage.removePartials(PARTIAL_SILENT_MS, pace.goesOn);

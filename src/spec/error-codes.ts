@@ -314,6 +314,12 @@ export const ERRORS = {
     when: 'A row of a prediction has a column that the model does not know, or a value of another type.',
     remedy: 'Each entry of errors points to a row and a column; the job’s spec tells the inputs.',
   },
+  not_exportable: {
+    status: 422,
+    title: 'The format cannot say what the network is',
+    when: 'A preparation that ONNX has no operations for, or a file of more than 2 GiB, which protobuf does not allow.',
+    remedy: 'Ask with preparation=false, or for another format.',
+  },
   invalid_csv: {
     status: 422,
     title: 'The CSV cannot be read',

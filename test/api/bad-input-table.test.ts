@@ -46,6 +46,7 @@ const ELSEWHERE: { [Code in ErrorCode]?: string } = {
   precondition_failed: 'test/api/webhooks.test.ts',
   weights_in_use: 'test/api/weights.test.ts',
   storage_full: 'test/api/datasets.test.ts',
+  not_exportable: 'test/export/downloads.test.ts',
 };
 
 const json = (path: string, body: string | object): Sent => ({

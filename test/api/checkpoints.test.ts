@@ -63,7 +63,11 @@ describe('checkpoints', () => {
     // another job's
     const { data } = (await call('GET', `${jobUrl}/checkpoints`)).body;
     expectProblem(await call('GET', `${none}/${data[0].id}`), 'checkpoint_not_found');
-    expectProblem(await call('GET', `${jobUrl}/checkpoints/best/download?format=onnx`), 'invalid_field');
+    const wrong = (query: string) => call('GET', `${jobUrl}/checkpoints/best/download?${query}`);
+    const { errors } = expectProblem(await wrong('format=pickle'), 'invalid_field');
+    expect(errors[0]).toMatchObject({ pointer: '/format', expected: 'one of: safetensors, npz, onnx, bundle' });
+    for (const query of ['format=onnx&layout=torch', 'layout=keras', 'preparation=false', 'format=onnx&preparation=a'])
+      expectProblem(await wrong(query), 'invalid_field');
   });
 });
 

@@ -33,6 +33,8 @@ export interface LayerOutcome {
   gradients: Record<string, Float32Array>;
   /** statistics after the step */
   running: Record<string, Float32Array>;
+  /** what was drawn: x, and parameters by name */
+  drawn: { x: Float32Array; parameters: Map<string, { shape: readonly number[]; data: Float32Array }> };
 }
 
 /** Park & Miller's generator, as in the scripts. */
@@ -44,14 +46,19 @@ export function createGenerator(): () => number {
   };
 }
 
-/** One program in a plan that all cases share, so that one team runs them all: names begin with the case's number. */
-function addCase(graph: Graph, order: Node, rows: number, one: LayerCase, i: number) {
-  const prefix = `c${i}_`;
-  const layers = one.layers.map((given) => {
+/** With every default filled in, as in a resolved spec. */
+export function completeLayers(layers: LayerCase['layers']): Layer[] {
+  return layers.map((given) => {
     const layer = fillDefaults(Layer, expand(Layer, given, '', new Map())) as Layer;
     ruleOf(layer).complete?.(layer);
     return layer;
   });
+}
+
+/** One program in a plan that all cases share, so that one team runs them all: names begin with the case's number. */
+function addCase(graph: Graph, order: Node, rows: number, one: LayerCase, i: number) {
+  const prefix = `c${i}_`;
+  const layers = completeLayers(one.layers);
   const shapes = shapesOf(layers, new Map(Object.entries(one.inputs)));
   expect(shapes.map(({ misfit }) => misfit)).toEqual(layers.map(() => null));
 
@@ -103,7 +110,7 @@ function addCase(graph: Graph, order: Node, rows: number, one: LayerCase, i: num
   const outputs = Object.fromEntries(Object.keys(wanted).map((name, n) => [name, gradients[n]!]));
   const source: ProgramSource = { outputs: { output: y, ...outputs }, effects: [...builder.effects], maxRows: rows };
 
-  const fill = (team: Team, ofParameters: number) => {
+  const fill = (team: Team, ofParameters: number): LayerOutcome['drawn'] => {
     const noise = createGenerator();
     const draw = (name: string, scale: number, shift = 0) => {
       const values = team.floats(name);
@@ -114,8 +121,12 @@ function addCase(graph: Graph, order: Node, rows: number, one: LayerCase, i: num
     for (const { name } of builder.parameters) draw(name, ofParameters, name.endsWith('variance') ? 1.5 : 0);
     if (training) draw(`${prefix}target`, 1);
     for (const [name, values] of builder.constants) team.floats(name).set(values);
+    const copies = builder.parameters.map(
+      (p) => [own(p.name), { shape: p.shape, data: team.floats(p.name).slice() }] as const,
+    );
+    return { x: team.floats(`${prefix}x`).slice(), parameters: new Map(copies) };
   };
-  const read = (team: Team): LayerOutcome => {
+  const read = (team: Team): Omit<LayerOutcome, 'drawn'> => {
     const copy = (name: string, length: number) => team.output(`case${i}`, name, length).slice();
     return {
       shape: y.shape.dims,
@@ -147,10 +158,10 @@ export async function runLayers(
   try {
     team.indices('order').set(Array.from({ length: rows }, (_, i) => i));
     return programs.map(({ fill, read }, i) => {
-      fill(team, scale);
+      const drawn = fill(team, scale);
       team.run(`case${i}`, { rows, first: 0, step: 0 });
       team.meet();
-      return read(team);
+      return { ...read(team), drawn };
     });
   } finally {
     await team.close();

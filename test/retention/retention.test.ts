@@ -233,3 +233,16 @@ it('deletes old deliveries that are done, and those that wait for a webhook whic
   const { rows: young } = await pool.query('select count(*)::int as n from webhook_deliveries');
   expect(young[0].n).toBe(7);
 });
+
+it('exports go after a day, and with what they were made of', async () => {
+  const { checkpoints } = await addWithParts().then(async ({ job }) => ({
+    checkpoints: await listCheckpoints(database.db, job.id),
+  }));
+  const day = (ago: number) => new Date(Date.now() - ago * 86_400_000).toISOString().slice(0, 10);
+  const { id } = checkpoints[0]!;
+  const names = [`exports/${day(0)}/${id}/a.b`, `exports/${day(1)}/${id}/a.b`];
+  const old = [`exports/${day(2)}/${id}/a.b`, `exports/${day(0)}/ckpt_01h455vb4pex5vsknk084sn02q/a.b`];
+  for (const name of [...names, ...old]) await storage.put(name, Buffer.from('onnx'));
+  await sweep();
+  expect((await keysOf('exports/')).sort()).toEqual(names.sort());
+});

@@ -9,6 +9,7 @@ import { openDatabase } from '../../src/db/client.ts';
 import { encodeNonFinite } from '../../src/db/json-number.ts';
 import { openTenantDatabases } from '../../src/db/tenants.ts';
 import { watchJobs } from '../../src/db/watch.ts';
+import { startExporter } from '../../src/export/start-exporter.ts';
 import { createApiMetrics } from '../../src/observability/api-metrics.ts';
 import { OutboundGuard } from '../../src/outbound/guard.ts';
 import type { TrainedNetwork } from '../../src/spec/prediction.ts';
@@ -46,11 +47,13 @@ export async function startService(
   const logger = pino({ level: 'silent' });
   const limits = { threads: 1, maxThreads: 2, maxMemoryBytes: 2 ** 30 };
   const estimator = startEstimator(storage.describe(), limits, logger);
+  const exporter = startExporter(storage, logger);
   const deps: ApiDeps = {
     db: database.db,
     tenants,
     storage,
     watcher,
+    exporter,
     predictor: answerBy(options.predict ?? ((rows) => rows.map(() => ({ y: 1 })))),
     estimator,
     outboundGuard: new OutboundGuard({ allowHttp: false, allowRanges: [] }),
@@ -82,6 +85,7 @@ export async function startService(
     async close() {
       await app.close();
       await estimator.close();
+      await exporter.close();
       await watcher.close();
       await tenants.close();
       await database.drop();

@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadCheckpoint } from '../../src/checkpoints/checkpoint-file.ts';
+import { decodeSafetensors } from '../../src/checkpoints/safetensors.ts';
+import { writeExport } from '../../src/export/write-export.ts';
 import type { Job } from '../../src/spec/job.ts';
 import type { WorkerContext } from '../../src/worker/run-job.ts';
 import { call, digestTensors, uploadCsv } from '../support/client.ts';
@@ -180,6 +183,27 @@ describe('low-rank adapters', () => {
       'output.bias',
       'output.weight',
     ]);
+  });
+
+  it('are handed out alone, with the head that was made anew; or merged into the weights', async () => {
+    const load = async (id: string) => {
+      const { rows } = await context.db.pool.query(
+        'select storage_key, sha256 from checkpoints where job_id = $1 and is_latest',
+        [id],
+      );
+      return loadCheckpoint(service.deps.storage, rows[0].storage_key, { sha256: rows[0].sha256 });
+    };
+    const read = async (weights: 'adapter' | 'merged', id = job.id) =>
+      decodeSafetensors(await writeExport(await load(id), { format: 'safetensors', layout: 'trainyard', weights }))
+        .tensors;
+    expect([...(await read('adapter')).keys()].sort()).toEqual([
+      ...['dense_1.lora_a', 'dense_1.lora_b', 'dense_2.lora_a', 'dense_2.lora_b', 'output.bias', 'output.weight'],
+    ]);
+    const merged = await read('merged');
+    const [before] = [await load(parent.id)];
+    expect([...merged.keys()].sort()).toEqual([...before!.weights.keys()].sort());
+    expect(merged.get('dense_1.weight')!.data).not.toEqual(before!.weights.get('dense_1.weight'));
+    await expect(read('adapter', parent.id)).rejects.toThrow(/no adapters/);
   });
 
   it('are part of the weights that another fine-tuning starts from', async () => {

@@ -1,25 +1,20 @@
-import { createHash } from 'node:crypto';
-import type { IncomingHttpHeaders } from 'node:http';
-import { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
-import parseRange from 'range-parser';
 import { Type } from 'typebox';
 import { type CheckpointRow, getCheckpoint, listCheckpoints } from '../../db/checkpoints.ts';
+import { getEvaluation } from '../../db/evaluations.ts';
 import { ApiError } from '../../spec/errors.ts';
 import { Checkpoint } from '../../spec/job.ts';
-import type { Storage } from '../../storage/storage.ts';
-
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
+import { DOWNLOAD_DESCRIPTION, DownloadQuery, sendDownload } from '../download.ts';
 import { presentCheckpoint } from '../present.ts';
 import { checkId, IdParams, listOf } from '../request-parts.ts';
+import { FILE_RESPONSES } from '../send-file.ts';
 import { findJob } from './jobs.ts';
 
 const Params = Type.Object({
   id: Type.String(),
   reference: Type.String({ description: '`latest`, `best` or the id of a checkpoint' }),
 });
-
-const FILE = { type: 'string', format: 'binary' };
 
 /** A checkpoint of a job by reference; throws checkpoint_not_ready while the job has none, checkpoint_not_found. */
 export async function findCheckpoint(
@@ -75,84 +70,22 @@ export function addCheckpointRoutes(app: Api, deps: ApiDeps): void {
       schema: {
         tags: ['checkpoints'],
         summary: 'Download a checkpoint',
-        description: 'safetensors; with ETag (the sha256), Range, If-Range and If-None-Match.',
+        description: DOWNLOAD_DESCRIPTION,
         params: Params,
-        querystring: Type.Object({ format: Type.String({ enum: ['safetensors'], default: 'safetensors' }) }),
-        response: {
-          200: { description: 'The whole file', content: { 'application/octet-stream': { schema: FILE } } },
-          206: { description: 'The range asked for', content: { 'application/octet-stream': { schema: FILE } } },
-          304: { description: 'The file is the one that If-None-Match tells', type: 'null' },
-        },
+        querystring: DownloadQuery,
+        response: FILE_RESPONSES,
       },
     },
     async (request, reply) => {
-      const row = await find(request);
-      const { storageKey, sizeBytes } = row;
-      const etag = `"${row.sha256}"`;
-      const { headers } = request;
-      const isKnown = headers['if-none-match']?.split(',').some((tag) => {
-        const bare = tag.trim();
-        return bare === '*' || bare.replace(/^W\//, '') === etag;
-      });
-      if (isKnown) return reply.code(304).header('etag', etag).send();
-      const range = readRange(headers, etag, sizeBytes);
-      // opened before anything is said of it: it may have gone
-      if (request.method !== 'HEAD') await verify(deps.storage, row);
-      const stream =
-        request.method === 'HEAD'
-          ? // an empty stream, since fastify gives an absent body a Content-Length of its own
-            Readable.from([])
-          : await deps.storage.read(storageKey, range === null ? undefined : { start: range.start, end: range.end });
-      if (range !== null) reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${sizeBytes}`);
-      return reply
-        .headers({
-          etag,
-          'accept-ranges': 'bytes',
-          'cache-control': 'private, max-age=0, must-revalidate',
-          'content-disposition': `attachment; filename="${row.id}.safetensors"`,
-          'content-length': range === null ? sizeBytes : range.end - range.start + 1,
-          'repr-digest': `sha-256=:${Buffer.from(row.sha256, 'hex').toString('base64')}:`,
-        })
-        .type('application/octet-stream')
-        .send(stream);
+      const job = await findJob(deps, request);
+      const row = await findCheckpoint(deps, request, job.id, (request.params as { reference: string }).reference);
+      const { id, storageKey, sizeBytes, sha256, metrics, step } = row;
+      const figures = async () => {
+        const { tenant, db } = ofTenant(deps, request);
+        const found = (await getEvaluation(db, tenant, job.id))?.figures ?? null;
+        return { metrics, job_metrics: job.metrics, evaluation: found?.weights.step === step ? found : null };
+      };
+      return sendDownload(deps, request, reply, { id, name: id, storageKey, sizeBytes, sha256, figures });
     },
   );
-}
-
-/** Up to here a file is read once more in front of a download, so that damage is told and not handed out; of larger ones the size must do. */
-const VERIFIED_BYTES = 256 * 2 ** 20;
-
-/** Throws checkpoint_damaged; BlobNotFoundError. */
-async function verify(storage: Storage, { id, storageKey, sizeBytes, sha256 }: CheckpointRow): Promise<void> {
-  const hash = createHash('sha256');
-  const isWhole = async () => {
-    if ((await storage.size(storageKey)) !== sizeBytes) return false;
-    if (sizeBytes > VERIFIED_BYTES) return true;
-    for await (const chunk of await storage.read(storageKey)) hash.update(chunk);
-    return hash.digest('hex') === sha256;
-  };
-  // a file that is gone is another matter
-  if ((await storage.size(storageKey)) === null || (await isWhole())) return;
-  throw new ApiError('checkpoint_damaged', `The file of ${id} is not what was written: its sha256 or size differs.`);
-}
-
-/** The range that is asked for and can be given by itself; null: the whole file. Throws range_not_satisfiable. */
-function readRange(
-  headers: IncomingHttpHeaders,
-  etag: string,
-  sizeBytes: number,
-): { start: number; end: number } | null {
-  const { range, 'if-range': condition } = headers;
-  if (range === undefined || (condition !== undefined && condition !== etag)) return null;
-  const suffix = /^bytes=-(\d+)$/.exec(range);
-  // the parser refuses a suffix longer than the file, which is the whole file (RFC 9110, 14.1.2)
-  if (suffix !== null && Number(suffix[1]) > sizeBytes) return { start: 0, end: sizeBytes - 1 };
-  const ranges = parseRange(sizeBytes, range, { combine: true });
-  if (ranges === -1) {
-    throw new ApiError('range_not_satisfiable', `The file has ${sizeBytes} bytes.`, {
-      headers: { 'content-range': `bytes */${sizeBytes}` },
-    });
-  }
-  // several ranges, or what is no range of bytes: the whole file is a right answer
-  return Array.isArray(ranges) && ranges.type === 'bytes' && ranges.length === 1 ? ranges[0]! : null;
 }

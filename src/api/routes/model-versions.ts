@@ -17,11 +17,13 @@ import { DescriptionChange, ModelVersion, VersionRequest } from '../../spec/mode
 
 import type { Cursors } from '../cursor.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
+import { DOWNLOAD_DESCRIPTION, DownloadQuery, sendDownload } from '../download.ts';
 import { checkIfMatch } from '../entity-tags.ts';
 import { findMade, idFor } from '../idempotency.ts';
 import { presentModelVersion } from '../present.ts';
 import { removeFiles } from '../remove-files.ts';
 import { checkId, listOf, PageQuery } from '../request-parts.ts';
+import { FILE_RESPONSES } from '../send-file.ts';
 import { readModelName, refuseMissingModel } from './models.ts';
 
 const ModelParams = Type.Object({ name: Type.String() });
@@ -124,6 +126,28 @@ export function addModelVersionRoutes(app: Api, deps: ApiDeps, cursors: Cursors)
       },
     },
     async (request) => presentModelVersion(await findModelVersion(deps, request)),
+  );
+
+  app.get(
+    '/v1/models/:name/versions/:version/download',
+    {
+      config: { access: 'models:read' },
+      schema: {
+        tags: ['models'],
+        summary: 'Download a version of a model',
+        description: DOWNLOAD_DESCRIPTION,
+        params: VersionParams,
+        querystring: DownloadQuery,
+        response: FILE_RESPONSES,
+      },
+    },
+    async (request, reply) => {
+      const row = await findModelVersion(deps, request);
+      const { id, model, version, storageKey, sizeBytes, sha256, metrics, jobMetrics, evaluation } = row;
+      const figures = async () => ({ metrics, job_metrics: jobMetrics, evaluation });
+      const name = `${model}-${version}`;
+      return sendDownload(deps, request, reply, { id, name, storageKey, sizeBytes, sha256, figures });
+    },
   );
 
   app.patch(

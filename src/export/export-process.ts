@@ -1,0 +1,26 @@
+import { DamagedCheckpointError, loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
+import { ExportRefusedError } from '../spec/export.ts';
+import { openStorage } from '../storage/describe.ts';
+import { StorageFullError } from '../storage/storage.ts';
+import { storeExport } from './exported-files.ts';
+import type { ExportReply, ExportTask } from './messages.ts';
+import { writeExport } from './write-export.ts';
+
+/** Entry of the process that writes one export, answers, and ends. */
+async function answer({ storage: description, name, request }: ExportTask): Promise<ExportReply> {
+  try {
+    const storage = openStorage(description);
+    const checkpoint = await loadCheckpoint(storage, request.storageKey, { sha256: request.sha256 });
+    return { file: await storeExport(storage, name, await writeExport(checkpoint, request.form)) };
+  } catch (error) {
+    if (error instanceof ExportRefusedError) return { refused: error.message };
+    if (error instanceof DamagedCheckpointError) return { damaged: error.message };
+    if (error instanceof StorageFullError) return { full: error.message };
+    return { error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  }
+}
+
+process.once('message', async (task: ExportTask) => {
+  const reply = await answer(task);
+  process.send?.(reply, undefined, undefined, () => process.disconnect?.());
+});

@@ -1,0 +1,101 @@
+import type { PreparedOutput, PreparedTarget } from '../../spec/preparation.ts';
+import type { OnnxGraph } from './graph.ts';
+
+/** What the outputs of a layer mean, as outputs of the model. */
+export interface OutputDescription {
+  name: string;
+  type: 'float32' | 'float64' | 'string';
+  shape: (number | 'N')[];
+  /** names along the last dimension */
+  columns?: string[];
+}
+
+/**
+ * `<column>.label` and `<column>.probabilities` (or `.scores`) of a category, `<column>.value` of a number, in its own units, `embedding`, or
+ * `next_token.probabilities` at every position. y is float (N, …, width).
+ */
+export function writeAnswers(graph: OnnxGraph, y: string, output: PreparedOutput, steps: number): OutputDescription[] {
+  const { target, link, outputWidth } = output;
+  if (link === 'embedding') return [hand(graph, 'embedding', y, 'float32', [outputWidth])];
+  if (target.type === 'next_token') {
+    const probabilities = graph.add('Softmax', [y], { axis: { i: -1 } });
+    return [hand(graph, 'next_token.probabilities', probabilities, 'float32', [steps, outputWidth])];
+  }
+  return target.type === 'category' ? writeClasses(graph, y, target, link) : writeNumbers(graph, y, target, link);
+}
+
+function writeClasses(
+  graph: OnnxGraph,
+  y: string,
+  { column, classes }: PreparedTarget & { type: 'category' },
+  link: PreparedOutput['link'],
+): OutputDescription[] {
+  const values = link === 'scores' ? y : readProbabilities(graph, y, link);
+  const best = graph.add('ArgMax', [values], { axis: { i: -1 }, keepdims: { i: 0 } });
+  const label = graph.add('Gather', [graph.strings(classes), best]);
+  return [
+    hand(graph, `${column}.label`, label, 'string', []),
+    hand(
+      graph,
+      `${column}.${link === 'scores' ? 'scores' : 'probabilities'}`,
+      values,
+      'float32',
+      [classes.length],
+      classes,
+    ),
+  ];
+}
+
+/** One logit is the second class's. */
+function readProbabilities(graph: OnnxGraph, y: string, link: PreparedOutput['link']): string {
+  if (link !== 'sigmoid') return graph.add('Softmax', [y], { axis: { i: -1 } });
+  return graph.concatenate([graph.add('Sigmoid', [graph.add('Neg', [y])]), graph.add('Sigmoid', [y])]);
+}
+
+/** Each column in its own units, in double, as answers are computed: (N, 1) */
+function writeNumbers(
+  graph: OnnxGraph,
+  y: string,
+  { columns }: PreparedTarget & { type: 'number' },
+  link: PreparedOutput['link'],
+): OutputDescription[] {
+  const doubles = graph.cast(y, 'double');
+  const restored = () => {
+    const shifted = graph.add('Sub', [doubles, graph.doubles(columns.map(({ shift }) => shift))]);
+    return graph.add('Div', [shifted, graph.doubles(columns.map(({ scale }) => scale))]);
+  };
+  const values =
+    link === 'softmax'
+      ? graph.add('Softmax', [doubles], { axis: { i: -1 } })
+      : link === 'sigmoid'
+        ? graph.add('Sigmoid', [doubles])
+        : link === 'exp'
+          ? graph.add('Exp', [doubles])
+          : restored();
+  const parts = graph.split(
+    values,
+    columns.map(() => 1),
+  );
+  return columns.map(({ column }, i) => hand(graph, `${column}.value`, parts[i]!, 'float64', [1]));
+}
+
+const ELEMENTS = { float32: 'float', float64: 'double', string: 'string' } as const;
+
+function hand(
+  graph: OnnxGraph,
+  name: string,
+  from: string,
+  type: OutputDescription['type'],
+  dims: readonly number[],
+  columns?: string[],
+): OutputDescription {
+  const shape: OutputDescription['shape'] = ['N', ...dims];
+  const own = graph.output(
+    name,
+    from,
+    ELEMENTS[type],
+    shape,
+    columns === undefined ? undefined : JSON.stringify(columns),
+  );
+  return { name: own, type, shape, ...(columns !== undefined && { columns }) };
+}

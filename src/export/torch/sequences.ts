@@ -1,0 +1,178 @@
+import type { Layer } from '../../spec/model.ts';
+import type { PlacedLayer } from '../network.ts';
+import { sliceColumns, stackTensors, transposeTensor, type Weights, type WeightTensor, weightOf } from '../tensors.ts';
+import { call, channelsLast, last, NoModuleError, nameOf, type TorchLayer, type TorchValue } from './module.ts';
+
+type Of<T extends Layer['type']> = PlacedLayer<Extract<Layer, { type: T }>>;
+
+/** Recurrent layers, attention and transformer blocks. */
+
+/** Gates stand in PyTorch's order already; its second bias is 0 but for the new gate of a GRU. */
+export function recurrent(
+  { layer, inputs, output }: Of<'rnn' | 'lstm' | 'gru'>,
+  [x, ...initial]: readonly TorchValue[],
+  weights: Weights,
+): TorchLayer {
+  const { name, type, units, depth, bidirectional, bias, returns } = layer;
+  const ways = bidirectional ? 2 : 1;
+  const state: Record<string, WeightTensor> = {};
+  for (let level = 0; level < depth; level++) {
+    for (let way = 0; way < ways; way++) {
+      const own = `${name}.${level === 0 ? '' : `level${level + 1}.`}${way === 0 ? '' : 'reverse.'}`;
+      const end = `_l${level}${way === 0 ? '' : '_reverse'}`;
+      state[`weight_ih${end}`] = transposeTensor(weightOf(weights, `${own}weight`));
+      state[`weight_hh${end}`] = transposeTensor(weightOf(weights, `${own}recurrent_weight`));
+      if (!bias) continue;
+      const first = weightOf(weights, `${own}bias`);
+      const second = new Float32Array(first.data.length);
+      if (type === 'gru') second.set(weightOf(weights, `${own}recurrent_bias`).data, 2 * units);
+      state[`bias_ih${end}`] = first;
+      state[`bias_hh${end}`] = { shape: first.shape, data: second };
+    }
+  }
+  const module = call(`nn.${type.toUpperCase()}`, [inputs[0]![1]!, units], {
+    ...(depth > 1 && { num_layers: depth }),
+    ...(!bias && { bias: false }),
+    batch_first: true,
+    ...(bidirectional && { bidirectional }),
+  });
+  const begins = initial.map((h) => `${h.code}.unflatten(1, (${depth * ways}, ${units})).movedim(1, 0).contiguous()`);
+  const begin = begins.length === 2 ? `(${begins.join(', ')})` : begins[0];
+  const run = `self.${nameOf(name)}(${[channelsLast(x!), ...(begin === undefined ? [] : [begin])].join(', ')})`;
+  const lastOf = ways === 1 ? '[0][:, -1]' : `[1]${type === 'lstm' ? '[0]' : ''}[-2:].movedim(0, 1).flatten(1)`;
+  return { module, weights: state, value: last(`${run}${returns === 'sequence' ? '[0]' : lastOf}`, output) };
+}
+
+interface Heads {
+  heads: number;
+  key_heads: number;
+  rotary: boolean;
+  bias: boolean;
+}
+
+/** nn.MultiheadAttention, which has as many heads of keys as of queries, and no rotary positions. */
+export function attention(
+  { layer, inputs, output }: Of<'attention'>,
+  [x, memory]: readonly TorchValue[],
+  weights: Weights,
+): TorchLayer {
+  const { name, causal } = layer;
+  checkHeads(name, layer);
+  const [steps, width] = inputs[0] as [number, number];
+  const other = inputs[1]?.[1] ?? width;
+  const module = call('nn.MultiheadAttention', [width, layer.heads], {
+    ...(!layer.bias && { bias: false }),
+    ...(other !== width && { kdim: other, vdim: other }),
+    batch_first: true,
+  });
+  const q = channelsLast(x!);
+  const kv = memory === undefined ? q : channelsLast(memory);
+  const mask = causal ? [`attn_mask=${causalMask(steps)}`] : [];
+  const run = `self.${nameOf(name)}(${[q, kv, kv, 'need_weights=False', ...mask].join(', ')})[0]`;
+  const state =
+    memory === undefined
+      ? selfState(weights, `${name}.`, layer.bias)
+      : crossState(weights, `${name}.`, width, other, layer.bias);
+  return { module, weights: state, value: last(run, output) };
+}
+
+function checkHeads(name: string, { heads, key_heads: keyHeads, rotary }: Heads): void {
+  if (keyHeads !== heads) throw new NoModuleError(`the heads of ${name} share keys`);
+  if (rotary) throw new NoModuleError(`${name} has rotary positions`);
+}
+
+const causalMask = (steps: number) => `nn.Transformer.generate_square_subsequent_mask(${steps})`;
+
+function selfState(weights: Weights, prefix: string, bias: boolean): Record<string, WeightTensor> {
+  return {
+    in_proj_weight: transposeTensor(weightOf(weights, `${prefix}qkv.weight`)),
+    ...(bias && { in_proj_bias: weightOf(weights, `${prefix}qkv.bias`) }),
+    ...linearState(weights, `${prefix}output`, 'out_proj', bias),
+  };
+}
+
+function crossState(
+  weights: Weights,
+  prefix: string,
+  width: number,
+  other: number,
+  bias: boolean,
+): Record<string, WeightTensor> {
+  const q = transposeTensor(weightOf(weights, `${prefix}query.weight`));
+  const kv = weightOf(weights, `${prefix}key_value.weight`);
+  const inputs: Record<string, WeightTensor> =
+    other === width
+      ? { in_proj_weight: stackTensors([q, transposeTensor(kv)]) }
+      : {
+          q_proj_weight: q,
+          k_proj_weight: transposeTensor(sliceColumns(kv, 0, width)),
+          v_proj_weight: transposeTensor(sliceColumns(kv, width, width)),
+        };
+  return {
+    ...inputs,
+    ...(bias && {
+      in_proj_bias: stackTensors([
+        weightOf(weights, `${prefix}query.bias`),
+        weightOf(weights, `${prefix}key_value.bias`),
+      ]),
+    }),
+    ...linearState(weights, `${prefix}output`, 'out_proj', bias),
+  };
+}
+
+function linearState(weights: Weights, from: string, to: string, bias: boolean): Record<string, WeightTensor> {
+  return {
+    [`${to}.weight`]: transposeTensor(weightOf(weights, `${from}.weight`)),
+    ...(bias && { [`${to}.bias`]: weightOf(weights, `${from}.bias`) }),
+  };
+}
+
+/** nn.TransformerEncoderLayer, with a mask where it is causal; with a second sequence nn.TransformerDecoderLayer. */
+export function transformer(
+  { layer, inputs, output }: Of<'transformer_encoder' | 'transformer_decoder'>,
+  [x, memory]: readonly TorchValue[],
+  weights: Weights,
+): TorchLayer {
+  const { name, heads, units, activation, bias } = layer;
+  checkHeads(name, layer);
+  const [steps, width] = inputs[0] as [number, number];
+  const isUsual = activation.type === 'relu' || (activation.type === 'gelu' && activation.approximate === 'none');
+  if (!isUsual || layer.gated || layer.norm !== 'layer_norm' || !bias)
+    throw new NoModuleError(
+      `${name} is no block as nn.TransformerEncoderLayer has it: with layer norms, biases, relu or gelu, and no gate`,
+    );
+  if (memory !== undefined && inputs[1]![1] !== width)
+    throw new NoModuleError(`${name} attends to a sequence of another width`);
+  const norm = (from: string, to: string) => ({
+    [`${to}.weight`]: weightOf(weights, `${name}.${from}.scale`),
+    [`${to}.bias`]: weightOf(weights, `${name}.${from}.bias`),
+  });
+  const under = (prefix: string, state: Record<string, WeightTensor>) =>
+    Object.fromEntries(Object.entries(state).map(([key, value]) => [`${prefix}.${key}`, value]));
+  const module = call(`nn.Transformer${memory === undefined ? 'En' : 'De'}coderLayer`, [width, heads, units], {
+    ...(activation.type === 'gelu' && { activation: "'gelu'" }),
+    ...(layer.epsilon !== 1e-5 && { layer_norm_eps: layer.epsilon }),
+    batch_first: true,
+    ...(layer.norm_position === 'pre' && { norm_first: true }),
+  });
+  const causal = layer.type === 'transformer_decoder' ? causalMask(steps) : undefined;
+  const given = [
+    channelsLast(x!),
+    ...(memory === undefined ? [] : [channelsLast(memory)]),
+    ...(causal === undefined ? [] : [causal]),
+  ];
+  const state = {
+    ...under('self_attn', selfState(weights, `${name}.attention.`, bias)),
+    ...linearState(weights, `${name}.feed_forward.in`, 'linear1', bias),
+    ...linearState(weights, `${name}.feed_forward.out`, 'linear2', bias),
+    ...norm('norm1', 'norm1'),
+    ...(memory === undefined
+      ? norm('norm2', 'norm2')
+      : {
+          ...under('multihead_attn', crossState(weights, `${name}.cross.`, width, width, bias)),
+          ...norm('norm_cross', 'norm2'),
+          ...norm('norm2', 'norm3'),
+        }),
+  };
+  return { module, weights: state, value: last(`self.${nameOf(name)}(${given.join(', ')})`, output) };
+}

@@ -1,0 +1,52 @@
+import type { LoadedCheckpoint } from '../checkpoints/checkpoint-file.ts';
+import { mergeAdapters } from '../checkpoints/merge-adapters.ts';
+import { type ExportForm, ExportRefusedError } from '../spec/export.ts';
+import { isAdapter, isReplaced } from '../spec/lora.ts';
+import { writeBundle } from './bundle.ts';
+import { describeNetwork } from './network.ts';
+import { writeNpz } from './npz.ts';
+import { writeBareModel, writeModel } from './onnx/write-model.ts';
+import { writeSafetensors } from './safetensors.ts';
+import type { Weights } from './tensors.ts';
+import { describeTorch } from './torch/write-torch.ts';
+
+/** Neither protobuf nor a zip of the plain kind holds more than 2 GiB in one file; the rest is room for everything but the weights. */
+const MOST_WEIGHT_BYTES = 2 ** 31 - 2 ** 26;
+
+/** The bytes of an export. Throws ExportRefusedError. */
+export async function writeExport(checkpoint: LoadedCheckpoint, form: ExportForm): Promise<Uint8Array> {
+  const { spec, preparation } = checkpoint;
+  const weights = weightsOf(checkpoint);
+  const sizeBytes = [...weights.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
+  if (form.format !== 'safetensors' && sizeBytes * (form.format === 'bundle' ? 4 : 1) > MOST_WEIGHT_BYTES)
+    throw new ExportRefusedError(`${form.format} cannot hold weights of ${sizeBytes} bytes; safetensors can`);
+  const torch = () => describeTorch(describeNetwork(spec, preparation), weights, 'weights.safetensors');
+  switch (form.format) {
+    case 'safetensors':
+      if (form.layout === 'torch') return writeSafetensors(torch().weights);
+      return writeSafetensors(form.weights === 'merged' ? weights : adaptersOf(checkpoint));
+    case 'npz':
+      return writeNpz(form.layout === 'torch' ? torch().weights : weights);
+    case 'onnx':
+      return form.preparation
+        ? writeModel(spec, preparation, weights)
+        : writeBareModel(describeNetwork(spec, preparation), weights);
+    case 'bundle':
+      return writeBundle(checkpoint, weights, form.figures);
+  }
+}
+
+/** Without adapters, whatever was trained: no other format knows of them. */
+function weightsOf(checkpoint: LoadedCheckpoint): Weights {
+  const { shapes } = checkpoint;
+  return new Map([...mergeAdapters(checkpoint)].map(([name, data]) => [name, { shape: shapes.get(name)!, data }]));
+}
+
+/** All that differs from the weights that training began from. */
+function adaptersOf({ weights, shapes, spec }: LoadedCheckpoint): Weights {
+  if ((spec.model.lora ?? null) === null) throw new ExportRefusedError('no adapters were trained');
+  const changed = [...weights].filter(
+    ([name]) => isAdapter(name) || isReplaced(spec, name) || /\.running_(mean|variance)$/.test(name),
+  );
+  return new Map(changed.map(([name, data]) => [name, { shape: shapes.get(name)!, data }]));
+}
