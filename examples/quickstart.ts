@@ -12,11 +12,15 @@ import { readConfig } from '../src/config.ts';
 import { startStack } from '../src/main/all.ts';
 import { createLogger } from '../src/observability/logger.ts';
 import type { Job, Progress } from '../src/spec/job.ts';
+import { showAnomalies, uploadOrdinaryDigits } from './anomalies.ts';
+import { showStrikes, uploadStrikes } from './birdstrikes.ts';
 import { say, send } from './client.ts';
 import { showDigits, uploadDigits } from './digits.ts';
 import { showFineTuning } from './fine-tune.ts';
 import { showPenguins, uploadPenguins } from './penguins.ts';
+import { showRatings, uploadRatings } from './ratings.ts';
 import { showShakespeare, uploadShakespeare } from './shakespeare.ts';
+import { showWeather, uploadWeather } from './weather.ts';
 
 /**
  * From nothing to a trained network: starts the whole stack in a temporary folder, and then talks to it over HTTP alone, as any other service
@@ -39,6 +43,10 @@ const specFile = options.spec ?? join(import.meta.dirname, `${name}.json`);
 const DATA: Record<string, { upload(api: string): Promise<string>; show(api: string, job: Job): Promise<void> }> = {
   mnist: { upload: uploadDigits, show: showDigits },
   'shakespeare.txt': { upload: uploadShakespeare, show: showShakespeare },
+  'seattle-weather.csv': { upload: uploadWeather, show: showWeather },
+  'birdstrikes.csv': { upload: uploadStrikes, show: showStrikes },
+  ratings: { upload: uploadRatings, show: showRatings },
+  'digits-but-0': { upload: uploadOrdinaryDigits, show: showAnomalies },
   'penguins.csv': { upload: uploadPenguins, show: showPenguins },
 };
 

@@ -1,5 +1,6 @@
 import type { Prediction } from '../spec/prediction.ts';
 import { outputsOf, type Preparation, type PreparedOutput } from '../spec/preparation.ts';
+import { openRestored } from './prepare-number.ts';
 
 /**
  * Makes answers of a network's outputs, (rows, width of all targets):
@@ -64,7 +65,7 @@ export function readNumbers(y: Float32Array, { target, link }: Pick<PreparedOutp
   if (link === 'softmax') return softmax(y);
   if (link === 'sigmoid') return Array.from(y, sigmoid);
   if (link === 'exp') return Array.from(y, Math.exp);
-  return target.columns.map((column, i) => restore(y[i]!, column));
+  return target.columns.map((column, i) => openRestored(column)(y[i]!));
 }
 
 function softmax(logits: Float32Array): number[] {
@@ -73,11 +74,6 @@ function softmax(logits: Float32Array): number[] {
   const exponentials = Array.from(logits, (value) => (value === largest ? 1 : Math.exp(value - largest)));
   const sum = exponentials.reduce((total, value) => total + value, 0);
   return exponentials.map((value) => value / sum);
-}
-
-/** A prepared number in the column's own units. */
-function restore(value: number, { scale, shift }: { scale: number; shift: number }): number {
-  return (value - shift) / scale;
 }
 
 /** Place of the largest; the first of equals; −1 where any is NaN. */

@@ -1,8 +1,17 @@
 import type { Column } from '../spec/dataset.ts';
-import type { Input, Normalization, Target } from '../spec/job.ts';
+import type { Input, Target } from '../spec/job.ts';
 import { type Loss, takesRaw } from '../spec/loss.ts';
 import type { Preparation, PreparedInput, PreparedOutput, PreparedTarget } from '../spec/preparation.ts';
+import { fitClasses, fitOrdinal } from './fit-category.ts';
+import { fitDate } from './fit-date.ts';
+import { fitNumber, fitTargetColumn, scaleStatistics } from './fit-number.ts';
+import { fitText } from './fit-text.ts';
+import { widthOfClass } from './prepare-category.ts';
+import { widthOfDate } from './prepare-date.ts';
+import { widthOfText } from './prepare-text.ts';
+import type { Statistics } from './statistics.ts';
 import { getForm, type Table, UnusableColumnError } from './table.ts';
+import { fitTargetEncoding } from './target-encoding.ts';
 
 /**
  * Fits the preparation of inputs and target to the training rows alone, so that nothing is learnt from held-out rows. Only the classes of a
@@ -19,12 +28,13 @@ export function fitPreparation(
   columns: readonly Column[],
   options: { loss?: Loss['type']; dimensions?: number; more?: readonly (Target & { loss: Pick<Loss, 'type'> })[] } = {},
 ): Preparation {
-  const preparedInputs = inputs.map((input) => fitInput(table, input, trainRows));
   const { more = [] } = options;
+  const output = fitOutput(table, target, trainRows, columns, options.loss);
+  const preparedInputs = inputs.map((input) => fitInput(table, input, trainRows, output));
   return {
     inputs: preparedInputs,
     inputWidth: preparedInputs.reduce((sum, input) => sum + widthOf(input), 0),
-    ...fitOutput(table, target, trainRows, columns, options.loss),
+    ...output,
     ...(options.dimensions !== undefined && { outputWidth: options.dimensions }),
     ...(more.length > 0 && { more: more.map((one) => fitOutput(table, one, trainRows, columns, one.loss.type)) }),
   };
@@ -70,44 +80,60 @@ const LINKS: { [L in Loss['type']]?: NonNullable<PreparedOutput['link']> } = {
 
 /** Numbers an input takes in the prepared vector. */
 export function widthOf(input: PreparedInput): number {
+  const indicator = 'indicator' in input && input.indicator === true ? 1 : 0;
   switch (input.type) {
+    case 'number':
+    case 'boolean':
+      return 1 + indicator;
     case 'category':
-      return input.encoding === 'index' ? 1 : input.classes.length;
+    case 'lookup':
+    case 'hash':
+      return widthOfClass(input) + indicator;
+    case 'date':
+      return widthOfDate(input) + indicator;
+    case 'terms':
+    case 'tokens':
+      return widthOfText(input) + indicator;
     case 'image':
       return input.shape.reduce((product, size) => product * size, 1);
     case 'text':
       return input.context;
-    default:
-      return 1;
   }
 }
 
-function fitInput(table: Table, { column, type, normalize, encoding }: Input, rows: Uint32Array): PreparedInput {
+function fitInput(table: Table, input: Input, rows: Uint32Array, output: PreparedOutput): PreparedInput {
+  const { column, type, normalize } = input;
   switch (type) {
-    case 'number': {
-      const statistics = summarize(getForm(table, column, 'numbers'), rows);
-      const { scale, shift } = fitScale(statistics, normalize);
-      return { column, type, scale, shift, missing: statistics.mean * scale + shift };
-    }
+    case 'number':
+      return fitNumber(input, getForm(table, column, 'numbers'), rows);
     case 'boolean':
       getForm(table, column, 'booleans');
-      return { column, type };
-    case 'category': {
-      const { codes, classes } = getForm(table, column, 'category');
-      const isSeen = new Uint8Array(classes.length);
-      for (const row of rows) if (codes[row]! >= 0) isSeen[codes[row]!] = 1;
-      const seen = classes.filter((_, code) => isSeen[code] === 1);
-      return { column, type, classes: seen, ...(encoding === 'index' && { encoding }) };
-    }
+      return { column, type, ...(input.missing_indicator === true && { indicator: true }) };
+    case 'category':
+      return fitCategory(table, input, rows, output);
+    case 'date':
+      return fitDate(input, getForm(table, column, 'numbers'), rows);
+    case 'text':
+      return fitText(input, getForm(table, column, 'texts'), rows);
     case 'image': {
       const { bytes, shape } = getForm(table, column, 'image');
       // Bytes have a range of their own: minmax is 0 to 1 whatever the training rows hold.
       if (normalize === 'minmax') return { column, type, shape, scale: 1 / 255, shift: 0 };
-      return { column, type, shape, ...fitScale(summarizeBytes(bytes, shape, rows), normalize) };
+      return { column, type, shape, ...scaleStatistics(summarizeBytes(bytes, shape, rows), normalize) };
     }
-    case 'text':
-      throw new UnusableColumnError(column, 'is text, and not a number, category, boolean or image');
   }
+}
+
+function fitCategory(table: Table, input: Input, rows: Uint32Array, output: PreparedOutput): PreparedInput {
+  const { column, encoding, buckets = 1, missing_indicator: indicator } = input;
+  if (encoding === 'target') return fitTargetEncoding(table, input, output, rows);
+  if (encoding === 'hash' || encoding === 'hash_index') {
+    getForm(table, column, 'texts');
+    const isIndex = encoding === 'hash_index' && { encoding: 'index' as const };
+    return { column, type: 'hash', buckets, ...isIndex, ...(indicator === true && { indicator }) };
+  }
+  const found = getForm(table, column, 'category');
+  return encoding === 'ordinal' ? fitOrdinal(input, found, rows) : fitClasses(input, found, rows);
 }
 
 function fitTarget(
@@ -126,53 +152,15 @@ function fitTarget(
   return {
     type: 'number',
     columns: target.columns.map((column) => {
-      const statistics = summarize(getForm(table, column, 'numbers'), rows);
-      return { column, ...fitScale(statistics, isRaw ? 'none' : target.normalize) };
+      const options = isRaw
+        ? { column, normalize: 'none' as const }
+        : { column, normalize: target.normalize, transform: target.transform };
+      return fitTargetColumn(options, getForm(table, column, 'numbers'), rows);
     }),
   };
 }
 
-interface Statistics {
-  minimum: number;
-  maximum: number;
-  mean: number;
-  /** of the population */
-  standardDeviation: number;
-}
-
-/** value·scale + shift. A column of one value is shifted to 0 and not scaled; so is one whose statistics overflow. */
-function fitScale({ minimum, maximum, mean, standardDeviation }: Statistics, normalize: Normalization) {
-  if (normalize === 'none') return { scale: 1, shift: 0 };
-  const [origin, range] = normalize === 'standard' ? [mean, standardDeviation] : [minimum, maximum - minimum];
-  // Rounding alone gives a column of one value a tiny deviation.
-  const isConstant = range <= Math.abs(mean) * 1e-12 || !Number.isFinite(1 / range) || !Number.isFinite(range);
-  return isConstant ? { scale: 1, shift: -origin } : { scale: 1 / range, shift: -origin / range };
-}
-
-/** Two passes: the second is exact where one pass would cancel. Missing values do not count; without any value all are 0. */
-function summarize(numbers: Float64Array, rows: Uint32Array): Statistics {
-  let count = 0;
-  let mean = 0;
-  let minimum = Number.POSITIVE_INFINITY;
-  let maximum = Number.NEGATIVE_INFINITY;
-  for (const row of rows) {
-    const value = numbers[row]!;
-    if (Number.isNaN(value)) continue;
-    count++;
-    mean += (value - mean) / count;
-    if (value < minimum) minimum = value;
-    if (value > maximum) maximum = value;
-  }
-  if (count === 0) return { minimum: 0, maximum: 0, mean: 0, standardDeviation: 0 };
-  let squares = 0;
-  for (const row of rows) {
-    const difference = numbers[row]! - mean;
-    if (!Number.isNaN(difference)) squares += difference * difference;
-  }
-  return { minimum, maximum, mean: Number.isFinite(mean) ? mean : 0, standardDeviation: Math.sqrt(squares / count) };
-}
-
-function summarizeBytes(bytes: Uint8Array, shape: readonly number[], rows: Uint32Array): Statistics {
+function summarizeBytes(bytes: Uint8Array, shape: readonly number[], rows: Uint32Array): Omit<Statistics, 'count'> {
   const rowBytes = shape.reduce((product, size) => product * size, 1);
   const counts = new Float64Array(256);
   for (const row of rows) {

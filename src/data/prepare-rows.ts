@@ -1,7 +1,19 @@
 import { closest } from 'fastest-levenshtein';
 import { type RowMistake, RowsError } from '../spec/prediction.ts';
-import { outputsOf, type Preparation, type PreparedInput } from '../spec/preparation.ts';
+import {
+  outputsOf,
+  type Preparation,
+  type PreparedDate,
+  type PreparedInput,
+  type PreparedNumber,
+} from '../spec/preparation.ts';
 import { widthOf } from './fit-preparation.ts';
+import { parseDate } from './parse-date.ts';
+import { openPlaces, openPlaceWriter, type PreparedClass } from './prepare-category.ts';
+import { openDateWriter } from './prepare-date.ts';
+import { isUnusable, openNumber } from './prepare-number.ts';
+import { openTextWriter } from './prepare-text.ts';
+import { whyNot } from './transforms.ts';
 
 /** More than these are not collected: the answer must stay readable. */
 const MOST_MISTAKES = 1000;
@@ -19,11 +31,7 @@ export function prepareRows(rows: readonly Record<string, unknown>[], preparatio
     const { target } = output;
     for (const { column } of target.type === 'number' ? target.columns : [target]) known.add(column);
   }
-  const codes = new Map(
-    inputs.flatMap((input) =>
-      input.type === 'category' ? [[input.column, new Map(input.classes.map((name, place) => [name, place]))]] : [],
-    ),
-  );
+  const writers = inputs.map((input) => ({ column: input.column, width: widthOf(input), write: openWriter(input) }));
   const x = new Float32Array(rows.length * inputWidth);
   const mistakes: RowMistake[] = [];
 
@@ -47,16 +55,11 @@ export function prepareRows(rows: readonly Record<string, unknown>[], preparatio
       );
     }
     let offset = index * inputWidth;
-    for (const input of inputs) {
-      const value = Object.hasOwn(row, input.column) ? row[input.column] : null;
-      const mistake = writeValue(
-        input,
-        value ?? null,
-        x.subarray(offset, offset + widthOf(input)),
-        codes.get(input.column),
-      );
-      if (mistake !== null) add(input.column, ...mistake);
-      offset += widthOf(input);
+    for (const { column, width, write } of writers) {
+      const value = Object.hasOwn(row, column) ? row[column] : null;
+      const mistake = write(value ?? null, x.subarray(offset, offset + width));
+      if (mistake !== null) add(column, ...mistake);
+      offset += width;
     }
   });
   if (mistakes.length > 0) throw new RowsError(mistakes);
@@ -65,44 +68,92 @@ export function prepareRows(rows: readonly Record<string, unknown>[], preparatio
 
 type Mistake = [code: string, detail: string, expected: string] | null;
 
-/** y: the input's place in the row. */
-function writeValue(
-  input: PreparedInput,
-  value: unknown,
-  y: Float32Array,
-  codes: Map<string, number> | undefined,
-): Mistake {
+/** Writes a value, null where it is missing, into its input's place in a row. */
+type WriteValue = (value: unknown, y: Float32Array) => Mistake;
+
+function openWriter(input: PreparedInput): WriteValue {
   switch (input.type) {
     case 'number':
-      if (value === null) y[0] = input.missing;
-      else if (typeof value !== 'number') return wrongType(input.column, value, 'a number');
-      else if (!Number.isFinite(value))
-        return ['not_finite', `${JSON.stringify(input.column)} is not finite`, 'a finite number'];
-      else y[0] = value * input.scale + input.shift;
-      return null;
-    case 'boolean': {
-      // Columns of 0 and 1 may be booleans too.
-      const truth = value === 0 || value === 1 ? value === 1 : value;
-      if (truth !== null && typeof truth !== 'boolean') return wrongType(input.column, value, 'true or false');
-      y[0] = truth === null ? 0.5 : Number(truth);
-      return null;
-    }
-    case 'category': {
-      if (value === null) return null;
-      if (typeof value === 'object') return wrongType(input.column, value, 'a string');
-      if (typeof value === 'number' && !Number.isFinite(value)) {
-        return ['not_finite', `${JSON.stringify(input.column)} is not finite`, 'a class'];
-      }
-      const place = codes!.get(String(value));
-      if (input.encoding === 'index') y[0] = place === undefined ? 0 : 1 + place;
-      else if (place !== undefined) y[place] = 1;
-      return null;
+      return openNumberWriter(input);
+    case 'boolean':
+      return (value, y) => {
+        // Columns of 0 and 1 may be booleans too.
+        const truth = value === 0 || value === 1 ? value === 1 : value;
+        if (truth !== null && typeof truth !== 'boolean') return wrongType(input.column, value, 'true or false');
+        y[0] = truth === null ? 0.5 : Number(truth);
+        if (input.indicator === true) y[1] = truth === null ? 1 : 0;
+        return null;
+      };
+    case 'category':
+    case 'lookup':
+    case 'hash':
+      return openClassWriter(input);
+    case 'date':
+      return openTimeWriter(input);
+    case 'terms':
+    case 'tokens': {
+      const write = openTextWriter(input);
+      return (value, y) => {
+        if (value !== null && typeof value !== 'string') return wrongType(input.column, value, 'a text');
+        // a field of a CSV that is empty is missing, too
+        write(y, 0, value === '' ? null : value);
+        return null;
+      };
     }
     case 'image':
-      return writeImage(input, value, y);
+      return (value, y) => writeImage(input, value, y);
     case 'text':
       throw new Error('texts are prepared token by token');
   }
+}
+
+function openNumberWriter(input: PreparedNumber): WriteValue {
+  const { column, transform } = input;
+  const prepare = openNumber(input);
+  return (value, y) => {
+    if (value !== null && typeof value !== 'number') return wrongType(column, value, 'a number');
+    if (value !== null && !Number.isFinite(value)) return notFinite(column, 'a finite number');
+    const prepared = prepare(value ?? Number.NaN);
+    if (isUnusable(transform, prepared)) {
+      const why = whyNot(transform!, value ?? 0);
+      return ['out_of_range', `${JSON.stringify(column)} is ${value}`, why ?? 'a smaller number'];
+    }
+    y[0] = prepared;
+    if (input.indicator === true) y[1] = value === null ? 1 : 0;
+    return null;
+  };
+}
+
+function openClassWriter(input: PreparedClass): WriteValue {
+  const placeOf = openPlaces(input);
+  const write = openPlaceWriter(input);
+  return (value, y) => {
+    if (value !== null && typeof value === 'object') return wrongType(input.column, value, 'a string');
+    if (typeof value === 'number' && !Number.isFinite(value)) return notFinite(input.column, 'a class');
+    write(y, 0, placeOf(value === null ? null : String(value)), value === null);
+    return null;
+  };
+}
+
+/** The farthest that a date of JavaScript's reaches. */
+const LATEST_MS = 8.64e15;
+
+function openTimeWriter(input: PreparedDate): WriteValue {
+  const write = openDateWriter(input);
+  const expected = 'a date like 2030-01-31 or 2030-01-31T06:00:00Z, or milliseconds since 1970';
+  return (value, y) => {
+    if (value !== null && typeof value !== 'string' && typeof value !== 'number')
+      return wrongType(input.column, value, expected);
+    const time = typeof value === 'string' ? parseDate(value.trim()) : (value ?? Number.NaN);
+    if (value !== null && !(Math.abs(time) <= LATEST_MS))
+      return ['invalid_type', `${JSON.stringify(input.column)} is no date`, expected];
+    write(y, 0, time);
+    return null;
+  };
+}
+
+function notFinite(column: string, expected: string): Mistake {
+  return ['not_finite', `${JSON.stringify(column)} is not finite`, expected];
 }
 
 function writeImage(input: PreparedInput & { type: 'image' }, value: unknown, y: Float32Array): Mistake {

@@ -1,6 +1,17 @@
-import type { Preparation, PreparedInput, PreparedOutput, PreparedTarget } from '../spec/preparation.ts';
+import type {
+  Preparation,
+  PreparedInput,
+  PreparedOutput,
+  PreparedTarget,
+  PreparedTransform,
+} from '../spec/preparation.ts';
 import { widthOf } from './fit-preparation.ts';
+import { openPlaces, openPlaceWriter } from './prepare-category.ts';
+import { openDateWriter } from './prepare-date.ts';
+import { isUnusable, openNumber, openTargetColumn } from './prepare-number.ts';
+import { openTextWriter } from './prepare-text.ts';
 import { getForm, type Table, UnusableColumnError } from './table.ts';
+import { whyNot } from './transforms.ts';
 
 /** How prepared rows lie in memory; a row's numbers follow each other. */
 export interface PreparedPlan {
@@ -78,32 +89,57 @@ function writeInput(
   switch (input.type) {
     case 'number': {
       const numbers = getForm(table, input.column, 'numbers');
+      const prepare = openNumber(input);
       for (let row = 0, at = offset; row < rows; row++, at += width) {
-        const value = numbers[row]!;
-        y[at] = Number.isNaN(value) ? input.missing : value * input.scale + input.shift;
+        const prepared = prepare(numbers[row]!);
+        if (isUnusable(input.transform, prepared)) throw refuse(input.column, input.transform!, numbers[row]!, row);
+        y[at] = prepared;
+        if (input.indicator === true) y[at + 1] = Number.isNaN(numbers[row]!) ? 1 : 0;
       }
       return;
     }
     case 'boolean': {
       const booleans = getForm(table, input.column, 'booleans');
-      for (let row = 0, at = offset; row < rows; row++, at += width)
+      for (let row = 0, at = offset; row < rows; row++, at += width) {
         y[at] = booleans[row] === -1 ? 0.5 : booleans[row]!;
+        if (input.indicator === true) y[at + 1] = booleans[row] === -1 ? 1 : 0;
+      }
       return;
     }
-    case 'category': {
+    case 'category':
+    case 'lookup': {
       const { codes, classes } = getForm(table, input.column, 'category');
-      const places = matchClasses(classes, input.classes);
-      if (input.encoding === 'index') {
-        for (let row = 0, at = offset; row < rows; row++, at += width)
-          y[at] = codes[row] === -1 ? 0 : 1 + places[codes[row]!]!;
-        return;
-      }
-      const count = input.classes.length;
+      const placeOf = openPlaces(input);
+      const places = classes.map(placeOf);
+      const missing = placeOf(null);
+      const write = openPlaceWriter(input);
       for (let row = 0, at = offset; row < rows; row++, at += width) {
-        y.fill(0, at, at + count);
-        const place = codes[row] === -1 ? -1 : places[codes[row]!]!;
-        if (place !== -1) y[at + place] = 1;
+        const code = codes[row]!;
+        write(y, at, code === -1 ? missing : places[code]!, code === -1);
       }
+      return;
+    }
+    case 'hash': {
+      const texts = getForm(table, input.column, 'texts');
+      const placeOf = openPlaces(input);
+      const write = openPlaceWriter(input);
+      for (let row = 0, at = offset; row < rows; row++, at += width) {
+        const text = texts.get(row);
+        write(y, at, placeOf(text), text === null);
+      }
+      return;
+    }
+    case 'date': {
+      const times = getForm(table, input.column, 'numbers');
+      const write = openDateWriter(input);
+      for (let row = 0, at = offset; row < rows; row++, at += width) write(y, at, times[row]!);
+      return;
+    }
+    case 'terms':
+    case 'tokens': {
+      const texts = getForm(table, input.column, 'texts');
+      const write = openTextWriter(input);
+      for (let row = 0, at = offset; row < rows; row++, at += width) write(y, at, texts.get(row));
       return;
     }
     case 'image': {
@@ -140,12 +176,20 @@ function writeTarget(table: Table, target: PreparedTarget, plan: TargetPlan, int
     return;
   }
   if (target.type !== 'number') throw new Error(`${target.type} is no target of a table`);
-  target.columns.forEach(({ column, scale, shift }, offset) => {
-    const numbers = getForm(table, column, 'numbers');
+  target.columns.forEach((one, offset) => {
+    const numbers = getForm(table, one.column, 'numbers');
+    const prepare = openTargetColumn(one);
     for (let row = 0, at = offset; row < rows; row++, at += width) {
-      y[at] = Number.isNaN(numbers[row]!) ? 0 : numbers[row]! * scale + shift;
+      const prepared = Number.isNaN(numbers[row]!) ? 0 : prepare(numbers[row]!);
+      if (isUnusable(one.transform, prepared)) throw refuse(one.column, one.transform!, numbers[row]!, row);
+      y[at] = prepared;
     }
   });
+}
+
+function refuse(column: string, transform: PreparedTransform, value: number, row: number): UnusableColumnError {
+  const why = whyNot(transform, value) ?? `${transform.type} gives no finite number of it`;
+  return new UnusableColumnError(column, `has ${value} in row ${row + 1}, and ${why}`);
 }
 
 /** Place of each class among the `known`; −1 where it is none of them. */

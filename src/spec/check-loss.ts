@@ -1,3 +1,4 @@
+import type { Normalization } from './column-options.ts';
 import type { Column } from './dataset.ts';
 import type { Add } from './draft.ts';
 import { isOfPairs, type Loss, lossesFor, takesRaw, targetOf } from './loss.ts';
@@ -95,10 +96,10 @@ function checkFocal(loss: Loss, at: string, add: Add): void {
 /** How number targets are scaled where nothing is said, and what must not be said. */
 export function normalizationFor(
   loss: Loss['type'] | undefined,
-  given: 'standard' | 'minmax' | 'none' | undefined,
+  given: Normalization | undefined,
   pointer: string,
   add: Add,
-): 'standard' | 'minmax' | 'none' {
+): Normalization {
   const isRaw = loss !== undefined && takesRaw(loss);
   if (isRaw && given !== undefined && given !== 'none') add(pointer, `${loss} takes its target as it is`, 'none');
   return given ?? (isRaw ? 'none' : 'standard');

@@ -17,6 +17,7 @@ import type { Training } from './training.ts';
 
 /** All that one 32-bit memory can hold, with room for rows and activations. */
 const MAX_MODEL_BYTES = 3.5 * 2 ** 30;
+const MAX_JOB_BYTES = 4 * 2 ** 30;
 
 /** Tensors of optimizer state, each as large as the parameters. */
 function countSlots(optimizer: Optimizer): number {
@@ -55,6 +56,8 @@ interface Sizes {
   inputs: readonly ModelInput[];
   /** of the target, and of each further one */
   outputWidths: readonly number[];
+  /** of the dataset */
+  rows: number;
   /** positions at each of which a target is told; absent: one for the row */
   context?: number;
 }
@@ -81,7 +84,7 @@ function headsOf({ model, more_targets: more }: JobSpec, widths: readonly number
 /** Whether a model whose layers are filled in fits its inputs, its target and a memory. Its parameters. */
 export function checkModel(
   spec: JobSpec,
-  { inputs: modelInputs, outputWidths, context }: Sizes,
+  { inputs: modelInputs, outputWidths, rows, context }: Sizes,
   add: Add,
 ): ParameterRule[] {
   const { model } = spec;
@@ -133,23 +136,59 @@ export function checkModel(
   const all = [...own, ...adapters];
   const count = all.reduce((sum, { dims }) => sum + dims.reduce<number>((product, n) => product * (n ?? 1), 1), 0);
   const parameters = all.map(({ name }) => name);
-  // weights, a copy of the best, gradients (and their sum), an average, and the optimizer's slots
-  const { optimizer, accumulate_steps: accumulateSteps, ema } = spec.training;
-  const bytes = 4 * count * (3 + (accumulateSteps > 1 ? 1 : 0) + (ema === null ? 0 : 1) + countSlots(optimizer));
-  if (bytes > MAX_MODEL_BYTES) {
-    const gib = (value: number) => (value / 2 ** 30).toFixed(1);
-    add(
-      '/model/layers',
-      `${count.toLocaleString('en-US')} parameters need ${gib(bytes)} GiB to train`,
-      `at most ${gib(MAX_MODEL_BYTES)} GiB`,
-      'model_too_large',
-    );
-  }
+  const kept = keptForGradients(shapes, new Set(modelInputs.map(({ name }) => name)));
+  checkMemory(spec, { parameters: count, kept, rowBytes: rowBytes(modelInputs, context), rows }, add);
   checkFreeze(spec, parameters, add);
   checkGroups(spec.training, parameters, add);
   checkPenalties(spec.training, parameters, add);
   checkSearch(spec, add);
   return all;
+}
+
+/** Numbers of a row that stay until the gradients of weights are made of them: what layers with weights take, the rows' own apart. */
+function keptForGradients(shapes: readonly LayerShapes[], modelInputs: ReadonlySet<string>): number {
+  const kept = new Map<string, number>();
+  for (const { layer, inputs } of shapes) {
+    if ((ruleOf(layer).parameters?.(layer, inputs) ?? []).length === 0) continue;
+    layer.inputs.forEach((name, i) => {
+      if (!modelInputs.has(name)) kept.set(name, sizeOf(inputs[i] ?? []) ?? 0);
+    });
+  }
+  return [...kept.values()].reduce((sum, size) => sum + size, 0);
+}
+
+/** Bytes of a prepared row as far as they are known: images alone stay bytes, and the windows of a corpus overlap. */
+function rowBytes(inputs: readonly ModelInput[], context: number | undefined): number {
+  if (context !== undefined) return 0;
+  const width = inputs.reduce((sum, input) => sum + (input.width ?? 0), 0);
+  return inputs.length === 1 && inputs[0]!.image !== null ? width : 4 * width;
+}
+
+interface Needs {
+  parameters: number;
+  kept: number;
+  rowBytes: number;
+  rows: number;
+}
+
+/** What is needed at least: a job may still be found too large when its rows are known, and then ends so. */
+function checkMemory({ training }: JobSpec, needs: Needs, add: Add): void {
+  const { optimizer, accumulate_steps: accumulateSteps, ema, batch_size: batchSize } = training;
+  // weights, a copy of the best, gradients (and their sum), an average, and the optimizer's slots
+  const each = 3 + (accumulateSteps > 1 ? 1 : 0) + (ema === null ? 0 : 1) + countSlots(optimizer);
+  const weights = 4 * needs.parameters * each;
+  const rows = needs.rowBytes * needs.rows;
+  const activations = 4 * needs.kept * Math.min(batchSize, needs.rows);
+  const gib = (value: number) => (value / 2 ** 30).toFixed(1);
+  const parameters = needs.parameters.toLocaleString('en-US');
+  if (weights > MAX_MODEL_BYTES) {
+    const detail = `${parameters} parameters need ${gib(weights)} GiB to train`;
+    add('/model/layers', detail, `at most ${gib(MAX_MODEL_BYTES)} GiB`, 'model_too_large');
+  } else if (weights + rows + activations > MAX_JOB_BYTES) {
+    const detail = `the job needs at least ${gib(weights + rows + activations)} GiB: ${parameters} parameters ${gib(weights)}, rows ${gib(rows)}, what layers give for ${batchSize} of them ${gib(activations)}`;
+    const pointer = rows > activations ? '/dataset' : '/training/batch_size';
+    add(pointer, detail, `at most ${gib(MAX_JOB_BYTES)} GiB`, 'model_too_large');
+  }
 }
 
 function addNotAVector(shapes: readonly LayerShapes[], name: string, shape: string, pointer: string, add: Add): void {

@@ -3,13 +3,13 @@ import type { Column } from './dataset.ts';
 
 /** Which columns are inputs where the request names none. */
 
-const USABLE: readonly Column['type'][] = ['number', 'category', 'boolean', 'image'];
+const USABLE: readonly Column['type'][] = ['number', 'category', 'boolean', 'date', 'text', 'image'];
 /** `id`, `customer_id`, `Row Number`, `customerId`; not `humid` */
 const IDS = [/(^|[\s_.-])(id|uuid|guid|index|key|row|row[\s_.-]?(number|no|nr))$/i, /[a-z]I[Dd]$/];
 
 /** Columns that may be inputs, less those that tell nothing of other rows; all of them where nothing else is left. */
 export function chooseInputs(columns: readonly Column[], rows: number, choose: Choose): { column: string }[] {
-  const usable = columns.filter(({ type }) => USABLE.includes(type));
+  const usable = columns.filter(({ type, distinct }) => USABLE.includes(type) && distinct !== 0);
   const reasons = new Map(usable.map((column) => [column.name, whyNot(column, rows)]));
   const informative = usable.filter(({ name }) => reasons.get(name) === null);
   const taken = informative.length > 0 ? informative : usable;

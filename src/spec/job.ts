@@ -1,9 +1,11 @@
 import { type Static, Type } from 'typebox';
 import { Choice } from './choice.ts';
+import { Imputation, NORMALIZATION_TEXT, NORMALIZATIONS, Outliers, Transform } from './column-options.ts';
 import { OutputLayer } from './layers/dense.ts';
 import { NAME } from './layers/fields.ts';
 import { Loss } from './loss.ts';
 import { Model } from './model.ts';
+import { DATE_PARTS } from './preparation.ts';
 import { closed, derived, nullable, words } from './schema.ts';
 import { Tokenizer } from './tokenizer.ts';
 import { Training } from './training.ts';
@@ -42,7 +44,8 @@ export const STOP_REASONS = ['completed', 'early_stopped', 'max_duration', 'canc
 export type StopReason = (typeof STOP_REASONS)[number];
 
 const fraction = Type.Number({ minimum: 0, exclusiveMaximum: 1, default: 0.1 });
-const column = Type.String({ minLength: 1, maxLength: 256 });
+const name = { minLength: 1, maxLength: 256 };
+const column = Type.String(name);
 
 export const Split = closed(
   {
@@ -55,22 +58,105 @@ export const Split = closed(
     }),
     stratify: Type.Boolean(derived('true for a category target that is shuffled')),
     seed: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 }),
+    group_by: Type.Optional(
+      Type.String({ ...name, description: 'a column, no input unless named: rows of one value are in one part' }),
+    ),
+    order_by: Type.Optional(
+      Type.String({
+        ...name,
+        description:
+          'a number or date column without missing values: the past is for training, what follows for validation, the end for test',
+      }),
+    ),
+    given_by: Type.Optional(
+      Type.String({
+        ...name,
+        description:
+          'a column, no input unless named, that says `train`, `validation` or `test` for each row; a row where it says nothing is left out. `validation` and `test` are the shares that it gives.',
+      }),
+    ),
+    folds: Type.Optional(
+      Type.Integer({
+        minimum: 2,
+        maximum: 100,
+        description:
+          'cross-validation: rows that are not for test are cut into so many parts, one of which is for validation; with order_by every fold trains on what is before it. One job is one fold: `validation` follows.',
+      }),
+    ),
+    fold: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 99,
+        ...derived('0, with folds'),
+        description: 'the part that is for validation, from 0',
+      }),
+    ),
+    duplicates: Type.Optional(
+      words(['keep', 'drop'], {
+        description:
+          'drop: of rows that are alike in every input and target, the first alone is used, before rows are split; left out: keep',
+      }),
+    ),
+    balance: Type.Optional(
+      words(['none', 'oversample', 'undersample'], {
+        description:
+          'how often training goes over rows of a category target: oversample: rows of small classes again, until each has as many as the largest; undersample: as many rows of each as the smallest has. Held-out rows stay as they are. Weights of classes (loss.class_weights "balanced") are another way. Left out: none',
+      }),
+    ),
   },
-  { title: 'Split', description: 'Which share of the rows is held out.' },
+  { title: 'Split', description: 'Which rows are held out, and which training goes over.' },
 );
 export type Split = Static<typeof Split>;
 
-export const NORMALIZATIONS = ['standard', 'minmax', 'none'] as const;
-export type Normalization = (typeof NORMALIZATIONS)[number];
-
-export const ENCODINGS = ['values', 'one_hot', 'index'] as const;
+export const ENCODINGS = [
+  'values',
+  'one_hot',
+  'index',
+  'ordinal',
+  'hash',
+  'hash_index',
+  'target',
+  'cycles',
+  'tfidf',
+  'bag_of_words',
+] as const;
 
 export const Input = closed(
   {
     column,
-    type: words(['number', 'category', 'boolean', 'image', 'text'], derived('the column’s type in the dataset')),
-    normalize: words(NORMALIZATIONS, derived('standard for numbers, minmax for images, none otherwise')),
-    tokenizer: Type.Optional(Type.Unsafe<Tokenizer>({ ...Tokenizer, ...derived('character, for a text') })),
+    type: words(
+      ['number', 'category', 'boolean', 'date', 'image', 'text'],
+      derived('the column’s type in the dataset'),
+    ),
+    normalize: words(NORMALIZATIONS, {
+      ...derived('standard for numbers, minmax for images, none otherwise'),
+      description: `${NORMALIZATION_TEXT}. An image takes standard, minmax (0 to 1) or none.`,
+    }),
+    impute: Type.Optional(
+      Type.Unsafe<Imputation>({
+        ...Imputation,
+        ...derived('mean for a number'),
+        description:
+          'what stands for a missing number; of a category most_frequent or constant, and left out: nothing does',
+      }),
+    ),
+    missing_indicator: Type.Optional(
+      Type.Boolean({
+        description: 'one more input, 1 where the value is missing and 0 where it is there; not of images and texts',
+      }),
+    ),
+    outliers: Type.Optional(
+      Type.Unsafe<Outliers>({ ...Outliers, description: 'of a number: what is beyond bounds; left out: nothing is' }),
+    ),
+    transform: Type.Optional(
+      Type.Unsafe<Transform>({
+        ...Transform,
+        description: 'of a number: a function that is taken of it after clipping and before it is scaled',
+      }),
+    ),
+    tokenizer: Type.Optional(
+      Type.Unsafe<Tokenizer>({ ...Tokenizer, ...derived('character for a corpus, word for a column of texts') }),
+    ),
     context: Type.Optional(
       Type.Integer({
         minimum: 1,
@@ -89,9 +175,86 @@ export const Input = closed(
       }),
     ),
     encoding: words(ENCODINGS, {
-      ...derived('one_hot for a category, index for a text, values otherwise'),
-      description: 'index: a category is one whole number, for an embedding; 0 is what is missing or unseen',
+      ...derived(
+        'one_hot for a category, tfidf for a column of texts, index for a corpus, cycles for a date, values otherwise',
+      ),
+      description:
+        'Of a category: one_hot: a number for each class; index: one whole number, for an embedding, 0 is what is missing or unseen; ordinal: its place in `order`, from 0 to 1; hash, hash_index: one-hot or a whole number of `buckets`, whatever the classes, also of texts; target: the mean of the target over the training rows of the class (for classes, of each). Of a date: cycles: its `parts`. Of texts: bag_of_words: how often each of the most frequent terms stands in it; tfidf: that times ln((1 + n)/(1 + d)) + 1 for a term in d of n texts, divided by the root of the sum of squares; hash: how often terms of each of `buckets` stand in it; index: `length` whole numbers, for an embedding with padding: 0 behind the end, 1 for what is unknown, tokens from 2 on.',
     }),
+    order: Type.Optional(
+      Type.Array(Type.String({ maxLength: 1024 }), {
+        minItems: 2,
+        maxItems: 1000,
+        uniqueItems: true,
+        ...derived('the order of its classes in the dataset'),
+        description: 'of an ordinal: all classes, from the first to the last',
+      }),
+    ),
+    buckets: Type.Optional(
+      Type.Integer({
+        minimum: 2,
+        maximum: 65_536,
+        ...derived('64 for a category by hash, else 1024'),
+        description: 'of a hash: how many numbers it may give; what meets in one is not told apart',
+      }),
+    ),
+    smoothing: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 1e6,
+        ...derived('10, for target'),
+        description:
+          'of a target encoding: rows of the mean of all that are counted in with those of a class. Training rows are given means over other training rows, so that they are not told their answers.',
+      }),
+    ),
+    min_count: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1e9,
+        description:
+          'of a category by one_hot or index: classes of fewer training rows are one class, and unseen ones with them; of texts: terms in fewer training rows are left out',
+      }),
+    ),
+    max_classes: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1000,
+        description: 'of a category by one_hot or index: so many most frequent classes are told apart, others are one',
+      }),
+    ),
+    vocabulary: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 100_000,
+        ...derived('2000 for tfidf, bag_of_words and bpe, 10000 for words and 500 for characters by index'),
+        description: 'of texts: so many terms that stand in most training rows, or tokens, are told apart at most',
+      }),
+    ),
+    ngrams: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 5,
+        description: 'of texts by tfidf, bag_of_words or hash: terms are up to so many tokens in a row; left out: 1',
+      }),
+    ),
+    length: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 32_512,
+        ...derived('128'),
+        description: 'of texts by index: tokens of a row; longer texts are cut at their end',
+      }),
+    ),
+    parts: Type.Optional(
+      Type.Array(words(DATE_PARTS), {
+        minItems: 1,
+        maxItems: 7,
+        uniqueItems: true,
+        ...derived('hour, weekday, day_of_year and elapsed'),
+        description:
+          'of a date, in UTC: cycles become sine and cosine of how much of them is over; year and elapsed (since 1970) are scaled numbers',
+      }),
+    ),
     into: Type.String({
       pattern: NAME,
       maxLength: 64,
@@ -118,9 +281,15 @@ export const Target = closed(
         'category for category, boolean and text columns of few values; number for numbers; next_token for a corpus',
       ),
     ),
-    normalize: words(
-      NORMALIZATIONS,
-      derived('standard for numbers, none for a category, and for losses that take numbers as they are'),
+    normalize: words(NORMALIZATIONS, {
+      ...derived('standard for numbers, none for a category, and for losses that take numbers as they are'),
+      description: `${NORMALIZATION_TEXT}. Predictions come back in the column’s own units.`,
+    }),
+    transform: Type.Optional(
+      Type.Unsafe<Transform>({
+        ...Transform,
+        description: 'a function that is taken of numbers before they are scaled; predictions are its inverse',
+      }),
     ),
   },
   { title: 'Target', description: 'What is predicted: a column name, {"column": …}, or several number columns.' },
@@ -204,9 +373,7 @@ export const JobSpec = closed(
     inputs: Type.Array(Input, {
       minItems: 1,
       maxItems: 10_000,
-      ...derived(
-        'every column but the target that is a number, category, boolean or image and has more than one value',
-      ),
+      ...derived('every column but the target, and those that tell nothing and has more than one value'),
     }),
     target: Type.Unsafe<Target>({
       ...Target,
@@ -293,6 +460,18 @@ export const Runtime = closed(
     event_loop_delay_max_ms: nullable(Type.Number(), {
       description: 'longest delay seen on the thread that renews the lease',
     }),
+    notes: Type.Optional(
+      Type.Array(
+        closed({
+          code: Type.String({
+            description: 'dropped_…: rows left out; leakage_…: held-out rows or the target may be known in training',
+          }),
+          message: Type.String(),
+          data: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+        }),
+        { description: 'what was noticed when the rows were loaded; each is a job.message event as well' },
+      ),
+    ),
     learning_rate: Type.Optional(Type.Number({ description: 'where the spec says auto: what the range test found' })),
     first_step_ms: Type.Optional(
       nullable(Type.Number({ minimum: 0 }), { description: 'from the worker taking the job to its first step' }),

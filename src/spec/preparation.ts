@@ -5,19 +5,153 @@ import type { FittedTokenizer } from './tokenizer.ts';
  * Fitted on the training split alone; saved with every checkpoint and applied again at prediction.
  */
 export type PreparedInput =
-  /** value·scale + shift; a missing value becomes `missing` (already scaled) */
-  | { column: string; type: 'number'; scale: number; shift: number; missing: number }
-  /** one-hot over `classes`, where missing and unseen values are all zeros; or with `encoding` 1 + its place among them, and 0 for those */
-  | { column: string; type: 'category'; classes: string[]; encoding?: 'index' }
-  /** 0 or 1; missing is 0.5 */
-  | { column: string; type: 'boolean' }
+  | PreparedNumber
+  | PreparedCategory
+  | PreparedLookup
+  | PreparedHash
+  | PreparedDate
+  /** 0 or 1; missing is 0.5. With `indicator` a second number: 1 where it is missing. */
+  | { column: string; type: 'boolean'; indicator?: true }
   /** every byte: value·scale + shift */
   | { column: string; type: 'image'; shape: number[]; scale: number; shift: number }
+  | PreparedTerms
+  | PreparedTokens
   /** windows of `context` tokens */
   | { column: string; type: 'text'; tokenizer: FittedTokenizer; context: number };
 
+/**
+ * f(min(max(x, low), high))·scale + shift, where f is the transform, and left out is what is absent; a missing value becomes `missing`, which is
+ * prepared already. With `indicator` a second number: 1 where the value is missing, else 0.
+ */
+export interface PreparedNumber {
+  column: string;
+  type: 'number';
+  clip?: { low: number | null; high: number | null };
+  transform?: PreparedTransform;
+  scale: number;
+  shift: number;
+  missing: number;
+  indicator?: true;
+}
+
+/**
+ * One-hot over `classes`, where what is missing or none of them is all zeros; or with `encoding` 1 + its place among them, and 0 for those. With
+ * `other` there is one place more, for what is none of them. A missing value stands for the class `fill`, where there is one. With `indicator` one
+ * number more at the end: 1 where the value is missing, else 0.
+ */
+export interface PreparedCategory {
+  column: string;
+  type: 'category';
+  classes: string[];
+  encoding?: 'index';
+  other?: true;
+  fill?: string;
+  indicator?: true;
+}
+
+/** values[place of the class in `classes`], or `missing` where it is missing or none of them: an order's places, or means of a target. `fill` and `indicator` as of a category. */
+export interface PreparedLookup {
+  column: string;
+  type: 'lookup';
+  classes: string[];
+  values: number[][];
+  missing: number[];
+  fill?: string;
+  indicator?: true;
+}
+
+/** One-hot over `buckets`, at MurmurHash3 (x86, 32 bits, seed 0, of UTF-8) modulo `buckets`; or with `encoding` 1 + that, and 0 for what is missing. */
+export interface PreparedHash {
+  column: string;
+  type: 'hash';
+  buckets: number;
+  encoding?: 'index';
+  indicator?: true;
+}
+
+export const DATE_PARTS = ['hour', 'weekday', 'day_of_month', 'day_of_year', 'month', 'year', 'elapsed'] as const;
+
+/**
+ * Parts one behind the other, in UTC; what is missing is all zeros. A cycle is sin 2πp and cos 2πp of the share p of it that is over: hour of the day
+ * (to the millisecond), weekday 0 (Monday) to 6 of 7, day of the month, day of the year (of 365.2425, to the millisecond), month 0 to 11 of 12.
+ * year: the year·scale + shift; elapsed: milliseconds since 1970·scale + shift.
+ */
+export interface PreparedDate {
+  column: string;
+  type: 'date';
+  parts: (
+    | { of: Exclude<(typeof DATE_PARTS)[number], 'year' | 'elapsed'> }
+    | { of: 'year' | 'elapsed'; scale: number; shift: number }
+  )[];
+  indicator?: true;
+}
+
+/**
+ * How texts come apart: into characters (code points); bytes of UTF-8; words, which are what /[\p{L}\p{M}\p{N}_]+/u finds in the lower case; or tokens of a
+ * tokenizer.json.
+ */
+export type PreparedSplitter =
+  | { type: 'character' }
+  | { type: 'byte' }
+  | { type: 'word' }
+  | { type: 'file'; json: string };
+
+/**
+ * How often each term stands in a text; a term is 1 to `ngrams` pieces in a row, joined by a space (words, tokens) or by nothing. `terms`: those that
+ * count, in their places; or `buckets`: the term’s MurmurHash3 modulo that is its place. Then times `weights` by place, and divided by the root of
+ * the sum of squares where it `isNormalized` and that is not 0.
+ */
+export interface PreparedTerms {
+  column: string;
+  type: 'terms';
+  splitter: PreparedSplitter;
+  ngrams: number;
+  terms?: string[];
+  buckets?: number;
+  weights?: number[];
+  isNormalized?: true;
+  indicator?: true;
+}
+
+/**
+ * The first `length` pieces of a text as whole numbers: 2 + the place in `vocabulary`, or 1 where it is none of them; 0 behind the end. Without a
+ * vocabulary 2 + the byte, or 2 + the token’s id.
+ */
+export interface PreparedTokens {
+  column: string;
+  type: 'tokens';
+  splitter: PreparedSplitter;
+  vocabulary?: string[];
+  length: number;
+  indicator?: true;
+}
+
+/**
+ * A strictly increasing function of a number, so that it can be undone.
+ * - log: ln x · log1p: ln(1 + x) · sqrt: √x
+ * - box_cox: (x^λ − 1)/λ; ln x where λ = 0
+ * - yeo_johnson: for x ≥ 0 ((x + 1)^λ − 1)/λ, or ln(x + 1) where λ = 0; for x < 0 −((1 − x)^(2−λ) − 1)/(2 − λ), or −ln(1 − x) where λ = 2
+ * - quantile: u, the share below x: by interpolation between (quantiles[i], i/(n − 1)), 0 below the first and 1 above the last; where several
+ *   quantiles are x, the mean of their first and their last share. With `output` normal then Φ⁻¹(min(max(u, 1e-7), 1 − 1e-7)).
+ */
+export type PreparedTransform =
+  | { type: 'log' }
+  | { type: 'log1p' }
+  | { type: 'sqrt' }
+  | { type: 'box_cox'; lambda: number }
+  | { type: 'yeo_johnson'; lambda: number }
+  | { type: 'quantile'; quantiles: number[]; output: 'uniform' | 'normal' };
+
+/** f(x)·scale + shift; answers are f⁻¹((y − shift)/scale) */
+export interface PreparedTargetColumn {
+  column: string;
+  transform?: PreparedTransform;
+  scale: number;
+  shift: number;
+}
+
 export type PreparedTarget =
-  | { type: 'number'; columns: { column: string; scale: number; shift: number }[] }
+  | { type: 'number'; columns: PreparedTargetColumn[] }
   | { type: 'category'; column: string; classes: string[] }
   /** at every position the token after it */
   | { type: 'next_token'; column: string };

@@ -4,9 +4,12 @@ import { chooseInputs } from './choose-inputs.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import type { Input, Target } from './job.ts';
-import type { Loss } from './loss.ts';
+import { type Loss, takesRaw } from './loss.ts';
 import { MOST_MISTAKES, pointerTo } from './mistake.ts';
-import { groupByInput, MODEL_INPUT } from './model-shapes.ts';
+import { groupByInput } from './model-shapes.ts';
+import { widthOfParts } from './resolve-category-options.ts';
+import { resolveInput } from './resolve-input.ts';
+import { checkTransform } from './resolve-number-options.ts';
 import { didYouMean, listWords } from './suggest.ts';
 
 /** Which columns of the dataset are the target and the inputs, and how they are taken. */
@@ -42,6 +45,7 @@ interface GivenTarget {
   columns: string[];
   type?: Target['type'];
   normalize?: Target['normalize'];
+  transform?: Target['transform'];
 }
 
 /** `classes`: of a category, in order; null for numbers. */
@@ -52,7 +56,7 @@ export interface ResolvedTarget {
 }
 
 export function resolveTarget(
-  { columns, type: given, normalize }: GivenTarget,
+  { columns, type: given, normalize, transform: wanted }: GivenTarget,
   loss: Loss['type'] | undefined,
   at: string,
   finder: ColumnFinder,
@@ -72,7 +76,11 @@ export function resolveTarget(
         );
     });
     const scaled = normalizationFor(loss, normalize, `${at}/normalize`, add);
-    return { resolved: { columns, type, normalize: scaled }, classes: null, columns: known };
+    if (wanted !== undefined && loss !== undefined && takesRaw(loss))
+      add(`${at}/transform`, `${loss} takes its target as it is`, 'leave it out');
+    const transform = checkTransform(wanted, scaled, known, at, add);
+    const resolved = { columns, type, normalize: scaled, ...(transform !== undefined && { transform }) };
+    return { resolved, classes: null, columns: known };
   }
   if (known.length > 1) {
     add(`${at}/columns`, 'a category target is one column', 'one column, or number columns');
@@ -80,6 +88,7 @@ export function resolveTarget(
   }
   const [column] = known as [Column];
   if (normalize !== undefined && normalize !== 'none') add(`${at}/normalize`, 'a category is not normalized', 'none');
+  if (wanted !== undefined) add(`${at}/transform`, 'is for numbers, not for a category', 'leave it out');
   const seen = column.classes?.map(({ value }) => value) ?? null;
   if (seen === null) {
     add(`${at}/columns`, ...describeUncountable(column));
@@ -110,8 +119,6 @@ function describeUncountable({ name, type, distinct }: Column): [detail: string,
   ];
 }
 
-type InputType = Input['type'];
-
 /** null where a column is missing, so that nothing more can be said of the whole. */
 export function resolveInputs(
   spec: Draft,
@@ -124,19 +131,17 @@ export function resolveInputs(
   const weight = spec.training.sample_weight as string | null;
   if (weight !== null && targets.has(weight))
     add('/training/sample_weight', `"${weight}" is the target`, 'a column that is not the target');
+  // which rows belong together, or what they are for, is no quality of theirs
+  const apart = new Set([spec.split.group_by, spec.split.given_by]);
   const given: (Pick<Input, 'column'> & Partial<Input>)[] =
     spec.inputs ??
     chooseInputs(
-      finder.columns.filter(({ name }) => !targets.has(name) && name !== weight),
+      finder.columns.filter(({ name }) => !targets.has(name) && name !== weight && !apart.has(name)),
       rows,
       choose,
     );
   if (given.length === 0) {
-    add(
-      '/inputs',
-      'no column but the target can be an input',
-      'a dataset with number, category, boolean or image columns',
-    );
+    add('/inputs', 'no column but the target can be an input', 'a dataset with another column');
     return null;
   }
   const seen = new Set<string>();
@@ -150,44 +155,35 @@ export function resolveInputs(
     if (seen.has(input.column)) add(pointer, `"${input.column}" stands here twice`, 'each column once');
     seen.add(input.column);
     if (column === null) whole = false;
-    const type =
-      input.type ?? (column === null || column.type === 'text' || column.type === 'date' ? 'number' : column.type);
-    if (column !== null)
-      checkInputType(column, type, input.type === undefined ? pointer : pointerTo('/inputs', i, 'type'), add);
-    const normalize = input.normalize ?? (type === 'number' ? 'standard' : type === 'image' ? 'minmax' : 'none');
-    if (normalize !== 'none' && (type === 'category' || type === 'boolean')) {
-      add(pointerTo('/inputs', i, 'normalize'), `a ${type} is not normalized`, 'none');
-    }
-    const encoding = input.encoding ?? (type === 'category' ? 'one_hot' : 'values');
-    if ((encoding === 'values') === (type === 'category'))
-      add(
-        pointerTo('/inputs', i, 'encoding'),
-        `a ${type} is not taken as ${encoding}`,
-        type === 'category' ? 'one_hot or index' : 'values',
-      );
-    return { column: input.column, type, normalize, encoding, into: input.into ?? MODEL_INPUT };
+    return resolveInput(input, column, pointerTo('/inputs', i), add);
   });
   if (!whole) return null;
   // the columns of one model input stand side by side
   return [...groupByInput(inputs).values()].flat();
 }
 
-function checkInputType(column: Column, type: InputType, pointer: string, add: Add): void {
-  if (column.type === 'text' || column.type === 'date') {
-    const detail = column.distinct === 0 ? 'has no values' : `is ${column.type}, which cannot be an input yet`;
-    add(pointer, `"${column.name}" ${detail}`, 'a number, category, boolean or image column');
-  } else if (type === 'category' ? column.classes === null && column.type !== 'boolean' : type !== column.type) {
-    add(pointer, `"${column.name}" is ${column.type}, and cannot be taken as ${type}`, column.type);
-  }
-}
-
 /** Numbers in a prepared row; null where it is known only when the preparation has been fitted to the training rows. */
 export function widthOf(inputs: readonly Input[], columns: readonly Column[]): number | null {
-  const shapes = new Map(columns.map(({ name, shape }) => [name, shape]));
-  let width = 0;
-  for (const input of inputs) {
-    if (input.encoding === 'one_hot') return null;
-    width += input.type === 'image' ? (shapes.get(input.column) ?? []).reduce((product, n) => product * n, 1) : 1;
+  return inputs.reduce<number | null>((sum, input) => {
+    const width = widthOfInput(input, columns);
+    return sum === null || width === null ? null : sum + width;
+  }, 0);
+}
+
+function widthOfInput(input: Input, columns: readonly Column[]): number | null {
+  const indicator = input.missing_indicator === true ? 1 : 0;
+  switch (input.type) {
+    case 'image':
+      return (columns.find(({ name }) => name === input.column)?.shape ?? []).reduce((product, n) => product * n, 1);
+    case 'date':
+      return widthOfParts(input.parts ?? []) + indicator;
+    case 'category':
+      if (input.encoding === 'one_hot' || input.encoding === 'target') return null;
+      return (input.encoding === 'hash' ? input.buckets! : 1) + indicator;
+    case 'text':
+      if (input.encoding === 'index') return input.length! + indicator;
+      return input.encoding === 'hash' ? input.buckets! + indicator : null;
+    default:
+      return 1 + indicator;
   }
-  return width;
 }

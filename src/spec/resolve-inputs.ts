@@ -25,10 +25,20 @@ export function listModelInputs(
 
 /** Different indices in columns that are taken by index, counting 0 for what is missing; null where others are among them. */
 export function countIndices(members: readonly Input[], columns: readonly Column[]): number | null {
-  if (members.length === 0 || members.some(({ encoding }) => encoding !== 'index')) return null;
-  const classes = members.map(({ column }) => columns.find((c) => c.name === column)?.classes?.length ?? 0);
-  return 1 + Math.max(...classes);
+  if (members.length === 0 || members.some(({ encoding }) => encoding !== 'index' && encoding !== 'hash_index'))
+    return null;
+  const counts = members.map(({ column, type, encoding, buckets = 0, vocabulary = 0, min_count, max_classes }) => {
+    // a text has a padding and an unknown token, too
+    if (type === 'text') return 2 + vocabulary;
+    if (encoding === 'hash_index') return 1 + buckets;
+    const others = min_count === undefined && max_classes === undefined ? 0 : 1;
+    return 1 + others + (columns.find((c) => c.name === column)?.classes?.length ?? 0);
+  });
+  return Math.max(...counts);
 }
+
+/** Encodings that may be whole numbers. */
+const WHOLE: readonly Input['encoding'][] = ['index', 'hash_index', 'values'];
 
 /** An embedding takes whole numbers: scaled or one-hot ones would all look up the same rows, and nothing would be learnt. */
 export function checkEmbeddings(
@@ -42,13 +52,14 @@ export function checkEmbeddings(
     const members = layer.type === 'embedding' ? groups.get(layer.inputs[0] ?? '') : undefined;
     if (layer.type !== 'embedding' || members === undefined) return;
     const at = pointerTo('/model/layers', i);
-    const other = members.find(({ encoding, normalize }) => encoding === 'one_hot' || normalize !== 'none');
+    const other = members.find(({ encoding, normalize }) => !WHOLE.includes(encoding) || normalize !== 'none');
     if (other !== undefined) {
-      const how = other.encoding === 'one_hot' ? 'one-hot' : `scaled (${other.normalize})`;
+      const isScaled = WHOLE.includes(other.encoding);
+      const how = isScaled ? `scaled (${other.normalize})` : other.encoding.replaceAll('_', '-');
       add(
         `${at}/inputs`,
         `an embedding takes indices; "${other.column}" is ${how}`,
-        other.encoding === 'one_hot' ? 'encoding "index" for that column' : 'normalize "none" for that column',
+        isScaled ? 'normalize "none" for that column' : 'encoding "index" for that column',
       );
     }
     const needed = countIndices(members, columns);

@@ -4,7 +4,6 @@ import { checkSampleWeight } from './check-sample-weight.ts';
 import { checkCausality } from './check-text-model.ts';
 import type { Choice, Choose } from './choice.ts';
 import { chooseLayers } from './choose-model.ts';
-import { countSplit } from './count-split.ts';
 import type { Column } from './dataset.ts';
 import { checkTeachersLoss, followTeacher } from './distillation.ts';
 import type { Add, Draft } from './draft.ts';
@@ -23,6 +22,7 @@ import type { ExpandedRequest } from './request.ts';
 import { ColumnFinder, resolveInputs, resolveTarget } from './resolve-columns.ts';
 import { checkEmbeddings, countIndices, listModelInputs } from './resolve-inputs.ts';
 import { resolveMoreTargets } from './resolve-more-targets.ts';
+import { checkSplit, resolveSplit } from './resolve-split.ts';
 import { findCorpus, resolveText } from './resolve-text.ts';
 import { resolveTraining } from './resolve-training.ts';
 import { resolveUnfreezing } from './unfreezing.ts';
@@ -72,10 +72,10 @@ export function resolveJob(
   checkKind(spec, from, weights, add);
   if (from !== null) inherit(spec, from, add);
   followTeacher(spec, teacher, from, dataset.columns, add);
-  checkSplit(spec, add);
   checkStart(spec, add);
   if (dataset.rows === 0) add('/dataset', 'the dataset has no rows');
   const corpus = findCorpus(dataset.columns);
+  checkSplit(spec, given, corpus !== null, add);
   if (corpus !== null) {
     const text = resolveText(spec, given, corpus, from, add);
     if (text === null) return refused();
@@ -86,7 +86,9 @@ export function resolveJob(
     checkCausality(spec.model, add);
     const { context, vocabulary } = text;
     const inputs = [{ name: spec.inputs[0].into, width: context, image: null }];
-    return finish(checkModel(spec as JobSpec, { inputs, outputWidths: [vocabulary], context }, add));
+    return finish(
+      checkModel(spec as JobSpec, { inputs, outputWidths: [vocabulary], rows: text.windows.train, context }, add),
+    );
   }
   if (spec.target === undefined) {
     // a checkpoint that is not there would have told it; uploaded weights tell none
@@ -108,11 +110,7 @@ export function resolveJob(
   const isCategory = target.resolved.type === 'category';
   spec.target = target.resolved;
   spec.inputs = inputs;
-  const { split } = spec;
-  if (split.stratify === true && !isCategory)
-    add('/split/stratify', 'a number target has no classes to share out', 'false, or a category target');
-  split.stratify ??= isCategory && split.shuffle;
-  const counts = countSplit(dataset.rows, split);
+  const counts = resolveSplit(spec, dataset.rows, isCategory, finder, add);
   spec.name ??= cutName(`${dataset.name}: ${spec.target.columns.join(', ')}`);
   spec.model.layers ??= chooseLayers({ inputs, columns: dataset.columns, trainRows: counts.train }, choose);
   resolveTraining(spec, isCategory, counts, dataset.rows, add, choose);
@@ -132,7 +130,7 @@ export function resolveJob(
   ];
   const modelInputs = listModelInputs(inputs, dataset.columns, basis?.preparation);
   checkEmbeddings(model.layers, inputs, dataset.columns, add);
-  return finish(checkModel(spec as JobSpec, { inputs: modelInputs, outputWidths }, add));
+  return finish(checkModel(spec as JobSpec, { inputs: modelInputs, outputWidths, rows: dataset.rows }, add));
 }
 
 /** A checkpoint goes on with the classes it was trained with (`known`), of which the dataset may lack some. */
@@ -148,18 +146,6 @@ function widthOfOutput({ columns }: Target, classes: string[] | null, loss: Loss
 /** By characters, as the limit counts: half of one could not be stored. */
 function cutName(name: string): string {
   return [...name].slice(0, LONGEST_NAME).join('');
-}
-
-function checkSplit({ split }: Draft, add: Add): void {
-  if (split.validation + split.test >= 1) {
-    add(
-      '/split',
-      `validation (${split.validation}) and test (${split.test}) leave nothing to train on`,
-      'a sum below 1',
-    );
-  }
-  if (split.stratify === true && !split.shuffle)
-    add('/split/stratify', 'rows in the order of the dataset cannot be stratified', 'false, or split.shuffle true');
 }
 
 const FARTHEST_START_MS = 366 * 86_400_000;

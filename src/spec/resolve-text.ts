@@ -129,6 +129,10 @@ function resolveInput(spec: Draft, text: TextProfile, add: Add): Required<Input>
   if (input!.encoding !== undefined && input!.encoding !== 'index')
     add('/inputs/0/encoding', `a text is not taken as ${input!.encoding}`, 'index');
   const tokenizer = input!.tokenizer ?? { type: 'character' };
+  if (tokenizer.type !== 'character' && tokenizer.type !== 'byte') {
+    add('/inputs/0/tokenizer', `${tokenizer.type} is for a column of texts, not for a corpus`, 'character or byte');
+    return null;
+  }
   const tokens = countTokens(tokenizer, text);
   if (tokens === null) {
     add(

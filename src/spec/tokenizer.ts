@@ -16,10 +16,42 @@ export const Tokenizer = variants(
       },
     ),
     closed({ type: tag('byte') }, { description: 'A token for each byte of UTF-8: 256, whatever the text.' }),
+    closed(
+      { type: tag('word') },
+      {
+        description: 'Of a column of texts: runs of letters, digits and _, in lower case; those in most training rows.',
+      },
+    ),
+    closed(
+      { type: tag('bpe') },
+      {
+        description:
+          'Of a column of texts: pieces that are frequent in the training rows, found by joining pairs of bytes (byte-level BPE, Sennrich et al. 2016).',
+      },
+    ),
+    closed(
+      {
+        type: tag('file'),
+        json: Type.String({ maxLength: 4_000_000, description: 'the text of a tokenizer.json (Hugging Face)' }),
+      },
+      { description: 'Of a column of texts: a tokenizer that exists already.' },
+    ),
   ],
   { title: 'Tokenizer', shorthand: 'type' },
 );
 export type Tokenizer = Static<typeof Tokenizer>;
+
+/** Tokens of a tokenizer.json; null where it is none. */
+export function readVocabularySize(json: string): number | null {
+  try {
+    const { model, added_tokens: added = [] } = JSON.parse(json);
+    const ids = [...Object.values(model.vocab as Record<string, number>), ...added.map(({ id }: { id: number }) => id)];
+    const size = 1 + ids.reduce((most: number, id) => Math.max(most, id), -1);
+    return Number.isInteger(size) && size > 0 && size <= 1_000_000 ? size : null;
+  } catch {
+    return null;
+  }
+}
 
 /** Fitted to a training split. `characters`: those of tokens 1, 2, …, one after the other. */
 export type FittedTokenizer = { type: 'character'; characters: string } | { type: 'byte' };
@@ -27,12 +59,13 @@ export type FittedTokenizer = { type: 'character'; characters: string } | { type
 /** Tokens of the whole text; null where the tokenizer cannot be used on it. */
 export function countTokens({ type }: Tokenizer, text: TextProfile): number | null {
   if (type === 'byte') return text.bytes;
-  return text.vocabulary === null ? null : text.characters;
+  return type !== 'character' || text.vocabulary === null ? null : text.characters;
 }
 
 /** Fits a tokenizer to the first `tokens` tokens of a text alone: what only comes later is unknown to it. */
 export function fitTokenizer({ type }: Tokenizer, text: TextProfile, tokens: number): FittedTokenizer {
   if (type === 'byte') return { type };
+  if (type !== 'character') throw new RangeError(`${type} is for columns of texts`);
   const seen = (text.vocabulary ?? []).filter(({ first }) => first < tokens);
   return { type, characters: seen.map(({ character }) => character).join('') };
 }

@@ -1,9 +1,10 @@
 import { readNumbers, readProbabilities } from '../data/describe-outputs.ts';
+import { openRestored } from '../data/prepare-number.ts';
 import type { EvaluationVisit, Trainer } from '../engine/trainer.ts';
 import type { JudgedTarget } from '../judging/judge-target.ts';
 import { drawBelow, seedGenerator } from '../judging/resample.ts';
 import type { JobSpec } from '../spec/job.ts';
-import { outputsOf, type PreparedOutput } from '../spec/preparation.ts';
+import { outputsOf, type PreparedOutput, type PreparedTargetColumn } from '../spec/preparation.ts';
 import { moreTargetsOf } from './build-network.ts';
 import { type JudgedPart, type LoadedRows, placeOfPart } from './loaded-rows.ts';
 
@@ -168,14 +169,16 @@ function gatherClasses(
 /** One for each column. */
 function gatherNumbers(
   { output, first, count, name, target, trainer }: Gathering,
-  columns: readonly { column: string; scale: number; shift: number }[],
+  columns: readonly PreparedTargetColumn[],
 ): Gatherer[] {
   const { outputWidth } = output;
   const expected = valuesOf(trainer, target);
-  return columns.slice(0, MOST_COLUMNS).map(({ column, scale, shift }, c) => {
+  return columns.slice(0, MOST_COLUMNS).map((prepared, c) => {
+    const { column } = prepared;
+    const restore = openRestored(prepared);
     const truth = new Float64Array(count);
     const predicted = new Float64Array(count);
-    const numberOf = (row: number) => (expected[row * outputWidth + c]! - shift) / scale;
+    const numberOf = (row: number) => restore(expected[row * outputWidth + c]!);
     return {
       add(i, row, outputs, at) {
         truth[i] = numberOf(row);

@@ -1,4 +1,5 @@
 import { readNumbers } from '../data/describe-outputs.ts';
+import { openRestored } from '../data/prepare-number.ts';
 import type { EvaluationVisit, Trainer } from '../engine/trainer.ts';
 import type { JobSpec } from '../spec/job.ts';
 import { outputsOf, type PreparedOutput, type PreparedTarget } from '../spec/preparation.ts';
@@ -75,6 +76,7 @@ function scoreValues(
   expected: Float32Array,
 ) {
   const { target, outputWidth: width } = output;
+  const restored = target.type === 'number' ? target.columns.map(openRestored) : [];
   let right = 0;
   let absolute = 0;
   let squared = 0;
@@ -86,8 +88,7 @@ function scoreValues(
       }
       const numbers = readNumbers(outputs.subarray(at + column, at + column + width), output);
       for (let c = 0; c < width; c++) {
-        const { scale, shift } = target.columns[c]!;
-        const error = numbers[c]! - (expected[row * width + c]! - shift) / scale;
+        const error = numbers[c]! - restored[c]!(expected[row * width + c]!);
         absolute += Math.abs(error);
         squared += error * error;
       }

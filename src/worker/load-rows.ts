@@ -1,18 +1,25 @@
+import { balanceRows } from '../data/balance-rows.ts';
 import { checkShares } from '../data/check-shares.ts';
-import { fitPreparation } from '../data/fit-preparation.ts';
+import { dropOutliers } from '../data/drop-outliers.ts';
+import { findLeakage } from '../data/find-leakage.ts';
+import { fitPreparation, widthOf } from '../data/fit-preparation.ts';
+import { dropDuplicates } from '../data/hash-rows.ts';
+import { listForms } from '../data/list-forms.ts';
 import { loadTable } from '../data/load-table.ts';
 import { planPrepared, writePrepared } from '../data/prepare-table.ts';
 import { selectRows } from '../data/select-rows.ts';
 import { sliceColumns } from '../data/slice-columns.ts';
-import { splitRows } from '../data/split-rows.ts';
+import { openShuffle, splitRows } from '../data/split-rows.ts';
 import { getForm, type Table, UnusableColumnError } from '../data/table.ts';
+import { writeCrossFitted } from '../data/target-encoding.ts';
+import type { Input } from '../spec/job.ts';
 import { isOfPairs, targetOf } from '../spec/loss.ts';
-import type { Preparation } from '../spec/preparation.ts';
+import type { Preparation, PreparedInput } from '../spec/preparation.ts';
 import type { Storage } from '../storage/storage.ts';
 import { moreTargetsOf } from './build-network.ts';
 import { letGo } from './let-go.ts';
 import { loadWindows } from './load-windows.ts';
-import { joinParts, type LoadedRows, MOST_TRAIN_SAMPLE, sampleRows } from './loaded-rows.ts';
+import { joinParts, type LoadedRows, MOST_TRAIN_SAMPLE, type Note, sampleRows } from './loaded-rows.ts';
 import type { RowsRequest } from './messages.ts';
 
 /** Reads the columns the job needs, splits the rows, and fits the preparation to the training split unless one was fitted before. */
@@ -22,24 +29,35 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
   if (target.type === 'next_token') return loadWindows(data, storage);
   const more = moreTargetsOf(spec);
   const sampleWeight = spec.training.sample_weight ?? null;
-  const table = await loadTable({ ...dataset, storage, inputs, target, more, sampleWeight });
+  const forms = listForms(inputs, spec.split, dataset.columns);
+  const table = await loadTable({ ...dataset, storage, inputs: forms, target, more, sampleWeight });
   const { usable, labels } = selectRows(table, target, more);
-  const { train, validation, test } = splitRows({
-    rows: usable,
-    ...(labels !== undefined && { labels }),
-    split: spec.split,
-  });
+  const used = [...inputs.map(({ column }) => column), ...[target, ...more].flatMap(({ columns }) => columns)];
+  const rows = spec.split.duplicates === 'drop' ? dropDuplicates(table, used, usable) : usable;
+  const split = splitRows({ rows, ...(labels !== undefined && { labels }), split: spec.split, table });
+  const { validation, test } = split;
+  const fitted = dropOutliers(table, inputs, split.train);
+  const { balance = 'none', seed } = spec.split;
+  const train = labels === undefined ? fitted : balanceRows(fitted, labels, balance, openShuffle(seed));
+  const inParts = split.train.length + validation.length + test.length;
+  const notes: Note[] = [
+    ...countLeftOut('dropped_rows', table.rows - usable.length, 'without a target'),
+    ...countLeftOut('dropped_duplicates', usable.length - rows.length, 'like an earlier one'),
+    ...countLeftOut('dropped_parts', rows.length - inParts, 'that the split gives no part'),
+    ...countLeftOut('dropped_outliers', split.train.length - fitted.length, 'of the training split with outliers'),
+    ...findLeakage(table, inputs, target, split, { split: spec.split, columns: dataset.columns }),
+  ];
   const weights = sampleWeight === null ? null : readWeights(table, sampleWeight, { train, validation, test });
   const { loss } = spec.training;
   for (const one of [{ ...target, loss }, ...more])
     if (targetOf(one.loss.type) === 'shares') checkShares(table, one, usable);
-  const fitted = () =>
-    fitPreparation(table, inputs, target, train, dataset.columns, {
+  const fitAnew = () =>
+    fitPreparation(table, inputs, target, fitted, dataset.columns, {
       loss: loss.type,
       more,
       ...(isOfPairs(loss) && { dimensions: loss.dimensions }),
     });
-  const preparation = data.preparation ?? inherit(fitted, data);
+  const preparation = data.preparation ?? inherit(fitAnew, data);
   const plan = planPrepared(preparation);
   const trainSample = sampleRows(train, MOST_TRAIN_SAMPLE);
   const judged = joinParts({ validation, test, trainSample });
@@ -56,7 +74,7 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
       judged,
     ),
     classCounts: countClasses(table, preparation, train),
-    dropped: table.rows - usable.length,
+    notes,
     description: {
       count: table.rows,
       features:
@@ -77,6 +95,14 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
           kind === 'labels' ? { labels: trainer.headLabels(i) } : { values: trainer.headValues(i) },
         ),
       });
+      // a fine-tuning's means are those of other rows
+      if (spec.model.from === null) {
+        const place = { values: features, width: preparation.inputWidth };
+        placeInputs(inputs, preparation).forEach(({ input, offset }) => {
+          if (input.encoding === 'target')
+            writeCrossFitted(table, input, preparation, fitted, seed, { ...place, offset });
+        });
+      }
       if (weights !== null) trainer.weights.set(weights);
       trainer.evaluationOrder.set(judged);
       letGo(arraysOf(table));
@@ -91,12 +117,30 @@ function inherit(fitAnew: () => Preparation, { spec, inherited }: RowsRequest): 
   if (!replaceHead && !refitInputs) return inherited;
   const fitted = fitAnew();
   const { inputs, inputWidth } = inherited;
+  const refit = (known: PreparedInput, own: PreparedInput) => {
+    // of all others, each class or word has its place in what the weights take
+    const isScaled = own.type === known.type && (known.type === 'number' || known.type === 'image');
+    return isScaled && widthOf(own) === widthOf(known) ? own : known;
+  };
   return {
     ...(replaceHead ? fitted : inherited),
-    // of a category each class has its place in what the weights take
-    inputs: refitInputs ? inputs.map((known, i) => (known.type === 'category' ? known : fitted.inputs[i]!)) : inputs,
+    inputs: refitInputs ? inputs.map((known, i) => refit(known, fitted.inputs[i]!)) : inputs,
     inputWidth,
   };
+}
+
+/** Where each input's numbers begin in a row. */
+function placeInputs(inputs: readonly Input[], preparation: Preparation): { input: Input; offset: number }[] {
+  let offset = 0;
+  return inputs.map((input, i) => {
+    const placed = { input, offset };
+    offset += widthOf(preparation.inputs[i]!);
+    return placed;
+  });
+}
+
+function countLeftOut(code: string, rows: number, which: string): Note[] {
+  return rows === 0 ? [] : [{ code, message: `${rows} rows ${which} were left out.`, data: { rows } }];
 }
 
 function* arraysOf({ columns }: Table): Iterable<ArrayBufferView | undefined> {

@@ -47,7 +47,7 @@ export async function loadWindows(
     trainSample,
     slices: [],
     classCounts: null,
-    dropped: 0,
+    notes: [],
     tokensPerCharacter: {
       validation: tokensPerCharacter(tokens.subarray(parts.train, testStart), known),
       test: tokensPerCharacter(tokens.subarray(testStart), known),

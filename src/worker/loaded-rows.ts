@@ -2,6 +2,14 @@ import type { SlicedColumn } from '../data/slice-columns.ts';
 import type { RowsDescription, Trainer } from '../engine/trainer.ts';
 import type { Preparation } from '../spec/preparation.ts';
 
+/** Said once, as a job.message. */
+export interface Note {
+  code: string;
+  message: string;
+  /** columns and figures, for programs */
+  data?: Record<string, unknown>;
+}
+
 /** Parts of the evaluation order, in its order. */
 export const JUDGED_PARTS = ['validation', 'test', 'train'] as const;
 export type JudgedPart = (typeof JUDGED_PARTS)[number];
@@ -46,8 +54,8 @@ export interface LoadedRows {
   slices: SlicedColumn[];
   /** of a category: training rows of each of the preparation's classes */
   classCounts: number[] | null;
-  /** rows left out because their target is missing */
-  dropped: number;
+  /** what the client should know of the rows, told when training begins */
+  notes: Note[];
   tokensPerCharacter?: Record<JudgedPart, number>;
   /** once: what was read is let go of */
   write(trainer: Trainer): void;

@@ -5,6 +5,7 @@ import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import type { EventType, JobError, JobPhase, JobSpec, MetricPoint, Progress, StopReason } from '../spec/job.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { StorageDescription } from '../storage/describe.ts';
+import type { Note } from './loaded-rows.ts';
 
 /**
  * What the lease-holding main thread and the thread that trains say to each other. The trainer posts messages; the main thread answers only
@@ -103,7 +104,14 @@ export type Outcome =
   | { status: 'failed'; stopReason: StopReason; error: Pick<JobError, 'code' | 'category' | 'message' | 'hint'> };
 
 export type TrainerMessage =
-  | { type: 'started'; threads: number; parameters: number; trained: number; memoryBytes: number }
+  | {
+      type: 'started';
+      threads: number;
+      parameters: number;
+      trained: number;
+      memoryBytes: number;
+      notes: Note[];
+    }
   /** what the spec left to be found */
   | { type: 'chosen'; learningRate: number }
   /** the first step of this attempt is done */

@@ -325,6 +325,7 @@ class Attempt {
       memory_bytes: message.memoryBytes,
       event_loop_delay_max_ms: null,
       first_step_ms: null,
+      ...(message.notes.length > 0 && { notes: message.notes }),
     };
   }
 

@@ -50,6 +50,7 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       parameters: trainer.parameterCount,
       trained: trainer.trainedCount,
       memoryBytes: memoryOfJob(trainer),
+      notes: rows.notes.slice(0, MOST_NOTES),
     });
     rows.write(trainer);
     trainer.initialize();
@@ -66,13 +67,9 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
         'Try the job again: it begins anew.',
       );
     }
-    if (rows.dropped > 0 && state.step === 0) {
-      reporter.addEvent({
-        type: 'job.message',
-        onceKey: 'dropped_rows',
-        data: { message: `${rows.dropped} rows without a target were left out.` },
-      });
-    }
+    if (state.step === 0)
+      for (const [i, { code, message, data: figures = {} }] of rows.notes.slice(0, MOST_NOTES).entries())
+        reporter.addEvent({ type: 'job.message', onceKey: `note:${i}`, data: { code, message, ...figures } });
     const loop = new TrainLoop(spec, rows, trainer, writer, reporter, state, data.trainedSeconds);
     const end = await loop.run();
     reporter.phase = 'saving';
@@ -230,6 +227,9 @@ function conclude(
     return { status: reporter.stopRequest === StopRequest.cancel ? 'cancelled' : 'released' };
   }
 }
+
+/** Of many columns that look alike, more would say no more. */
+const MOST_NOTES = 50;
 
 /** Threads of a team that are ready before there is a job; further ones begin with it. */
 const SPARE_TEAM = 4;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { decodeSafetensors } from '../../src/checkpoints/safetensors.ts';
 import type { Tensor } from '../../src/checkpoints/tensor.ts';
 import type { Job } from '../../src/spec/job.ts';
@@ -9,6 +9,9 @@ import { rawSafetensors, safetensorsOf } from '../support/safetensors.ts';
 import { type Service, startService } from '../support/service.ts';
 import { spirals } from '../support/spirals.ts';
 import { workerOf } from '../support/worker.ts';
+
+// several jobs each, on a machine that may have much else to do
+vi.setConfig({ testTimeout: 120_000 });
 
 let service: Service;
 let dataset: string;

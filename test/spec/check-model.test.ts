@@ -146,6 +146,22 @@ describe('a model', () => {
     expect(wide('sgd')).toEqual([]);
     expect(wide('adam')).toMatchObject([{ code: 'model_too_large' }]);
   });
+
+  it('needs memory for rows, and for what layers give for a batch of them', () => {
+    const images = { ...column('pixels', 'image'), shape: [512, 512, 3] };
+    const columns = [images, column('y', 'number')];
+    const of = (rows: number, body: object) =>
+      resolve({ target: 'y', ...body }, { dataset: { ...BIRDS, rows, columns } }).mistakes;
+    const pool = { type: 'global_average_pool2d' };
+    const conv = (filters: number) => ({ type: 'conv2d', filters, padding: 'same' });
+    const small = { model: { layers: [conv(4), pool] }, training: { batch_size: 8 } };
+    expect(of(5_000, small)).toEqual([]);
+    expect(of(6_000, small)).toMatchObject([{ pointer: '/dataset', code: 'model_too_large' }]);
+    const deep = (batch_size: number) =>
+      of(1_000, { model: { layers: [conv(16), conv(16), pool] }, training: { batch_size } });
+    expect(deep(64)).toEqual([]);
+    expect(deep(512)).toMatchObject([{ pointer: '/training/batch_size', code: 'model_too_large' }]);
+  });
 });
 
 describe('matchesPattern', () => {

@@ -33,7 +33,7 @@ describe('what a request leaves open is chosen, and said with a reason', () => {
       '/training/optimizer/type',
     ]);
     expect(byField.get('/training/epochs')!.value).toBe(spec.training.epochs);
-    expect(byField.get('/inputs')!.reason).toMatch(/planet has one value; note is text; nothing has no values/);
+    expect(byField.get('/inputs')!.reason).toMatch(/planet has one value; nothing has no values/);
     for (const { reason } of choices) expect(reason.length).toBeGreaterThan(10);
   });
 

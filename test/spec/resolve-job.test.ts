@@ -37,13 +37,17 @@ describe('defaults', () => {
       start_at: null,
       metadata: {},
     });
-    // every column but the target that is a number, category, boolean or image of more than one value; by the column's type
+    // every column but the target of more than one value; by the column's type
+    const impute = { type: 'mean' };
+    const words = { normalize: 'none', encoding: 'tfidf', tokenizer: { type: 'word' }, vocabulary: 2000 };
     expect(spec.inputs).toEqual([
-      { column: 'bill_length', type: 'number', normalize: 'standard', encoding: 'values', into: 'input' },
-      { column: 'body_mass', type: 'number', normalize: 'standard', encoding: 'values', into: 'input' },
+      { column: 'bill_length', type: 'number', normalize: 'standard', impute, encoding: 'values', into: 'input' },
+      { column: 'body_mass', type: 'number', normalize: 'standard', impute, encoding: 'values', into: 'input' },
       { column: 'sex', type: 'category', normalize: 'none', encoding: 'one_hot', into: 'input' },
       { column: 'ringed', type: 'boolean', normalize: 'none', encoding: 'values', into: 'input' },
-      { column: 'year', type: 'number', normalize: 'standard', encoding: 'values', into: 'input' },
+      { column: 'year', type: 'number', normalize: 'standard', impute, encoding: 'values', into: 'input' },
+      { column: 'note', type: 'text', ...words, into: 'input' },
+      { column: 'grade', type: 'text', ...words, into: 'input' },
     ]);
     const images = specOf({ target: 'year' }, withColumns(column('pixels', 'image'), column('year', 'number')));
     expect(images.inputs).toEqual([

@@ -56,7 +56,13 @@ const MISTAKES: MistakeCase[] = [
     'invalid_spec',
     /twice/,
   ],
-  ['an input of text', { target: 'species', inputs: ['note'] }, '/inputs/0', 'invalid_spec', /is text/],
+  [
+    'text called a number',
+    { target: 'species', inputs: [{ column: 'note', type: 'number' }] },
+    '/inputs/0/type',
+    'invalid_spec',
+    /is text/,
+  ],
   [
     'text called a category',
     { target: 'species', inputs: [{ column: 'note', type: 'category' }] },
@@ -183,7 +189,7 @@ describe('the sense of a request', () => {
   it('everything is told at once', () => {
     const { mistakes } = resolve({
       target: 'body_mass',
-      inputs: ['note', 'sex', 'sex'],
+      inputs: ['nothing', 'sex', 'sex'],
       split: { validation: 0.9, test: 0.9 },
       training: { loss: 'cross_entropy' },
       model: { layers: [dense({ name: 'a' }), dense({ name: 'a' })], freeze: ['b'] },
@@ -206,7 +212,10 @@ describe('the sense of a request', () => {
   });
 
   it('a dataset of the target alone has no inputs', () => {
-    const { mistakes } = resolve({ target: 'y' }, withColumns(column('y', 'number'), column('t', 'text')));
+    const { mistakes } = resolve(
+      { target: 'y' },
+      withColumns(column('y', 'number'), { ...column('t', 'text'), distinct: 0 }),
+    );
     expect(mistakes).toMatchObject([{ pointer: '/inputs', code: 'invalid_spec' }]);
   });
 

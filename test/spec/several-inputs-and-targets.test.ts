@@ -133,7 +133,7 @@ describe('several targets', () => {
       },
     ]);
     expect(spec.more_targets[0]!.output).toEqual(spec.model.output);
-    expect(spec.inputs.map(({ column }) => column)).toEqual(['ringed']);
+    expect(spec.inputs.map(({ column }) => column)).toEqual(['ringed', 'note', 'grade']);
     expect(specOf(spec)).toEqual(spec);
   });
 

