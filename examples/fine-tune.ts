@@ -113,7 +113,7 @@ export async function showFineTuning(api: string): Promise<void> {
   const lora = { rank: 4, alpha: 8, targets: ['dense_1'] };
   const runs: [string, object][] = [
     ['from scratch', { ...few, target, model: { layers: LAYERS }, training: training(SCRATCH_STEPS) }],
-    ['fine-tuned', { ...tune({}), training: { ...training(TUNED_STEPS), layer_decay: 0.5 } }],
+    ['fine-tuned', { ...tune({}), training: training(TUNED_STEPS) }],
     ['LoRA', { ...tune({ lora }), training: training(TUNED_STEPS, 0.005) }],
   ];
   for (const [name, spec] of runs) {
@@ -126,8 +126,8 @@ export async function showFineTuning(api: string): Promise<void> {
   }
 }
 
-const SCRATCH_STEPS = 400;
-const TUNED_STEPS = 200;
+const SCRATCH_STEPS = 100;
+const TUNED_STEPS = 50;
 
 function percent({ metrics }: Job): string {
   return `${(100 * Number(metrics['test.accuracy'])).toFixed(2)} %`;
