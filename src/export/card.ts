@@ -67,8 +67,8 @@ function describeOutput({ target, link }: PreparedOutput): string {
 
 function describeInput(input: PreparedInput): string[] {
   const prepared =
-    input.type === 'category'
-      ? `${input.classes.length} classes${input.encoding === 'index' ? ', by place' : ', one-hot'}`
+    input.type === 'category' || input.type === 'lookup'
+      ? `${input.classes.length} classes`
       : input.type === 'image'
         ? input.shape.join(' × ')
         : '';

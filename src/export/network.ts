@@ -2,6 +2,7 @@ import { widthOf } from '../data/fit-preparation.ts';
 import { outputName } from '../spec/check-model.ts';
 import type { JobSpec, MoreTarget } from '../spec/job.ts';
 import type { DenseLayer, OutputLayer } from '../spec/layers/dense.ts';
+import { ruleOf } from '../spec/layers/rules.ts';
 import type { Layer } from '../spec/model.ts';
 import { groupByInput, MODEL_INPUT, shapeOfInput, shapesOf } from '../spec/model-shapes.ts';
 import type { Preparation, PreparedInput } from '../spec/preparation.ts';
@@ -63,6 +64,17 @@ function moreTargetsOf(spec: JobSpec): readonly MoreTarget[] {
 
 function endLayer(name: string, output: OutputLayer, units: number): EndLayer {
   return { ...output, type: 'dense', name, units, activation: { type: 'linear' }, tied_to: output.tied_to ?? null };
+}
+
+/** Throws where there are weights that no layer has: a file without them would be another network. */
+export function checkWeights({ layers }: Network, names: Iterable<string>): void {
+  const known = new Set(
+    layers.flatMap(({ layer, inputs }) =>
+      (ruleOf(layer).parameters?.(layer as Layer, inputs) ?? []).map(({ name }) => `${layer.name}.${name}`),
+    ),
+  );
+  const other = [...names].filter((name) => !known.has(name));
+  if (other.length > 0) throw new Error(`no layer has the weights ${other.slice(0, 5).join(', ')}`);
 }
 
 /** Layers with the shapes between them. Throws where they do not fit, which a checked spec's do. */

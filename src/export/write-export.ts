@@ -3,7 +3,7 @@ import { mergeAdapters } from '../checkpoints/merge-adapters.ts';
 import { type ExportForm, ExportRefusedError } from '../spec/export.ts';
 import { isAdapter, isReplaced } from '../spec/lora.ts';
 import { writeBundle } from './bundle.ts';
-import { describeNetwork } from './network.ts';
+import { checkWeights, describeNetwork } from './network.ts';
 import { writeNpz } from './npz.ts';
 import { writeBareModel, writeModel } from './onnx/write-model.ts';
 import { writeSafetensors } from './safetensors.ts';
@@ -17,10 +17,12 @@ const MOST_WEIGHT_BYTES = 2 ** 31 - 2 ** 26;
 export async function writeExport(checkpoint: LoadedCheckpoint, form: ExportForm): Promise<Uint8Array> {
   const { spec, preparation } = checkpoint;
   const weights = weightsOf(checkpoint);
+  const network = describeNetwork(spec, preparation);
+  checkWeights(network, weights.keys());
   const sizeBytes = [...weights.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
   if (form.format !== 'safetensors' && sizeBytes * (form.format === 'bundle' ? 4 : 1) > MOST_WEIGHT_BYTES)
     throw new ExportRefusedError(`${form.format} cannot hold weights of ${sizeBytes} bytes; safetensors can`);
-  const torch = () => describeTorch(describeNetwork(spec, preparation), weights, 'weights.safetensors');
+  const torch = () => describeTorch(network, weights, 'weights.safetensors');
   switch (form.format) {
     case 'safetensors':
       if (form.layout === 'torch') return writeSafetensors(torch().weights);
@@ -28,9 +30,7 @@ export async function writeExport(checkpoint: LoadedCheckpoint, form: ExportForm
     case 'npz':
       return writeNpz(form.layout === 'torch' ? torch().weights : weights);
     case 'onnx':
-      return form.preparation
-        ? writeModel(spec, preparation, weights)
-        : writeBareModel(describeNetwork(spec, preparation), weights);
+      return form.preparation ? writeModel(spec, preparation, weights) : writeBareModel(network, weights);
     case 'bundle':
       return writeBundle(checkpoint, weights, form.figures);
   }

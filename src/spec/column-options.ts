@@ -82,7 +82,12 @@ export const Transform = variants(
       { description: 'like Box–Cox’s, for numbers of any sign (Yeo & Johnson 2000)' },
     ),
   ],
-  { title: 'Transform', shorthand: 'type' },
+  {
+    title: 'Transform',
+    shorthand: 'type',
+    description:
+      'A function that is taken of numbers, after clipping and before they are scaled; left out: none. Predictions of a target are its inverse.',
+  },
 );
 export type Transform = Static<typeof Transform>;
 

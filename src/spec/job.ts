@@ -148,12 +148,7 @@ export const Input = closed(
     outliers: Type.Optional(
       Type.Unsafe<Outliers>({ ...Outliers, description: 'of a number: what is beyond bounds; left out: nothing is' }),
     ),
-    transform: Type.Optional(
-      Type.Unsafe<Transform>({
-        ...Transform,
-        description: 'of a number: a function that is taken of it after clipping and before it is scaled',
-      }),
-    ),
+    transform: Type.Optional(Transform),
     tokenizer: Type.Optional(
       Type.Unsafe<Tokenizer>({ ...Tokenizer, ...derived('character for a corpus, word for a column of texts') }),
     ),
@@ -285,12 +280,7 @@ export const Target = closed(
       ...derived('standard for numbers, none for a category, and for losses that take numbers as they are'),
       description: `${NORMALIZATION_TEXT}. Predictions come back in the column’s own units.`,
     }),
-    transform: Type.Optional(
-      Type.Unsafe<Transform>({
-        ...Transform,
-        description: 'a function that is taken of numbers before they are scaled; predictions are its inverse',
-      }),
-    ),
+    transform: Type.Optional(Transform),
   },
   { title: 'Target', description: 'What is predicted: a column name, {"column": …}, or several number columns.' },
 );

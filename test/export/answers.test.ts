@@ -19,11 +19,23 @@ const raw = (n: number) => ({
   columns: Array.from({ length: n }, (_, i) => ({ column: `y${i}`, scale: 1, shift: 0 })),
 });
 
-const MEANINGS: [what: string, Pick<Preparation, 'target' | 'link' | 'outputWidth'>][] = [
+type Meaning = [what: string, Pick<Preparation, 'target' | 'link' | 'outputWidth'>];
+const MEANINGS: Meaning[] = [
   ['classes', { target: category(3), outputWidth: 3 }],
   ['two classes by one logit', { target: category(2), link: 'sigmoid', outputWidth: 1 }],
   ['scores of classes', { target: category(3), link: 'scores', outputWidth: 3 }],
   ['numbers in units of their own', { target: columns(2), outputWidth: 2 }],
+  ...[
+    { type: 'log' as const },
+    { type: 'log1p' as const },
+    { type: 'sqrt' as const },
+    { type: 'box_cox' as const, lambda: 0.3 },
+    { type: 'yeo_johnson' as const, lambda: 1.4 },
+    { type: 'quantile' as const, quantiles: [-3, 0, 1, 7], output: 'uniform' as const },
+  ].map((transform): Meaning => {
+    const target = { type: 'number' as const, columns: [{ column: 'y0', transform, scale: 2, shift: 0.5 }] };
+    return [`numbers whose transform is undone: ${transform.type}`, { target, outputWidth: 1 }];
+  }),
   ['shares of one', { target: raw(3), link: 'sigmoid', outputWidth: 3 }],
   ['counts', { target: raw(2), link: 'exp', outputWidth: 2 }],
   ['shares that add up', { target: raw(3), link: 'softmax', outputWidth: 3 }],

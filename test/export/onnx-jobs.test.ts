@@ -1,6 +1,6 @@
 import { strFromU8, unzipSync } from 'fflate';
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startPredictorPool } from '../../src/worker/predictor-pool.ts';
 import { runJob, type WorkerContext } from '../../src/worker/run-job.ts';
 import { call, postJob, uploadCsv } from '../support/client.ts';
@@ -91,6 +91,9 @@ const csvOf = (rows: Row[]) =>
   [columns.join(','), ...rows.map((row) => columns.map((c) => (row[c] == null ? '' : `"${row[c]}"`)).join(','))].join(
     '\n',
   );
+
+// trained in threads, exported and asked in processes: on a busy machine each takes its time
+vi.setConfig({ testTimeout: 90_000 });
 
 describe('tables', () => {
   const rows: Row[] = birds(8).map(({ weight, species, ...row }) => row);
@@ -184,10 +187,10 @@ it('images, through convolutions', async () => {
   const bytes = Array.from({ length: 2 }, (_, n) => Array.from({ length: 64 }, (_, i) => (i * 31 + n * 101) % 256));
   const answers = await predict(
     job,
-    bytes.map((image) => ({ image })),
+    bytes.map((pixels) => ({ pixels })),
   );
-  const image: OnnxTensor = { type: 'uint8', dims: [2, 8, 8, 1], data: Uint8Array.from(bytes.flat()) };
-  const [outputs] = await runOnnx(await download(job, 'format=onnx'), [{ image }]);
+  const pixels: OnnxTensor = { type: 'uint8', dims: [2, 8, 8, 1], data: Uint8Array.from(bytes.flat()) };
+  const [outputs] = await runOnnx(await download(job, 'format=onnx'), [{ pixels }]);
   expect(outputs!['label.label']!.data).toEqual(answers.map(({ label }) => label));
   expectSame(
     outputs!['label.probabilities']!,

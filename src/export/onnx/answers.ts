@@ -1,5 +1,7 @@
 import type { PreparedOutput, PreparedTarget } from '../../spec/preparation.ts';
 import type { OnnxGraph } from './graph.ts';
+import { canWrite, restoreNumber } from './numbers.ts';
+import { checkFields } from './preparation.ts';
 
 /** What the outputs of a layer mean, as outputs of the model. */
 export interface OutputDescription {
@@ -11,7 +13,7 @@ export interface OutputDescription {
 }
 
 /**
- * `<column>.label` and `<column>.probabilities` (or `.scores`) of a category, `<column>.value` of a number, in its own units, `embedding`, or
+ * `<column>.label` and `<column>.probabilities` (or `.scores`) of a category, `<column>.value` of a number, in its own units (`.prepared` where ONNX cannot undo its transform), `embedding`, or
  * `next_token.probabilities` at every position. y is float (N, …, width).
  */
 export function writeAnswers(graph: OnnxGraph, y: string, output: PreparedOutput, steps: number): OutputDescription[] {
@@ -60,23 +62,25 @@ function writeNumbers(
   link: PreparedOutput['link'],
 ): OutputDescription[] {
   const doubles = graph.cast(y, 'double');
-  const restored = () => {
-    const shifted = graph.add('Sub', [doubles, graph.doubles(columns.map(({ shift }) => shift))]);
-    return graph.add('Div', [shifted, graph.doubles(columns.map(({ scale }) => scale))]);
-  };
-  const values =
+  const linked =
     link === 'softmax'
       ? graph.add('Softmax', [doubles], { axis: { i: -1 } })
       : link === 'sigmoid'
         ? graph.add('Sigmoid', [doubles])
         : link === 'exp'
           ? graph.add('Exp', [doubles])
-          : restored();
+          : null;
   const parts = graph.split(
-    values,
+    linked ?? doubles,
     columns.map(() => 1),
   );
-  return columns.map(({ column }, i) => hand(graph, `${column}.value`, parts[i]!, 'float64', [1]));
+  return columns.map((column, i) => {
+    checkFields(column.column, column, ['transform', 'scale', 'shift']);
+    const isKept = canWrite(column.transform);
+    const value = linked === null && isKept ? restoreNumber(graph, parts[i]!, column) : parts[i]!;
+    // the quantiles of a normal distribution are left to whoever reads it
+    return hand(graph, `${column.column}.${isKept ? 'value' : 'prepared'}`, value, 'float64', [1]);
+  });
 }
 
 const ELEMENTS = { float32: 'float', float64: 'double', string: 'string' } as const;

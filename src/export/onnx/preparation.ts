@@ -1,6 +1,8 @@
+import { widthOf } from '../../data/fit-preparation.ts';
 import { ExportRefusedError } from '../../spec/export.ts';
-import type { PreparedInput } from '../../spec/preparation.ts';
+import type { PreparedCategory, PreparedDate, PreparedInput, PreparedLookup } from '../../spec/preparation.ts';
 import type { OnnxGraph } from './graph.ts';
+import { arithmetic, canWrite, prepareNumber } from './numbers.ts';
 
 /** Raw columns as inputs of their own, (N, 1) each, and what makes prepared numbers of them. */
 
@@ -20,28 +22,32 @@ export interface WrittenInput {
   prepared: string;
 }
 
+/** A column that ONNX has no operations for is handed in as it is prepared, and its description says so. */
 export function writeInput(graph: OnnxGraph, input: PreparedInput): WrittenInput {
+  checkFields(input.column, input, FIELDS[input.type]);
   switch (input.type) {
     case 'number': {
-      // double, as the preparation itself computes: a float would lose what makes large numbers differ, such as dates
+      if (!canWrite(input.transform)) return leaveOut(graph, input, 'the normal distribution’s quantiles');
+      // double, as the preparation itself computes: a float would lose what makes large numbers differ
       const { name, description } = declare(graph, input.column, 'float64', [1], 'NaN where it is missing');
-      const scaled = scale(graph, name, input);
-      const isMissing = graph.add('IsNaN', [name]);
-      const filled = graph.add('Where', [isMissing, graph.doubles([input.missing], []), scaled]);
-      return { description, prepared: graph.cast(filled, 'float') };
+      const prepared = graph.cast(prepareNumber(graph, name, input), 'float');
+      return withIndicator(graph, input, { description, prepared }, graph.add('IsNaN', [name]));
     }
     case 'boolean': {
       const what = '1 for true, 0 for false, NaN where it is missing';
       const { name, description } = declare(graph, input.column, 'float32', [1], what);
-      const half = graph.floats([0.5], []);
-      return { description, prepared: graph.add('Where', [graph.add('IsNaN', [name]), half, name]) };
+      const isMissing = graph.add('IsNaN', [name]);
+      const prepared = graph.add('Where', [isMissing, graph.floats([0.5], []), name]);
+      return withIndicator(graph, input, { description, prepared }, isMissing);
     }
     case 'category':
-      return writeCategory(graph, input);
+    case 'lookup':
+      return writeClass(graph, input);
+    case 'date':
+      return writeDate(graph, input);
     case 'image': {
       const { name, description } = declare(graph, input.column, 'uint8', input.shape, 'height, width, channels');
-      const bytes = graph.cast(name, 'float');
-      const scaled = graph.add('Mul', [bytes, graph.floats([input.scale], [])]);
+      const scaled = graph.add('Mul', [graph.cast(name, 'float'), graph.floats([input.scale], [])]);
       return { description, prepared: graph.add('Add', [scaled, graph.floats([input.shift], [])]) };
     }
     case 'text': {
@@ -49,50 +55,131 @@ export function writeInput(graph: OnnxGraph, input: PreparedInput): WrittenInput
       const { name, description } = declare(graph, input.column, 'int64', [input.context], what);
       return { description, prepared: graph.cast(name, 'float') };
     }
-    default:
-      throw new ExportRefusedError(
-        `ONNX cannot say how the column ${JSON.stringify((input as PreparedInput).column)} is prepared; preparation=false leaves that to whoever runs the model`,
-      );
+    case 'hash':
+      return leaveOut(graph, input, 'hashes of texts');
+    case 'terms':
+    case 'tokens':
+      return leaveOut(graph, input, 'texts in pieces');
   }
 }
 
-/** value·scale + shift, in double */
-function scale(graph: OnnxGraph, x: string, input: { scale: number; shift: number }): string {
-  return graph.add('Add', [graph.add('Mul', [x, graph.doubles([input.scale], [])]), graph.doubles([input.shift], [])]);
+/** What is said here of a prepared column; whatever else one has would be lost. */
+const FIELDS: { [T in PreparedInput['type']]: readonly string[] } = {
+  number: ['clip', 'transform', 'scale', 'shift', 'missing', 'indicator'],
+  category: ['classes', 'encoding', 'other', 'fill', 'indicator'],
+  lookup: ['classes', 'values', 'missing', 'fill', 'indicator'],
+  hash: ['buckets', 'encoding', 'indicator'],
+  date: ['parts', 'indicator'],
+  boolean: ['indicator'],
+  image: ['shape', 'scale', 'shift'],
+  terms: ['splitter', 'ngrams', 'terms', 'buckets', 'weights', 'isNormalized', 'indicator'],
+  tokens: ['splitter', 'vocabulary', 'length', 'indicator'],
+  text: ['tokenizer', 'context'],
+};
+
+/** Throws ExportRefusedError where a column is prepared in a way that is not written here. */
+export function checkFields(column: string, prepared: object, known: readonly string[] | undefined): void {
+  const other = Object.keys(prepared).filter(
+    (field) => field !== 'column' && known?.concat('type').includes(field) !== true,
+  );
+  if (other.length === 0) return;
+  throw new ExportRefusedError(
+    `the preparation of ${JSON.stringify(column)} (${other.join(', ')}) cannot be told in ONNX; preparation=false leaves it to whoever runs the model`,
+  );
 }
 
-/** One-hot over the classes, all 0 for any other text; or 1 + the place among them, and 0 for any other. */
-function writeCategory(graph: OnnxGraph, input: PreparedInput & { type: 'category' }): WrittenInput {
-  const { classes } = input;
-  const what = `one of ${classes.length} classes; any other text, also an empty one, is unknown or missing`;
+function leaveOut(graph: OnnxGraph, input: PreparedInput, lacking: string): WrittenInput {
+  const what = `prepared already, as the metadata say: ONNX has no operations for ${lacking}`;
+  const { name, description } = declare(graph, input.column, 'float32', [widthOf(input)], what);
+  return { description, prepared: name };
+}
+
+/** One number more: 1 where the value is missing, else 0. */
+function withIndicator(
+  graph: OnnxGraph,
+  { indicator }: { indicator?: true },
+  { description, prepared }: WrittenInput,
+  isMissing: string,
+): WrittenInput {
+  if (indicator !== true) return { description, prepared };
+  return { description, prepared: graph.concatenate([prepared, graph.cast(isMissing, 'float')]) };
+}
+
+/**
+ * The place of a text among the classes, where one behind them stands for what is missing or unknown; then a row of a table: one-hot, 1 + the
+ * place, or the values of a lookup.
+ */
+function writeClass(graph: OnnxGraph, input: PreparedCategory | PreparedLookup): WrittenInput {
+  const { classes, fill } = input;
+  const hasOther = input.type === 'category' && input.other === true;
+  const what = `one of ${classes.length} classes; an empty text is missing, any other unknown`;
   const { name, description } = declare(graph, input.column, 'string', [1], what);
-  if (classes.length === 0) {
-    const width = input.encoding === 'index' ? 1 : 0;
-    const shape = graph.concatenate([rowsOf(graph, name), graph.ints([width])], 0);
-    return { description, prepared: graph.add('ConstantOfShape', [shape]) };
-  }
-  const isIndex = input.encoding === 'index';
+  const unknown = classes.length;
+  const missing = classes.length + 1;
+  const filled = fill === undefined ? -1 : classes.indexOf(fill);
+  const ofMissing = filled !== -1 ? filled : fill !== undefined && hasOther ? unknown : missing;
   const places = graph.add(
     'LabelEncoder',
     [name],
     {
-      keys_strings: { strings: classes },
-      values_int64s: { ints: classes.map((_, place) => (isIndex ? 1 + place : place)) },
-      default_int64: { i: isIndex ? 0 : -1 },
+      keys_strings: { strings: [...classes, ''] },
+      values_int64s: { ints: [...classes.map((_, place) => place), ofMissing] },
+      default_int64: { i: unknown },
     },
     'ai.onnx.ml',
   );
-  if (isIndex) return { description, prepared: graph.cast(places, 'float') };
-  const all = graph.ints(
-    classes.map((_, place) => place),
-    [1, classes.length],
-  );
-  return { description, prepared: graph.cast(graph.add('Equal', [places, all]), 'float') };
+  const isMissing = graph.add('Equal', [name, graph.strings([''])]);
+  const prepared = tableOf(graph, input, places, { unknown, missing, hasOther });
+  return withIndicator(graph, input, { description, prepared }, isMissing);
 }
 
-/** [N] */
-function rowsOf(graph: OnnxGraph, x: string): string {
-  return graph.add('Shape', [x], { start: { i: 0 }, end: { i: 1 } });
+function tableOf(
+  graph: OnnxGraph,
+  input: PreparedCategory | PreparedLookup,
+  places: string,
+  { unknown, missing, hasOther }: { unknown: number; missing: number; hasOther: boolean },
+): string {
+  if (input.type === 'lookup') {
+    const rows = [...input.values, input.missing, input.missing];
+    const table = graph.floats(rows.flat(), [rows.length, input.missing.length]);
+    return graph.add('Gather', [table, graph.reshape(places, [-1])]);
+  }
+  if (input.encoding === 'index') {
+    const numbers = [...input.classes.map((_, place) => 1 + place), hasOther ? 1 + unknown : 0, 0];
+    return graph.add('Gather', [graph.floats(numbers), places]);
+  }
+  const width = hasOther ? missing : unknown;
+  const all = graph.ints(
+    Array.from({ length: width }, (_, place) => place),
+    [1, width],
+  );
+  return graph.cast(graph.add('Equal', [places, all]), 'float');
+}
+
+const DAY_MS = 86_400_000;
+
+/** Cycles of a day and a week, and the time itself; parts of a calendar are left out. */
+function writeDate(graph: OnnxGraph, input: PreparedDate): WrittenInput {
+  if (input.parts.some(({ of }) => !['hour', 'weekday', 'elapsed'].includes(of)))
+    return leaveOut(graph, input, 'months and years');
+  const what = 'milliseconds since 1970-01-01T00:00Z, NaN where it is missing';
+  const { name, description } = declare(graph, input.column, 'float64', [1], what);
+  const math = arithmetic(graph);
+  const isMissing = graph.add('IsNaN', [name]);
+  const time = math.where(isMissing, 0, name);
+  const day = graph.add('Floor', [math.over(time, DAY_MS)]);
+  const parts = input.parts.flatMap((part) => {
+    if (part.of === 'elapsed' || part.of === 'year') return [math.add(math.times(time, part.scale), part.shift)];
+    // 1970 began on a Thursday
+    const weeks = math.over(math.add(day, 3), 7);
+    const phase =
+      part.of === 'hour' ? math.minus(math.over(time, DAY_MS), day) : math.minus(weeks, graph.add('Floor', [weeks]));
+    const angle = graph.cast(math.times(phase, 2 * Math.PI), 'float');
+    return [graph.add('Sin', [angle]), graph.add('Cos', [angle])].map((value) => graph.cast(value, 'double'));
+  });
+  const present = parts.map((value) => math.where(isMissing, 0, value));
+  const prepared = graph.cast(graph.concatenate(present), 'float');
+  return withIndicator(graph, input, { description, prepared }, isMissing);
 }
 
 const ELEMENTS = { float64: 'double', float32: 'float', string: 'string', uint8: 'uint8', int64: 'int64' } as const;
