@@ -43,16 +43,14 @@ export function followTeacher(
     if (spec.model[field]) add(`/model/${field}`, 'inputs and target are taken as the teacher takes them', 'false');
   if (from !== null && !spec.model.replace_head && !spec.model.refit_inputs && !isPreparedAlike(from, teacher))
     add(`${at}/teacher`, `takes its inputs in another way than ${from.id}`, 'a teacher with the same preparation');
-  if (isSearch(spec.training.optimizer))
-    add(at, `${spec.training.optimizer.type} looks at the targets' loss alone`, 'another optimizer, or null');
 }
 
 function isPreparedAlike(a: KnownCheckpoint, b: KnownCheckpoint): boolean {
   return isDeepStrictEqual(a.preparation, b.preparation);
 }
 
-/** Once the job's loss is known. */
-export function checkTeachersLoss({ training }: Draft, teacher: KnownCheckpoint | null, add: Add): void {
+/** Once the job's loss and optimizer are known. */
+export function checkTeaching({ training }: Draft, teacher: KnownCheckpoint | null, add: Add): void {
   if (training.distillation === null || teacher === null) return;
   const { loss } = training;
   const told = teacher.spec.training.loss.type;
@@ -63,6 +61,8 @@ export function checkTeachersLoss({ training }: Draft, teacher: KnownCheckpoint 
       `${loss.type} cannot follow a teacher that was trained with ${told}`,
       `cross_entropy for both, or for both one of: ${OF_NUMBERS.join(', ')}`,
     );
+  if (isSearch(training.optimizer))
+    add('/training/distillation', `${training.optimizer.type} looks at the targets’ loss alone`, 'another optimizer');
   for (const field of ['class_weights', 'ignore_class'])
     if (loss[field] != null)
       add(`/training/loss/${field}`, 'what the teacher tells counts for every row alike', 'null, or no distillation');

@@ -5,7 +5,7 @@ import { checkCausality } from './check-text-model.ts';
 import type { Choice, Choose } from './choice.ts';
 import { chooseLayers } from './choose-model.ts';
 import type { Column } from './dataset.ts';
-import { checkTeachersLoss, followTeacher } from './distillation.ts';
+import { checkTeaching, followTeacher } from './distillation.ts';
 import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
 import { checkKind, checkPreparation, inherit, type KnownCheckpoint, type KnownWeights } from './fine-tune.ts';
@@ -119,7 +119,7 @@ export function resolveJob(
 
   const { model, more_targets: others } = spec as JobSpec;
   const known = { ...target, classes: knownClasses(target.classes, kept?.target) };
-  checkTeachersLoss(spec, teacher, add);
+  checkTeaching(spec, teacher, add);
   checkLoss(spec.training.loss, known, spec.training.batch_size, add);
   others.forEach(({ loss }, i) => {
     checkHeadLoss(loss, more[i]!, pointerTo('/more_targets', i, 'loss'), add);
