@@ -22,7 +22,7 @@ const deps = {
   db: secret,
   logger: pino({ level: 'silent' }),
   metrics: createApiMetrics(),
-  config: { maxUploadBytes: 1 },
+  config: { maxUploadBytes: 1, trustProxy: [] },
   version: '1',
 } as unknown as ApiDeps;
 

@@ -29,6 +29,12 @@ export interface Config {
   quotas: { datasetBytes: number | undefined; openJobs: number | undefined };
   /** largest dataset upload, bytes */
   maxUploadBytes: number;
+  /** uploads that one API process takes at once */
+  maxUploads: number;
+  /** addresses of proxies whose X-Forwarded-For tells who asks */
+  trustProxy: readonly string[];
+  /** after a stop was asked for, how long requests are still taken while readiness says no */
+  stopDelaySeconds: number;
   /** which addresses that clients give may be called */
   outbound: { allowHttp: boolean; allowRanges: string[] };
   /** days that parts of ended jobs, and webhook deliveries, are kept; 0: for ever */
@@ -119,6 +125,9 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Readon
       openJobs: integer('QUOTA_OPEN_JOBS', undefined, 0, 1_000_000_000),
     },
     maxUploadBytes: integer('MAX_UPLOAD_BYTES', 16 * 2 ** 30, 1, Number.MAX_SAFE_INTEGER),
+    maxUploads: integer('MAX_UPLOADS', 32, 1, 10_000),
+    trustProxy: ranges('TRUST_PROXY'),
+    stopDelaySeconds: integer('STOP_DELAY_SECONDS', 0, 0, 60),
     outbound: { allowHttp: flag('OUTBOUND_ALLOW_HTTP'), allowRanges: ranges('OUTBOUND_ALLOW_RANGES') },
     retentionDays: {
       metrics: integer('RETAIN_METRICS_DAYS', 180, 0, 36_500),

@@ -1,3 +1,5 @@
+import { totalmem } from 'node:os';
+import { getHeapStatistics } from 'node:v8';
 import helmet from '@fastify/helmet';
 import { fastifySSE as sse } from '@fastify/sse';
 import underPressure from '@fastify/under-pressure';
@@ -8,10 +10,12 @@ import { encodeNonFinite } from '../db/json-number.ts';
 import { getOrCreateSecret } from '../db/secrets.ts';
 import { ApiError } from '../spec/errors.ts';
 import { addAuth } from './auth.ts';
+import { addBodyGate } from './body-gate.ts';
 import { answerClientError } from './connection-errors.ts';
 import { Cursors } from './cursor.ts';
-import type { ApiDeps } from './deps.ts';
+import { type ApiDeps, CLIENT_PATIENCE } from './deps.ts';
 import { addEntityTags } from './entity-tags.ts';
+import { closeHalfOpen } from './half-open.ts';
 import { addIdempotency } from './idempotency.ts';
 import { addJsonParser, JSON_BODY_BYTES } from './json-body.ts';
 import { addOpenApi } from './openapi.ts';
@@ -44,6 +48,10 @@ import { addWeightRoutes } from './routes/weights.ts';
 
 const HEARTBEAT_MS = 15_000;
 const MAX_EVENT_LOOP_DELAY_MS = 2000;
+/** Beyond this share of what there is, no more work is taken: of the heap, and of the machine's or the container's memory. */
+const MOST_MEMORY = 0.85;
+const MOST_CONNECTIONS = 10_000;
+const FIRST_PROBE_MS = 15_000;
 
 /** Builds the API; the caller listens. */
 export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
@@ -63,7 +71,10 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
       headersTimeout: 15_000,
       maxHeaderSize: 16_384,
       requireHostHeader: false,
+      keepAlive: true,
+      keepAliveInitialDelay: FIRST_PROBE_MS,
     },
+    ...(deps.config.trustProxy.length > 0 && { trustProxy: [...deps.config.trustProxy] }),
     clientErrorHandler: answerClientError,
     // said with a problem document, see request-checks
     return503OnClosing: false,
@@ -85,6 +96,9 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     httpPart === 'body' || httpPart === 'headers' ? (value: unknown) => ({ value }) : ajv.compile(schema as object),
   );
   app.setSerializerCompiler(() => (body) => JSON.stringify(encodeNonFinite(body)));
+  app.server.maxConnections = MOST_CONNECTIONS;
+  const halfOpen = closeHalfOpen(app.server);
+  app.addHook('onClose', async () => halfOpen.close());
   // an Expect other than 100-continue is passed over, as RFC 9110 allows
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
 
@@ -97,8 +111,11 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   addRequestSpans(app);
   await app.register(underPressure, {
     maxEventLoopDelay: deps.maxEventLoopDelayMs ?? MAX_EVENT_LOOP_DELAY_MS,
+    maxHeapUsedBytes: deps.maxHeapUsedBytes ?? getHeapStatistics().heap_size_limit * MOST_MEMORY,
+    maxRssBytes: Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY) * MOST_MEMORY,
     pressureHandler: refuseUnderPressure,
   });
+  addBodyGate(app, { ...deps.config, ...CLIENT_PATIENCE, ...deps.patience });
   await app.register(sse, { heartbeatInterval: HEARTBEAT_MS });
   addIdempotency(app, deps);
   addEntityTags(app);

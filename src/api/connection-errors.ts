@@ -29,12 +29,18 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }
 
+/** Of a client that is too slow with its request. */
+export function answerTimeout(socket: Socket): void {
+  answerClientError(Object.assign(new Error('too slow'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
+}
+
 const CODES: Record<string, ErrorCode> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
   HPE_HEADER_OVERFLOW: 'headers_too_large',
 };
 
 const DETAILS: { [Code in ErrorCode]?: string } = {
-  request_timeout: 'The headers must be there within 15 seconds, and the whole request within an hour.',
+  request_timeout:
+    'The headers must be there within 15 seconds, a JSON body within a minute, the next bytes of an upload within 30 seconds, and the whole request within an hour.',
   headers_too_large: 'The address and all headers together may have 16 KiB.',
 };

@@ -31,12 +31,34 @@ export interface ApiDeps {
   metrics: ApiMetrics;
   config: Pick<
     Config,
-    'auth' | 'maxUploadBytes' | 'metricsToken' | 'quotas' | 'requestsPerMinute' | 'tenantRunningJobs'
+    | 'auth'
+    | 'maxUploadBytes'
+    | 'maxUploads'
+    | 'metricsToken'
+    | 'quotas'
+    | 'requestsPerMinute'
+    | 'tenantRunningJobs'
+    | 'trustProxy'
   >;
   /** a thread that is later than this on average refuses work (503) until it has caught up; 0: never. 2 s unless told */
   maxEventLoopDelayMs?: number;
+  /** heap beyond which work is refused (503); 85 % of the process's unless told */
+  maxHeapUsedBytes?: number;
+  patience?: Partial<ClientPatience>;
   version: string;
 }
+
+/** How long a slow client is waited for. */
+export interface ClientPatience {
+  /** for the next bytes of a body: whoever should be sending and is silent may be gone */
+  silentMs: number;
+  /** for a JSON body, which is small: whoever takes longer sends it to hold the connection */
+  jsonBodyMs: number;
+  /** until it takes more of a stream; what it has not taken is never more than a message */
+  slowReaderMs: number;
+}
+
+export const CLIENT_PATIENCE: ClientPatience = { silentMs: 30_000, jsonBodyMs: 60_000, slowReaderMs: 30_000 };
 
 /** The server that routes are added to. */
 export type Api = FastifyInstance;

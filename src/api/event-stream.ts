@@ -16,8 +16,6 @@ const TRY_EVERY_MS = 1000;
 export const WAIT_MS = 30_000;
 const PAGE = 500;
 const RETRY_MS = 1000;
-/** A client that takes nothing for so long is cut off; what it has not taken is never more than a message. */
-const SLOW_CLIENT_MS = 30_000;
 
 /** What streams are told: the job (null: it is gone), and the events behind those that were heard. */
 export interface News {
@@ -45,14 +43,17 @@ export async function streamEvents(
   last: number,
   reply: FastifyReply,
   over: AbortSignal,
+  slowReaderMs: number,
 ): Promise<void> {
   const stream = reply.sse;
   const bell = new Doorbell(source.watcher, source.jobId);
   let sent = last;
   let shown: string | undefined;
   const send = async (message: { id?: string; event: string; data: unknown; retry?: number }) => {
-    const taken = stream.send(message);
-    await (reply.raw.writableNeedDrain ? untilDrained(reply, over) : taken);
+    if (reply.raw.destroyed) return;
+    // written at once; that it has been taken is waited for here, since the library waits for ever on a connection that is closed meanwhile
+    stream.send(message).catch(() => {});
+    if (reply.raw.writableNeedDrain) await untilDrained(reply, over, slowReaderMs);
   };
   // at once, not with the first event: whoever has heard everything waits for the next, not for the connection
   stream.sendHeaders();
@@ -98,7 +99,8 @@ async function readNews({ db, tenant, jobId, reads }: EventSource, after: number
   }
 }
 
-async function untilDrained({ raw }: FastifyReply, over: AbortSignal): Promise<void> {
-  const limit = AbortSignal.any([over, AbortSignal.timeout(SLOW_CLIENT_MS)]);
+/** A client that takes nothing for so long is cut off. */
+async function untilDrained({ raw }: FastifyReply, over: AbortSignal, slowReaderMs: number): Promise<void> {
+  const limit = AbortSignal.any([over, AbortSignal.timeout(slowReaderMs)]);
   await once(raw, 'drain', { signal: limit }).catch(() => raw.destroy());
 }

@@ -145,7 +145,7 @@ function toApiError(
   if (known !== undefined) return new ApiError(known, error.message);
   if (request.idempotency && isUniqueViolation(error)) return refuseBusy();
   if (isUnavailable(error))
-    return new ApiError('unavailable', 'The database cannot be reached. Please try again.', {
+    return new ApiError('unavailable', 'The database cannot be reached, or has no room. Please try again.', {
       headers: { 'retry-after': '2' },
     });
   if (error.statusCode !== undefined && error.statusCode < 500) return new ApiError('bad_request', error.message);
@@ -177,13 +177,13 @@ function isUniqueViolation({ cause }: Error): boolean {
   return (cause as { code?: string } | undefined)?.code === '23505';
 }
 
-/** PostgreSQL or a socket to it: refused, cut, timed out, starting or stopping. */
+/** PostgreSQL or a socket to it: refused, cut, timed out, starting or stopping, out of room or of what else it needs, a file that cannot be written. */
 export function isUnavailable(error: unknown): boolean {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     const { code } = cause as { code?: string };
     if (
       code !== undefined &&
-      (/^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|57P|08|53)/.test(code) || code === '57014')
+      (/^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|57P|08|53|58030)/.test(code) || code === '57014')
     )
       return true;
     if (/connection terminated|timeout exceeded when trying to connect|query read timeout/i.test(cause.message))

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { TenantLimits } from '../db/tenant-limits.ts';
@@ -62,8 +63,9 @@ export async function addRateLimits(
   };
 }
 
-/** IPv4 as it is, also where it is mapped; of IPv6 the first 64 bits. */
+/** IPv4 as it is, also where it is mapped; of IPv6 the first 64 bits. What a proxy that is trusted calls no address is one, too. */
 function networkOf(ip: string): string {
+  if (isIP(ip) === 0) return 'unknown';
   if (!ip.includes(':')) return ip;
   const mapped = /^::ffff:([\d.]+)$/i.exec(ip);
   if (mapped !== null) return mapped[1]!;

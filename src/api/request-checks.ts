@@ -2,11 +2,24 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError, type ProblemError } from '../spec/errors.ts';
 import { didYouMean, listWords } from '../spec/suggest.ts';
 
+/** Requests that are under way when the service stops may go on for so long; then their connections are closed. */
+const DRAIN_MS = 22_000;
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** it will stop soon: readiness says no, so that nothing more is sent here; what comes is still done */
+    isLeaving: boolean;
+  }
+}
+
 /** What every request must fulfil, whatever it asks for. */
 export function addRequestChecks(app: FastifyInstance): void {
   let isStopping = false;
+  app.decorate('isLeaving', false);
   app.addHook('preClose', async () => {
     isStopping = true;
+    const last = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS).unref();
+    app.server.once('close', () => clearTimeout(last));
     // connections that become idle only now, when what they waited for is over
     const timer = setInterval(() => app.server.closeIdleConnections(), 100).unref();
     app.server.once('close', () => clearInterval(timer));
@@ -18,6 +31,7 @@ export function addRequestChecks(app: FastifyInstance): void {
         headers: { 'retry-after': '2', connection: 'close' },
       });
     }
+    if (app.isLeaving) reply.header('connection', 'close');
     checkHeaders(request);
   });
   app.addHook('preValidation', async (request) => {

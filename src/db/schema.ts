@@ -152,6 +152,8 @@ export const jobs = pgTable(
   },
   (t) => [
     index('jobs_tenant_created').on(t.tenant, t.createdAt, t.id),
+    // the few of a rare status among very many
+    index('jobs_tenant_status').on(t.tenant, t.status, t.createdAt, t.id),
     index('jobs_turns').on(t.tenant, t.priority.desc().nullsFirst(), t.queuedAt, t.id).where(sql`status = 'queued'`),
     index('jobs_held').on(t.leaseUntil).where(sql`status in ('running', 'pausing', 'cancelling')`),
     index('jobs_tenant_held').on(t.tenant).where(sql`status in ('running', 'pausing', 'cancelling')`),

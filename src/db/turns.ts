@@ -44,52 +44,75 @@ export interface Waiting {
   detail: string;
 }
 
+interface Asking {
+  id: string;
+  status: JobStatus;
+  startAt: Date | null;
+}
+
+/** Places are counted up to here: further back they are told as this one, so that a long queue costs no more than a short one. */
+export const LAST_PLACE = 1000;
+
+/** Of the jobs ahead of `job` in its tenant's queue, itself among them, at most $2; by two ranges of the index. */
+const PLACE = `least($2,
+  (select count(*) from (select from jobs where tenant = job.tenant and priority > job.priority and ${DUE} limit $2) as more_urgent)
+  + (select count(*) from (
+      select from jobs ahead where ahead.tenant = job.tenant and ahead.status = 'queued' and ahead.priority = job.priority
+        and (ahead.queued_at, ahead.id) <= (job.queued_at, job.id)
+        and (ahead.start_at is null or ahead.start_at <= clock_timestamp() or ahead.id = job.id) limit $2) as earlier))`;
+
 /**
- * Where a job stands in the queue, and what it waits for; null unless it is queued. With the others of its tenant the place is exact; with other
- * tenants it is what the turns come to if all jobs take equally long.
+ * Where jobs stand in the queue, and what they wait for; nothing of those that are not queued. With the others of its tenant the place of a job is exact up
+ * to LAST_PLACE; with other tenants it is what the turns come to if all jobs take equally long. Of many tenants some jobs of each are counted.
  */
 export async function describeWaiting(
   db: Database,
-  job: { id: string; status: JobStatus; startAt: Date | null },
+  jobs: readonly Asking[],
   tenantLimit?: number,
-): Promise<Waiting | null> {
-  if (job.status !== 'queued') return null;
-  const { rows } = await db.pool.query<{ due: boolean; position: number; running: number }>(
-    `with recursive ${WAITING_TENANTS}, job as (
-       select id, tenant, priority, queued_at, start_at from jobs where id = $1 and status = 'queued'
-     ), own as (
-       select job.*, (
-         select count(*)::int from jobs ahead where ahead.tenant = job.tenant and ahead.status = 'queued'
-           and (ahead.start_at is null or ahead.start_at <= clock_timestamp() or ahead.id = job.id)
-           and (-ahead.priority, ahead.queued_at, ahead.id) <= (-job.priority, job.queued_at, job.id)
-       ) as place from job
-     ), ranked as (
-       select tenant, running, row_number() over (order by ${ORDER}) as turn from turns
+): Promise<Map<string, Waiting>> {
+  const queued = jobs.filter(({ status }) => status === 'queued');
+  if (queued.length === 0) return new Map();
+  const { rows } = await db.pool.query<{ id: string; due: boolean; position: number; running: number }>(
+    `with recursive ${WAITING_TENANTS}, ranked as materialized (
+       select tenant, running, row_number() over (order by ${ORDER}) as turn, count(*) over () as tenants from turns
+     ), own as materialized (
+       select job.id, job.tenant, job.start_at, ${PLACE} as place from jobs job where id = any($1) and status = 'queued'
+     ), others as materialized (
+       select tenant, turn, (
+         select count(*) from (
+           select from jobs where tenant = ranked.tenant and ${DUE}
+           limit least((select max(place) from own), greatest(10, 2 * $2 / tenants))) as few) as due
+       from ranked
      )
-     select coalesce(own.start_at <= clock_timestamp(), true) as due,
-       coalesce((select running::int from ranked where tenant = own.tenant), 0) as running,
-       own.place + coalesce((
-         select sum(least(
-           (select count(*) from (select from jobs where tenant = other.tenant and ${DUE} limit own.place) as few),
-           own.place - case when other.turn < mine.turn then 0 else 1 end))::int
-         from ranked other, ranked mine where mine.tenant = own.tenant and other.tenant <> own.tenant
-       ), 0) as position
-     from own`,
-    [job.id],
+     select own.id, coalesce(own.start_at <= clock_timestamp(), true) as due, coalesce(mine.running, 0)::int as running,
+       least($2, own.place + coalesce((
+         select sum(least(other.due, own.place - case when other.turn < mine.turn then 0 else 1 end))
+         from others other where other.tenant <> own.tenant), 0))::int as position
+     from own left join ranked mine using (tenant)`,
+    [queued.map(({ id }) => id), LAST_PLACE],
   );
-  const found = rows[0];
-  if (found === undefined) return null;
-  if (!found.due)
-    return { position: null, reason: 'delayed_start', detail: `It may start at ${job.startAt!.toISOString()}.` };
-  const { position, running } = found;
+  const someFirst = rows.some(({ due, position }) => due && position === 1);
+  const noWorker = someFirst && (await listLiveWorkers(db)).length === 0;
+  const startOf = new Map(queued.map(({ id, startAt }) => [id, startAt]));
+  return new Map(rows.map(({ id, ...found }) => [id, explain(found, startOf.get(id)!, noWorker, tenantLimit)]));
+}
+
+function explain(
+  { due, position, running }: { due: boolean; position: number; running: number },
+  startAt: Date | null,
+  noWorker: boolean,
+  tenantLimit: number | undefined,
+): Waiting {
+  if (!due) return { position: null, reason: 'delayed_start', detail: `It may start at ${startAt!.toISOString()}.` };
   if (tenantLimit !== undefined && running >= tenantLimit) {
     const detail = `${running} of your jobs are running, and no more than ${tenantLimit} may at once.`;
     return { position, reason: 'tenant_limit', detail };
   }
-  if (position > 1)
-    return { position, reason: 'other_jobs', detail: `${position - 1} jobs are before it, as far as can be told now.` };
-  const workers = await listLiveWorkers(db);
-  return workers.length === 0
+  if (position > 1) {
+    const before = position === LAST_PLACE ? `${position - 1} jobs or more` : `${position - 1} jobs`;
+    return { position, reason: 'other_jobs', detail: `${before} are before it, as far as can be told now.` };
+  }
+  return noWorker
     ? { position, reason: 'no_worker', detail: 'It is next, but no worker is there.' }
     : { position, reason: 'next', detail: 'It is next; the first worker that is free takes it.' };
 }

@@ -90,10 +90,16 @@ function runProcess(task: ExportTask, stops: Set<() => void>, logger: Logger): P
     child.on('message', (message: ExportReply) => {
       reply = message;
     });
-    child.on('error', reject);
-    child.on('exit', (code, signal) => {
+    const end = () => {
       clearTimeout(timer);
       stops.delete(stop);
+    };
+    child.on('error', (error) => {
+      end();
+      reject(error);
+    });
+    child.on('exit', (code, signal) => {
+      end();
       if (reply !== undefined) return resolve(reply);
       logger.warn({ code, signal, of: task.request.id }, 'an export process ended without an answer');
       reject(new Error('the export process ended without an answer'));

@@ -12,7 +12,7 @@ import { startApi } from './api.ts';
 import { NoKeyError } from './no-key-error.ts';
 import { readConfigOrExit } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
-import { onStopSignal } from './stop-signal.ts';
+import { MAX_STOP_MS, onStopSignal } from './stop-signal.ts';
 
 export interface Stack {
   url: string;
@@ -42,8 +42,7 @@ export async function startStack(config: Config, logger: Logger): Promise<Stack>
   return {
     url: api.url,
     async close() {
-      await Promise.all(workers.map((worker) => worker.stop()));
-      await api.close();
+      await Promise.all([...workers.map((worker) => worker.stop()), api.close()]);
       await postgres?.stop();
     },
   };
@@ -153,5 +152,5 @@ if (import.meta.main) {
   process.stdout.write(
     `\n  Trainyard is ready.\n    API   ${stack.url}/v1\n    docs  ${stack.url}/docs\n    data  ${config.dataDir}\n    keys  ${AUTH_WORDS[config.auth]}\n\n  Ctrl-C stops it.\n\n`,
   );
-  onStopSignal(logger, () => stack.close());
+  onStopSignal(logger, () => stack.close(), MAX_STOP_MS + config.stopDelaySeconds * 1000);
 }

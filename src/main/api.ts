@@ -1,5 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../api/app.ts';
 import type { Config } from '../config.ts';
 import { openDatabase } from '../db/client.ts';
@@ -23,11 +25,12 @@ import { startPredictorPool } from '../worker/predictor-pool.ts';
 import { startEstimator } from '../worker/start-estimator.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
-import { onStopSignal } from './stop-signal.ts';
+import { MAX_STOP_MS, onStopSignal } from './stop-signal.ts';
 import { readVersion } from './version.ts';
 
 export interface RunningApi {
   url: string;
+  /** Readiness says no for a while in which requests are still taken; then those under way are answered, streams end, and all is closed. */
   close(): Promise<void>;
 }
 
@@ -41,22 +44,27 @@ export async function startApi(config: Config, databaseUrl: string, logger: Logg
   await migrateDatabase(databaseUrl);
   /** closed in the reverse order */
   const opened = new AsyncDisposableStack();
-  const close = () => opened.disposeAsync();
   try {
-    return { url: await openApi(config, databaseUrl, logger, opened), close };
+    const { app, url } = await openApi(config, databaseUrl, logger, opened);
+    const close = async () => {
+      app.isLeaving = true;
+      await sleep(config.stopDelaySeconds * 1000);
+      await opened.disposeAsync();
+    };
+    return { url, close };
   } catch (error) {
-    await close();
+    await opened.disposeAsync();
     throw error;
   }
 }
 
-/** Opens every part, and answers where the API listens. */
+/** Opens every part; the API listens at `url`. */
 async function openApi(
   config: Config,
   databaseUrl: string,
   logger: Logger,
   opened: AsyncDisposableStack,
-): Promise<string> {
+): Promise<{ app: FastifyInstance; url: string }> {
   const open = <T extends { close(): unknown }>(part: T): T => opened.adopt(part, async (p) => void (await p.close()));
   if (config.otlpEndpoint !== undefined) open(await startTracing(config.otlpEndpoint, 'api', version));
   const db = open(openDatabase(databaseUrl, { logger, ...ANSWER_SOON }));
@@ -116,7 +124,7 @@ async function openApi(
   );
   await app.listen({ host: config.host, port: config.port });
   const { port } = app.server.address() as AddressInfo;
-  return `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+  return { app, url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}` };
 }
 
 if (import.meta.main) {
@@ -124,5 +132,5 @@ if (import.meta.main) {
   const logger = createLogger(config.logLevel, 'api');
   const api = await startOrExit(() => startApi(config, requireUrl(config.databaseUrl), logger));
   logger.info({ url: api.url, docs: `${api.url}/docs` }, 'the API listens');
-  onStopSignal(logger, () => api.close());
+  onStopSignal(logger, () => api.close(), MAX_STOP_MS + config.stopDelaySeconds * 1000);
 }

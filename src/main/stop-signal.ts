@@ -1,6 +1,7 @@
 import type { Logger } from '../observability/logger.ts';
 
-const MAX_STOP_MS = 28_000;
+/** Requests may go on for 22 s, workers for 19; the rest is soon closed. */
+export const MAX_STOP_MS = 28_000;
 
 /**
  * Ends the process cleanly on SIGINT, SIGTERM, or when the parent that started it is gone. A second signal, or a stop that takes too long, ends it at

@@ -481,7 +481,7 @@ export const Job = closed(
     stop_reason: nullable(words(STOP_REASONS)),
     attempt: Type.Integer({ minimum: 0, description: 'how many times a worker has taken the job up' }),
     queue_position: nullable(Type.Integer({ minimum: 1 }), {
-      description: 'while queued: 1 is next, with tenants taking turns',
+      description: 'while queued: 1 is next, with tenants taking turns; 1000 is that place or one further back',
     }),
     queue_reason: nullable(closed({ code: words(QUEUE_REASONS), detail: Type.String() }), {
       description: 'while queued: what the job waits for',

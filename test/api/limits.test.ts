@@ -13,6 +13,8 @@ const CONFIG = {
   maxUploadBytes: 2 ** 20,
   metricsToken: undefined,
   tenantRunningJobs: undefined,
+  maxUploads: 32,
+  trustProxy: [],
   requestsPerMinute: 5,
   quotas: { datasetBytes: undefined, openJobs: undefined },
 } as const;
@@ -21,6 +23,11 @@ const makeKey = async ({ database }: Service, tenant: string) => {
   return { authorization: `Bearer ${key}` };
 };
 const ask = ({ api }: Service, headers = {}) => call('GET', `${api}/jobs`, undefined, headers);
+
+async function useService(parts: Partial<Service['deps']>): Promise<Service & AsyncDisposable> {
+  const service = await startService({ parts });
+  return { ...service, [Symbol.asyncDispose]: service.close };
+}
 
 describe('requests in a minute', () => {
   let service: Service;
@@ -62,6 +69,26 @@ describe('requests in a minute', () => {
     for (const path of ['/healthz', '/metrics'])
       expect((await call('GET', `${service.url}${path}`)).status, path).toBe(200);
   });
+});
+
+it('behind a proxy that is trusted, are counted for the address that it tells; who is no such proxy cannot make one up', async () => {
+  const limited = { ...CONFIG, auth: 'open', requestsPerMinute: 2 } as const;
+  const from = (address: string) => ({ 'x-forwarded-for': address });
+  await using behind = await useService({ config: { ...limited, trustProxy: ['127.0.0.0/8'] } });
+  const codes = [];
+  for (const address of ['192.0.2.1', '192.0.2.1', '192.0.2.1', '192.0.2.2', '203.0.113.9, 192.0.2.1'])
+    codes.push((await ask(behind, from(address))).status);
+  // what stands left of the address that the proxy has seen is the client's own word
+  expect(codes).toEqual([200, 200, 429, 200, 429]);
+  // no address at all
+  for (const status of [200, 200, 429]) expect((await ask(behind, from('unknown '.repeat(3)))).status).toBe(status);
+
+  for (const trustProxy of [[], ['10.0.0.0/8']]) {
+    await using direct = await useService({ config: { ...limited, trustProxy } });
+    const own = [];
+    for (let i = 0; i < 3; i++) own.push((await ask(direct, from(`192.0.2.${i}`))).status);
+    expect(own).toEqual([200, 200, 429]);
+  }
 });
 
 it.skipIf(NO_REDIS !== null)('two processes count together in Redis, and let pass while it is away', async () => {

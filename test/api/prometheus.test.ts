@@ -17,6 +17,8 @@ beforeAll(async () => {
         auth: 'open',
         maxUploadBytes: 1,
         tenantRunningJobs: undefined,
+        maxUploads: 32,
+        trustProxy: [],
         requestsPerMinute: 0,
         quotas: { datasetBytes: undefined, openJobs: undefined },
         metricsToken: 'secret',

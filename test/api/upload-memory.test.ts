@@ -59,5 +59,55 @@ describe.skipIf(process.platform !== 'linux')('an upload of 200 MB', () => {
       await api.stop();
       await rm(dataDir, { recursive: true, force: true });
     }
-  }, 120_000);
+  }, 300_000);
+
+  it('and many at once, with many clients of other things, neither end the process nor make it large', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'trainyard-upload-'));
+    await using database = await createTestDatabase();
+    const api = await startApiProcess({
+      DATABASE_URL: database.url,
+      DATA_DIR: dataDir,
+      MAX_UPLOADS: '2',
+      NODE_OPTIONS: '--max-old-space-size=128',
+    });
+    const asked: number[] = [];
+    const post = async (path: string, type: string, body: BodyInit) => {
+      for (;;) {
+        const response = await fetch(`${api.api}/${path}`, {
+          method: 'POST',
+          body,
+          duplex: 'half',
+          headers: { 'content-type': type },
+        } as RequestInit);
+        await response.arrayBuffer();
+        asked.push(response.status);
+        if (response.status !== 503) return response.status;
+        expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
+        await sleep(Math.random() * 1000);
+      }
+    };
+    const csv = new Blob([Buffer.concat([...makeCsv(2 * MIB)])]);
+    const rows = JSON.stringify({
+      name: 'a',
+      metadata: Object.fromEntries(Array.from({ length: 20 }, (_, i) => [i, 'b'.repeat(40_000)])),
+    });
+    try {
+      expect(await post('datasets', 'text/csv', 'a\n1\n')).toBe(201);
+      const before = await readMemory(api.child.pid!);
+      let most = before;
+      const timer = setInterval(() => void readMemory(api.child.pid!).then((now) => (most = Math.max(most, now))), 20);
+      const uploads = Array.from({ length: 8 }, () => post('datasets', 'text/csv', csv));
+      const others = Array.from({ length: 30 }, () => post('jobs', 'application/json', rows));
+      expect(new Set(await Promise.all(uploads))).toEqual(new Set([201]));
+      expect(new Set(await Promise.all(others))).toEqual(new Set([400]));
+      clearInterval(timer);
+      expect(asked).toContain(503);
+      // two threads that read files, and the heap that it was given
+      expect((most - before) / MIB).toBeLessThan(400);
+      expect(api.child.exitCode).toBeNull();
+    } finally {
+      await api.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    }
+  }, 300_000);
 });

@@ -131,8 +131,8 @@ describe('jobs', () => {
     const places = () =>
       Promise.all(
         [a, b, low, high].map(async ({ id }) => {
-          const waiting = await describeWaiting(own.db, (await getJob(own.db, TENANT, id))!);
-          return waiting === null ? null : waiting.position;
+          const waiting = (await describeWaiting(own.db, [(await getJob(own.db, TENANT, id))!])).get(id);
+          return waiting?.position ?? null;
         }),
       );
     expect(await places()).toEqual([2, 3, 4, 1]);

@@ -1,5 +1,5 @@
 import { strFromU8, unzipSync } from 'fflate';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { decodeSafetensors } from '../../src/checkpoints/safetensors.ts';
 import { findExport, storeExport } from '../../src/export/exported-files.ts';
 import type { Preparation } from '../../src/spec/preparation.ts';
@@ -31,6 +31,9 @@ async function addNetwork(preparation: Preparation = PREPARATION): Promise<strin
   return `${service.api}/jobs/${jobId}/checkpoints/best/download`;
 }
 
+// each is made in a process of its own: on a busy machine it takes its time
+vi.setConfig({ testTimeout: 90_000 });
+
 describe('an export', () => {
   it('has ETag, length, name and ranges; is the same when it is made again', async () => {
     const url = `${await addNetwork()}?format=onnx`;
@@ -53,7 +56,7 @@ describe('an export', () => {
     expect([again.headers.get('etag'), again.headers.get('content-length')]).toEqual([etag, String(bytes.length)]);
   });
 
-  it('as safetensors for PyTorch, and as npz in either layout', async () => {
+  it('as safetensors for PyTorch, and as npz', async () => {
     const url = await addNetwork();
     const load = async (query: string) => new Uint8Array(await (await fetch(`${url}?${query}`)).arrayBuffer());
     const { tensors } = decodeSafetensors(await load('layout=torch'));
@@ -61,10 +64,8 @@ describe('an export', () => {
       ['output.bias', [1], [0.25]],
       ['output.weight', [1, 1], [3]],
     ]);
-    for (const layout of ['trainyard', 'torch']) {
-      const arrays = unzipSync(await load(`format=npz&layout=${layout}`));
-      expect(Object.keys(arrays).sort()).toEqual(['output.bias.npy', 'output.weight.npy']);
-    }
+    const arrays = unzipSync(await load('format=npz'));
+    expect(Object.keys(arrays).sort()).toEqual(['output.bias.npy', 'output.weight.npy']);
   });
 
   it('as a bundle of everything, the same bytes each time, also of a model’s version', async () => {

@@ -96,6 +96,16 @@ export const FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: "PostgreSQL's disk full",
+    missing: (stage) => (stage.postgresDisk === null ? 'a small disk needs root' : null),
+    async play(stage, draw) {
+      await stage.postgresDisk!.fill();
+      await sleep(1000 + draw() * 4000);
+      await stage.postgresDisk!.empty();
+      await stage.startPostgresAgain();
+    },
+  },
+  {
     name: 'Redis killed',
     missing: needsRedis,
     async play(stage, draw) {

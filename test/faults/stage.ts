@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/db/embedded/start.ts';
 import { startProxy, type TcpProxy } from '../support/proxy.ts';
 import { NO_REDIS, startRedis, type TestRedis } from '../support/redis.ts';
@@ -10,6 +12,8 @@ import { type ServiceProcess, startApiProcess, startWorkerProcess } from '../sup
 /** A whole service whose every part can be broken: PostgreSQL and Redis behind proxies, an API, two workers, and a small disk where there can be one. */
 
 const DISK_MB = 48;
+/** Of the database: some 60 MB when it is empty, and its log. */
+const POSTGRES_MB = 400;
 export const LEASE_SECONDS = 3;
 
 /** A file system of its own, which can be full, and hold back writes. */
@@ -26,6 +30,8 @@ export interface SmallDisk {
 export class Stage {
   readonly folder: string;
   readonly disk: SmallDisk | null;
+  /** of the database's own */
+  readonly postgresDisk: Pick<SmallDisk, 'fill' | 'empty'> | null;
   readonly redis: TestRedis | null;
   readonly postgresProxy: TcpProxy;
   readonly redisProxy: TcpProxy | null;
@@ -40,13 +46,15 @@ export class Stage {
   static async raise(workers = 2): Promise<Stage> {
     const folder = await mkdtemp(join(tmpdir(), 'trainyard-storm-'));
     await chmod(folder, 0o755);
+    const database = await mountMemory(join(folder, 'postgres'), POSTGRES_MB);
     const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') });
+    if (database !== null) await keepLogSmall(postgres.url);
     const redis = NO_REDIS === null ? await startRedis() : null;
     const { disk, unmount } = await mountSmallDisk(folder);
     const postgresProxy = await startProxy({ host: '127.0.0.1', port: postgres.port });
     const redisProxy =
       redis === null ? null : await startProxy({ host: '127.0.0.1', port: Number(new URL(redis.url).port) });
-    const stage = new Stage(folder, postgres, redis, disk, unmount, postgresProxy, redisProxy);
+    const stage = new Stage(folder, postgres, redis, disk, database, unmount, postgresProxy, redisProxy);
     await stage.startApi();
     for (let i = 0; i < workers; i++) stage.workers.push(await stage.startWorker());
     return stage;
@@ -57,6 +65,7 @@ export class Stage {
     postgres: EmbeddedPostgres,
     redis: TestRedis | null,
     disk: SmallDisk | null,
+    postgresDisk: MemoryDisk | null,
     unmount: () => void,
     postgresProxy: TcpProxy,
     redisProxy: TcpProxy | null,
@@ -65,7 +74,11 @@ export class Stage {
     this.#postgres = postgres;
     this.redis = redis;
     this.disk = disk;
-    this.#unmount = unmount;
+    this.postgresDisk = postgresDisk;
+    this.#unmount = () => {
+      unmount();
+      postgresDisk?.unmount();
+    };
     this.postgresProxy = postgresProxy;
     this.redisProxy = redisProxy;
     this.databaseUrl = postgres.url;
@@ -106,6 +119,12 @@ export class Stage {
     await this.#postgres.ended;
   }
 
+  /** Where it has ended by itself, as it does when it cannot write its log. */
+  async startPostgresAgain(): Promise<void> {
+    const isGone = await Promise.race([this.#postgres.ended.then(() => true), sleep(1000, false)]);
+    if (isGone) await this.startPostgres();
+  }
+
   async startPostgres(): Promise<void> {
     this.#postgres = await startEmbeddedPostgres({ dataDir: join(this.folder, 'postgres'), port: this.#postgres.port });
   }
@@ -120,6 +139,47 @@ export class Stage {
     this.#unmount();
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+export interface MemoryDisk {
+  fill(): Promise<void>;
+  empty(): Promise<void>;
+  unmount(): void;
+}
+
+/** A file system in memory, of so many megabytes; null where there cannot be one, which needs root. */
+export async function mountMemory(folder: string, megabytes: number): Promise<MemoryDisk | null> {
+  if (process.getuid?.() !== 0 || process.platform !== 'linux') return null;
+  await mkdir(folder, { recursive: true });
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=755`, 'tmpfs', folder]);
+  if (mounted.status !== 0) return null;
+  const filler = join(folder, 'filler');
+  return {
+    async fill() {
+      const file = await open(filler, 'w');
+      // to the last page: what is full to a megabyte still takes a row
+      for (const bytes of [2 ** 20, 4096])
+        while (
+          await file.write(Buffer.alloc(bytes)).then(
+            ({ bytesWritten }) => bytesWritten === bytes,
+            () => false,
+          )
+        );
+      await file.close();
+    },
+    empty: () => rm(filler, { force: true }),
+    unmount: () => void spawnSync('umount', ['-l', folder]),
+  };
+}
+
+/** So that the log alone does not fill a small disk. */
+export async function keepLogSmall(databaseUrl: string): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  await client.query("alter system set max_wal_size = '96MB'");
+  await client.query("alter system set min_wal_size = '32MB'");
+  await client.query('select pg_reload_conf()');
+  await client.end();
 }
 
 /** An ext4 in a file, which can be frozen; else a tmpfs; else none. Both need root. */

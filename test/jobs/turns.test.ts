@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/client.ts';
 import { getJob, type JobRow } from '../../src/db/jobs.ts';
-import { describeWaiting } from '../../src/db/turns.ts';
+import { describeWaiting, LAST_PLACE } from '../../src/db/turns.ts';
 import { registerWorker } from '../../src/db/workers.ts';
 import { claimNextJob } from '../../src/jobs/claim-job.ts';
 import { createJob } from '../../src/jobs/create-job.ts';
@@ -50,7 +50,7 @@ async function playOneWorker(): Promise<string[]> {
   return names;
 }
 const waiting = async (job: JobRow, limit?: number) =>
-  describeWaiting(db, (await getJob(db, job.tenant, job.id))!, limit);
+  (await describeWaiting(db, [(await getJob(db, job.tenant, job.id))!], limit)).get(job.id) ?? null;
 
 describe('fair turns', () => {
   test('a tenant with many jobs does not keep another waiting, whatever their priority', async () => {
@@ -145,4 +145,30 @@ test('a place in the queue says how the turns will go, and what is waited for', 
   // and so they go
   expect(await playOneWorker()).toEqual(['a1', 'b1', 'a2', 'b2', 'a3']);
   expect(await waiting(a[0]!)).toBeNull();
+});
+
+test('places of several at once are those of each; beyond the thousandth none is counted further', async () => {
+  const a = await addJobs('a', 3);
+  const b = await addJobs('b', 2);
+  const all = [...a, ...b];
+  const together = await describeWaiting(
+    db,
+    await Promise.all(all.map(async (job) => (await getJob(db, job.tenant, job.id))!)),
+  );
+  expect(all.map(({ id }) => together.get(id)!.position)).toEqual([1, 3, 5, 2, 4]);
+  await db.pool.query(
+    `insert into jobs (id, tenant, kind, name, dataset_id, spec, status, transitions, queued_at)
+     select 'job_many' || n, 'a', kind, name, dataset_id, spec, status, transitions, now() - interval '1 hour' + n * interval '1 ms'
+     from jobs, generate_series(1, 1500) n where id = $1`,
+    [a[0]!.id],
+  );
+  const placeOf = async (n: number) => (await waiting((await getJob(db, 'a', `job_many${n}`))!))!.position;
+  // every second turn is b's, while it has jobs
+  expect([await placeOf(1), await placeOf(2), await placeOf(400), await placeOf(1500)]).toEqual([
+    1,
+    3,
+    402,
+    LAST_PLACE,
+  ]);
+  expect((await waiting(a[2]!))!.detail).toMatch(/^999 jobs or more are before it/);
 });

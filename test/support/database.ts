@@ -11,12 +11,15 @@ export interface TestDatabase {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** A machine that runs many tests at once may take long to start the server's process for a connection. */
+export const PATIENT = { connectTimeoutMs: 30_000 };
+
 /** A database of one's own, with all tables, in some 30 ms. `await using database = await createTestDatabase()` drops it at the end. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString('hex')}`;
   await runOnServer(`create database ${name} template ${inject('templateDatabase')}`);
   const url = urlOf(name);
-  const db = openDatabase(url);
+  const db = openDatabase(url, PATIENT);
   const drop = async () => {
     await db.close();
     await runOnServer(`drop database if exists ${name} with (force)`);

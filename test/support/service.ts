@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +16,7 @@ import { OutboundGuard } from '../../src/outbound/guard.ts';
 import type { TrainedNetwork } from '../../src/spec/prediction.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
 import { startEstimator } from '../../src/worker/start-estimator.ts';
-import { createTestDatabase, type TestDatabase } from './database.ts';
+import { createTestDatabase, PATIENT, type TestDatabase } from './database.ts';
 
 export interface Service {
   url: string;
@@ -23,6 +24,7 @@ export interface Service {
   database: TestDatabase;
   deps: ApiDeps;
   folder: string;
+  server: Server;
   close(): Promise<void>;
 }
 
@@ -32,7 +34,10 @@ export async function startService(
     /** keys: ask for them */
     auth?: 'open' | 'keys';
     maxUploadBytes?: number;
+    maxUploads?: number;
     predict?: PredictRows;
+    /** where it listens, unless on loopback */
+    host?: string;
     /** instead of a new one; the caller drops it */
     databaseUrl?: string;
     /** other parts than those below */
@@ -42,7 +47,7 @@ export async function startService(
   const database = options.databaseUrl === undefined ? await createTestDatabase() : openForeign(options.databaseUrl);
   const folder = await mkdtemp(join(tmpdir(), 'trainyard-api-'));
   const watcher = watchJobs(database.url);
-  const tenants = openTenantDatabases(database.url);
+  const tenants = openTenantDatabases(database.url, PATIENT);
   const storage = openDiskStorage(folder);
   const logger = pino({ level: 'silent' });
   const limits = { threads: 1, maxThreads: 2, maxMemoryBytes: 2 ** 30 };
@@ -65,6 +70,8 @@ export async function startService(
       quotas: { datasetBytes: undefined, openJobs: undefined },
       requestsPerMinute: 0,
       maxUploadBytes: options.maxUploadBytes ?? 2 ** 30,
+      maxUploads: options.maxUploads ?? 32,
+      trustProxy: [],
       metricsToken: undefined,
       tenantRunningJobs: undefined,
     },
@@ -74,7 +81,7 @@ export async function startService(
     ...options.parts,
   };
   const app = await buildApp(deps);
-  await app.listen({ host: '127.0.0.1', port: 0 });
+  await app.listen({ host: options.host ?? '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
   return {
     url,
@@ -82,6 +89,7 @@ export async function startService(
     database,
     deps,
     folder,
+    server: app.server,
     async close() {
       await app.close();
       await estimator.close();

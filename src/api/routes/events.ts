@@ -4,7 +4,7 @@ import { getJob } from '../../db/jobs.ts';
 import { ApiError } from '../../spec/errors.ts';
 import { FINAL_STATUSES, JobEvent } from '../../spec/job.ts';
 
-import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
+import { type Api, type ApiDeps, CLIENT_PATIENCE, ofTenant } from '../deps.ts';
 import { Doorbell } from '../doorbell.ts';
 import { type EventSource, type News, streamEvents, WAIT_MS } from '../event-stream.ts';
 import { addLookout } from '../lookout.ts';
@@ -40,6 +40,7 @@ export function addEventRoutes(app: Api, deps: ApiDeps): void {
   const watcher = addLookout(deps.db, deps.watcher);
   app.addHook('onClose', () => watcher.close());
   const reads = new SharedReads<News>();
+  const { slowReaderMs } = { ...CLIENT_PATIENCE, ...deps.patience };
 
   app.get(
     '/v1/jobs/:id/events',
@@ -90,7 +91,7 @@ export function addEventRoutes(app: Api, deps: ApiDeps): void {
         return reply.code(204).send();
       reply.hijack();
       deps.metrics.openStreams.inc();
-      await streamEvents(source, last, reply, over).finally(() => deps.metrics.openStreams.dec());
+      await streamEvents(source, last, reply, over, slowReaderMs).finally(() => deps.metrics.openStreams.dec());
     },
   );
 }

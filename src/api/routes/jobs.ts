@@ -57,7 +57,7 @@ export async function findJob(deps: ApiDeps, request: FastifyRequest): Promise<J
 
 /** A job as its client sees it, with its place in the queue. */
 export async function presentWaiting({ db, config }: ApiDeps, row: JobRow): Promise<Job> {
-  return presentJob(row, await describeWaiting(db, row, config.tenantRunningJobs));
+  return presentJob(row, (await describeWaiting(db, [row], config.tenantRunningJobs)).get(row.id) ?? null);
 }
 
 /** What a client decides by: where the job has come to; not how far it is, nor its place in the queue. */
@@ -135,7 +135,8 @@ export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors, quotas: 
         ...(cursor !== undefined && { after: cursors.decode(cursor, scope) }),
       });
       const page = cursors.page(rows, limit, scope, (row) => row);
-      return { ...page, data: await Promise.all(page.data.map(present)) };
+      const waiting = await describeWaiting(deps.db, page.data, deps.config.tenantRunningJobs);
+      return { ...page, data: page.data.map((row) => presentJob(row, waiting.get(row.id) ?? null)) };
     },
   );
 

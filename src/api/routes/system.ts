@@ -25,7 +25,7 @@ const System = Type.Object({
 });
 
 const Readiness = Type.Object({
-  status: Type.String({ enum: ['ready', 'not ready'] }),
+  status: Type.String({ enum: ['ready', 'not ready', 'stopping'] }),
   missing: Type.Array(Type.String({ enum: ['database', 'storage'] })),
   degraded: Type.Array(Type.String({ enum: ['queue', 'workers'] })),
 });
@@ -89,11 +89,12 @@ export function addSystemRoutes(app: Api, deps: ApiDeps): void {
         tags: ['system'],
         summary: 'Ready for requests, or what is missing',
         description:
-          '503 while a part is `missing` that requests need. A part that is `degraded` only delays jobs: they are taken, and wait.',
+          '503 while a part is `missing` that requests need, and when the process is about to stop. A part that is `degraded` only delays jobs: they are taken, and wait.',
         response: { 200: Readiness, 503: Readiness },
       },
     },
     async (_request, reply) => {
+      if (app.isLeaving) return reply.code(503).send({ status: 'stopping', missing: [], degraded: [] });
       const within = (answer: Promise<unknown>) =>
         answersWithin(answer, PATIENCE_MS).then(
           () => true,

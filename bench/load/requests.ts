@@ -1,0 +1,86 @@
+import autocannon from 'autocannon';
+import { call } from '../../test/support/client.ts';
+import { type Ground, type Percentiles, show } from './ground.ts';
+import { copyJobs, jobId, postTemplate, settle } from './jobs.ts';
+
+/** Requests that many clients send at once, each as soon as the last is answered. */
+export interface Flood {
+  connections: number;
+  /** bounds it; else `amount` does */
+  seconds?: number;
+  amount?: number;
+}
+
+export interface FloodResult {
+  perSecond: number;
+  latencyMs: Percentiles;
+  answered: number;
+  /** answers other than 2xx, and none at all */
+  wrong: number;
+}
+
+export async function flood(
+  url: string,
+  { connections, seconds, amount }: Flood,
+  request: { method?: 'GET' | 'POST'; body?: unknown } = {},
+): Promise<FloodResult> {
+  const { method = 'GET', body } = request;
+  const result = await autocannon({
+    url,
+    connections,
+    ...(amount === undefined ? { duration: seconds ?? 10 } : { amount }),
+    method,
+    ...(body !== undefined && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+  });
+  const { latency } = result;
+  return {
+    perSecond: result['2xx'] / result.duration,
+    latencyMs: { p50: latency.p50, p99: latency.p99, most: latency.max },
+    answered: result['2xx'],
+    wrong: result.non2xx + result.errors + result.timeouts,
+  };
+}
+
+const METRICS = 2000;
+export const FLOOD_HEAD = ['', 'a second', 'p50 ms', 'p99 ms', 'wrong'];
+const row = (what: string, { perSecond, latencyMs, wrong }: FloodResult) => [
+  what,
+  show(perSecond),
+  show(latencyMs.p50),
+  show(latencyMs.p99),
+  String(wrong),
+];
+
+/** Reads of a job that has ended, of a page of the list, of a series cut to 200 points; and posts of jobs. */
+export async function askRequests(
+  ground: Ground,
+  options: Flood & { jobs: number },
+): Promise<{ rows: string[][]; results: FloodResult[] }> {
+  const api = await ground.startApi();
+  const template = await postTemplate(api.api);
+  await copyJobs(ground, template.id, { from: 1, to: options.jobs, status: 'succeeded' });
+  await ground.db.pool.query(
+    `insert into job_metrics (job_id, name, split, step, epoch, value)
+     select $1, name, 'train', step, 0, random() from generate_series(1, $2) step, unnest(array['loss', 'accuracy']) name`,
+    [jobId(1), METRICS],
+  );
+  await settle(ground);
+  const reads: [string, string][] = [
+    ['a job', `${api.api}/jobs/${jobId(1)}`],
+    ['20 jobs of a list', `${api.api}/jobs?limit=20&status=succeeded`],
+    [`a chart of ${METRICS} points in 200`, `${api.api}/jobs/${jobId(1)}/metrics?name=loss&max_points=200`],
+  ];
+  const rows: string[][] = [];
+  const results: FloodResult[] = [];
+  const ask = async (what: string, url: string, request = {}) => {
+    const result = await flood(url, options, request);
+    results.push(result);
+    rows.push(row(what, result));
+  };
+  for (const [what, url] of reads) await ask(`GET ${what}`, url);
+  await ask('POST a job', `${api.api}/jobs`, { method: 'POST', body: template.spec });
+  const { body } = await call('GET', `${api.api}/jobs?status=queued&limit=1`);
+  if (body.data.length !== 1) throw new Error('no job was queued');
+  await api.stop();
+  return { rows, results };
+}

@@ -1,0 +1,1 @@
+CREATE INDEX "jobs_tenant_status" ON "jobs" USING btree ("tenant","status","created_at","id");
