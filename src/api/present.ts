@@ -67,6 +67,7 @@ export function presentJob(row: JobRow, waiting: Waiting | null): Job {
     progress,
     metrics: row.metrics as Job['metrics'],
     transfer,
+    diagnosis: row.diagnosis,
     error,
     runtime,
     spec,

@@ -20,7 +20,8 @@ import {
 import type { Scope } from '../spec/api-key.ts';
 import type { Choice } from '../spec/choice.ts';
 import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
-import type { Diagnosis, Evaluation } from '../spec/evaluation.ts';
+import type { Diagnosis } from '../spec/diagnosis.ts';
+import type { Evaluation } from '../spec/evaluation.ts';
 import type {
   EventType,
   JobError,

@@ -1,7 +1,7 @@
 import { and, eq, inArray, notInArray, or, sql } from 'drizzle-orm';
 import { findUnusedFiles } from '../db/checkpoints.ts';
 import type { Database } from '../db/client.ts';
-import { checkpoints, jobs } from '../db/schema.ts';
+import { checkpoints, evaluations, jobs } from '../db/schema.ts';
 import { FINAL_STATUSES } from '../spec/job.ts';
 import { type CheckJob, IllegalTransitionError, lockJob } from './transitions.ts';
 
@@ -15,7 +15,7 @@ export class JobInUseError extends Error {
 }
 
 /**
- * Deletes a job that has ended, with its metrics, events and checkpoints.
+ * Deletes a job that has ended, with its metrics, events, checkpoints and evaluation.
  * In: a job of the tenant. Out: keys of the files that nobody needs any more, which can be removed at leisure; null where there is no such job.
  * A message that is still to be sent for it finds nothing, and goes the way of all that were sent.
  * Errors: IllegalTransitionError where it has not ended; JobInUseError; what `check` throws.
@@ -45,10 +45,12 @@ export function deleteJob(
         jobId,
         users.map(({ id }) => id),
       );
+    const [evaluation] = await tx.delete(evaluations).where(eq(evaluations.jobId, jobId)).returning();
     await tx.delete(jobs).where(eq(jobs.id, jobId));
-    return findUnusedFiles(
+    const unused = await findUnusedFiles(
       tx,
       rows.map((row) => row.storageKey),
     );
+    return evaluation?.outcomesKey == null ? unused : [...unused, evaluation.outcomesKey];
   });
 }

@@ -4,7 +4,7 @@ import type { Database, Transaction } from '../db/client.ts';
 import type { JobRow } from '../db/jobs.ts';
 import { encodeNonFinite } from '../db/json-number.ts';
 import { type EvaluationFigures, evaluations, jobs } from '../db/schema.ts';
-import type { Diagnosis } from '../spec/evaluation.ts';
+import type { Diagnosis } from '../spec/diagnosis.ts';
 import type { JobError, StopReason } from '../spec/job.ts';
 import { decideEnding } from './decisions.ts';
 import { lockHeld, type Pass } from './fence.ts';

@@ -1,5 +1,5 @@
 import type { Calibration, ClassFigures, Confusion } from '../spec/evaluation.ts';
-import { orderByScore, type Ranking, rankRows } from './rank-classes.ts';
+import { RankedRows } from './rank-classes.ts';
 import { type Figures, once, type RowCounts } from './resample.ts';
 
 /** Answers of a classifier beside the truth. */
@@ -37,7 +37,7 @@ export class ClassMeter {
   readonly #ranks: Int32Array;
   readonly #confidences: Float64Array;
   readonly #judged: JudgedClasses;
-  readonly #orders: Map<number, Uint32Array>;
+  readonly #ranked: Map<number, RankedRows>;
   readonly #isBinary: boolean;
 
   constructor(judged: JudgedClasses) {
@@ -74,12 +74,12 @@ export class ClassMeter {
       this.briers[row] = this.#isBinary ? (scores[at + 1]! - right) ** 2 : squares;
     }
     const ranked = this.#isBinary ? [1] : width <= MOST_RANKED ? classes.map((_, c) => c) : [];
-    this.#orders = new Map(ranked.map((c) => [c, this.#order(c)]));
+    this.#ranked = new Map(ranked.map((c) => [c, this.#rankBy(c)]));
   }
 
   /** How often `measure` looks at a row. */
   get looks(): number {
-    return 1 + this.#orders.size;
+    return 1 + this.#ranked.size;
   }
 
   measure(counts: RowCounts): Figures {
@@ -92,7 +92,7 @@ export class ClassMeter {
       right += hits[c]!;
     }
     const averages = averageClasses(hits, support, answered, total);
-    const rankings = [...this.#orders].map(([c, order]) => this.#rank(c, order, counts));
+    const rankings = Array.from(this.#ranked.values(), (rows) => rows.rank(counts));
     const figures: Figures = {
       accuracy: total === 0 ? null : right / total,
       ...averages,
@@ -133,7 +133,7 @@ export class ClassMeter {
   describeClasses(): ClassFigures[] {
     const { hits, support, answered } = this.#tally(once(this.rows));
     return this.#mostFrequent(support, MOST_LISTED).map((c) => {
-      const { rocAuc, averagePrecision } = this.#rank(c, this.#orders.get(c) ?? this.#order(c), once(this.rows));
+      const { rocAuc, averagePrecision } = (this.#ranked.get(c) ?? this.#rankBy(c)).rank(once(this.rows));
       return {
         class: this.classes[c]!,
         rows: support[c]!,
@@ -190,6 +190,12 @@ export class ClassMeter {
     };
   }
 
+  /** Of two classes, what tells the second from the first. */
+  positiveScores(): Float64Array {
+    const scoreOf = this.#scoreOf(1);
+    return Float64Array.from({ length: this.rows }, (_, row) => scoreOf(row));
+  }
+
   /** In the order of `classes`. */
   #mostFrequent(counts: ArrayLike<number>, most: number): number[] {
     return this.classes
@@ -207,22 +213,18 @@ export class ClassMeter {
     return (row) => scores[row * width + c]!;
   }
 
-  #order(c: number): Uint32Array {
-    const scoreOf = this.#scoreOf(c);
-    return orderByScore(
-      Float64Array.from({ length: this.rows }, (_, row) => scoreOf(row)),
-      this.rows,
-      0,
-      1,
-    );
-  }
-
-  #rank(c: number, order: Uint32Array, counts: RowCounts): Ranking {
-    return rankRows(order, this.#scoreOf(c), (row) => this.truth[row] === c, counts);
+  #rankBy(c: number): RankedRows {
+    return new RankedRows(this.rows, this.#scoreOf(c), (row) => this.truth[row] === c);
   }
 }
 
-function averageClasses(hits: Float64Array, support: Float64Array, answered: Float64Array, total: number): Figures {
+/** `hits`: right answers; `support`: rows; `answered`: answers, by class. */
+export function averageClasses(
+  hits: Float64Array,
+  support: Float64Array,
+  answered: Float64Array,
+  total: number,
+): Figures {
   const sums = { recallOfTruth: 0, inTruth: 0, present: 0 };
   const macro = { precision: 0, recall: 0, f1: 0 };
   const weighted = { precision: 0, recall: 0, f1: 0 };

@@ -1,6 +1,7 @@
 import type { Figure, Slice, TargetEvaluation } from '../spec/evaluation.ts';
 import { ClassMeter, type JudgedClasses, meanOfRows } from './judge-classes.ts';
 import { type JudgedNumbers, NumberMeter } from './judge-numbers.ts';
+import type { TargetOutcomes } from './outcomes.ts';
 import { bootstrap, countResamples, type Figures, once, type RowCounts } from './resample.ts';
 
 /** What a network answered to the judged rows about one target, and what the baseline would have. */
@@ -25,7 +26,14 @@ export interface SliceColumn {
   codes: Uint8Array;
 }
 
-interface Meter {
+export interface Judgement {
+  evaluation: TargetEvaluation;
+  /** of the bootstrap */
+  resamples: number;
+  outcomes: TargetOutcomes;
+}
+
+export interface Meter {
   rows: number;
   /** how often `measure` looks at a row */
   looks: number;
@@ -34,18 +42,32 @@ interface Meter {
 
 const NOTHING = { classes: null, confusion: null, calibration: null, residuals: null, baseline: null };
 
-/** Judges one target. `rowOf`: the number of a judged row in the dataset, from 1. `beat` is called now and then, and may throw. */
+/**
+ * Judges one target of `options.targets`, which share the work that resampling may take. `rowOf`: the number of a judged row in the dataset, from 1. `beat` is called
+ * now and then, and may throw.
+ */
 export function judgeTarget(
   target: JudgedTarget,
   slices: readonly SliceColumn[],
   rowOf: (row: number) => number,
-  seed: number,
+  options: { seed: number; targets: number },
   beat: () => void,
-): { evaluation: TargetEvaluation; resamples: number } {
+): Judgement {
   const { task, name } = target;
-  const assemble = (meter: Meter, baseline: Meter | null, rest: Partial<TargetEvaluation>) => {
-    const { metrics, resamples } = measureAll(meter, baseline, seed, beat);
-    return { evaluation: { name, task, metrics, ...NOTHING, slices: [], ...rest }, resamples };
+  const assemble = (
+    meter: Meter,
+    baseline: Meter | null,
+    columns: TargetOutcomes['columns'],
+    rest: Partial<TargetEvaluation>,
+  ): Judgement => {
+    const { metrics, resamples } = measureAll(meter, baseline, options, beat);
+    const classes = target.task === 'classification' ? target.judged.classes : null;
+    const tokensPerCharacter = target.task === 'language_model' ? target.tokensPerCharacter : null;
+    return {
+      evaluation: { name, task, metrics, ...NOTHING, slices: [], ...rest },
+      resamples,
+      outcomes: { name, task, classes, tokensPerCharacter, columns },
+    };
   };
   switch (target.task) {
     case 'classification': {
@@ -61,7 +83,13 @@ export function judgeTarget(
         accuracy: Float64Array.from(right),
         ...(!judged.areScores && { log_loss: meter.logLosses }),
       };
-      return assemble(meter, baseline, {
+      const columns = {
+        truth,
+        predicted: meter.predicted,
+        ...(!judged.areScores && { log_loss: meter.logLosses, brier_score: meter.briers }),
+        ...(judged.classes.length === 2 && { score: meter.positiveScores() }),
+      };
+      return assemble(meter, baseline, columns, {
         baseline: truth.length === 0 ? null : `always ${JSON.stringify(judged.classes[baseline.predicted[0]!])}`,
         classes: meter.describeClasses(),
         confusion: meter.confuse(),
@@ -79,24 +107,34 @@ export function judgeTarget(
         mean_residual: meter.residuals,
         mean_squared_error: meter.residuals.map((residual) => residual * residual),
       };
-      return assemble(meter, baseline, {
+      const columns = { truth: meter.truth, predicted: meter.predicted };
+      return assemble(meter, baseline, columns, {
         baseline: `always the mean ${mean}`,
         residuals: meter.describeResiduals(rowOf),
         slices: sliceRows(slices, rowFigures),
       });
     }
-    case 'language_model':
-      return assemble(new TextMeter(target), null, {});
+    case 'language_model': {
+      const { losses, accuracies } = target;
+      const columns = { loss: losses, ...(accuracies !== null && { accuracy: accuracies }) };
+      return assemble(new TextMeter(target), null, columns, {});
+    }
     case 'embedding':
-      return { evaluation: { name, task, metrics: {}, ...NOTHING, slices: [] }, resamples: 0 };
+      return {
+        evaluation: { name, task, metrics: {}, ...NOTHING, slices: [] },
+        resamples: 0,
+        outcomes: { name, task, classes: null, tokensPerCharacter: null, columns: {} },
+      };
   }
 }
 
-class TextMeter implements Meter {
+type Texts = Pick<Extract<JudgedTarget, { task: 'language_model' }>, 'losses' | 'accuracies' | 'tokensPerCharacter'>;
+
+export class TextMeter implements Meter {
   readonly rows: number;
   readonly looks = 1;
-  readonly #target: Extract<JudgedTarget, { task: 'language_model' }>;
-  constructor(target: Extract<JudgedTarget, { task: 'language_model' }>) {
+  readonly #target: Texts;
+  constructor(target: Texts) {
     this.#target = target;
     this.rows = target.losses.length;
   }
@@ -114,11 +152,16 @@ class TextMeter implements Meter {
   }
 }
 
-function measureAll(meter: Meter, baseline: Meter | null, seed: number, beat: () => void) {
+function measureAll(
+  meter: Meter,
+  baseline: Meter | null,
+  { seed, targets }: { seed: number; targets: number },
+  beat: () => void,
+) {
   const all = once(meter.rows);
   const estimate = meter.measure(all);
   const ofBaseline = baseline?.measure(all) ?? {};
-  const resamples = countResamples(meter.rows, meter.looks);
+  const resamples = countResamples(meter.rows, meter.looks * targets);
   const intervals = bootstrap(meter.rows, resamples, seed, (counts) => meter.measure(counts), estimate, beat);
   const metrics = Object.fromEntries(
     Object.entries(estimate).map(([name, value]): [string, Figure] => [

@@ -8,49 +8,51 @@ export interface Ranking {
   averagePrecision: number | null;
 }
 
-/** Rows by descending score; what is no number comes last. */
-export function orderByScore(scores: ArrayLike<number>, rows: number, first: number, stride: number): Uint32Array {
-  const keys = Float64Array.from({ length: rows }, (_, row) => {
-    const score = scores[row * stride + first]!;
-    return Number.isNaN(score) ? Number.NEGATIVE_INFINITY : score;
-  });
-  return Uint32Array.from(keys.keys()).sort((a, b) => keys[b]! - keys[a]! || a - b);
-}
+/** Rows by descending score; what is no number comes last. Sorted once, and gone through for every count of rows. */
+export class RankedRows {
+  readonly #order: Uint32Array;
+  /** in that order: 1 for rows of the class */
+  readonly #positive: Uint8Array;
+  /** in that order: 1 for the last row of its score; rows of equal scores are one threshold */
+  readonly #endsTie: Uint8Array;
 
-/** One pass over rows in order; rows of equal scores are one threshold. */
-export function rankRows(
-  order: Uint32Array,
-  scoreOf: (row: number) => number,
-  isPositive: (row: number) => boolean,
-  counts: RowCounts,
-): Ranking {
-  let positives = 0;
-  let negatives = 0;
-  for (const row of order) {
-    if (isPositive(row)) positives += counts[row]!;
-    else negatives += counts[row]!;
+  constructor(rows: number, scoreOf: (row: number) => number, isPositive: (row: number) => boolean) {
+    const scores = Float64Array.from({ length: rows }, (_, row) => {
+      const score = scoreOf(row);
+      return Number.isNaN(score) ? Number.NEGATIVE_INFINITY : score;
+    });
+    this.#order = Uint32Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
+    this.#positive = Uint8Array.from(this.#order, (row) => Number(isPositive(row)));
+    this.#endsTie = Uint8Array.from(this.#order, (row, i) => Number(scores[this.#order[i + 1] ?? -1] !== scores[row]));
   }
-  if (positives === 0) return { rocAuc: null, averagePrecision: null };
-  let found = 0;
-  let passed = 0;
-  let pairs = 0;
-  let precisions = 0;
-  for (let i = 0; i < order.length; ) {
-    const score = scoreOf(order[i]!);
+
+  rank(counts: RowCounts): Ranking {
+    const order = this.#order;
+    const positive = this.#positive;
+    const endsTie = this.#endsTie;
     let right = 0;
     let wrong = 0;
-    for (; i < order.length && scoreOf(order[i]!) === score; i++) {
-      const row = order[i]!;
-      if (isPositive(row)) right += counts[row]!;
-      else wrong += counts[row]!;
+    let found = 0;
+    let passed = 0;
+    let pairs = 0;
+    let precisions = 0;
+    for (let i = 0; i < order.length; i++) {
+      const count = counts[order[i]!]!;
+      if (positive[i] === 1) right += count;
+      else wrong += count;
+      if (endsTie[i] === 0) continue;
+      pairs += wrong * (found + right / 2);
+      found += right;
+      passed += right + wrong;
+      if (right > 0) precisions += right * (found / passed);
+      right = 0;
+      wrong = 0;
     }
-    pairs += wrong * (found + right / 2);
-    found += right;
-    passed += right + wrong;
-    if (right > 0) precisions += right * (found / passed);
+    if (found === 0) return { rocAuc: null, averagePrecision: null };
+    const negatives = passed - found;
+    return {
+      rocAuc: negatives === 0 ? null : pairs / (found * negatives),
+      averagePrecision: precisions / found,
+    };
   }
-  return {
-    rocAuc: negatives === 0 ? null : pairs / (positives * negatives),
-    averagePrecision: precisions / positives,
-  };
 }

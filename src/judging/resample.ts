@@ -13,9 +13,9 @@ export type RowCounts = Uint16Array;
 export type Figures = Record<string, number | null>;
 
 const LEVEL = 0.95;
-const RESAMPLES = { most: 1000, least: 200 };
-/** Looks at rows in all resamples together: some 0.2 s. */
-const MOST_WORK = 4e7;
+const RESAMPLES = { most: 1000, least: 100 };
+/** Looks at rows in all resamples together: 0.3 s of one core. */
+const MOST_WORK = 2e7;
 /** Below this share of resamples in which a figure is defined there is no interval. */
 const LEAST_DEFINED = 0.5;
 

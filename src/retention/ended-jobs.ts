@@ -106,5 +106,17 @@ async function removeCheckpoints(db: Database, storage: Storage, jobId: string):
     rows.map(({ key }) => key),
   );
   for (const key of unused) await storage.remove(key);
+  return rows.length + (await removeOutcomes(db, storage, jobId));
+}
+
+/** What was answered to each row; the evaluation's figures stay with the job. */
+async function removeOutcomes(db: Database, storage: Storage, jobId: string): Promise<number> {
+  const { rows } = await db.pool.query<{ key: string }>(
+    `with old as (select job_id, outcomes_key from evaluations where job_id = $1 and outcomes_key is not null for update)
+     update evaluations set outcomes_key = null, outcomes_sha256 = null from old where evaluations.job_id = old.job_id
+     returning old.outcomes_key as key`,
+    [jobId],
+  );
+  for (const { key } of rows) await storage.remove(key);
   return rows.length;
 }

@@ -254,6 +254,12 @@ export const ERRORS = {
     remedy:
       'Wait for the event job.succeeded; a job that failed or was cancelled has none, but its diagnosis may say why.',
   },
+  not_comparable: {
+    status: 409,
+    title: 'The two jobs cannot be compared',
+    when: 'Two jobs were not judged on the same rows of the same dataset for the same target, or what was answered to each row is not kept any more.',
+    remedy: 'Judge both checkpoints on one dataset with jobs of kind evaluate, and compare those.',
+  },
   precondition_failed: {
     status: 412,
     title: 'It is not as it was when it was read',

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { Diagnosis } from './diagnosis.ts';
 import { JsonNumber } from './job.ts';
 import { closed, nullable, words } from './schema.ts';
 
@@ -7,20 +8,6 @@ import { closed, nullable, words } from './schema.ts';
 /** Parts of a dataset that are judged; `all`: every row, where a checkpoint is judged on a dataset of its own. */
 export const JUDGED_SPLITS = ['train', 'validation', 'test', 'all'] as const;
 export type JudgedSplit = (typeof JUDGED_SPLITS)[number];
-
-export const VERDICTS = ['underfitting', 'overfitting', 'diverged', 'plateau', 'good_fit', 'undecided'] as const;
-export type Verdict = (typeof VERDICTS)[number];
-
-export const Diagnosis = closed(
-  {
-    verdict: words(VERDICTS),
-    reason: Type.String({ description: 'the figures that it follows from' }),
-    advice: nullable(Type.String(), { description: 'what may help; null where nothing need be done' }),
-    figures: Type.Record(Type.String(), JsonNumber),
-  },
-  { title: 'Diagnosis', description: 'What the learning curve says.' },
-);
-export type Diagnosis = Static<typeof Diagnosis>;
 
 const figure = nullable(JsonNumber);
 

@@ -92,7 +92,7 @@ export function takeOver(holder: Draft, key: string, value: unknown, pointer: st
 }
 
 /** Whether everything `own` says is said by `other` too. */
-function agrees(own: unknown, other: unknown): boolean {
+export function agrees(own: unknown, other: unknown): boolean {
   if (Array.isArray(own) && Array.isArray(other))
     return own.length === other.length && own.every((item, i) => agrees(item, other[i]));
   if (typeof own === 'object' && own !== null && typeof other === 'object' && other !== null) {

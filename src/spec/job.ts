@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { Choice } from './choice.ts';
 import { Imputation, NORMALIZATION_TEXT, NORMALIZATIONS, Outliers, Transform } from './column-options.ts';
+import { Diagnosis } from './diagnosis.ts';
 import { OutputLayer } from './layers/dense.ts';
 import { NAME } from './layers/fields.ts';
 import { Loss } from './loss.ts';
@@ -14,7 +15,7 @@ import { Transfer } from './weights.ts';
 
 /** A job: what a client asks for, and what it sees while the job lives. */
 
-export const JOB_KINDS = ['train', 'fine_tune'] as const;
+export const JOB_KINDS = ['train', 'fine_tune', 'evaluate'] as const;
 export type JobKind = (typeof JOB_KINDS)[number];
 
 export const JOB_STATUSES = [
@@ -356,7 +357,11 @@ export const Resources = closed(
 
 export const JobSpec = closed(
   {
-    kind: words(JOB_KINDS, { default: 'train' }),
+    kind: words(JOB_KINDS, {
+      default: 'train',
+      description:
+        'fine_tune goes on from the checkpoint `model.from`; evaluate judges that checkpoint on `dataset`, and takes everything else from it',
+    }),
     name: Type.String({ minLength: 1, maxLength: 200, ...derived('the dataset’s name and the target') }),
     dataset: Type.String({ pattern: '^ds_[0-9a-hjkmnp-tv-z]{26}$' }),
     split: Type.Unsafe<Split>({ ...Split, default: {} }),
@@ -378,6 +383,14 @@ export const JobSpec = closed(
     model: Type.Unsafe<Model>({ ...Model, default: {} }),
     training: Type.Unsafe<Training>({ ...Training, default: {} }),
     checkpoints: Type.Unsafe<CheckpointPolicy>({ ...CheckpointPolicy, default: {} }),
+    evaluate_on: Type.Optional(
+      words(['all', 'train', 'validation', 'test'], {
+        ...derived(
+          'for evaluate on the checkpoint’s own dataset, its test split, else its validation split; on another one, all rows',
+        ),
+        description: 'kind `evaluate`: the rows that are judged',
+      }),
+    ),
     resources: Type.Unsafe<Static<typeof Resources>>({ ...Resources, default: {} }),
     start_at: nullable(Type.String({ format: 'date-time', maxLength: 40 }), {
       default: null,
@@ -506,6 +519,7 @@ export const Job = closed(
     transfer: nullable(Transfer, {
       description: 'what comes of uploaded weights; null where the job begins from none',
     }),
+    diagnosis: nullable(Diagnosis, { description: 'what the learning curve says so far, and in the end' }),
     error: nullable(JobError),
     runtime: nullable(Runtime),
     spec: JobSpec,

@@ -10,6 +10,7 @@ import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
 import { checkKind, checkPreparation, inherit, type KnownCheckpoint, type KnownWeights } from './fine-tune.ts';
 import { type Input, JobSpec, type Target } from './job.ts';
+import type { KnownDataset } from './known-dataset.ts';
 import type { ParameterRule } from './layers/rule.ts';
 import { ruleOf } from './layers/rules.ts';
 import { type Loss, outputWidthOf } from './loss.ts';
@@ -20,6 +21,7 @@ import { groupByInput, mainInput } from './model-shapes.ts';
 import type { PreparedTarget } from './preparation.ts';
 import type { ExpandedRequest } from './request.ts';
 import { ColumnFinder, resolveInputs, resolveTarget } from './resolve-columns.ts';
+import { resolveEvaluation } from './resolve-evaluation.ts';
 import { checkEmbeddings, countIndices, listModelInputs } from './resolve-inputs.ts';
 import { resolveMoreTargets } from './resolve-more-targets.ts';
 import { checkSplit, resolveSplit } from './resolve-split.ts';
@@ -27,14 +29,6 @@ import { findCorpus, resolveText } from './resolve-text.ts';
 import { resolveTraining } from './resolve-training.ts';
 import { resolveUnfreezing } from './unfreezing.ts';
 import type { Transfer } from './weights.ts';
-
-/** What resolving needs to know of the dataset. */
-export interface KnownDataset {
-  id: string;
-  name: string;
-  rows: number;
-  columns: readonly Column[];
-}
 
 /** `transfer`: what will come of uploaded weights; null: the job begins from none */
 export type Resolution =
@@ -62,12 +56,21 @@ export function resolveJob(
     choices.push({ field, value, reason });
   };
   const refused = (): Resolution => ({ ok: false, mistakes: mistakes.slice(0, MOST_MISTAKES) });
+  if (given.kind === 'evaluate') {
+    const evaluation = resolveEvaluation(given, dataset, from, add);
+    if (evaluation !== null) checkStart(evaluation, add);
+    return evaluation === null || mistakes.length > 0
+      ? refused()
+      : { ok: true, spec: evaluation, choices, transfer: null };
+  }
   const spec = fillDefaults(JobSpec, given) as Draft;
   const finish = (parameters: ParameterRule[]): Resolution => {
     const transfer = weights === null ? null : matchWeights(spec, parameters, weights.tensors).transfer;
     if (transfer !== null) checkTransfer(spec, transfer, parameters, add);
     return mistakes.length > 0 ? refused() : { ok: true, spec: spec as JobSpec, choices, transfer };
   };
+  if (spec.evaluate_on !== undefined)
+    add('/evaluate_on', 'is only for jobs that judge a checkpoint', 'kind "evaluate", or nothing here');
 
   checkKind(spec, from, weights, add);
   if (from !== null) inherit(spec, from, add);

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { findUnusedFiles, listCheckpoints } from '../db/checkpoints.ts';
 import type { Database } from '../db/client.ts';
+import { findUnnamedOutcomes } from '../db/evaluations.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { CheckpointPlace, ResumePlace } from './messages.ts';
 
@@ -30,9 +31,11 @@ export async function removeFiles(storage: Storage, keys: readonly string[], log
 /** Files that an attempt wrote and did not live to record. Nothing of this attempt is there yet, and what an earlier one still writes is void. */
 export async function removeStrays(db: Database, storage: Storage, jobId: string, logger: Logger): Promise<void> {
   try {
-    const keys: string[] = [];
-    for await (const key of storage.list(`checkpoints/${jobId}/`)) keys.push(key);
-    await removeFiles(storage, await findUnusedFiles(db.orm, keys), logger);
+    const [checkpoints, outcomes] = await Promise.all(
+      ['checkpoints', 'evaluations'].map((kind) => Array.fromAsync(storage.list(`${kind}/${jobId}/`))),
+    );
+    await removeFiles(storage, await findUnusedFiles(db.orm, checkpoints!), logger);
+    await removeFiles(storage, await findUnnamedOutcomes(db.orm, outcomes!), logger);
   } catch (err) {
     logger.warn({ err }, 'files that are left over could not be looked for');
   }

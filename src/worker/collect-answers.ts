@@ -11,8 +11,8 @@ import { type JudgedPart, type LoadedRows, placeOfPart } from './loaded-rows.ts'
 /** Rows of a part that are judged at most, and numbers that are kept of their answers to each target. */
 const MOST_ROWS = 50_000;
 const MOST_NUMBERS = 2e6;
-/** Number columns of one target, each of which is judged by itself. */
-const MOST_COLUMNS = 20;
+/** Targets, and number columns of one, each of which is judged by itself; those behind are left out. */
+const MOST_TARGETS = 20;
 
 /** Keeps what the network answers to the judged rows of one part, while it is evaluated. */
 export class AnswerCollector {
@@ -35,9 +35,11 @@ export class AnswerCollector {
     this.places = choosePlaces(trainer, loaded, spec, part, Math.min(MOST_ROWS, Math.floor(MOST_NUMBERS / width)));
     this.rows = this.places.map((place) => trainer.evaluationOrder[place]!);
     const count = this.places.length;
-    this.#gatherers = outputsOf(loaded.preparation).flatMap(({ output, first }, i) =>
-      openGatherers({ output, first, count, name: nameOf(spec, i), target: i, trainer, loaded, part }),
-    );
+    this.#gatherers = outputsOf(loaded.preparation)
+      .flatMap(({ output, first }, i) =>
+        openGatherers({ output, first, count, name: nameOf(spec, i), target: i, trainer, loaded, part }),
+      )
+      .slice(0, MOST_TARGETS);
   }
 
   readonly visit: EvaluationVisit = (outputs, firstOfPart, rowsOfPart, rowLosses, correct) => {
@@ -173,7 +175,7 @@ function gatherNumbers(
 ): Gatherer[] {
   const { outputWidth } = output;
   const expected = valuesOf(trainer, target);
-  return columns.slice(0, MOST_COLUMNS).map((prepared, c) => {
+  return columns.slice(0, MOST_TARGETS).map((prepared, c) => {
     const { column } = prepared;
     const restore = openRestored(prepared);
     const truth = new Float64Array(count);

@@ -15,6 +15,8 @@ export async function estimateJob(
   limits: EngineLimits,
 ): Promise<EstimateFigures> {
   const { spec } = request;
+  if (spec.kind === 'evaluate')
+    throw new NotEstimableError('an evaluation trains nothing, and takes a few seconds', 'a job that trains');
   if ((spec.training.distillation ?? null) !== null)
     throw new NotEstimableError('what a teacher costs is not told', 'training.distillation null');
   const data = { ...request, preparation: null, inherited: request.preparation };

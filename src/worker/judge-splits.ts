@@ -1,5 +1,6 @@
 import type { Trainer } from '../engine/trainer.ts';
 import { judgeTarget } from '../judging/judge-target.ts';
+import type { SplitOutcomes } from '../judging/outcomes.ts';
 import type { JudgedSplit, SplitEvaluation } from '../spec/evaluation.ts';
 import type { JobSpec } from '../spec/job.ts';
 import { AnswerCollector } from './collect-answers.ts';
@@ -11,7 +12,12 @@ export interface Judgement {
   splits: Partial<Record<JudgedSplit, SplitEvaluation>>;
   /** `loss`, `accuracy`, … of each part */
   scores: Partial<Record<JudgedPart, Record<string, number>>>;
+  /** of the held-out parts, those of the test first */
+  outcomes: SplitOutcomes[];
 }
+
+/** Targets whose figures are told for parts of the rows, too. */
+const MOST_SLICED = 5;
 
 /** Judges every part that has rows, with the weights as they are. `progress`: which share is done; called often, may throw. */
 export function judgeSplits(
@@ -22,7 +28,7 @@ export function judgeSplits(
 ): Judgement {
   const parts = JUDGED_PARTS.filter((part) => placeOfPart(rows, part).rows.length > 0);
   const total = parts.reduce((sum, part) => sum + placeOfPart(rows, part).rows.length, 0);
-  const judgement: Judgement = { splits: {}, scores: {} };
+  const judgement: Judgement = { splits: {}, scores: {}, outcomes: [] };
   let done = 0;
   for (const part of parts) {
     const own = placeOfPart(rows, part);
@@ -33,17 +39,22 @@ export function judgeSplits(
       answers.visit(...shown);
     });
     const targets = answers.read();
-    const judged = targets.map((target) =>
+    const slices = rows.slices.map(({ codes, ...slice }) => ({ ...slice, codes: pick(codes, answers.places) }));
+    const judged = targets.map((target, i) =>
       judgeTarget(
         target,
-        rows.slices.map(({ codes, ...slice }) => ({ ...slice, codes: pick(codes, answers.places) })),
+        i < MOST_SLICED ? slices : [],
         (row) => answers.rows[row]! + 1,
-        spec.training.seed % 2 ** 31,
+        { seed: spec.training.seed % 2 ** 31, targets: targets.length },
         () => progress((done + own.rows.length / 2) / total),
       ),
     );
     judgement.scores[part] = scores;
-    judgement.splits[part] = {
+    if (part !== 'train') {
+      const targets = judged.map(({ outcomes }) => outcomes);
+      judgement.outcomes.unshift({ split: rows.judgedAs ?? part, rows: Int32Array.from(answers.rows), targets });
+    }
+    judgement.splits[rows.judgedAs ?? part] = {
       rows: part === 'train' ? rows.train.length : own.rows.length,
       judged_rows: answers.rows.length,
       resamples: Math.max(0, ...judged.map(({ resamples }) => resamples)),

@@ -9,10 +9,12 @@ import { loadTable } from '../data/load-table.ts';
 import { planPrepared, writePrepared } from '../data/prepare-table.ts';
 import { selectRows } from '../data/select-rows.ts';
 import { sliceColumns } from '../data/slice-columns.ts';
+import type { SplitRows } from '../data/split-by-column.ts';
 import { openShuffle, splitRows } from '../data/split-rows.ts';
 import { getForm, type Table, UnusableColumnError } from '../data/table.ts';
 import { writeCrossFitted } from '../data/target-encoding.ts';
-import type { Input } from '../spec/job.ts';
+import type { JudgedSplit } from '../spec/evaluation.ts';
+import type { Input, Split } from '../spec/job.ts';
 import { isOfPairs, targetOf } from '../spec/loss.ts';
 import type { Preparation, PreparedInput } from '../spec/preparation.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -29,23 +31,31 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
   if (target.type === 'next_token') return loadWindows(data, storage);
   const more = moreTargetsOf(spec);
   const sampleWeight = spec.training.sample_weight ?? null;
-  const forms = listForms(inputs, spec.split, dataset.columns);
+  const judgedAs = spec.kind === 'evaluate' ? (spec.evaluate_on ?? 'all') : undefined;
+  const forms = listForms(inputs, judgedAs === 'all' ? withoutColumns(spec.split) : spec.split, dataset.columns);
   const table = await loadTable({ ...dataset, storage, inputs: forms, target, more, sampleWeight });
   const { usable, labels } = selectRows(table, target, more);
   const used = [...inputs.map(({ column }) => column), ...[target, ...more].flatMap(({ columns }) => columns)];
   const rows = spec.split.duplicates === 'drop' ? dropDuplicates(table, used, usable) : usable;
-  const split = splitRows({ rows, ...(labels !== undefined && { labels }), split: spec.split, table });
-  const { validation, test } = split;
+  const none = new Uint32Array(0);
+  const split =
+    judgedAs === 'all'
+      ? { train: none, validation: none, test: rows }
+      : splitRows({ rows, ...(labels !== undefined && { labels }), split: spec.split, table });
+  const { validation, test } = judgedAs === undefined ? split : chooseJudged(judgedAs, split);
   const fitted = dropOutliers(table, inputs, split.train);
   const { balance = 'none', seed } = spec.split;
-  const train = labels === undefined ? fitted : balanceRows(fitted, labels, balance, openShuffle(seed));
+  const train =
+    labels === undefined || judgedAs !== undefined ? fitted : balanceRows(fitted, labels, balance, openShuffle(seed));
   const inParts = split.train.length + validation.length + test.length;
   const notes: Note[] = [
     ...countLeftOut('dropped_rows', table.rows - usable.length, 'without a target'),
     ...countLeftOut('dropped_duplicates', usable.length - rows.length, 'like an earlier one'),
     ...countLeftOut('dropped_parts', rows.length - inParts, 'that the split gives no part'),
     ...countLeftOut('dropped_outliers', split.train.length - fitted.length, 'of the training split with outliers'),
-    ...findLeakage(table, inputs, target, split, { split: spec.split, columns: dataset.columns }),
+    ...(judgedAs === undefined
+      ? findLeakage(table, inputs, target, split, { split: spec.split, columns: dataset.columns })
+      : []),
   ];
   const weights = sampleWeight === null ? null : readWeights(table, sampleWeight, { train, validation, test });
   const { loss } = spec.training;
@@ -59,7 +69,7 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
     });
   const preparation = data.preparation ?? inherit(fitAnew, data);
   const plan = planPrepared(preparation);
-  const trainSample = sampleRows(train, MOST_TRAIN_SAMPLE);
+  const trainSample = judgedAs === undefined ? sampleRows(train, MOST_TRAIN_SAMPLE) : new Uint32Array(0);
   const judged = joinParts({ validation, test, trainSample });
 
   return {
@@ -68,6 +78,7 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
     validation,
     test,
     trainSample,
+    ...(judgedAs !== undefined && { judgedAs }),
     slices: sliceColumns(
       table,
       inputs.map(({ column }) => column),
@@ -83,7 +94,8 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
           : { element: 'f32', dims: [plan.features.width] },
       target: plan.target,
       weighted: weights !== null,
-      trainOrder: train.length,
+      // of a judged checkpoint nothing is trained
+      trainOrder: judgedAs === undefined ? train.length : 1,
       evaluationOrder: judged.length,
     },
     write(trainer) {
@@ -127,6 +139,16 @@ function inherit(fitAnew: () => Preparation, { spec, inherited }: RowsRequest): 
     inputs: refitInputs ? inputs.map((known, i) => refit(known, fitted.inputs[i]!)) : inputs,
     inputWidth,
   };
+}
+
+/** Where a checkpoint is judged, the rows that are lie in `test`. */
+function chooseJudged(judgedAs: JudgedSplit, split: SplitRows): SplitRows {
+  return { ...split, validation: new Uint32Array(0), test: judgedAs === 'all' ? split.test : split[judgedAs] };
+}
+
+/** Where all rows are judged, the dataset need not have the columns by which others were split. */
+function withoutColumns({ group_by: _, order_by: __, given_by: ___, ...split }: Split): Split {
+  return split;
 }
 
 /** Where each input's numbers begin in a row. */

@@ -1,4 +1,5 @@
 import { loadCorpus } from '../data/load-corpus.ts';
+import type { Trainer } from '../engine/trainer.ts';
 import type { Preparation, PreparedInput } from '../spec/preparation.ts';
 import { findCorpus } from '../spec/resolve-text.ts';
 import { countTokens, type FittedTokenizer, fitTokenizer, sizeOfVocabulary } from '../spec/tokenizer.ts';
@@ -38,7 +39,12 @@ export async function loadWindows(
   const trainSample = sampleRows(train, Math.min(MOST_TRAIN_SAMPLE, MOST_SAMPLED_TOKENS / context));
   const judged = joinParts({ validation, test, trainSample });
   const isSmall = preparation.outputWidth <= 256;
-  return {
+  const writeTokens = (trainer: Trainer) => {
+    trainer.features.set(tokens.subarray(0, count - 1));
+    trainer.labels.set(tokens.subarray(1));
+    letGo([tokens]);
+  };
+  const trained: LoadedRows = {
     preparation,
     train,
     phases: training.phases,
@@ -62,12 +68,39 @@ export async function loadWindows(
       evaluationOrder: judged.length,
     },
     write(trainer) {
-      trainer.features.set(tokens.subarray(0, count - 1));
-      trainer.labels.set(tokens.subarray(1));
+      writeTokens(trainer);
       trainer.evaluationOrder.set(judged);
-      letGo([tokens]);
     },
   };
+  return spec.kind === 'evaluate' ? chooseJudged() : trained;
+
+  /** Where a checkpoint is judged: the windows of one part, or of the whole text. */
+  function chooseJudged(): LoadedRows {
+    const judgedAs = spec.evaluate_on ?? 'all';
+    const [start, length] = {
+      all: [0, count],
+      train: [0, parts.train],
+      validation: [parts.train, parts.validation],
+      test: [testStart, parts.test],
+    }[judgedAs] as [number, number];
+    const windows = placeWindows(start, countEvaluationWindows(length, context), context);
+    const none = new Uint32Array(0);
+    const ofText = tokensPerCharacter(tokens.subarray(start, start + length), known);
+    return {
+      ...trained,
+      train: none,
+      validation: none,
+      test: windows,
+      trainSample: none,
+      judgedAs,
+      tokensPerCharacter: { validation: ofText, test: ofText, train: ofText },
+      description: { ...trained.description, trainOrder: 1, evaluationOrder: windows.length },
+      write(trainer) {
+        writeTokens(trainer);
+        trainer.evaluationOrder.set(windows);
+      },
+    };
+  }
 }
 
 function prepare(column: string, tokenizer: FittedTokenizer, context: number): Preparation {

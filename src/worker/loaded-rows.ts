@@ -1,5 +1,6 @@
 import type { SlicedColumn } from '../data/slice-columns.ts';
 import type { RowsDescription, Trainer } from '../engine/trainer.ts';
+import type { JudgedSplit } from '../spec/evaluation.ts';
 import type { Preparation } from '../spec/preparation.ts';
 
 /** Said once, as a job.message. */
@@ -50,6 +51,8 @@ export interface LoadedRows {
   test: Uint32Array;
   /** training rows that are judged beside the held-out ones; the evaluation order has validation, test and these, one behind the other */
   trainSample: Uint32Array;
+  /** of an evaluate job, whose judged rows lie in `test`: what they are */
+  judgedAs?: JudgedSplit;
   /** of the rows in the evaluation order */
   slices: SlicedColumn[];
   /** of a category: training rows of each of the preparation's classes */

@@ -2,6 +2,7 @@ import type { CompiledKernels } from '../engine/kernels/load.ts';
 import type { EvaluationToRecord } from '../jobs/finish-job.ts';
 import type { CheckpointToRecord } from '../jobs/record-checkpoint.ts';
 import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
+import type { Diagnosis } from '../spec/diagnosis.ts';
 import type { EventType, JobError, JobPhase, JobSpec, MetricPoint, Progress, StopReason } from '../spec/job.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { StorageDescription } from '../storage/describe.ts';
@@ -84,6 +85,8 @@ export interface Report {
   checkpoints: CheckpointToRecord[];
   /** over all attempts */
   trainedSeconds: number;
+  /** so far */
+  diagnosis: Diagnosis | null;
 }
 
 /** Checkpoints that could not be read, and the one that the job goes on from; null: there is none. */
@@ -98,10 +101,16 @@ export type Outcome =
       stopReason: StopReason;
       metrics: Record<string, number | string>;
       evaluation?: EvaluationToRecord;
+      diagnosis?: Diagnosis;
     }
   | { status: 'cancelled' }
   | { status: 'released' }
-  | { status: 'failed'; stopReason: StopReason; error: Pick<JobError, 'code' | 'category' | 'message' | 'hint'> };
+  | {
+      status: 'failed';
+      stopReason: StopReason;
+      error: Pick<JobError, 'code' | 'category' | 'message' | 'hint'>;
+      diagnosis?: Diagnosis;
+    };
 
 export type TrainerMessage =
   | {

@@ -1,5 +1,5 @@
 import type { CompiledKernels } from '../engine/kernels/load.ts';
-import { Trainer, type TrainerDescription } from '../engine/trainer.ts';
+import { Trainer, type TrainerDescription, type TrainerOptions } from '../engine/trainer.ts';
 import type { JobSpec } from '../spec/job.ts';
 import { epochOfUnfreezing, layerOf } from '../spec/unfreezing.ts';
 import { buildLoss } from './build-loss.ts';
@@ -53,12 +53,34 @@ export interface EngineLimits {
 
 /** Throws PlanTooLargeError. */
 export function openTrainer(spec: JobSpec, rows: LoadedRows, limits: EngineLimits, teacher: Teacher | null): Trainer {
-  return new Trainer(describeTrainer(spec, rows, teacher), {
+  return new Trainer(describeTrainer(spec, rows, teacher), optionsOf(spec, limits));
+}
+
+/** A trainer that only evaluates: it never steps, so it has the least state that one can have. Throws PlanTooLargeError. */
+export function openJudge(spec: JobSpec, rows: LoadedRows, limits: EngineLimits): Trainer {
+  return new Trainer(
+    {
+      rows: rows.description,
+      layers: buildLayers(spec, rows.preparation),
+      loss: buildLoss(spec.training.loss, rows),
+      heads: buildHeads(spec, rows.preparation),
+      optimizer: { type: 'sgd', weightDecay: 0 },
+      clipNorm: null,
+      clipValue: null,
+      batchRows: Math.min(spec.training.batch_size, rows.test.length),
+      seed: spec.training.seed,
+    },
+    optionsOf(spec, limits),
+  );
+}
+
+function optionsOf(spec: JobSpec, limits: EngineLimits): TrainerOptions {
+  return {
     compiled: limits.compiled,
     threads: spec.resources.threads === 'auto' ? limits.threads : spec.resources.threads,
     maxThreads: limits.maxThreads,
     limitBytes: limits.maxMemoryBytes,
-  });
+  };
 }
 
 /** All that a job takes beyond an idle worker, where the plan's memory is known. */

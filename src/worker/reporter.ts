@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { CheckpointToRecord } from '../jobs/record-checkpoint.ts';
+import type { Diagnosis } from '../spec/diagnosis.ts';
 import type { JobPhase, MetricPoint, Progress } from '../spec/job.ts';
 import { ControlWord, type EventDraft, StopRequest, type TrainerMessage } from './messages.ts';
 
@@ -15,6 +16,8 @@ export class StopAskedError extends Error {}
 export class Reporter {
   phase: JobPhase = 'loading';
   trainedSeconds = 0;
+  /** asked with every report */
+  diagnose: () => Diagnosis | null = () => null;
   readonly #port: MessagePort;
   readonly #control: Int32Array;
   #points: MetricPoint[] = [];
@@ -57,6 +60,7 @@ export class Reporter {
         events: this.#events,
         checkpoints: this.#checkpoints,
         trainedSeconds: this.trainedSeconds,
+        diagnosis: this.diagnose(),
       },
     });
     this.#points = [];

@@ -1,4 +1,5 @@
 import type { PlateauState } from '../engine/plateau.ts';
+import type { CurvePoint } from '../judging/diagnose-curve.ts';
 
 /**
  * All that a job must remember besides weights and optimizer state to go on as if it had never stopped. Random draws need nothing: they follow from
@@ -26,6 +27,8 @@ export interface ResumeState {
   firstLoss?: number;
   /** the updates in a row whose losses were beyond hope, and the first of these losses */
   explosion?: { loss: number; updates: number } | null;
+  /** losses after epochs; absent in checkpoints from before it was kept */
+  curve?: CurvePoint[];
   /** the latest figures, shown as progress */
   metrics: Record<string, number>;
   /** seconds trained so far, over all attempts */

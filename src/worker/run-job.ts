@@ -14,6 +14,7 @@ import { recordCheckpoints } from '../jobs/record-checkpoint.ts';
 import { recordMetrics } from '../jobs/record-metrics.ts';
 import { releaseJob } from '../jobs/release-job.ts';
 import { type HeartbeatState, renewLease } from '../jobs/renew-lease.ts';
+import type { Diagnosis } from '../spec/diagnosis.ts';
 import type { JobPhase, Progress, Runtime } from '../spec/job.ts';
 import type { Storage } from '../storage/storage.ts';
 import { listResumePlaces, removeFiles, removeStrays } from './checkpoint-files.ts';
@@ -147,6 +148,7 @@ class Attempt {
   #phase: JobPhase = 'loading';
   #progress: Progress | null = null;
   #runtime: Runtime | null = null;
+  #diagnosis: Diagnosis | null = null;
 
   constructor(context: WorkerContext, claim: Claim, logger: Logger, drain: AbortSignal) {
     this.#context = context;
@@ -349,6 +351,7 @@ class Attempt {
     const { db, storage } = this.#context;
     this.#phase = report.phase;
     this.#trainedSeconds = Math.max(this.#trainedSeconds, report.trainedSeconds);
+    this.#diagnosis = report.diagnosis;
     this.#progress = { ...report.progress, updated_at: new Date().toISOString() };
     const { checkpoints, points, events } = report;
     if (checkpoints.length > 0) {
@@ -374,6 +377,7 @@ class Attempt {
       trainedSeconds: this.#trainedSeconds,
       ...(this.#progress === null ? {} : { progress: this.#progress }),
       ...(this.#runtime === null ? {} : { runtime: this.#runtime }),
+      ...(this.#diagnosis === null ? {} : { diagnosis: this.#diagnosis }),
     };
   }
 }

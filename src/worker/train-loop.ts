@@ -4,6 +4,7 @@ import { drawPhase, seedOf, shuffle } from '../engine/random.ts';
 import type { Finding } from '../engine/replay.ts';
 import { type ScheduleDescription, scheduleFactor } from '../engine/schedules.ts';
 import type { Trainer } from '../engine/trainer.ts';
+import { extendCurve } from '../judging/diagnose-curve.ts';
 import type { JobSpec, Progress, StopReason } from '../spec/job.ts';
 import { StorageFullError } from '../storage/storage.ts';
 import { buildPlateau, buildSchedule } from './build-network.ts';
@@ -307,6 +308,11 @@ export class TrainLoop {
       for (const [name, value] of Object.entries(scores)) figures[`validation.${name}`] = value;
     }
     state.epoch += 1;
+    state.curve = extendCurve(state.curve ?? [], {
+      epoch: state.epoch,
+      train: figures['train.epoch_loss']!,
+      validation: figures['validation.loss'] ?? null,
+    });
     state.batch = 0;
     state.lossSum = 0;
     state.rowSum = 0;

@@ -9,19 +9,22 @@ import { UnusableColumnError } from '../data/table.ts';
 import { PlanTooLargeError } from '../engine/plan/layout.ts';
 import { prepareMembers } from '../engine/team/members.ts';
 import type { Trainer } from '../engine/trainer.ts';
+import { type CurveEnd, diagnoseCurve } from '../judging/diagnose-curve.ts';
+import type { Diagnosis } from '../spec/diagnosis.ts';
 import { isAdapter, isReplaced } from '../spec/lora.ts';
 import type { Transfer } from '../spec/weights.ts';
 import { openStorage } from '../storage/describe.ts';
 import { BlobNotFoundError, type Storage } from '../storage/storage.ts';
 import type { Teacher } from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
+import { measureConstantLoss } from './constant-loss.ts';
 import { describeDivergence } from './describe-divergence.ts';
-import { judgeSplits } from './judge-splits.ts';
+import { judgeResult } from './judge-result.ts';
 import { letGo } from './let-go.ts';
 import { loadRows } from './load-rows.ts';
 import type { LoadedRows } from './loaded-rows.ts';
 import { type CheckpointPlace, type Fallback, type Outcome, StopRequest, type TrainerData } from './messages.ts';
-import { memoryOfJob, openTrainer } from './open-trainer.ts';
+import { memoryOfJob, openJudge, openTrainer } from './open-trainer.ts';
 import { Reporter, StopAskedError } from './reporter.ts';
 import { firstState, type ResumeState } from './resume-state.ts';
 import { type LoopEnd, TrainLoop } from './train-loop.ts';
@@ -34,6 +37,7 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
   const { spec } = data;
   const storage = openStorage(data.storage);
   const rows = await loadRows(data, storage);
+  if (spec.kind === 'evaluate') return evaluate(data, rows, storage, reporter);
   if (rows.train.length === 0)
     return refuse(
       'dataset_not_usable',
@@ -67,6 +71,10 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
         'Try the job again: it begins anew.',
       );
     }
+    const constantLoss = measureConstantLoss(trainer, rows, spec);
+    const diagnose = (end: Omit<CurveEnd, 'reference'>) =>
+      diagnoseCurve(state.curve ?? [], { reference: constantLoss ?? state.firstLoss ?? null, ...end });
+    reporter.diagnose = () => ((state.curve ?? []).length === 0 ? null : diagnose({ stoppedEarly: false }));
     if (state.step === 0)
       for (const [i, { code, message, data: figures = {} }] of rows.notes.slice(0, MOST_NOTES).entries())
         reporter.addEvent({ type: 'job.message', onceKey: `note:${i}`, data: { code, message, ...figures } });
@@ -81,7 +89,53 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       return fail('storage_full', 'There was no room for the last checkpoint.', 'Make room, and try the job again.');
     }
     if (!isSaved && end !== 'cancelled') return { status: 'released' };
-    return conclude(end, data, rows, trainer, writer, reporter, state, loop);
+    return await conclude(end, { data, storage, rows, trainer, writer, reporter, state, loop, diagnose });
+  } finally {
+    await trainer.close();
+  }
+}
+
+/** Judges a checkpoint. Nothing of it is kept on the way: whoever takes the job up begins anew. */
+async function evaluate(data: TrainerData, rows: LoadedRows, storage: Storage, reporter: Reporter): Promise<Outcome> {
+  const { spec, from } = data;
+  if (from === null) throw new Error('an evaluation is of a checkpoint');
+  if (rows.test.length === 0)
+    return refuse(
+      'dataset_not_usable',
+      'No row that is to be judged has a target.',
+      'Check the target column for missing values, or judge all rows.',
+    );
+  const trainer = openJudge(spec, rows, data);
+  try {
+    reporter.post({
+      type: 'started',
+      threads: trainer.threads,
+      parameters: trainer.parameterCount,
+      trained: 0,
+      memoryBytes: memoryOfJob(trainer),
+      notes: rows.notes.slice(0, MOST_NOTES),
+    });
+    rows.write(trainer);
+    const weights = mergeAdapters(await loadCheckpoint(storage, from.storageKey, { sha256: from.sha256 }));
+    setTensors(
+      trainer,
+      weights,
+      trainer.parameters.map(({ name }) => name),
+    );
+    letGo(weights.values());
+    const none = { step: 0, total_steps: 0, epoch: 0, epochs: 0, eta_s: null, samples_per_s: null, metrics: {} };
+    const judged = await judgeResult({ trainer, rows, data, storage }, from.step, reporter, (percentage) => ({
+      ...none,
+      percentage,
+    }));
+    const metrics = Object.fromEntries(
+      Object.entries(judged.scores.test ?? {}).map(([name, value]) => [`${rows.judgedAs}.${name}`, value]),
+    );
+    reporter.send({ ...none, percentage: 100, metrics });
+    const weightsJudged = { which: 'given', checkpoint: from.id, step: from.step, epoch: null } as const;
+    const { splits, importance, outcomes } = judged;
+    const evaluation = { figures: { weights: weightsJudged, splits, importance }, outcomes };
+    return { status: 'succeeded', stopReason: 'completed', metrics, evaluation };
   } finally {
     await trainer.close();
   }
@@ -172,60 +226,52 @@ function setTensors(trainer: Trainer, tensors: ReadonlyMap<string, Float32Array>
   }
 }
 
-function conclude(
-  end: LoopEnd,
-  data: TrainerData,
-  rows: LoadedRows,
-  trainer: Trainer,
-  writer: CheckpointWriter,
-  reporter: Reporter,
-  state: ResumeState,
-  loop: TrainLoop,
-): Outcome {
+/** A network whose training is over, and whom it is told to. */
+interface Trained {
+  data: TrainerData;
+  storage: Storage;
+  rows: LoadedRows;
+  trainer: Trainer;
+  writer: CheckpointWriter;
+  reporter: Reporter;
+  state: ResumeState;
+  loop: TrainLoop;
+  diagnose(end: Omit<CurveEnd, 'reference'>): Diagnosis;
+}
+
+async function conclude(end: LoopEnd, trained: Trained): Promise<Outcome> {
+  const { data, trainer, writer, reporter, state, loop, diagnose } = trained;
   if (end === 'drained') return { status: 'released' };
   if (end === 'cancelled') return { status: 'cancelled' };
   if (end === 'diverged') {
     const { step, epoch } = state;
     const isKept = trainer.hasFiniteWeights();
-    return {
-      status: 'failed',
-      stopReason: 'diverged',
-      error: describeDivergence(loop.divergence, { step, epoch, isKept }),
-    };
+    const error = describeDivergence(loop.divergence, { step, epoch, isKept });
+    const diagnosis: Diagnosis = { verdict: 'diverged', reason: error.message, advice: error.hint };
+    return { status: 'failed', stopReason: 'diverged', error, diagnosis };
   }
-  reporter.phase = 'evaluating';
   const metrics: Record<string, number> = { ...state.metrics };
   if (state.best !== null) {
     if (writer.hasBest) writer.useBest();
     metrics['best.epoch'] = state.best.epoch;
     metrics[`best.${data.spec.checkpoints.best}`] = state.best.value;
   }
-  let percentage = 0;
-  const progress = () => ({ ...loop.progress(), evaluation_percentage: percentage });
-  reporter.send(progress());
-  try {
-    const { splits, scores } = judgeSplits(trainer, rows, data.spec, (share) => {
-      percentage = Math.floor(share * 1000) / 10;
-      reporter.goOn(progress);
-    });
-    for (const [name, value] of Object.entries(scores.test ?? {})) {
-      metrics[`test.${name}`] = value;
-      reporter.addPoint({ name, split: 'test', step: state.step, epoch: state.epoch, value });
-    }
-    reporter.send(loop.progress());
-    const { step, epoch } = state.best ?? state;
-    const weights = { which: state.best === null ? 'latest' : 'best', checkpoint: null, step, epoch } as const;
-    return {
-      status: 'succeeded',
-      stopReason: end,
-      metrics,
-      evaluation: { figures: { weights, splits, importance: null }, outcomes: null },
-    };
-  } catch (error) {
-    if (!(error instanceof StopAskedError)) throw error;
-    // all that was trained is in a checkpoint: whoever takes the job up evaluates anew
-    return { status: reporter.stopRequest === StopRequest.cancel ? 'cancelled' : 'released' };
+  const { splits, scores, importance, outcomes } = await judgeResult(trained, state.step, reporter, () =>
+    loop.progress(),
+  );
+  const [train, validation] = [scores.train?.loss, scores.validation?.loss];
+  const result = train === undefined || validation === undefined ? {} : { result: { train, validation } };
+  const diagnosis = diagnose({ stoppedEarly: end === 'early_stopped', ...result });
+  reporter.diagnose = () => diagnosis;
+  for (const [name, value] of Object.entries(scores.test ?? {})) {
+    metrics[`test.${name}`] = value;
+    reporter.addPoint({ name, split: 'test', step: state.step, epoch: state.epoch, value });
   }
+  reporter.send(loop.progress());
+  const { step, epoch } = state.best ?? state;
+  const weights = { which: state.best === null ? 'latest' : 'best', checkpoint: null, step, epoch } as const;
+  const evaluation = { figures: { weights, splits, importance }, outcomes };
+  return { status: 'succeeded', stopReason: end, metrics, diagnosis, evaluation };
 }
 
 /** Of many columns that look alike, more would say no more. */
@@ -254,11 +300,13 @@ setInterval(() => reporter.beat(), 1000).unref();
 try {
   reporter.post({ type: 'outcome', outcome: await train(data, reporter) });
 } catch (error) {
-  reporter.post({ type: 'outcome', outcome: explain(error) });
+  reporter.post({ type: 'outcome', outcome: explain(error, reporter) });
 }
 
 /** What the client can do something about ends the job with a word; anything else is the thread's own failure. */
-function explain(error: unknown): Outcome {
+function explain(error: unknown, { stopRequest }: Reporter): Outcome {
+  // what was trained is in a checkpoint: whoever takes the job up evaluates anew
+  if (error instanceof StopAskedError) return { status: stopRequest === StopRequest.cancel ? 'cancelled' : 'released' };
   const sentence = (text: string) => `${text[0]!.toUpperCase()}${text.slice(1)}.`;
   if (error instanceof PlanTooLargeError) {
     return refuse(

@@ -8,6 +8,7 @@ import { insertDeliveries } from '../../src/db/webhook-deliveries.ts';
 import { insertWebhook } from '../../src/db/webhooks.ts';
 import { insertWeights } from '../../src/db/weights.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
+import { encodeOutcomes } from '../../src/judging/outcomes.ts';
 import { SCOPES, type Scope } from '../../src/spec/api-key.ts';
 import { call } from '../support/client.ts';
 import { addClaimed, addModel, describeCheckpoint, TENANT } from '../support/jobs.ts';
@@ -48,7 +49,15 @@ beforeAll(async () => {
   await recordCheckpoints(db, claim, [checkpoint]);
   const weights = { which: 'latest', checkpoint: null, step: 1, epoch: 1 } as const;
   const figures = { weights, splits: {}, importance: null };
-  await db.orm.insert(evaluations).values({ jobId: claim.job.id, tenant: TENANT, figures });
+  const columns = { truth: Float64Array.of(1, 2), predicted: Float64Array.of(1, 3) };
+  const target = { name: 'y', task: 'regression', classes: null, tokensPerCharacter: null, columns } as const;
+  const outcomes = {
+    dataset: 'ab',
+    splits: [{ split: 'test', rows: Int32Array.of(0, 1), targets: [target] }],
+  } as const;
+  const answers = await service.deps.storage.put(`evaluations/${claim.job.id}/a.bin`, encodeOutcomes(outcomes));
+  const kept = { outcomesKey: answers.key, outcomesSha256: answers.sha256 };
+  await db.orm.insert(evaluations).values({ jobId: claim.job.id, tenant: TENANT, figures, ...kept });
   const webhook = { id: 'whk_01h455vb4pex5vsknk084sn02q', tenant: TENANT, url: 'https://a.example', description: '' };
   await insertWebhook(db, { ...webhook, events: ['job.succeeded'], secret: 'whsec_a' }, 10);
   const delivery = { id: 'whd_01h455vb4pex5vsknk084sn02q', tenant: TENANT, webhookId: webhook.id };
@@ -64,6 +73,7 @@ beforeAll(async () => {
   ids = {
     'datasets/{id}': claim.job.datasetId,
     'jobs/{id}': claim.job.id,
+    'compare/{other}': claim.job.id,
     'checkpoints/{reference}': 'latest',
     'weights/{id}': weightsId,
     'models/{name}': 'points',

@@ -45,6 +45,7 @@ const ELSEWHERE: { [Code in ErrorCode]?: string } = {
   quota_exceeded: 'test/api/limits.test.ts',
   precondition_failed: 'test/api/webhooks.test.ts',
   weights_in_use: 'test/api/weights.test.ts',
+  not_comparable: 'test/worker/evaluation.test.ts',
   storage_full: 'test/api/datasets.test.ts',
   not_exportable: 'test/export/downloads.test.ts',
 };

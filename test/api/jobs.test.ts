@@ -273,7 +273,7 @@ describe('lists', () => {
   it.each([
     ['limit=ten&status=sleeping', '/limit'],
     ['status=sleeping', '/status'],
-    ['kind=evaluate', '/kind'],
+    ['kind=judge', '/kind'],
     ['created_after=yesterday', '/created_after'],
     ['created_after=2026-02-30T00:00:00Z', '/created_after'],
     ['created_after=0000-01-01T00:00:00Z', '/created_after'],

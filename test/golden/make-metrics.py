@@ -2,7 +2,7 @@
 
     /usr/bin/python3 test/golden/make-metrics.py
 
-Made with scikit-learn 1.2.1 (Debian's python3-sklearn). The tests read the JSON only. Names of figures are those of an evaluation. What scikit-learn lacks
+Made with scikit-learn 1.2.1 and SciPy (Debian's python3-sklearn). The tests read the JSON only. Names of figures are those of an evaluation. What scikit-learn lacks
 is written out: the Brier score over several classes, and the expected calibration error.
 """
 import json
@@ -10,6 +10,7 @@ import os
 import warnings
 
 import numpy as np
+from scipy.stats import binomtest
 from sklearn import metrics as m
 
 warnings.filterwarnings("ignore")
@@ -105,6 +106,11 @@ cases = {
         numbers_case("worse than the mean", 40, -2.0, 12.0),
     ],
 }
+
+cases["mcnemar"] = [
+    {"a": a, "b": b, "p_value": binomtest(a, a + b, 0.5).pvalue if a + b else 1.0}
+    for a, b in ((0, 0), (1, 0), (3, 3), (1, 9), (12, 30), (400, 520), (3000, 3100), (20000, 21000))
+]
 
 with open(os.path.join(os.path.dirname(__file__), "metrics.json"), "w") as file:
     json.dump(cases, file)

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ClassMeter } from '../../src/judging/judge-classes.ts';
 import { NumberMeter } from '../../src/judging/judge-numbers.ts';
+import { testMcNemar } from '../../src/judging/mcnemar.ts';
 import { once } from '../../src/judging/resample.ts';
 
 /** Figures of evaluations against scikit-learn's (make-metrics.py). */
@@ -15,6 +16,11 @@ interface ClassCase {
   confusion: number[][];
   by_class: Record<'precision' | 'recall' | 'f1' | 'rows', number[]>;
 }
+interface McNemarCase {
+  a: number;
+  b: number;
+  p_value: number;
+}
 interface NumberCase {
   name: string;
   truth: number[];
@@ -26,6 +32,7 @@ interface NumberCase {
 const cases = JSON.parse(readFileSync(new URL('./metrics.json', import.meta.url), 'utf8')) as {
   classes: ClassCase[];
   numbers: NumberCase[];
+  mcnemar: McNemarCase[];
 };
 
 function expectNear(name: string, value: number | null | undefined, expected: number, tolerance = 1e-12): void {
@@ -52,6 +59,17 @@ describe('figures of classes', () => {
       for (const name of ['precision', 'recall', 'f1'] as const)
         expectNear(`${name} of ${c}`, Number(own[name] ?? 0), expected.by_class[name][c]!);
     });
+  });
+});
+
+describe('McNemar’s test', () => {
+  it.each(cases.mcnemar)('of $a and $b rows', ({ a, b, p_value: p }) => {
+    const [own, other] = [new Array(a + b + 5).fill(true), new Array(a + b + 5).fill(true)];
+    other.fill(false, 0, a);
+    own.fill(false, a, a + b);
+    const result = testMcNemar(own, other);
+    expect(result).toMatchObject({ only_a_right: a, only_b_right: b });
+    expectNear('p', result.p_value, p, 1e-9);
   });
 });
 

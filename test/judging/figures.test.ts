@@ -114,7 +114,7 @@ describe('intervals', () => {
             { task: 'classification', name: 'y', judged: judged(one), shares: shares(one.width) },
             [],
             (row) => row,
-            seed,
+            { seed, targets: 1 },
             () => {},
           ).evaluation.metrics;
         const metrics = judge(3);
@@ -148,7 +148,7 @@ describe('intervals', () => {
         },
         [],
         (row) => row,
-        1,
+        { seed: 1, targets: 1 },
         () => {},
       ).evaluation.metrics.accuracy!;
       if ((low as number) <= 0.7 && (high as number) >= 0.7) held++;

@@ -153,6 +153,43 @@ it('keeps the checkpoint that a waiting job starts from', async () => {
   expect((await look(claim)).checkpoints).toEqual([4, 2, 1]);
 });
 
+it('deletes what was answered to each row with the checkpoints; the evaluation’s figures stay with the job', async () => {
+  const { db } = database;
+  const idAt = (daysAgo: number) => {
+    const bytes = Buffer.alloc(16, 1);
+    bytes.writeUIntBE(Date.now() - daysAgo * 86_400_000, 0, 6);
+    return TypeID.fromUUIDBytes('evl', bytes).toString();
+  };
+  const figures = {
+    weights: { which: 'latest', checkpoint: null, step: 1, epoch: 1 },
+    splits: {},
+    importance: null,
+  } as const;
+  const keys: string[] = [];
+  for (const daysAgo of [5, 15]) {
+    const claim = await addClaimed(db);
+    const { key, sha256 } = await storage.put(`evaluations/${claim.job.id}/${idAt(daysAgo)}.bin`, Buffer.from('rows'));
+    keys.push(key);
+    const evaluation = { figures, outcomes: { key, sha256 } };
+    await finishJob(db, claim, { status: 'succeeded', stopReason: 'completed', metrics: {}, evaluation });
+    await db.pool.query('update jobs set finished_at = now() - make_interval(days => $2) where id = $1', [
+      claim.job.id,
+      daysAgo,
+    ]);
+  }
+  const [kept, gone] = keys;
+  const orphan = `evaluations/job_x/${idAt(2)}.bin`;
+  await storage.put(orphan, Buffer.from('rows'));
+  await sweep();
+  expect(await keysOf('evaluations/')).toEqual([kept]);
+  const { rows } = await db.pool.query('select outcomes_key as key, figures from evaluations order by created_at');
+  expect(rows).toEqual([
+    { key: kept, figures },
+    { key: null, figures },
+  ]);
+  expect(gone).not.toBe(kept);
+});
+
 it('removes files that a crash has left: of deleted datasets, and of checkpoints without a row', async () => {
   const { db } = database;
   const dataset = await addDataset(db);

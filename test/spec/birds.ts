@@ -2,9 +2,10 @@ import { expect } from 'vitest';
 import type { Column } from '../../src/spec/dataset.ts';
 import type { KnownCheckpoint } from '../../src/spec/fine-tune.ts';
 import type { JobSpec } from '../../src/spec/job.ts';
+import type { KnownDataset } from '../../src/spec/known-dataset.ts';
 import type { Mistake } from '../../src/spec/mistake.ts';
 import { validateJobRequest } from '../../src/spec/request.ts';
-import { type KnownDataset, resolveJob } from '../../src/spec/resolve-job.ts';
+import { resolveJob } from '../../src/spec/resolve-job.ts';
 
 /** A dataset with a column of each kind, as the profile describes them. */
 

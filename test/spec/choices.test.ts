@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { Choice } from '../../src/spec/choice.ts';
 import type { Column } from '../../src/spec/dataset.ts';
 import type { JobSpec } from '../../src/spec/job.ts';
+import type { KnownDataset } from '../../src/spec/known-dataset.ts';
 import { validateJobRequest } from '../../src/spec/request.ts';
-import { type KnownDataset, resolveJob } from '../../src/spec/resolve-job.ts';
+import { resolveJob } from '../../src/spec/resolve-job.ts';
 import { BIRDS, column } from './birds.ts';
 
 /** What is chosen where the request leaves it open, for each kind of data. */

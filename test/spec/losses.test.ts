@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { KnownDataset } from '../../src/spec/resolve-job.ts';
+import type { KnownDataset } from '../../src/spec/known-dataset.ts';
 import { BIRDS, column, dense, resolve, specOf } from './birds.ts';
 
 /** Which losses a job may ask for, with what defaults, and what is said where one does not fit. */

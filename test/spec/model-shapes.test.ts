@@ -4,10 +4,10 @@ import { Graph } from '../../src/engine/graph/graph.ts';
 import { ModelBuilder } from '../../src/engine/layers/layer.ts';
 import { gather, rowOrder, table } from '../../src/engine/ops/leaves.ts';
 import type { Column } from '../../src/spec/dataset.ts';
+import type { KnownDataset } from '../../src/spec/known-dataset.ts';
 import { ruleOf } from '../../src/spec/layers/rules.ts';
 import { shapeOfInput, shapesOf } from '../../src/spec/model-shapes.ts';
 import type { Preparation } from '../../src/spec/preparation.ts';
-import type { KnownDataset } from '../../src/spec/resolve-job.ts';
 import { buildLayers } from '../../src/worker/build-network.ts';
 import { BIRDS, column, dense, resolve, specOf } from './birds.ts';
 

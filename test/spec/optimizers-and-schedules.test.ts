@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Column } from '../../src/spec/dataset.ts';
+import type { KnownDataset } from '../../src/spec/known-dataset.ts';
 import type { Mistake } from '../../src/spec/mistake.ts';
 import { validateJobRequest } from '../../src/spec/request.ts';
-import { type KnownDataset, type Resolution, resolveJob } from '../../src/spec/resolve-job.ts';
+import { type Resolution, resolveJob } from '../../src/spec/resolve-job.ts';
 
 const column = (name: string): Column => ({
   name,

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { countSplit } from '../../src/spec/count-split.ts';
 import type { Column } from '../../src/spec/dataset.ts';
-import type { KnownDataset } from '../../src/spec/resolve-job.ts';
+import type { KnownDataset } from '../../src/spec/known-dataset.ts';
 import { BIRDS, column, dense, resolve, specOf } from './birds.ts';
 
 const withRows = (rows: number): { dataset: KnownDataset } => ({ dataset: { ...BIRDS, rows } });

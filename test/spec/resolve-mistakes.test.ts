@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Column } from '../../src/spec/dataset.ts';
-import type { KnownDataset } from '../../src/spec/resolve-job.ts';
+import type { KnownDataset } from '../../src/spec/known-dataset.ts';
 import { BIRDS, CHECKPOINT, column, dense, expectMistake, type MistakeCase, resolve } from './birds.ts';
 
 const withColumns = (...columns: Column[]): { dataset: KnownDataset } => ({ dataset: { ...BIRDS, columns } });

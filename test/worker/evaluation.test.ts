@@ -13,10 +13,13 @@ import { workerOf } from '../support/worker.ts';
 let service: Service;
 let context: WorkerContext;
 let penguins: string;
+/** of species, which several tests look at */
+let first: Job;
 beforeAll(async () => {
   service = await startService();
   context = workerOf(service);
   penguins = await uploadCsv(service.api, 'penguins', readFileSync('examples/penguins.csv', 'utf8'));
+  first = await run(species());
 });
 afterAll(() => service.close());
 
@@ -33,13 +36,13 @@ const evaluationOf = async (id: string): Promise<Evaluation> =>
 const species = (change: object = {}) => ({
   dataset: penguins,
   target: 'species',
-  training: { epochs: 6, early_stopping: null },
+  training: { epochs: 15, early_stopping: null },
   ...change,
 });
 
 describe('an evaluation', () => {
   it('of classes has figures with intervals and baselines for every split, and those that the job tells', async () => {
-    const job = await run(species());
+    const job = first;
     const { splits, weights } = await evaluationOf(job.id);
     expect(Object.keys(splits).sort()).toEqual(['test', 'train', 'validation']);
     expect(weights).toMatchObject({ which: 'best', epoch: job.metrics['best.epoch'] });
@@ -73,15 +76,61 @@ describe('an evaluation', () => {
   });
 
   it('is the same for any number of threads, and has an ETag', async () => {
-    const [one, two] = [await run(species()), await run(species(), { threads: 2 })];
+    const [one, two] = [first, await run(species(), { threads: 2 })];
     expect((await evaluationOf(two.id)).splits).toEqual((await evaluationOf(one.id)).splits);
     const url = `${service.api}/jobs/${one.id}/evaluation`;
     const etag = (await call('GET', url)).headers.get('etag')!;
     expect((await call('GET', url, undefined, { 'if-none-match': etag })).status).toBe(304);
   });
 
-  it('is not there before the job has succeeded', async () => {
+  it('tells which columns matter', async () => {
+    const { importance } = await evaluationOf(first.id);
+    expect(importance).toMatchObject({ split: 'test', rows: 34, repeats: 5, left_out: 0 });
+    const found = new Map(importance!.columns.map(({ column, loss_increase: increase }) => [column, Number(increase)]));
+    expect(importance!.columns.map(({ column }) => column).toSorted()).toEqual([
+      'bill_depth',
+      'bill_length',
+      'body_mass',
+      'flipper_length',
+      'island',
+      'sex',
+    ]);
+    // what tells the species apart at a glance, and what nearly does not
+    expect(found.get('bill_length')).toBeGreaterThan(10 * Math.abs(found.get('sex')!));
+  });
+
+  it('of two jobs on the same rows can be compared, and of others not', async () => {
+    const [good, bad] = [first, await run(species({ training: { epochs: 1, early_stopping: null } }))];
+    const compare = (other: string, query = '') =>
+      call('GET', `${service.api}/jobs/${good.id}/evaluation/compare/${other}${query}`);
+    const { status, body, headers } = await compare(bad.id);
+    expect([status, Object.keys(body.splits).sort(), body.left_out]).toEqual([200, ['test', 'validation'], []]);
+    const { accuracy, log_loss: logLoss } = body.splits.test.targets[0].metrics;
+    expect(accuracy.a).toBe(good.metrics['test.accuracy']);
+    expect(accuracy.b).toBe(bad.metrics['test.accuracy']);
+    expect(logLoss).toMatchObject({ better: 'a' });
+    expect(headers.get('etag')).toMatch(/^"/);
+    expect(Object.keys((await compare(bad.id, '?split=test')).body.splits)).toEqual(['test']);
+
+    expectProblem(await compare(bad.id, '?split=all'), 'not_comparable');
     const { id } = await postJob(service.api, species());
+    expectProblem(await compare(id), 'evaluation_not_ready');
     expectProblem(await call('GET', `${service.api}/jobs/${id}/evaluation`), 'evaluation_not_ready');
+    const { rows } = await context.db.pool.query('select outcomes_key from evaluations where job_id = $1', [bad.id]);
+    await context.storage.remove(rows[0].outcomes_key);
+    expectProblem(await compare(bad.id), 'not_comparable');
+  });
+
+  it('of other rows is not compared; and goes with its job', async () => {
+    const other = await run(species({ split: { seed: 5 }, training: { epochs: 1, early_stopping: null } }));
+    expectProblem(
+      await call('GET', `${service.api}/jobs/${first.id}/evaluation/compare/${other.id}`),
+      'not_comparable',
+    );
+    const keys = () => Array.fromAsync(context.storage.list(`evaluations/${other.id}/`));
+    expect(await keys()).toHaveLength(1);
+    expect((await call('DELETE', `${service.api}/jobs/${other.id}`)).status).toBe(204);
+    expect(await keys()).toEqual([]);
+    expect((await context.db.pool.query('select 1 from evaluations where job_id = $1', [other.id])).rowCount).toBe(0);
   });
 });

@@ -1,11 +1,14 @@
 import type { FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
 import { type EvaluationRow, getEvaluation } from '../../db/evaluations.ts';
-import type { JobRow } from '../../db/jobs.ts';
+import { getJob, type JobRow } from '../../db/jobs.ts';
+import { ComparisonsBusyError, compareStored } from '../../judging/compare-stored.ts';
+import { Comparison } from '../../spec/comparison.ts';
 import { ApiError } from '../../spec/errors.ts';
-import { Evaluation } from '../../spec/evaluation.ts';
+import { Evaluation, JUDGED_SPLITS, type JudgedSplit } from '../../spec/evaluation.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { presentEvaluation } from '../present.ts';
-import { IdParams } from '../request-parts.ts';
+import { checkId, IdParams } from '../request-parts.ts';
 import { findJob } from './jobs.ts';
 
 /** The evaluation of a job; throws evaluation_not_ready. */
@@ -36,4 +39,71 @@ export function addEvaluationRoutes(app: Api, deps: ApiDeps): void {
       return presentEvaluation(job, await findEvaluation(deps, request, job));
     },
   );
+
+  app.get(
+    '/v1/jobs/:id/evaluation/compare/:other',
+    {
+      config: { access: 'jobs:read' },
+      schema: {
+        tags: ['jobs'],
+        summary: 'Compare two jobs row by row',
+        description:
+          'Differences of the figures of two jobs (a: `id`, b: `other`) that were judged on the same rows, with paired bootstrap intervals, and McNemar’s test for classes. Refused (409 `not_comparable`) where no split, or not the one that is asked for, has the same rows in both.',
+        params: CompareParams,
+        querystring: Type.Object({
+          split: Type.Optional(
+            Type.String({ enum: [...JUDGED_SPLITS], description: 'this one alone; else all that both have' }),
+          ),
+        }),
+        response: { 200: Comparison },
+      },
+    },
+    async (request): Promise<Comparison> => {
+      const a = await findJob(deps, request);
+      const b = await findOther(deps, request);
+      const { split } = request.query as { split?: JudgedSplit };
+      const places = [];
+      for (const job of [a, b]) places.push(placeOf(job.id, await findEvaluation(deps, request, job)));
+      const answer = await compareStored({
+        a: places[0]!,
+        b: places[1]!,
+        split,
+        storage: deps.storage.describe(),
+      }).catch((error: unknown) => {
+        if (!(error instanceof ComparisonsBusyError)) throw error;
+        throw new ApiError('unavailable', 'Many comparisons wait already. Please try again.', {
+          headers: { 'retry-after': '2' },
+        });
+      });
+      if (answer.type === 'unreadable') throw refuseGone(answer.jobId);
+      const { splits, left_out: leftOut } = answer.compared;
+      if (Object.keys(splits).length === 0) {
+        const reasons = leftOut.map((one) => `${one.split}: ${one.reason}`).join('; ');
+        throw new ApiError(
+          'not_comparable',
+          `${a.id} and ${b.id} cannot be compared: ${reasons || 'nothing was judged'}.`,
+        );
+      }
+      return { a: a.id, b: b.id, splits, left_out: leftOut };
+    },
+  );
+}
+
+const CompareParams = Type.Object({ ...IdParams.properties, other: Type.String() });
+
+async function findOther(deps: ApiDeps, request: FastifyRequest): Promise<JobRow> {
+  const { tenant, db } = ofTenant(deps, request);
+  const id = checkId('job', (request.params as { other: string }).other);
+  const row = await getJob(db, tenant, id);
+  if (row === null) throw new ApiError('job_not_found', `There is no job ${id}.`);
+  return row;
+}
+
+function placeOf(jobId: string, { outcomesKey, outcomesSha256 }: EvaluationRow) {
+  if (outcomesKey === null || outcomesSha256 === null) throw refuseGone(jobId);
+  return { jobId, key: outcomesKey, sha256: outcomesSha256 };
+}
+
+function refuseGone(jobId: string): ApiError {
+  return new ApiError('not_comparable', `What ${jobId} answered to each row is not kept any more.`);
 }

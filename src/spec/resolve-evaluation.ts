@@ -1,0 +1,121 @@
+import { isDeepStrictEqual } from 'node:util';
+import { countSplit } from './count-split.ts';
+import type { Add, Draft } from './draft.ts';
+import { fillDefaults, isObject } from './expand-request.ts';
+import { agrees, checkPreparation, type KnownCheckpoint } from './fine-tune.ts';
+import { JobSpec, type Split } from './job.ts';
+import type { KnownDataset } from './known-dataset.ts';
+import { ColumnFinder } from './resolve-columns.ts';
+import { resolveInput } from './resolve-input.ts';
+import { findCorpus } from './resolve-text.ts';
+
+/** Jobs that judge a checkpoint on a dataset: nothing is trained. */
+
+/** What such a job says for itself; everything else is the checkpoint's. */
+const OWN = ['kind', 'name', 'dataset', 'split', 'evaluate_on', 'resources', 'start_at', 'metadata'];
+
+/**
+ * Takes over what the checkpoint was trained with, and holds the dataset against it: it must have the columns, of the same types, and no class that the network does not
+ * know. null where there is no checkpoint.
+ */
+export function resolveEvaluation(
+  given: Draft,
+  dataset: KnownDataset,
+  from: KnownCheckpoint | null,
+  add: Add,
+): JobSpec | null {
+  if (given.model?.from == null) {
+    add('/model/from', 'an evaluation is of a checkpoint', 'the id of a checkpoint: ckpt_…');
+    return null;
+  }
+  if (from === null) {
+    add('/model/from', `There is no checkpoint ${given.model.from}.`, 'the id of a checkpoint');
+    return null;
+  }
+  checkForeign(given, from, add);
+  const parent = from.spec;
+  const filled = fillDefaults(JobSpec, given) as Draft;
+  const isSame = parent.dataset === dataset.id;
+  const isCorpus = findCorpus(dataset.columns) !== null;
+  const split = given.split === undefined ? parent.split : resolveSplit(filled.split, parent);
+  const spec: JobSpec = {
+    ...structuredClone(parent),
+    kind: 'evaluate',
+    name: filled.name ?? `${[...dataset.name].slice(0, 100).join('')}: evaluation of ${from.id}`,
+    dataset: dataset.id,
+    split,
+    model: { ...structuredClone(parent.model), from: from.id },
+    training: { ...structuredClone(parent.training), sample_weight: null },
+    evaluate_on: filled.evaluate_on ?? (isSame ? defaultPart(isCorpus ? MANY : dataset.rows, split) : 'all'),
+    resources: filled.resources,
+    start_at: filled.start_at,
+    metadata: filled.metadata,
+  };
+  if (isSame && spec.evaluate_on !== 'all' && !isDeepStrictEqual(split, parent.split))
+    add('/split', `must be as ${from.id} has it, or rows that it was trained on would be held for others`, null);
+  if (dataset.rows === 0) add('/dataset', 'the dataset has no rows');
+  const counts = countSplit(dataset.rows, split);
+  if (spec.evaluate_on !== 'all' && !isCorpus && counts[spec.evaluate_on!] === 0)
+    add('/evaluate_on', `the ${spec.evaluate_on} split has no rows`, 'all, or another split');
+  checkColumns(spec, dataset, from, add);
+  return spec;
+}
+
+/** A corpus is split by tokens, of which there are enough for every share. */
+const MANY = 1e6;
+
+/** The held-out rows, if there are any. */
+function defaultPart(rows: number, split: Split): 'test' | 'validation' | 'all' {
+  const { validation, test } = countSplit(rows, split);
+  return test > 0 ? 'test' : validation > 0 ? 'validation' : 'all';
+}
+
+function resolveSplit(split: Draft, { target }: JobSpec): Split {
+  const isText = target.type === 'next_token';
+  const shuffle = isText ? false : split.shuffle;
+  return { ...split, shuffle, stratify: split.stratify ?? (target.type === 'category' && shuffle) } as Split;
+}
+
+/** What is the checkpoint's may be said again, and not otherwise. */
+function checkForeign(given: Draft, { id, spec }: KnownCheckpoint, add: Add): void {
+  const parent = spec as unknown as Record<string, unknown>;
+  for (const [field, value] of Object.entries(given)) {
+    if (OWN.includes(field)) continue;
+    // the checkpoint is told apart from the one that it began from, and no weights count in an evaluation
+    const { from: _, sample_weight: __, ...said } = isObject(value) ? value : {};
+    if (!agrees(isObject(value) ? said : value, parent[field]))
+      add(`/${field}`, `must be as ${id} has it, or be left out`, null, 'shape_mismatch');
+  }
+}
+
+function checkColumns(spec: JobSpec, dataset: KnownDataset, from: KnownCheckpoint, add: Add): void {
+  const isCorpus = findCorpus(dataset.columns) !== null;
+  const isText = spec.target.type === 'next_token';
+  if (isCorpus || isText) {
+    if (isCorpus !== isText)
+      add(
+        '/dataset',
+        `${from.id} ${isText ? 'reads a corpus, and this is none' : 'takes columns, and this is a corpus'}`,
+      );
+    return;
+  }
+  const addHere: Add = (_pointer, detail, expected) => add('/dataset', detail, expected, 'shape_mismatch');
+  const finder = new ColumnFinder(dataset.columns, addHere);
+  for (const input of spec.inputs) {
+    const found = finder.find(input.column, '');
+    if (found !== null) resolveInput(input, found, '', addHere);
+  }
+  const { group_by: groupBy, order_by: orderBy, given_by: givenBy } = spec.split;
+  if (spec.evaluate_on !== 'all')
+    for (const column of [groupBy, orderBy, givenBy]) if (column !== undefined) finder.find(column, '');
+  for (const { columns, type } of [spec.target, ...spec.more_targets])
+    for (const name of columns) {
+      const found = finder.find(name, '');
+      if (found === null) continue;
+      if (type === 'number' ? found.type !== 'number' : found.classes === null)
+        addHere('', `"${name}" is ${found.type}, and ${from.id} tells a ${type}`, `a ${type} column`);
+    }
+  checkPreparation(from, dataset.columns, true, add);
+  for (const output of from.preparation.more ?? [])
+    checkPreparation({ ...from, preparation: { ...output, inputs: [], inputWidth: 0 } }, dataset.columns, true, add);
+}
