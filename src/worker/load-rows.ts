@@ -126,7 +126,8 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
 function inherit(fitAnew: () => Preparation, { spec, inherited }: RowsRequest): Preparation {
   const { replace_head: replaceHead = false, refit_inputs: refitInputs = false } = spec.model;
   if (inherited === null) return fitAnew();
-  if (!replaceHead && !refitInputs) return inherited;
+  // what is judged is judged with what it was trained with
+  if (spec.kind === 'evaluate' || (!replaceHead && !refitInputs)) return inherited;
   const fitted = fitAnew();
   const { inputs, inputWidth } = inherited;
   const refit = (known: PreparedInput, own: PreparedInput) => {
