@@ -16,6 +16,7 @@ import { showAnomalies, uploadOrdinaryDigits } from './anomalies.ts';
 import { showStrikes, uploadStrikes } from './birdstrikes.ts';
 import { say, send } from './client.ts';
 import { showDigits, uploadDigits } from './digits.ts';
+import { showFineTuning } from './fine-tune.ts';
 import { showMails, uploadMails } from './mails.ts';
 import { showPenguins, uploadPenguins } from './penguins.ts';
 import { showRatings, uploadRatings } from './ratings.ts';
@@ -24,7 +25,8 @@ import { showWeather, uploadWeather } from './weather.ts';
 
 /**
  * From nothing to a trained network: starts the whole stack in a temporary folder, and then talks to it over HTTP alone, as any other service
- * would. `npm run example -- shakespeare-gpt` runs examples/shakespeare-gpt.json; `--spec` takes any such file; `--keep` leaves the stack running.
+ * would. `npm run example -- shakespeare-gpt` runs examples/shakespeare-gpt.json; `fine-tune` is several jobs; `--spec` takes any such file; `--keep`
+ * leaves the stack running.
  */
 const {
   values: options,
@@ -64,7 +66,8 @@ async function main(): Promise<void> {
   };
   process.once('SIGINT', () => void stop().finally(() => process.exit(130)));
   try {
-    await run(`${stack.url}/v1`);
+    const api = `${stack.url}/v1`;
+    await (name === 'fine-tune' ? showFineTuning(api) : run(api));
   } catch (error) {
     await stop();
     throw error;

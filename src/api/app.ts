@@ -45,6 +45,7 @@ import { addSystemRoutes } from './routes/system.ts';
 import { addUploadRoutes } from './routes/uploads.ts';
 import { addWebhookDeliveryRoutes } from './routes/webhook-deliveries.ts';
 import { addWebhookRoutes } from './routes/webhooks.ts';
+import { addWeightRoutes } from './routes/weights.ts';
 import { TusUploads } from './tus-uploads.ts';
 
 const HEARTBEAT_MS = 15_000;
@@ -128,6 +129,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     const uploads = new TusUploads(deps.storage, deps.config.maxUploadBytes);
     await addDatasetRoutes(routes, deps, cursors, quotas, uploads);
     await addUploadRoutes(routes, deps, quotas, uploads);
+    await addWeightRoutes(routes, deps, cursors);
     addJobRoutes(routes, deps, cursors, quotas);
     addEstimateRoute(routes, deps);
     addJobActions(routes, deps, quotas);

@@ -9,6 +9,7 @@ import {
   type ExportFormat,
   LAYOUTS,
   type Layout,
+  WEIGHTS,
 } from '../spec/export.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { ApiDeps } from './deps.ts';
@@ -30,6 +31,13 @@ export const DownloadQuery = Type.Object({
     default: 'trainyard',
     description:
       'of safetensors and npz. torch: weights under the names and with the dimensions of PyTorch’s modules, without the state of the optimizer',
+  }),
+  weights: Type.Unsafe<(typeof WEIGHTS)[number]>({
+    type: 'string',
+    enum: WEIGHTS,
+    default: 'all',
+    description:
+      'of safetensors in our layout, where low-rank adapters were trained. adapter: they and a head made anew, without the weights that stayed; merged: weights that tell the same without adapters, as every other format has them',
   }),
   preparation: Type.Boolean({
     default: true,
@@ -74,16 +82,19 @@ export async function sendDownload(
 
 /** null: the checkpoint's own file. Throws invalid_field where the parts of a query do not go together. */
 async function readForm(
-  { format, layout, preparation }: Static<typeof DownloadQuery>,
+  { format, layout, preparation, weights }: Static<typeof DownloadQuery>,
   { figures }: Downloaded,
 ): Promise<ExportForm | null> {
   if (layout !== 'trainyard' && format !== 'safetensors' && format !== 'npz')
     throw wrong('/layout', `${format} has names of its own`, 'left out, or format=safetensors or npz');
   if (!preparation && format !== 'onnx')
     throw wrong('/preparation', `${format} holds no preparation that could be left out`, 'left out, or format=onnx');
+  if (weights !== 'all' && (format !== 'safetensors' || layout !== 'trainyard'))
+    throw wrong('/weights', 'is for safetensors in our layout; all others hold merged weights', 'left out');
   switch (format) {
     case 'safetensors':
-      return layout === 'torch' ? { format, layout } : null;
+      if (layout === 'torch') return { format, layout };
+      return weights === 'all' ? null : { format, layout, weights };
     case 'npz':
       return { format, layout };
     case 'onnx':
@@ -102,7 +113,7 @@ function wrong(pointer: string, detail: string, expected: string): ApiError {
 function endingOf(form: ExportForm): string {
   switch (form.format) {
     case 'safetensors':
-      return '.torch.safetensors';
+      return form.layout === 'torch' ? '.torch.safetensors' : `.${form.weights}.safetensors`;
     case 'npz':
       return form.layout === 'torch' ? '.torch.npz' : '.npz';
     case 'onnx':

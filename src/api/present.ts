@@ -53,7 +53,7 @@ export function presentApiKey(row: ApiKeyRow): ApiKey {
 }
 
 export function presentJob(row: JobRow, waiting: Waiting | null): Job {
-  const { id, kind, name, status, phase, transitions, conditions, progress, error, runtime, spec } = row;
+  const { id, kind, name, status, phase, transitions, conditions, progress, transfer, error, runtime, spec } = row;
   return {
     id,
     kind,
@@ -69,6 +69,7 @@ export function presentJob(row: JobRow, waiting: Waiting | null): Job {
     conditions,
     progress,
     metrics: row.metrics as Job['metrics'],
+    transfer,
     diagnosis: row.diagnosis,
     error,
     runtime,

@@ -3,6 +3,7 @@ import { DatasetError } from '../data/dataset-error.ts';
 import { DatasetTooLargeError } from '../data/dataset-files.ts';
 import { DatasetInUseError, DatasetNotFoundError, QuotaOfBytesError } from '../db/datasets.ts';
 import { ModelFullError, ModelInUseError } from '../db/model-versions.ts';
+import { WeightsInUseError } from '../db/weights.ts';
 import { TooManyJobsError } from '../jobs/create-job.ts';
 import { JobInUseError } from '../jobs/delete-job.ts';
 import { IllegalTransitionError } from '../jobs/transitions.ts';
@@ -101,6 +102,7 @@ function toApiError(
   if (error instanceof QuotaOfBytesError) return refuseDatasetBytes(error.most);
   if (error instanceof ModelInUseError) return new ApiError('model_in_use', `${error.message}.`);
   if (error instanceof ModelFullError) return new ApiError('model_full', `${error.message}.`);
+  if (error instanceof WeightsInUseError) return new ApiError('weights_in_use', `${error.message}.`);
   if (error instanceof JobInUseError) return new ApiError('job_in_use', `${error.message}.`);
   if (error instanceof IllegalTransitionError) return new ApiError('illegal_transition', `${error.message}.`);
   if (error instanceof RowsError) return new ApiError('invalid_rows', error.message, { errors: error.mistakes });

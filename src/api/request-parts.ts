@@ -8,6 +8,7 @@ const PREFIXES = {
   dataset: 'ds',
   job: 'job',
   checkpoint: 'ckpt',
+  weights: 'wts',
   webhook: 'whk',
   delivery: 'whd',
   key: 'key',

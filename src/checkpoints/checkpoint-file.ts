@@ -113,7 +113,8 @@ export async function loadCheckpoint(
   }
 }
 
-async function readVerified(storage: Storage, key: string, sha256: string): Promise<Uint8Array> {
+/** A whole file, if its digest is right. Errors: DamagedCheckpointError. */
+export async function readVerified(storage: Storage, key: string, sha256: string): Promise<Uint8Array> {
   const sizeBytes = await storage.size(key);
   const stream = await storage.read(key).catch((error) => {
     throw error instanceof BlobNotFoundError ? new DamagedCheckpointError(key, 'missing', 'it is gone', error) : error;

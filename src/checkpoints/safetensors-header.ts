@@ -13,9 +13,9 @@ export interface HeaderEntry {
 
 /**
  * Reads and checks the header of a safetensors file. Every byte after the header must belong to exactly one tensor.
- * `entries` come in the order of their bytes. Throws SafetensorsError that says which tensor is wrong.
+ * `bytes` are the file, or its beginning up to the end of the header. `entries` come in the order of their bytes. Throws SafetensorsError that says which tensor is wrong.
  */
-export function readHeader(bytes: Uint8Array, largestHeaderBytes: number) {
+export function readHeader(bytes: Uint8Array, largestHeaderBytes: number, fileBytes = bytes.length) {
   if (bytes.length < 8)
     throw new SafetensorsError(`the file has ${bytes.length} bytes, and its header's length alone takes 8`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, 8);
@@ -34,7 +34,7 @@ export function readHeader(bytes: Uint8Array, largestHeaderBytes: number) {
 
   const { __metadata__: metadata, ...described } = header;
   const entries = Object.entries(described).map(([name, value]) => readEntry(name, value));
-  checkPlaces(entries, bytes.length - dataStart);
+  checkPlaces(entries, fileBytes - dataStart);
   return { entries, metadata: readMetadata(metadata), dataStart };
 }
 

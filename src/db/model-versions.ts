@@ -1,4 +1,4 @@
-import { and, count, desc, eq, getTableColumns, inArray, notInArray, sql } from 'drizzle-orm';
+import { and, count, desc, eq, getTableColumns, inArray, notInArray, or, sql } from 'drizzle-orm';
 import { FINAL_STATUSES } from '../spec/job.ts';
 import { formatModelPath, LATEST, type ModelReference } from '../spec/model-reference.ts';
 import type { DescriptionChange } from '../spec/model-registry.ts';
@@ -210,7 +210,15 @@ async function checkUsers(tx: Transaction, paths: string[]): Promise<void> {
   const users = await tx
     .select({ id: jobs.id })
     .from(jobs)
-    .where(and(inArray(sql`${jobs.spec}->'model'->>'from'`, paths), notInArray(jobs.status, [...FINAL_STATUSES])))
+    .where(
+      and(
+        or(
+          inArray(sql`${jobs.spec}->'model'->>'from'`, paths),
+          inArray(sql`${jobs.spec}->'training'->'distillation'->>'teacher'`, paths),
+        ),
+        notInArray(jobs.status, [...FINAL_STATUSES]),
+      ),
+    )
     .limit(MOST_NAMED_JOBS);
   if (users.length > 0) throw new ModelInUseError(`${users.map(({ id }) => id).join(', ')} begins from it`);
 }

@@ -36,6 +36,7 @@ import type {
 } from '../spec/job.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { DeliveredEvent, DeliveryStatus, DeliveryTry, DisabledReason, WebhookEvent } from '../spec/webhook.ts';
+import type { TensorEntry, Transfer } from '../spec/weights.ts';
 
 /**
  * The truth. Glossary:
@@ -126,6 +127,8 @@ export const jobs = pgTable(
     metrics: jsonb('metrics').$type<Record<string, number | string>>().notNull().default({}),
     error: jsonb('error').$type<JobError>(),
     runtime: jsonb('runtime').$type<Runtime>(),
+    /** what came of uploaded weights when the job was posted; null: it does not begin from such */
+    transfer: jsonb('transfer').$type<Transfer>(),
     /** what the learning curve says so far; null: nothing yet */
     diagnosis: jsonb('diagnosis').$type<Diagnosis>(),
     runEpoch: integer('run_epoch').notNull().default(0),
@@ -160,6 +163,9 @@ export const jobs = pgTable(
     index('jobs_held').on(t.leaseUntil).where(sql`status in ('running', 'pausing', 'cancelling')`),
     index('jobs_tenant_held').on(t.tenant).where(sql`status in ('running', 'pausing', 'cancelling')`),
     index('jobs_begun_from').on(sql`(spec->'model'->>'from')`).where(sql`spec->'model'->>'from' is not null`),
+    index('jobs_taught_by')
+      .on(sql`(spec->'training'->'distillation'->>'teacher')`)
+      .where(sql`spec->'training'->'distillation'->>'teacher' is not null`),
     index('jobs_metadata').using('gin', t.metadata),
     index('jobs_finished').on(t.finishedAt, t.id).where(sql`finished_at is not null`),
     index('jobs_dataset').on(t.datasetId, t.createdAt),
@@ -336,6 +342,22 @@ export const modelAliases = pgTable(
     index('model_aliases_version_of').on(t.modelId, t.version),
     ownRows(),
   ],
+);
+
+/** safetensors files that clients uploaded, for jobs to begin from. */
+export const weights = pgTable(
+  'weights',
+  {
+    id: text('id').primaryKey(),
+    tenant: text('tenant').notNull(),
+    name: text('name').notNull(),
+    tensors: jsonb('tensors').$type<TensorEntry[]>().notNull(),
+    storageKey: text('storage_key').notNull(),
+    sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
+    sha256: text('sha256').notNull(),
+    createdAt: at('created_at').notNull().defaultNow(),
+  },
+  (t) => [index('weights_tenant_created').on(t.tenant, t.createdAt, t.id), ownRows()],
 );
 
 export const outbox = pgTable(

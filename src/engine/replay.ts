@@ -1,6 +1,7 @@
 import { differentiate } from './graph/differentiate.ts';
 import { elementsOf, Graph, type Node, reachable } from './graph/graph.ts';
 import type { CompiledKernels } from './kernels/load.ts';
+import type { AdaptersDescription } from './layers/context.ts';
 import { type LayerDescription, ModelBuilder } from './layers/layer.ts';
 import { gather, rowOrder, type TableDescription, table } from './ops/leaves.ts';
 import { type LossDescription, meanRows } from './ops/losses.ts';
@@ -49,6 +50,7 @@ export interface ReplayedNetwork {
   layers: readonly LayerDescription[];
   loss: LossDescription;
   heads?: readonly HeadDescription[];
+  adapters?: AdaptersDescription | null;
   seed: number;
 }
 
@@ -95,7 +97,7 @@ function replayPart(
   const x = gather(graph, table(graph, { name: 'features', rows, ...encoding }), rowOrder(graph, 'order', rows));
   const order = x.inputs[1]!;
   const targets = new Targets(graph, { rows, target, loss, heads, weighted });
-  const builder = new ModelBuilder(graph, seedOf(description.seed));
+  const builder = new ModelBuilder(graph, seedOf(description.seed), description.adapters);
   const predicted = builder.build(x, description.layers, true);
   const losses = targets.losses(predicted, order).sum;
   const trained = builder.parameters.filter(({ name }) => tensors.has(name));

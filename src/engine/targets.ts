@@ -71,12 +71,17 @@ export class Targets {
     this.#sampleWeights = weighted ? vector('weight', rows) : null;
   }
 
+  /** What rows in an order count for, as a factor of their losses. */
+  weigh(order: Node): (losses: Node) => Node {
+    const weights = this.#sampleWeights === null ? null : gather(this.#graph, this.#sampleWeights, order);
+    return (losses) => (weights === null ? losses : multiply(this.#graph, losses, weights));
+  }
+
   /** `outputs` (rows, …, width of all targets) of rows in `order` */
   losses(outputs: Node, order: Node): Losses {
     const graph = this.#graph;
     const { loss, heads } = this.#description;
-    const weights = this.#sampleWeights === null ? null : gather(graph, this.#sampleWeights, order);
-    const weighted = (losses: Node) => (weights === null ? losses : multiply(graph, losses, weights));
+    const weighted = this.weigh(order);
     const ofHeads = heads.reduce((sum, { width }) => sum + width, 0);
     let first = elementsOf(outputs) - ofHeads;
     const own = ofHeads === 0 ? outputs : columns(graph, outputs, 0, first);

@@ -1,3 +1,4 @@
+import { type DistillationDescription, distill } from './distillation.ts';
 import { differentiate } from './graph/differentiate.ts';
 import { elementsOf, Graph, type Node } from './graph/graph.ts';
 import { substitute } from './graph/substitute.ts';
@@ -5,7 +6,7 @@ import { guardGradients } from './guard.ts';
 import { initialize } from './initializers.ts';
 import { GEMM_SCRATCH_BYTES, HyperBlock, NO_LABEL } from './kernels/abi.ts';
 import type { CompiledKernels } from './kernels/load.ts';
-import type { Parameter } from './layers/context.ts';
+import type { AdaptersDescription, Parameter } from './layers/context.ts';
 import { type LayerDescription, ModelBuilder } from './layers/layer.ts';
 import { clipByNorm, clipByValue } from './ops/clipping.ts';
 import { add } from './ops/elementwise.ts';
@@ -13,7 +14,7 @@ import { gather, parameter, rowOrder, table } from './ops/leaves.ts';
 import { classWeightsOf, ignoredLabel, type LossDescription, meanRows } from './ops/losses.ts';
 import { accumulate, addAccumulated } from './optimizers/accumulation.ts';
 import { type AveragingDescription, averageWeights, createTrainedWeights } from './optimizers/averaging.ts';
-import { COMMON_BLOCK, hyperBlockOf, type ParameterGroup } from './optimizers/groups.ts';
+import { COMMON_BLOCK, hyperBlockOf, type ParameterGroup, splitByBeginning } from './optimizers/groups.ts';
 import {
   createHyperWriter,
   type OptimizerDescription,
@@ -60,7 +61,7 @@ export interface TrainerDescription {
   /** targets besides the first; a row's loss is the weighted sum */
   heads?: readonly HeadDescription[];
   optimizer: OptimizerDescription | SearchDescription;
-  /** the first that matches a parameter has it; MAX_PARAMETER_GROUPS at most */
+  /** the first that matches a parameter has it */
   parameterGroups?: readonly ParameterGroup[];
   /** on the values of a parameter, whose name is given */
   penaltyFor?: (parameterName: string) => Penalty | null;
@@ -68,8 +69,14 @@ export interface TrainerDescription {
   clipValue: number | null;
   /** absent or null: what is trained is what is evaluated */
   averaging?: AveragingDescription | null;
+  /** absent or null: nothing but the targets says what is right */
+  distillation?: DistillationDescription | null;
+  /** absent or null: none */
+  adapters?: AdaptersDescription | null;
   /** parameters that stay as they are */
   isFrozen?: (parameterName: string) => boolean;
+  /** the update, counted from 0, from which on a parameter is trained; some are from the first */
+  beginsAt?: (parameterName: string) => number;
   /** most rows that are gone through at once */
   batchRows: number;
   /** most times `batchRows` that one update is made of; 1 unless said */
@@ -118,6 +125,7 @@ export class Trainer {
   readonly team: Team;
   readonly parameters: readonly Parameter[];
   readonly slots: readonly Slot[];
+  readonly #teacher: readonly Parameter[];
   /** weights beside the parameters, which hold their average; empty without one */
   readonly #trained: readonly Slot[];
   readonly threads: number;
@@ -129,7 +137,8 @@ export class Trainer {
   /** the hyperparameter blocks that updates read */
   readonly #hyper: { n: number; block: Float32Array }[];
   readonly #common: Float32Array;
-  readonly #loss: { train: Float32Array; accumulate: Float32Array } | null;
+  /** what an update is made with, from update `first` on: the last that has begun */
+  readonly #stages: readonly StagePrograms[];
   readonly #search: { search: Search; trained: Vector } | null;
   /** what a search keeps beside weights and slots */
   readonly searchScalars: SearchScalars = {};
@@ -168,7 +177,8 @@ export class Trainer {
     const seed = seedOf(description.seed);
     const graph = new Graph();
     const built = buildTraining(graph, description, seed);
-    const { outputs, effects = [] } = (built.programs.train ?? built.programs.gradient ?? built.programs.loss)!;
+    const lastStage = built.programs[built.stages.at(-1)?.train ?? ''];
+    const { outputs, effects = [] } = (lastStage ?? built.programs.gradient ?? built.programs.loss)!;
     const flops = countFlops([...Object.values(outputs), ...effects], description.batchRows);
     this.stepFlops = flops;
     this.threads = options.threads ?? Math.max(1, Math.min(options.maxThreads, Math.floor(flops / FLOPS_PER_THREAD)));
@@ -186,21 +196,24 @@ export class Trainer {
     for (const [name, values] of built.constants) this.team.floats(name).set(values);
     this.parameters = built.parameters;
     this.slots = built.slots;
+    this.#teacher = built.teacher;
     this.#trained = built.trainedWeights;
     this.outputWidth = built.outputWidth;
     this.#compiled = options.compiled;
     this.#trainedNames = built.trainedNames;
     this.#description = description;
     const { optimizer } = description;
-    this.#writeHyper = isSearch(optimizer) ? null : createHyperWriter(optimizer, description.parameterGroups);
+    this.#writeHyper = isSearch(optimizer) ? null : createHyperWriter(optimizer, built.groups);
     this.#seed = seed;
     const blockAt = (n: number) => new Float32Array(this.team.memory.buffer, plan.regions.hyper[n]!, HyperBlock.words);
     this.#hyper = built.hyperBlocks.map((n) => ({ n, block: blockAt(n) }));
     this.#common = blockAt(COMMON_BLOCK);
     const lossOf = (program: string) => this.team.output(program, 'loss', 1);
-    this.#loss = isSearch(optimizer)
-      ? null
-      : { train: lossOf('train'), accumulate: lossOf('accumulate' in built.programs ? 'accumulate' : 'train') };
+    this.#stages = built.stages.map((stage) => ({
+      ...stage,
+      loss: lossOf(stage.train),
+      partLoss: lossOf(stage.accumulate ?? stage.train),
+    }));
     this.#search = isSearch(optimizer) ? this.#createSearch(optimizer, built.trained) : null;
     this.#evaluationRows = built.evaluate.maxRows;
     this.#rowLosses = this.team.output('evaluate', 'rowLosses', this.#evaluationRows);
@@ -242,6 +255,12 @@ export class Trainer {
 
   get parameterCount(): number {
     return this.parameters.reduce((sum, p) => sum + elementsOf(p.node), 0);
+  }
+
+  /** Of these, those that training changes, now or later. */
+  get trainedCount(): number {
+    const trained = new Set(this.#trainedNames.map(({ name }) => name));
+    return this.parameters.reduce((sum, p) => (trained.has(p.name) ? sum + elementsOf(p.node) : sum), 0);
   }
 
   /** Feature bytes or values (count × width), to be filled before the first step. */
@@ -286,6 +305,15 @@ export class Trainer {
     return this.team.floats(name);
   }
 
+  /** The weights of the teacher, by name: all of them. */
+  setTeacher(weights: ReadonlyMap<string, Float32Array>): void {
+    for (const { name, node } of this.#teacher) {
+      const values = weights.get(name);
+      if (values === undefined) throw new Error(`the teacher has no ${name}`);
+      this.tensor(node.attributes.name as string).set(values);
+    }
+  }
+
   /** Draws the initial weights; optimizer state begins at zero. */
   initialize(): void {
     this.parameters.forEach(({ name, initializer, fan }, index) => {
@@ -324,6 +352,7 @@ export class Trainer {
     batch.inverseWeight = inverseWeight;
     this.#learningRate = learningRate;
     this.#update = step + 1;
+    const stage = this.#stageOf(step);
     let loss = 0;
     for (let done = 0, part = 0; done < rows; done += batchRows, part++) {
       const isLast = done + batchRows >= rows;
@@ -331,10 +360,16 @@ export class Trainer {
       batch.first = first + done;
       batch.step = step * accumulateSteps + part;
       this.#part = part;
-      if (!this.team.run(isLast ? 'train' : 'accumulate', batch, this.#writeBlocks)) return Number.NaN;
-      loss += isLast ? this.#loss!.train[0]! : this.#loss!.accumulate[0]!;
+      if (!this.team.run(isLast ? stage.train : stage.accumulate!, batch, this.#writeBlocks)) return Number.NaN;
+      loss += isLast ? stage.loss[0]! : stage.partLoss[0]!;
     }
     return loss;
+  }
+
+  #stageOf(step: number): StagePrograms {
+    let last = this.#stages[0]!;
+    for (const stage of this.#stages) if (stage.first <= step) last = stage;
+    return last;
   }
 
   /** The parts, of batchRows at most, that rows are gone through in; until `visit` says no. */
@@ -482,6 +517,18 @@ export class Trainer {
   }
 }
 
+/** Names of programs, and where they leave the loss. */
+interface Stage {
+  first: number;
+  train: string;
+  /** null: an update is made of one part */
+  accumulate: string | null;
+}
+interface StagePrograms extends Stage {
+  loss: Float32Array;
+  partLoss: Float32Array;
+}
+
 /** Values of the parameters, without a plan or any memory. */
 export function countParameters(description: TrainerDescription): number {
   const { parameters } = buildTraining(new Graph(), description, seedOf(description.seed));
@@ -511,9 +558,10 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
   const targets = new Targets(graph, { rows: count, target, loss, heads, weighted, stride });
   const trainOrder = rowOrder(graph, 'trainOrder', rows.trainOrder);
   const evaluationOrder = rowOrder(graph, 'evaluationOrder', Math.max(1, rows.evaluationOrder));
-  const builder = new ModelBuilder(graph, seed);
+  const builder = new ModelBuilder(graph, seed, description.adapters);
 
-  const built = builder.build(gather(graph, features, trainOrder), layers, true);
+  const x = gather(graph, features, trainOrder);
+  const built = builder.build(x, layers, true);
   const changing = builder.parameters.filter((p) => p.trainable && !(description.isFrozen?.(p.name) ?? false));
   const trainedWeights = averaging === null ? [] : changing.map((p) => createTrainedWeights(graph, p.name, p.node));
   const trained = changing.map((p, i) => ({ name: p.name, node: trainedWeights[i]?.node ?? p.node, average: p.node }));
@@ -522,16 +570,21 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
     [built, ...builder.effects],
     new Map(trained.map((p) => [p.average, p.node])),
   ) as [Node, ...Node[]];
-  const losses = targets.losses(predicted, trainOrder).sum;
+  const byTargets = targets.losses(predicted, trainOrder).sum;
+  const { distillation = null } = description;
+  const distilled =
+    distillation === null ? null : distill(graph, distillation, x, predicted, byTargets, targets.weigh(trainOrder));
+  const losses = distilled?.losses ?? byTargets;
   const mean = meanRows(graph, losses);
-  let gradients = differentiate(
-    graph,
-    mean,
-    trained.map((p) => p.node),
-  ).map((gradient, i) => {
-    if (gradient === null) throw new Error(`${trained[i]!.name} does not influence the loss`);
-    return gradient;
-  });
+  const gradientsOf = (some: typeof trained) =>
+    differentiate(
+      graph,
+      mean,
+      some.map((p) => p.node),
+    ).map((gradient, i) => {
+      if (gradient === null) throw new Error(`${some[i]!.name} does not influence the loss`);
+      return gradient;
+    });
   const { batchRows: maxRows } = description;
   const outputs = builder.build(gather(graph, features, evaluationOrder), layers, false);
   const scored = targets.losses(outputs, evaluationOrder);
@@ -548,7 +601,8 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
   const common = {
     evaluate,
     parameters: builder.parameters,
-    constants: builder.constants,
+    constants: [...builder.constants, ...(distilled?.constants ?? [])],
+    teacher: distilled?.parameters ?? [],
     trained: trained.map((p) => p.name),
     trainedNames: trained.map((p) => ({ name: p.name, tensor: p.node.attributes.name as string })),
     outputWidth: elementsOf(outputs),
@@ -559,6 +613,7 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
     if (clipValue !== null || clipNorm !== null || averaging !== null || parameterGroups.length > 0)
       throw new Error(`${optimizer.type} takes gradients and weights as they are`);
     if (statistics.length > 0) throw new Error(`${optimizer.type} cannot gather running statistics`);
+    const gradients = gradientsOf(trained);
     const withGradients = trained.map((p, i) => ({ name: p.name, node: p.node, gradient: gradients[i]! }));
     const search = buildSearch(graph, optimizer, {
       losses,
@@ -568,42 +623,62 @@ function buildTraining(graph: Graph, description: TrainerDescription, seed: Seed
       trained: withGradients,
       maxRows,
     });
-    return { ...common, programs: search.programs, slots: search.kept, trainedWeights: [], hyperBlocks: [], search };
+    const none = { stages: [], groups: [], trainedWeights: [], hyperBlocks: [] };
+    return { ...common, ...none, programs: search.programs, slots: search.kept, search };
   }
 
-  const guard = guardGradients(graph, losses, mean, gradients);
+  const { beginsAt = () => 0, penaltyFor } = description;
+  const groups = splitByBeginning(
+    parameterGroups,
+    trained.map((p) => p.name),
+    beginsAt,
+  );
   const programs: Record<string, ProgramSource> = {};
-  if (accumulateSteps > 1) {
-    const sums = trained.map((p) => parameter(graph, `accumulated/${p.name}`, p.node.shape.dims));
-    const effects = [...gradients.map((g, i) => accumulate(graph, g, sums[i]!)), ...statistics];
-    programs.accumulate = { outputs: { loss: mean }, guard, effects, maxRows };
-    gradients = gradients.map((g, i) => addAccumulated(graph, g, sums[i]!));
-  }
-  gradients = gradients.map((g, i) => {
-    const { name, node } = trained[i]!;
-    const penalty = description.penaltyFor?.(name) ?? null;
-    const slope = penalty === null ? null : penaltySlope(graph, node, penalty);
-    return slope === null ? g : add(graph, g, slope);
-  });
-  if (clipValue !== null) gradients = gradients.map((g) => clipByValue(graph, g, clipValue));
-  if (clipNorm !== null && gradients.length > 0) gradients = clipByNorm(graph, gradients, clipNorm);
-  const updates = trained.map((p, i) => update(graph, optimizer, p.node, gradients[i]!, parameterGroups, p.name));
-  const averages =
-    averaging === null
-      ? []
-      : trained.map((p, i) => averageWeights(graph, updates[i]!, p.node, p.average, averaging.decay));
-  programs.train = {
-    outputs: { loss: mean },
-    guard,
-    effects: [...updates.map((u) => u.node), ...averages, ...statistics],
-    maxRows,
-  };
+  const slots = new Map<Node, Slot>();
+  // what is not trained yet has no gradient, and what only leads to it has none either
+  const stages = [...new Set([0, ...trained.map((p) => beginsAt(p.name))])]
+    .sort((a, b) => a - b)
+    .map((first): Stage => {
+      const suffix = first === 0 ? '' : `@${first}`;
+      const some = trained.filter((p) => beginsAt(p.name) <= first);
+      let gradients = gradientsOf(some);
+      const guard = guardGradients(graph, losses, mean, gradients);
+      if (accumulateSteps > 1) {
+        const sums = some.map((p) => parameter(graph, `accumulated/${p.name}`, p.node.shape.dims));
+        const effects = [...gradients.map((g, i) => accumulate(graph, g, sums[i]!)), ...statistics];
+        programs[`accumulate${suffix}`] = { outputs: { loss: mean }, guard, effects, maxRows };
+        gradients = gradients.map((g, i) => addAccumulated(graph, g, sums[i]!));
+      }
+      gradients = gradients.map((g, i) => {
+        const { name, node } = some[i]!;
+        const penalty = penaltyFor?.(name) ?? null;
+        const slope = penalty === null ? null : penaltySlope(graph, node, penalty);
+        return slope === null ? g : add(graph, g, slope);
+      });
+      if (clipValue !== null) gradients = gradients.map((g) => clipByValue(graph, g, clipValue));
+      if (clipNorm !== null && gradients.length > 0) gradients = clipByNorm(graph, gradients, clipNorm);
+      const updates = some.map((p, i) => update(graph, optimizer, p.node, gradients[i]!, groups, p.name));
+      for (const slot of updates.flatMap((u) => u.slots)) slots.set(slot.node, slot);
+      const averages =
+        averaging === null
+          ? []
+          : some.map((p, i) => averageWeights(graph, updates[i]!, p.node, p.average, averaging.decay));
+      programs[`train${suffix}`] = {
+        outputs: { loss: mean },
+        guard,
+        effects: [...updates.map((u) => u.node), ...averages, ...statistics],
+        maxRows,
+      };
+      return { first, train: `train${suffix}`, accumulate: accumulateSteps > 1 ? `accumulate${suffix}` : null };
+    });
   return {
     ...common,
     programs,
-    slots: [...updates.flatMap((u) => u.slots), ...trainedWeights],
+    stages,
+    groups,
+    slots: [...slots.values(), ...trainedWeights],
     trainedWeights,
-    hyperBlocks: [...new Set(trained.map((p) => hyperBlockOf(parameterGroups, p.name, p.node)))],
+    hyperBlocks: [...new Set(trained.map((p) => hyperBlockOf(groups, p.name, p.node)))],
     search: null,
   };
 }

@@ -1,5 +1,7 @@
 import type { LoadedCheckpoint } from '../checkpoints/checkpoint-file.ts';
+import { mergeAdapters } from '../checkpoints/merge-adapters.ts';
 import { type ExportForm, ExportRefusedError } from '../spec/export.ts';
+import { isAdapter, isReplaced } from '../spec/lora.ts';
 import { writeBundle } from './bundle.ts';
 import { checkWeights, describeNetwork } from './network.ts';
 import { writeNpz } from './npz.ts';
@@ -23,7 +25,8 @@ export async function writeExport(checkpoint: LoadedCheckpoint, form: ExportForm
   const torch = () => describeTorch(network, weights, 'weights.safetensors');
   switch (form.format) {
     case 'safetensors':
-      return writeSafetensors(torch().weights);
+      if (form.layout === 'torch') return writeSafetensors(torch().weights);
+      return writeSafetensors(form.weights === 'merged' ? weights : adaptersOf(checkpoint));
     case 'npz':
       return writeNpz(form.layout === 'torch' ? torch().weights : weights);
     case 'onnx':
@@ -33,6 +36,17 @@ export async function writeExport(checkpoint: LoadedCheckpoint, form: ExportForm
   }
 }
 
-function weightsOf({ weights, shapes }: LoadedCheckpoint): Weights {
-  return new Map([...weights].map(([name, data]) => [name, { shape: shapes.get(name)!, data }]));
+/** Without adapters, whatever was trained: no other format knows of them. */
+function weightsOf(checkpoint: LoadedCheckpoint): Weights {
+  const { shapes } = checkpoint;
+  return new Map([...mergeAdapters(checkpoint)].map(([name, data]) => [name, { shape: shapes.get(name)!, data }]));
+}
+
+/** All that differs from the weights that training began from. */
+function adaptersOf({ weights, shapes, spec }: LoadedCheckpoint): Weights {
+  if ((spec.model.lora ?? null) === null) throw new ExportRefusedError('no adapters were trained');
+  const changed = [...weights].filter(
+    ([name]) => isAdapter(name) || isReplaced(spec, name) || /\.running_(mean|variance)$/.test(name),
+  );
+  return new Map(changed.map(([name, data]) => [name, { shape: shapes.get(name)!, data }]));
 }

@@ -7,6 +7,7 @@ import { type JobOrigin, jobEvents, jobs } from '../db/schema.ts';
 import { readTraceparent } from '../observability/tracing.ts';
 import type { Choice } from '../spec/choice.ts';
 import { FINAL_STATUSES, type JobSpec } from '../spec/job.ts';
+import type { Transfer } from '../spec/weights.ts';
 import { changeTime, describeTransition, insertDispatch } from './transitions.ts';
 
 export interface NewJob {
@@ -14,6 +15,8 @@ export interface NewJob {
   tenant: string;
   /** resolved */
   spec: JobSpec;
+  /** what will come of uploaded weights */
+  transfer?: Transfer | null;
   choices?: Choice[] | null;
   origin?: JobOrigin | null;
   /** jobs that the tenant may have that have not ended; null or undefined: any number */
@@ -48,7 +51,7 @@ async function checkOpenJobs(tx: Transaction, tenant: string, most: number): Pro
 
 export async function insertJob(
   tx: Transaction,
-  { id, tenant, spec, choices = null, origin = null, mostOpen = null }: NewJob,
+  { id, tenant, spec, transfer = null, choices = null, origin = null, mostOpen = null }: NewJob,
 ): Promise<JobRow> {
   const jobId = id ?? typeid('job').toString();
   if (mostOpen !== null) await checkOpenJobs(tx, tenant, mostOpen);
@@ -71,6 +74,7 @@ export async function insertJob(
       dispatchNumber: 1,
       eventSequence: 1,
       startAt,
+      transfer,
       origin,
       choices,
       traceparent: readTraceparent(),

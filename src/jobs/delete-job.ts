@@ -1,4 +1,4 @@
-import { and, eq, inArray, notInArray, sql } from 'drizzle-orm';
+import { and, eq, inArray, notInArray, or, sql } from 'drizzle-orm';
 import { findUnusedFiles } from '../db/checkpoints.ts';
 import type { Database } from '../db/client.ts';
 import { checkpoints, evaluations, jobs } from '../db/schema.ts';
@@ -32,19 +32,13 @@ export function deleteJob(
     check(job);
     if (!FINAL_STATUSES.includes(job.status)) throw new IllegalTransitionError(job.status, 'deleted');
     const rows = await tx.delete(checkpoints).where(eq(checkpoints.jobId, jobId)).returning();
+    const ids = rows.map((row) => row.id);
     const beginsFrom = sql`${jobs.spec}->'model'->>'from'`;
+    const isTaughtBy = sql`${jobs.spec}->'training'->'distillation'->>'teacher'`;
     const users = await tx
       .select({ id: jobs.id })
       .from(jobs)
-      .where(
-        and(
-          inArray(
-            beginsFrom,
-            rows.map((row) => row.id),
-          ),
-          notInArray(jobs.status, [...FINAL_STATUSES]),
-        ),
-      )
+      .where(and(or(inArray(beginsFrom, ids), inArray(isTaughtBy, ids)), notInArray(jobs.status, [...FINAL_STATUSES])))
       .limit(MAX_NAMED_JOBS);
     if (users.length > 0)
       throw new JobInUseError(

@@ -29,6 +29,7 @@ export function retryJob(
       ...options,
       tenant,
       spec,
+      transfer: old.transfer,
       choices: old.choices,
       origin: { job_id: old.id, by: 'retry' },
     });

@@ -95,7 +95,8 @@ async function findEnded(db: Database, days: number, after: Place | undefined): 
 async function removeCheckpoints(db: Database, storage: Storage, jobId: string): Promise<number> {
   const { rows } = await db.pool.query<{ key: string }>(
     `delete from checkpoints where job_id = $1 and not is_best and not is_latest and not exists (
-       select 1 from jobs where jobs.status <> all($2) and jobs.spec -> 'model' ->> 'from' = checkpoints.id)
+       select 1 from jobs where jobs.status <> all($2) and checkpoints.id in (
+         jobs.spec -> 'model' ->> 'from', jobs.spec -> 'training' -> 'distillation' ->> 'teacher'))
      returning storage_key as key`,
     [jobId, FINAL_STATUSES],
   );

@@ -7,6 +7,8 @@ import type { Initializer } from './layers/initializer.ts';
 import { type ParameterRule, type Size, show, sizeOf } from './layers/rule.ts';
 import { ruleOf } from './layers/rules.ts';
 import { weightAndBias } from './layers/weights.ts';
+import { resolveAdapters } from './lora.ts';
+import { matchesPattern } from './matches-pattern.ts';
 import { pointerTo } from './mistake.ts';
 import { type LayerShapes, type ModelInput, shapeOfInput, shapesOf } from './model-shapes.ts';
 import type { Optimizer } from './optimizer.ts';
@@ -79,8 +81,12 @@ function headsOf({ model, more_targets: more }: JobSpec, widths: readonly number
   ];
 }
 
-/** Whether a model whose layers are filled in fits its inputs, its target and a memory. */
-export function checkModel(spec: JobSpec, { inputs: modelInputs, outputWidths, rows, context }: Sizes, add: Add): void {
+/** Whether a model whose layers are filled in fits its inputs, its target and a memory. Its parameters. */
+export function checkModel(
+  spec: JobSpec,
+  { inputs: modelInputs, outputWidths, rows, context }: Sizes,
+  add: Add,
+): ParameterRule[] {
   const { model } = spec;
   const heads = headsOf(spec, outputWidths);
   checkGraph(
@@ -89,13 +95,11 @@ export function checkModel(spec: JobSpec, { inputs: modelInputs, outputWidths, r
     heads,
     add,
   );
-  const parameters: string[] = [];
-  let count = 0;
+  const own: ParameterRule[] = [];
   const take = (owner: string, rules: readonly ParameterRule[], at: string) => {
     for (const { name, dims, init } of rules) {
-      parameters.push(`${owner}.${name}`);
+      own.push({ name: `${owner}.${name}`, dims });
       if (init !== undefined) checkValues(init.value, sizeOf(dims), `${at}/${init.field}`, add);
-      count += dims.reduce<number>((product, n) => product * (n ?? 1), 1);
     }
   };
 
@@ -123,17 +127,22 @@ export function checkModel(spec: JobSpec, { inputs: modelInputs, outputWidths, r
       addNotAVector(shapes, before, show(shape), `${pointer}/inputs/0`, add);
     }
     const inner = shape?.at(-1) ?? null;
-    const own = weightAndBias(output, [inner, width], width);
+    const rules = weightAndBias(output, [inner, width], width);
     const isTied = output.tied_to !== null;
     if (isTied) checkTied(model, output.tied_to!, pointer, inner, width, add);
-    take(name, isTied ? own.filter((rule) => rule.name !== 'weight') : own, pointer);
+    take(name, isTied ? rules.filter((rule) => rule.name !== 'weight') : rules, pointer);
   }
+  const adapters = resolveAdapters(spec, own, add);
+  const all = [...own, ...adapters];
+  const count = all.reduce((sum, { dims }) => sum + dims.reduce<number>((product, n) => product * (n ?? 1), 1), 0);
+  const parameters = all.map(({ name }) => name);
   const kept = keptForGradients(shapes, new Set(modelInputs.map(({ name }) => name)));
   checkMemory(spec, { parameters: count, kept, rowBytes: rowBytes(modelInputs, context), rows }, add);
   checkFreeze(spec, parameters, add);
   checkGroups(spec.training, parameters, add);
   checkPenalties(spec.training, parameters, add);
   checkSearch(spec, add);
+  return all;
 }
 
 /** Numbers of a row that stay until the gradients of weights are made of them: what layers with weights take, the rows' own apart. */
@@ -382,19 +391,4 @@ function addMisfit(pattern: string, parameters: readonly string[], pointer: stri
     `"${pattern}" fits no parameter.${didYouMean(pattern, parameters)}`,
     `one of: ${listWords(parameters)}, with * for any characters`,
   );
-}
-
-/** Whether a parameter's name fits a pattern: `*` stands for any characters. */
-export function matchesPattern(name: string, pattern: string): boolean {
-  const [first, ...parts] = pattern.split('*') as [string, ...string[]];
-  if (parts.length === 0) return name === first;
-  if (!name.startsWith(first)) return false;
-  const last = parts.pop()!;
-  let at = first.length;
-  for (const part of parts) {
-    const found = name.indexOf(part, at);
-    if (found < 0) return false;
-    at = found + part.length;
-  }
-  return name.length - last.length >= at && name.endsWith(last);
 }

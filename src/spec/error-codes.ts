@@ -151,6 +151,12 @@ export const ERRORS = {
     when: 'No model of the registry has the name, or it has no such version or alias, or it belongs to another tenant.',
     remedy: 'GET /v1/models lists those there are, GET /v1/models/{name} the aliases of one.',
   },
+  weights_not_found: {
+    status: 404,
+    title: 'There are no such weights',
+    when: 'No weights were uploaded under the id, or they belong to another tenant.',
+    remedy: 'GET /v1/weights lists those there are.',
+  },
   api_key_not_found: {
     status: 404,
     title: 'There is no such key',
@@ -216,6 +222,12 @@ export const ERRORS = {
     title: 'The model is still needed',
     when: 'A version is to be deleted that an alias names, or a version or model from which a job begins that has not ended.',
     remedy: 'Move or delete the alias, cancel the job, or wait for its end.',
+  },
+  weights_in_use: {
+    status: 409,
+    title: 'The weights are still needed',
+    when: 'A job that has not ended begins from them.',
+    remedy: 'Wait for the job that detail names, or cancel it.',
   },
   model_full: {
     status: 409,
@@ -343,6 +355,12 @@ export const ERRORS = {
     title: 'The JSON cannot be read',
     when: 'A line of JSON lines, or an element of an array, is no JSON object of numbers, texts, booleans and nulls, or has more than 16 MiB.',
     remedy: 'errors has up to 20 places with line and column, and what is expected there.',
+  },
+  invalid_safetensors: {
+    status: 422,
+    title: 'The file is not safetensors',
+    when: 'The file is shorter or longer than its header says, the header has over 1 MB, tensors overlap or leave a hole, a shape does not fit its bytes, a name stands there twice, or a number is not finite.',
+    remedy: 'Write it with the safetensors library; detail says which tensor is wrong.',
   },
   invalid_idx: {
     status: 422,

@@ -7,9 +7,14 @@ export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 export const LAYOUTS = ['trainyard', 'torch'] as const;
 export type Layout = (typeof LAYOUTS)[number];
 
+/** all: the file as it is. Of adapters: they alone, or merged into the weights. */
+export const WEIGHTS = ['all', 'adapter', 'merged'] as const;
+
 /** What a file holds. The checkpoint's own file is none of these: it is handed out as it is. */
 export type ExportForm =
   | { format: 'safetensors'; layout: 'torch' }
+  /** what low-rank adapters and a head made anew changed, or weights that tell the same without adapters */
+  | { format: 'safetensors'; layout: 'trainyard'; weights: 'adapter' | 'merged' }
   | { format: 'npz'; layout: Layout }
   /** preparation: raw columns in and answers out, or prepared numbers in and raw outputs out */
   | { format: 'onnx'; preparation: boolean }

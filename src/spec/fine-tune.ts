@@ -1,42 +1,94 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
+import { fillDefaults } from './expand-request.ts';
 import type { JobSpec } from './job.ts';
 import type { Preparation } from './preparation.ts';
 import { listWords } from './suggest.ts';
+import { Mapping, type TensorEntry } from './weights.ts';
 
 /** Training that goes on from a checkpoint of another job. */
 
-/** The checkpoint a fine-tuning starts from. */
+/** The checkpoint, or the version of a model, that a fine-tuning starts from. */
 export interface KnownCheckpoint {
+  /** `ckpt_…` or `models/digits@3` */
   id: string;
   spec: JobSpec;
   /** what its weights were trained with: the fine-tuning goes on with the same */
   preparation: Preparation;
 }
 
-export function checkKind(spec: Draft, from: KnownCheckpoint | null, add: Add): void {
+/** Weights that a client uploaded: nothing is known of them but their tensors. */
+export interface KnownWeights {
+  id: string;
+  tensors: readonly TensorEntry[];
+}
+
+const isUpload = (reference: string | null) => reference?.startsWith('wts_') === true;
+
+export function checkKind(spec: Draft, from: KnownCheckpoint | null, weights: KnownWeights | null, add: Add): void {
+  const { model } = spec;
+  if (!isUpload(model.from)) {
+    if (model.mapping != null)
+      add('/model/mapping', 'names and shapes are known of all but uploaded weights', 'null, or model.from wts_…');
+    model.mapping = null;
+  } else {
+    model.mapping ??= fillDefaults(Mapping, {});
+    if (weights === null) add('/model/from', `There are no weights ${model.from}.`, 'the id of uploaded weights');
+    if (model.refit_inputs) add('/model/refit_inputs', 'uploaded weights come with no preparation of inputs', 'false');
+  }
   if (spec.kind === 'fine_tune' && spec.model.from === null) {
-    add('/model/from', 'fine-tuning starts from a checkpoint', 'the id of a checkpoint: ckpt_…');
+    add(
+      '/model/from',
+      'fine-tuning starts from a checkpoint',
+      'the id of a checkpoint: ckpt_…, or models/<name>@<version or alias>',
+    );
   } else if (spec.kind === 'train' && spec.model.from !== null) {
     add('/kind', 'a job that starts from a checkpoint is a fine-tuning', 'fine_tune');
   }
-  if (from === null && spec.model.from !== null)
-    add('/model/from', `There is no checkpoint ${spec.model.from}.`, 'the id of a checkpoint');
+  for (const field of ['replace_head', 'refit_inputs'])
+    if (spec.model.from === null && spec.model[field])
+      add(`/model/${field}`, 'only a fine-tuning has something to keep or to replace', 'false, or model.from');
+  if (from === null && model.from !== null && !isUpload(model.from))
+    add(
+      '/model/from',
+      `There is no ${spec.model.from.startsWith('models/') ? 'version of a model' : 'checkpoint'} ${spec.model.from}.`,
+      'the id of a checkpoint, or models/<name>@<version or alias>',
+    );
 }
 
-/** Fine-tuning keeps what the weights were trained with: columns, target, layers, loss. What is given as well must be the same. */
+/**
+ * Fine-tuning keeps what the weights were trained with: columns, target, layers, loss. What is given as well must be the same. With a head made anew,
+ * target, loss and output are the job's own, the checkpoint's target where it says none.
+ */
 export function inherit(spec: Draft, { id, spec: parent }: KnownCheckpoint, add: Add): void {
-  const take = (holder: Draft, key: string, value: unknown, pointer: string) => {
-    const own = holder[key];
-    if (own === undefined || agrees(own, value)) holder[key] = structuredClone(value);
-    else add(pointer, `must be as ${id} has it, or be left out`, null, 'shape_mismatch');
-  };
+  // of a model, the version that its name meant when the job was posted
+  spec.model.from = id;
+  const take = (holder: Draft, key: string, value: unknown, pointer: string) =>
+    takeOver(holder, key, value, pointer, id, add);
   take(spec, 'inputs', parent.inputs, '/inputs');
+  if (spec.model.replace_head) {
+    spec.target ??= { columns: [...parent.target.columns] };
+    const { output, layers } = parent.model;
+    // where the last layer is the output itself, an output layer takes its place
+    take(spec.model, 'layers', output === null ? layers.slice(0, -1) : layers, '/model/layers');
+    const inputs = (output ?? layers.at(-1)!).inputs;
+    if (spec.model.output === null)
+      add('/model/output', 'a head made anew is an output layer', 'an object, or nothing');
+    else spec.model.output = { inputs, ...spec.model.output };
+    return;
+  }
   take(spec, 'target', parent.target, '/target');
   take(spec.model, 'layers', parent.model.layers, '/model/layers');
   take(spec.model, 'output', parent.model.output, '/model/output');
   take(spec.training, 'loss', parent.training.loss, '/training/loss');
+}
+
+/** What a checkpoint has is taken over; what is given as well must be the same. */
+export function takeOver(holder: Draft, key: string, value: unknown, pointer: string, id: string, add: Add): void {
+  const own = holder[key];
+  if (own === undefined || agrees(own, value)) holder[key] = structuredClone(value);
+  else add(pointer, `must be as ${id} has it, or be left out`, null, 'shape_mismatch');
 }
 
 /** Whether everything `own` says is said by `other` too. */
@@ -52,7 +104,12 @@ export function agrees(own: unknown, other: unknown): boolean {
 }
 
 /** Whether the dataset has what the checkpoint's preparation was fitted to: images of the same shape, and no class that it does not know. */
-export function checkPreparation({ id, preparation }: KnownCheckpoint, columns: readonly Column[], add: Add): void {
+export function checkPreparation(
+  { id, preparation }: KnownCheckpoint,
+  columns: readonly Column[],
+  keepsHead: boolean,
+  add: Add,
+): void {
   const byName = new Map(columns.map((column) => [column.name, column]));
   for (const input of preparation.inputs) {
     const shape = byName.get(input.column)?.shape;
@@ -62,11 +119,11 @@ export function checkPreparation({ id, preparation }: KnownCheckpoint, columns: 
     }
   }
   const { target } = preparation;
-  if (target.type !== 'category') return;
+  if (target.type !== 'category' || !keepsHead) return;
   const known = new Set(target.classes);
   const strange = byName.get(target.column)?.classes?.find(({ value }) => !known.has(value));
   if (strange !== undefined) {
     const detail = `"${target.column}" has the class ${JSON.stringify(strange.value)}, which ${id} does not know`;
-    add('/dataset', detail, `classes among: ${listWords(target.classes)}`);
+    add('/dataset', detail, `classes among: ${listWords(target.classes)}; or model.replace_head true`);
   }
 }

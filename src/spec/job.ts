@@ -11,6 +11,7 @@ import { closed, derived, nullable, words } from './schema.ts';
 import { Tokenizer } from './tokenizer.ts';
 import { Training } from './training.ts';
 import { WATCHED } from './watched.ts';
+import { Transfer } from './weights.ts';
 
 /** A job: what a client asks for, and what it sees while the job lives. */
 
@@ -451,6 +452,9 @@ export const Runtime = closed(
     kernels: Type.String({ description: 'kernel build: revectorized, relaxed, plain or naive' }),
     threads: Type.Integer({ minimum: 1 }),
     parameters: Type.Integer({ minimum: 0 }),
+    trained_parameters: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'those that training changes: what is not frozen, and adapters' }),
+    ),
     memory_bytes: Type.Integer({
       minimum: 0,
       description:
@@ -511,6 +515,9 @@ export const Job = closed(
     progress: nullable(Progress),
     metrics: Type.Record(Type.String(), JsonNumber, {
       description: 'final figures, by split: test.accuracy, best.validation.loss, …',
+    }),
+    transfer: nullable(Transfer, {
+      description: 'what comes of uploaded weights; null where the job begins from none',
     }),
     diagnosis: nullable(Diagnosis, { description: 'what the learning curve says so far, and in the end' }),
     error: nullable(JobError),

@@ -1,7 +1,9 @@
 import { type Static, Type } from 'typebox';
+import { BEGINNING, Lora, unfreeze } from './adaptation.ts';
 import { OutputLayer } from './layers/dense.ts';
 import { LAYERS } from './layers/rules.ts';
 import { closed, derived, nullable, variants } from './schema.ts';
+import { Mapping } from './weights.ts';
 
 /** What a network is made of: named layers, each after those whose outputs it takes. */
 
@@ -22,14 +24,35 @@ const layers = Type.Array(Layer, {
 
 export const Model = closed(
   {
-    from: nullable(Type.String({ pattern: '^ckpt_[0-9a-hjkmnp-tv-z]{26}$' }), {
+    from: nullable(Type.String({ pattern: BEGINNING, maxLength: 200 }), {
       default: null,
-      description: 'A checkpoint whose weights training starts from (kind `fine_tune`).',
+      description:
+        'Weights that training starts from (kind `fine_tune`): a checkpoint, a version of a model by number or alias (`models/digits@champion`), which comes back as the number, or uploaded weights (`wts_…`).',
+    }),
+    mapping: nullable(Mapping, {
+      ...derived('{} for uploaded weights, else null'),
+      description: 'How uploaded weights come into parameters.',
     }),
     freeze: Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
       default: [],
       maxItems: 100,
       description: 'Patterns of parameter names that stay as they are: `dense_1.*`, `*.bias`.',
+    }),
+    unfreeze,
+    replace_head: Type.Boolean({
+      default: false,
+      description:
+        'fine_tune: the output layers are made anew, for another target, other classes or another loss; all else is as the checkpoint has it.',
+    }),
+    refit_inputs: Type.Boolean({
+      default: false,
+      description:
+        'fine_tune: numbers and images are scaled by what this dataset’s training split says; false: as for the checkpoint. Categories keep their places.',
+    }),
+    lora: nullable(Lora, {
+      default: null,
+      description:
+        'fine_tune: low-rank adapters are trained, and a head made anew; all other weights stay (Hu et al. 2021).',
     }),
     layers,
     output: nullable(OutputLayer, {

@@ -115,7 +115,7 @@ function checkColumns(spec: JobSpec, dataset: KnownDataset, from: KnownCheckpoin
       if (type === 'number' ? found.type !== 'number' : found.classes === null)
         addHere('', `"${name}" is ${found.type}, and ${from.id} tells a ${type}`, `a ${type} column`);
     }
-  checkPreparation(from, dataset.columns, add);
+  checkPreparation(from, dataset.columns, true, add);
   for (const output of from.preparation.more ?? [])
-    checkPreparation({ ...from, preparation: { ...output, inputs: [], inputWidth: 0 } }, dataset.columns, add);
+    checkPreparation({ ...from, preparation: { ...output, inputs: [], inputWidth: 0 } }, dataset.columns, true, add);
 }

@@ -5,13 +5,16 @@ import { checkCausality } from './check-text-model.ts';
 import type { Choice, Choose } from './choice.ts';
 import { chooseLayers } from './choose-model.ts';
 import type { Column } from './dataset.ts';
+import { checkTeaching, followTeacher } from './distillation.ts';
 import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
-import { checkKind, checkPreparation, inherit, type KnownCheckpoint } from './fine-tune.ts';
+import { checkKind, checkPreparation, inherit, type KnownCheckpoint, type KnownWeights } from './fine-tune.ts';
 import { type Input, JobSpec, type Target } from './job.ts';
 import type { KnownDataset } from './known-dataset.ts';
+import type { ParameterRule } from './layers/rule.ts';
 import { ruleOf } from './layers/rules.ts';
 import { type Loss, outputWidthOf } from './loss.ts';
+import { checkTransfer, matchWeights } from './match-weights.ts';
 import { type Mistake, MOST_MISTAKES, pointerTo } from './mistake.ts';
 import type { Layer } from './model.ts';
 import { groupByInput, mainInput } from './model-shapes.ts';
@@ -24,8 +27,13 @@ import { resolveMoreTargets } from './resolve-more-targets.ts';
 import { checkSplit, resolveSplit } from './resolve-split.ts';
 import { findCorpus, resolveText } from './resolve-text.ts';
 import { resolveTraining } from './resolve-training.ts';
+import { resolveUnfreezing } from './unfreezing.ts';
+import type { Transfer } from './weights.ts';
 
-export type Resolution = { ok: true; spec: JobSpec; choices: Choice[] } | { ok: false; mistakes: Mistake[] };
+/** `transfer`: what will come of uploaded weights; null: the job begins from none */
+export type Resolution =
+  | { ok: true; spec: JobSpec; choices: Choice[]; transfer: Transfer | null }
+  | { ok: false; mistakes: Mistake[] };
 
 const LONGEST_NAME = 200;
 
@@ -37,6 +45,7 @@ export function resolveJob(
   { spec: given, toSent }: ExpandedRequest,
   dataset: KnownDataset,
   from: KnownCheckpoint | null,
+  { teacher = null, weights = null }: { teacher?: KnownCheckpoint | null; weights?: KnownWeights | null } = {},
 ): Resolution {
   const mistakes: Mistake[] = [];
   const add: Add = (pointer, detail, expected = null, code = 'invalid_spec') => {
@@ -46,19 +55,26 @@ export function resolveJob(
   const choose: Choose = (field, value, reason) => {
     choices.push({ field, value, reason });
   };
-  const accepted = (): Resolution => ({ ok: true, spec: spec as JobSpec, choices });
   const refused = (): Resolution => ({ ok: false, mistakes: mistakes.slice(0, MOST_MISTAKES) });
   if (given.kind === 'evaluate') {
     const evaluation = resolveEvaluation(given, dataset, from, add);
     if (evaluation !== null) checkStart(evaluation, add);
-    return evaluation === null || mistakes.length > 0 ? refused() : { ok: true, spec: evaluation, choices };
+    return evaluation === null || mistakes.length > 0
+      ? refused()
+      : { ok: true, spec: evaluation, choices, transfer: null };
   }
   const spec = fillDefaults(JobSpec, given) as Draft;
+  const finish = (parameters: ParameterRule[]): Resolution => {
+    const transfer = weights === null ? null : matchWeights(spec, parameters, weights.tensors).transfer;
+    if (transfer !== null) checkTransfer(spec, transfer, parameters, add);
+    return mistakes.length > 0 ? refused() : { ok: true, spec: spec as JobSpec, choices, transfer };
+  };
   if (spec.evaluate_on !== undefined)
     add('/evaluate_on', 'is only for jobs that judge a checkpoint', 'kind "evaluate", or nothing here');
 
-  checkKind(spec, from, add);
+  checkKind(spec, from, weights, add);
   if (from !== null) inherit(spec, from, add);
+  followTeacher(spec, teacher, from, dataset.columns, add);
   checkStart(spec, add);
   if (dataset.rows === 0) add('/dataset', 'the dataset has no rows');
   const corpus = findCorpus(dataset.columns);
@@ -69,15 +85,17 @@ export function resolveJob(
     spec.name ??= cutName(`${dataset.name}: next token`);
     resolveTraining(spec, true, text.windows, text.windows.train, add, choose);
     resolveModel(spec, dataset.columns, add);
+    resolveUnfreezing(spec, add);
     checkCausality(spec.model, add);
     const { context, vocabulary } = text;
     const inputs = [{ name: spec.inputs[0].into, width: context, image: null }];
-    checkModel(spec as JobSpec, { inputs, outputWidths: [vocabulary], rows: text.windows.train, context }, add);
-    return mistakes.length > 0 ? refused() : accepted();
+    return finish(
+      checkModel(spec as JobSpec, { inputs, outputWidths: [vocabulary], rows: text.windows.train, context }, add),
+    );
   }
   if (spec.target === undefined) {
-    // a checkpoint that is not there would have told it
-    if (spec.model.from === null)
+    // a checkpoint that is not there would have told it; uploaded weights tell none
+    if (spec.model.from === null || weights !== null)
       add('/target', '"target" is missing', 'the name of the column to predict', 'invalid_field');
     return refused();
   }
@@ -87,7 +105,10 @@ export function resolveJob(
   const inputs = resolveInputs(spec, finder, dataset.rows, add, choose);
   checkSampleWeight(spec, dataset.rows, finder, add);
   if (target === null || inputs === null || more === null) return refused();
-  if (from !== null) checkPreparation(from, dataset.columns, add);
+  const keepsHead = !spec.model.replace_head;
+  if (from !== null) checkPreparation(from, dataset.columns, keepsHead, add);
+  const basis = from ?? teacher;
+  const kept = keepsHead ? basis?.preparation : undefined;
 
   const isCategory = target.resolved.type === 'category';
   spec.target = target.resolved;
@@ -97,23 +118,22 @@ export function resolveJob(
   spec.model.layers ??= chooseLayers({ inputs, columns: dataset.columns, trainRows: counts.train }, choose);
   resolveTraining(spec, isCategory, counts, dataset.rows, add, choose);
   resolveModel(spec, dataset.columns, add);
+  resolveUnfreezing(spec, add);
 
   const { model, more_targets: others } = spec as JobSpec;
-  const known = { ...target, classes: knownClasses(target.classes, from?.preparation.target) };
+  const known = { ...target, classes: knownClasses(target.classes, kept?.target) };
+  checkTeaching(spec, teacher, add);
   checkLoss(spec.training.loss, known, spec.training.batch_size, add);
   others.forEach(({ loss }, i) => {
     checkHeadLoss(loss, more[i]!, pointerTo('/more_targets', i, 'loss'), add);
   });
   const outputWidths = [
-    widthOfOutput(spec.target, target.classes, spec.training.loss, from?.preparation.target),
-    ...others.map((other, i) =>
-      widthOfOutput(other, more[i]!.classes, other.loss, from?.preparation.more?.[i]?.target),
-    ),
+    widthOfOutput(spec.target, target.classes, spec.training.loss, kept?.target),
+    ...others.map((other, i) => widthOfOutput(other, more[i]!.classes, other.loss, kept?.more?.[i]?.target)),
   ];
-  const modelInputs = listModelInputs(inputs, dataset.columns, from?.preparation);
+  const modelInputs = listModelInputs(inputs, dataset.columns, basis?.preparation);
   checkEmbeddings(model.layers, inputs, dataset.columns, add);
-  checkModel(spec as JobSpec, { inputs: modelInputs, outputWidths, rows: dataset.rows }, add);
-  return mistakes.length > 0 ? refused() : accepted();
+  return finish(checkModel(spec as JobSpec, { inputs: modelInputs, outputWidths, rows: dataset.rows }, add));
 }
 
 /** A checkpoint goes on with the classes it was trained with (`known`), of which the dataset may lack some. */

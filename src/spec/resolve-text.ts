@@ -38,6 +38,11 @@ export function resolveText(
   add: Add,
 ): ResolvedText | null {
   resolveTarget(spec, add);
+  for (const field of ['replace_head', 'refit_inputs'])
+    if (spec.model[field])
+      add(`/model/${field}`, 'the tokens of a corpus are those that the checkpoint knows', 'false');
+  if (spec.training.distillation !== null)
+    add('/training/distillation', 'a network of texts follows no teacher here', 'null');
   resolveSplit(spec, given, add);
   const input = resolveInput(spec, text, add);
   if (input === null) return null;

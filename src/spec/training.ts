@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { Distillation } from './adaptation.ts';
 import { Loss } from './loss.ts';
 import { Optimizer } from './optimizer.ts';
 import { Schedule } from './schedule.ts';
@@ -122,6 +123,16 @@ export const Training = closed(
       maxItems: 16,
       default: [],
       description: 'the first whose pattern fits a parameter has it',
+    }),
+    distillation: nullable(Distillation, {
+      default: null,
+      description:
+        'The loss becomes alpha · T² · KL(teacher, student at temperature T) + (1 − alpha) · loss; for numbers alpha · MSE to the teacher + (1 − alpha) · loss. Losses of held-out rows are by the targets alone.',
+    }),
+    layer_decay: nullable(Type.Number({ exclusiveMinimum: 0, maximum: 1 }), {
+      default: null,
+      description:
+        'factor of the learning rate from each layer with parameters to the one below, the head’s being 1 (Howard & Ruder 2018: 1 / 2.6); besides parameter_groups',
     }),
     clip_norm: nullable(positive, {
       ...derived('1 for a corpus, else null'),

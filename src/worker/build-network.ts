@@ -1,5 +1,8 @@
+import type { LoadedCheckpoint } from '../checkpoints/checkpoint-file.ts';
 import { widthOf } from '../data/fit-preparation.ts';
 import { planPrepared } from '../data/prepare-table.ts';
+import type { DistillationDescription } from '../engine/distillation.ts';
+import type { AdaptersDescription } from '../engine/layers/context.ts';
 import type { LayerDescription } from '../engine/layers/layer.ts';
 import type { ParameterGroup } from '../engine/optimizers/groups.ts';
 import type { OptimizerDescription } from '../engine/optimizers/optimizer.ts';
@@ -8,15 +11,18 @@ import type { SearchDescription } from '../engine/optimizers/search/search.ts';
 import type { PlateauDescription } from '../engine/plateau.ts';
 import type { ScheduleDescription } from '../engine/schedules.ts';
 import type { HeadDescription } from '../engine/targets.ts';
-import { matchesPattern, outputName } from '../spec/check-model.ts';
+import { outputName } from '../spec/check-model.ts';
 import { isSearch, type SearchOptimizer } from '../spec/check-search.ts';
 import type { JobSpec, MoreTarget } from '../spec/job.ts';
 import type { OutputLayer } from '../spec/layers/dense.ts';
 import { bothSides } from '../spec/layers/images.ts';
+import { isAdapted, isAdapter, isReplaced } from '../spec/lora.ts';
+import { matchesPattern } from '../spec/matches-pattern.ts';
 import type { Layer } from '../spec/model.ts';
 import { groupByInput, MODEL_INPUT, shapeOfInput } from '../spec/model-shapes.ts';
 import type { Optimizer } from '../spec/optimizer.ts';
 import type { Preparation } from '../spec/preparation.ts';
+import { layerOf, listFromHead } from '../spec/unfreezing.ts';
 import { buildHeadLoss } from './build-loss.ts';
 
 /** Says a resolved spec in the engine's words. */
@@ -196,15 +202,46 @@ function buildUpdate(optimizer: Exclude<Optimizer, SearchOptimizer>): OptimizerD
   }
 }
 
-export function buildParameterGroups({ training }: JobSpec): ParameterGroup[] {
-  return training.parameter_groups.map((group) => ({
-    matches: (name) => matchesPattern(name, group.pattern),
+export function buildParameterGroups(spec: JobSpec): ParameterGroup[] {
+  const { parameter_groups: given, optimizer, layer_decay: decay = null } = spec.training;
+  const groups = given.map((group) => ({
+    matches: (name: string) => matchesPattern(name, group.pattern),
     learningRateScale:
-      group.learning_rate === null
-        ? (group.learning_rate_scale ?? 1)
-        : group.learning_rate / rateOf(training.optimizer),
+      group.learning_rate === null ? (group.learning_rate_scale ?? 1) : group.learning_rate / rateOf(optimizer),
     weightDecay: group.weight_decay,
   }));
+  if (decay === null) return groups;
+  const rest: ParameterGroup = { matches: () => true, learningRateScale: 1, weightDecay: null };
+  return listFromHead(spec).flatMap((layers, depth) =>
+    [...groups, rest].map((group) => ({
+      ...group,
+      matches: (name: string) => layers.includes(layerOf(name)) && group.matches(name),
+      learningRateScale: group.learningRateScale * decay ** depth,
+    })),
+  );
+}
+
+export type Teacher = Pick<LoadedCheckpoint, 'weights' | 'spec' | 'preparation'>;
+
+export function buildDistillation({ training }: JobSpec, teacher: Teacher): DistillationDescription {
+  const { temperature, alpha } = training.distillation!;
+  const kind = teacher.preparation.target.type === 'category' ? 'classes' : 'values';
+  return { layers: buildLayers(teacher.spec, teacher.preparation), kind, temperature, alpha };
+}
+
+/** Null where there are none, as in specs from before there were. */
+export function buildAdapters(spec: JobSpec): AdaptersDescription | null {
+  const { lora = null } = spec.model;
+  if (lora === null) return null;
+  const { rank, alpha, dropout } = lora;
+  return { rank, scale: alpha / rank, dropout, isAdapted: (product) => isAdapted(spec, product) };
+}
+
+/** With adapters, all stays as it is but they and a head that is made anew. */
+export function isFrozen(spec: JobSpec, parameterName: string): boolean {
+  const { freeze, lora = null } = spec.model;
+  const isBase = lora !== null && !isAdapter(parameterName) && !isReplaced(spec, parameterName);
+  return isBase || freeze.some((pattern) => matchesPattern(parameterName, pattern));
 }
 
 /** A group with a rate of its own needs one that is given to be measured by; the spec was checked for it. */

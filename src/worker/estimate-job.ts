@@ -17,7 +17,10 @@ export async function estimateJob(
   const { spec } = request;
   if (spec.kind === 'evaluate')
     throw new NotEstimableError('an evaluation trains nothing, and takes a few seconds', 'a job that trains');
-  const rows = await loadRows(request, storage).catch((error: unknown) => {
+  if ((spec.training.distillation ?? null) !== null)
+    throw new NotEstimableError('what a teacher costs is not told', 'training.distillation null');
+  const data = { ...request, preparation: null, inherited: request.preparation };
+  const rows = await loadRows(data, storage).catch((error: unknown) => {
     if (!(error instanceof UnusableColumnError)) throw error;
     throw new NotEstimableError(error.message, 'other inputs, another target, or a dataset with this column mended');
   });
@@ -27,7 +30,7 @@ export async function estimateJob(
   const { parts, ...steps } = countSteps(request, rows);
   const common = { rows: counts, kernels: limits.compiled.build, limit_bytes: limits.maxMemoryBytes, ...steps };
   try {
-    const trainer = openTrainer(spec, rows, limits);
+    const trainer = openTrainer(spec, rows, limits, null);
     try {
       rows.write(trainer);
       const { secondsPerEpoch, steps: measured } = await measureTraining(
@@ -52,7 +55,7 @@ export async function estimateJob(
     }
   } catch (error) {
     if (!(error instanceof PlanTooLargeError)) throw error;
-    const parameters = countParameters(describeTrainer(spec, rows));
+    const parameters = countParameters(describeTrainer(spec, rows, null));
     return {
       ...common,
       parameters,

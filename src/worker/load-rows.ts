@@ -16,7 +16,7 @@ import { writeCrossFitted } from '../data/target-encoding.ts';
 import type { JudgedSplit } from '../spec/evaluation.ts';
 import type { Input, Split } from '../spec/job.ts';
 import { isOfPairs, targetOf } from '../spec/loss.ts';
-import type { Preparation } from '../spec/preparation.ts';
+import type { Preparation, PreparedInput } from '../spec/preparation.ts';
 import type { Storage } from '../storage/storage.ts';
 import { moreTargetsOf } from './build-network.ts';
 import { letGo } from './let-go.ts';
@@ -61,13 +61,13 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
   const { loss } = spec.training;
   for (const one of [{ ...target, loss }, ...more])
     if (targetOf(one.loss.type) === 'shares') checkShares(table, one, usable);
-  const preparation =
-    data.preparation ??
+  const fitAnew = () =>
     fitPreparation(table, inputs, target, fitted, dataset.columns, {
       loss: loss.type,
       more,
       ...(isOfPairs(loss) && { dimensions: loss.dimensions }),
     });
+  const preparation = data.preparation ?? inherit(fitAnew, data);
   const plan = planPrepared(preparation);
   const trainSample = judgedAs === undefined ? sampleRows(train, MOST_TRAIN_SAMPLE) : new Uint32Array(0);
   const judged = joinParts({ validation, test, trainSample });
@@ -119,6 +119,26 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
       trainer.evaluationOrder.set(judged);
       letGo(arraysOf(table));
     },
+  };
+}
+
+/** What a fine-tuning takes over of the preparation that the weights were trained with; the rest is fitted. */
+function inherit(fitAnew: () => Preparation, { spec, inherited }: RowsRequest): Preparation {
+  const { replace_head: replaceHead = false, refit_inputs: refitInputs = false } = spec.model;
+  if (inherited === null) return fitAnew();
+  // what is judged is judged with what it was trained with
+  if (spec.kind === 'evaluate' || (!replaceHead && !refitInputs)) return inherited;
+  const fitted = fitAnew();
+  const { inputs, inputWidth } = inherited;
+  const refit = (known: PreparedInput, own: PreparedInput) => {
+    // of all others, each class or word has its place in what the weights take
+    const isScaled = own.type === known.type && (known.type === 'number' || known.type === 'image');
+    return isScaled && widthOf(own) === widthOf(known) ? own : known;
+  };
+  return {
+    ...(replaceHead ? fitted : inherited),
+    inputs: refitInputs ? inputs.map((known, i) => refit(known, fitted.inputs[i]!)) : inputs,
+    inputWidth,
   };
 }
 

@@ -17,7 +17,7 @@ const MOST_SAMPLED_TOKENS = 50_000;
  * each of which is kept twice: as a feature and as a label.
  */
 export async function loadWindows(
-  { spec, dataset, preparation: fitted }: RowsRequest,
+  { spec, dataset, preparation: fitted, inherited }: RowsRequest,
   storage: Storage,
 ): Promise<LoadedRows> {
   const text = findCorpus(dataset.columns);
@@ -27,7 +27,7 @@ export async function loadWindows(
   const { column, tokenizer, context = 1, stride = context } = input;
   const count = countTokens(tokenizer, text)!;
   const parts = splitTokens(count, spec.split);
-  const preparation = fitted ?? prepare(column, fitTokenizer(tokenizer, text, parts.train), context);
+  const preparation = fitted ?? inherited ?? prepare(column, fitTokenizer(tokenizer, text, parts.train), context);
   const { tokenizer: known } = preparation.inputs[0] as Extract<PreparedInput, { type: 'text' }>;
   const tokens = await loadCorpus(dataset.files[0]!, storage, known, count);
 

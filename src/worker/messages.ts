@@ -28,7 +28,7 @@ export interface ResumePlace {
 }
 
 /** What rows are read by: preparation null where it is to be fitted. */
-export type RowsRequest = Pick<TrainerData, 'spec' | 'dataset' | 'preparation'>;
+export type RowsRequest = Pick<TrainerData, 'spec' | 'dataset' | 'preparation' | 'inherited'>;
 
 export interface TrainerData {
   jobId: string;
@@ -46,8 +46,12 @@ export interface TrainerData {
   trainedSeconds: number;
   /** fine-tuning: the checkpoint whose weights it starts from */
   from: CheckpointPlace | null;
-  /** preparation fitted earlier (resume, fine-tuning); null: fit it now */
+  /** whose answers the job learns besides the targets */
+  teacher: CheckpointPlace | null;
+  /** preparation fitted earlier (resume); null: fit it now */
   preparation: Preparation | null;
+  /** of what a fine-tuning starts from, or of the teacher: it is taken over as far as the spec says */
+  inherited: Preparation | null;
   control: SharedArrayBuffer;
 }
 
@@ -109,7 +113,14 @@ export type Outcome =
     };
 
 export type TrainerMessage =
-  | { type: 'started'; threads: number; parameters: number; memoryBytes: number; notes: Note[] }
+  | {
+      type: 'started';
+      threads: number;
+      parameters: number;
+      trained: number;
+      memoryBytes: number;
+      notes: Note[];
+    }
   /** what the spec left to be found */
   | { type: 'chosen'; learningRate: number }
   /** the first step of this attempt is done */

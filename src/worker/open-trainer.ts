@@ -1,15 +1,27 @@
 import type { CompiledKernels } from '../engine/kernels/load.ts';
 import { Trainer, type TrainerDescription, type TrainerOptions } from '../engine/trainer.ts';
-import { matchesPattern } from '../spec/check-model.ts';
 import type { JobSpec } from '../spec/job.ts';
+import { epochOfUnfreezing, layerOf } from '../spec/unfreezing.ts';
 import { buildLoss } from './build-loss.ts';
-import { buildHeads, buildLayers, buildOptimizer, buildParameterGroups, buildPenalties } from './build-network.ts';
+import {
+  buildAdapters,
+  buildDistillation,
+  buildHeads,
+  buildLayers,
+  buildOptimizer,
+  buildParameterGroups,
+  buildPenalties,
+  isFrozen,
+  type Teacher,
+} from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
 import type { LoadedRows } from './loaded-rows.ts';
+import { updatesInEpoch } from './train-loop.ts';
 
 /** The trainer of a job: the same for whoever trains, and whoever tells what training takes. */
 
-export function describeTrainer(spec: JobSpec, rows: LoadedRows): TrainerDescription {
+/** `teacher`: of a job that has one */
+export function describeTrainer(spec: JobSpec, rows: LoadedRows, teacher: Teacher | null): TrainerDescription {
   return {
     rows: rows.description,
     layers: buildLayers(spec, rows.preparation),
@@ -21,7 +33,10 @@ export function describeTrainer(spec: JobSpec, rows: LoadedRows): TrainerDescrip
     clipNorm: spec.training.clip_norm,
     clipValue: spec.training.clip_value,
     averaging: spec.training.ema,
-    isFrozen: (name) => spec.model.freeze.some((pattern) => matchesPattern(name, pattern)),
+    adapters: buildAdapters(spec),
+    distillation: teacher === null ? null : buildDistillation(spec, teacher),
+    isFrozen: (name) => isFrozen(spec, name),
+    beginsAt: (name) => epochOfUnfreezing(spec, layerOf(name)) * updatesInEpoch(spec, rows),
     batchRows: Math.min(spec.training.batch_size, rows.train.length),
     accumulateSteps: spec.training.accumulate_steps,
     seed: spec.training.seed,
@@ -37,8 +52,8 @@ export interface EngineLimits {
 }
 
 /** Throws PlanTooLargeError. */
-export function openTrainer(spec: JobSpec, rows: LoadedRows, limits: EngineLimits): Trainer {
-  return new Trainer(describeTrainer(spec, rows), optionsOf(spec, limits));
+export function openTrainer(spec: JobSpec, rows: LoadedRows, limits: EngineLimits, teacher: Teacher | null): Trainer {
+  return new Trainer(describeTrainer(spec, rows, teacher), optionsOf(spec, limits));
 }
 
 /** A trainer that only evaluates: it never steps, so it has the least state that one can have. Throws PlanTooLargeError. */

@@ -2,7 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
-import { getCheckpoint, getCheckpointById } from '../db/checkpoints.ts';
+import { getCheckpoint } from '../db/checkpoints.ts';
 import type { Database } from '../db/client.ts';
 import { getDataset } from '../db/datasets.ts';
 import type { CompiledKernels } from '../engine/kernels/load.ts';
@@ -17,7 +17,8 @@ import { type HeartbeatState, renewLease } from '../jobs/renew-lease.ts';
 import type { Diagnosis } from '../spec/diagnosis.ts';
 import type { JobPhase, Progress, Runtime } from '../spec/job.ts';
 import type { Storage } from '../storage/storage.ts';
-import { listResumePlaces, placeOf, removeFiles, removeStrays } from './checkpoint-files.ts';
+import { listResumePlaces, removeFiles, removeStrays } from './checkpoint-files.ts';
+import { findSource } from './find-source.ts';
 import {
   ControlWord,
   type Fallback,
@@ -288,10 +289,14 @@ class Attempt {
     const resume = await listResumePlaces(db, job.id);
     const latest = await getCheckpoint(db, job.id, 'latest');
     this.#trainedSeconds = Math.max(this.#trainedSeconds, job.trainedSeconds);
-    const from = job.spec.model.from === null ? null : await getCheckpointById(db, job.tenant, job.spec.model.from);
-    if (job.spec.model.from !== null && from === null) {
-      throw new MissingInputError('checkpoint_not_found', `The checkpoint ${job.spec.model.from} is gone.`);
-    }
+    const find = async (reference: string | null | undefined) => {
+      if (reference == null) return null;
+      const source = await findSource(db, job.tenant, reference);
+      if (source === null) throw new MissingInputError('checkpoint_not_found', `${reference} is gone.`);
+      return source;
+    };
+    const from = await find(job.spec.model.from);
+    const teacher = await find(job.spec.training.distillation?.teacher);
     this.#checkpointStep = latest?.step ?? 0;
     return {
       jobId: job.id,
@@ -304,8 +309,10 @@ class Attempt {
       maxMemoryBytes,
       resume,
       trainedSeconds: this.#trainedSeconds,
-      from: from === null ? null : placeOf(from),
-      preparation: latest?.preparation ?? from?.preparation ?? null,
+      from: from?.place ?? null,
+      teacher: teacher?.place ?? null,
+      preparation: latest?.preparation ?? null,
+      inherited: from?.preparation ?? teacher?.preparation ?? null,
       control: this.#control.buffer as SharedArrayBuffer,
     };
   }
@@ -316,6 +323,7 @@ class Attempt {
       kernels: this.#context.compiled.build,
       threads: message.threads,
       parameters: message.parameters,
+      trained_parameters: message.trained,
       memory_bytes: message.memoryBytes,
       event_loop_delay_max_ms: null,
       first_step_ms: null,

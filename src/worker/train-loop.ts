@@ -32,6 +32,14 @@ const FULL_REST_MS = { first: 5_000, most: 300_000 };
 const WAIT_FOR_ROOM_MS = 600_000;
 const LOOK_FOR_ROOM_MS = 1_000;
 
+function rowsOfUpdate({ training }: JobSpec, { train }: LoadedRows): number {
+  return Math.min(training.batch_size * training.accumulate_steps, train.length);
+}
+
+export function updatesInEpoch(spec: JobSpec, rows: LoadedRows): number {
+  return Math.ceil(rows.train.length / rowsOfUpdate(spec, rows));
+}
+
 /**
  * Trains from `state` until the epochs are over or something stops it. Everything that decides what happens next is in `state`, the
  * weights and the optimizer's slots, so that a run taken up from a checkpoint goes the very same way.
@@ -79,9 +87,8 @@ export class TrainLoop {
     this.#reporter = reporter;
     this.#state = state;
     this.#schedule = buildSchedule(spec);
-    const { batch_size: batchSize, accumulate_steps: accumulateSteps } = spec.training;
-    this.#batchSize = Math.min(batchSize * accumulateSteps, rows.train.length);
-    this.#batches = Math.ceil(rows.train.length / this.#batchSize);
+    this.#batchSize = rowsOfUpdate(spec, rows);
+    this.#batches = updatesInEpoch(spec, rows);
     const { epochs, max_steps: maxSteps = null } = spec.training;
     this.#totalSteps = Math.min(
       epochs === null ? Number.POSITIVE_INFINITY : this.#batches * epochs,

@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { DamagedCheckpointError, loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
+import { mergeAdapters } from '../checkpoints/merge-adapters.ts';
+import { readWeights } from '../checkpoints/read-weights.ts';
 import { DamagedDatasetError } from '../data/open-verified.ts';
 import { UnusableColumnError } from '../data/table.ts';
 import { PlanTooLargeError } from '../engine/plan/layout.ts';
@@ -9,8 +11,11 @@ import { prepareMembers } from '../engine/team/members.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import { type CurveEnd, diagnoseCurve } from '../judging/diagnose-curve.ts';
 import type { Diagnosis } from '../spec/diagnosis.ts';
+import { isAdapter, isReplaced } from '../spec/lora.ts';
+import type { Transfer } from '../spec/weights.ts';
 import { openStorage } from '../storage/describe.ts';
 import { BlobNotFoundError, type Storage } from '../storage/storage.ts';
+import type { Teacher } from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
 import { measureConstantLoss } from './constant-loss.ts';
 import { describeDivergence } from './describe-divergence.ts';
@@ -40,17 +45,23 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       'Check the target column for missing values.',
     );
 
-  const trainer = openTrainer(spec, rows, data);
+  const teacher = data.teacher === null ? null : await readTeacher(storage, data.teacher);
+  const trainer = openTrainer(spec, rows, data, teacher);
   try {
     reporter.post({
       type: 'started',
       threads: trainer.threads,
       parameters: trainer.parameterCount,
+      trained: trainer.trainedCount,
       memoryBytes: memoryOfJob(trainer),
       notes: rows.notes.slice(0, MOST_NOTES),
     });
     rows.write(trainer);
     trainer.initialize();
+    if (teacher !== null) {
+      trainer.setTeacher(teacher.weights);
+      letGo(teacher.weights.values());
+    }
     const writer = new CheckpointWriter(storage, data.jobId, spec, rows.preparation, trainer);
     const state = await restore(data, storage, trainer, writer, reporter);
     if (state === null) {
@@ -100,11 +111,12 @@ async function evaluate(data: TrainerData, rows: LoadedRows, storage: Storage, r
       type: 'started',
       threads: trainer.threads,
       parameters: trainer.parameterCount,
+      trained: 0,
       memoryBytes: memoryOfJob(trainer),
       notes: rows.notes.slice(0, MOST_NOTES),
     });
     rows.write(trainer);
-    const { weights } = await loadCheckpoint(storage, from.storageKey, { sha256: from.sha256 });
+    const weights = mergeAdapters(await loadCheckpoint(storage, from.storageKey, { sha256: from.sha256 }));
     setTensors(
       trainer,
       weights,
@@ -127,6 +139,12 @@ async function evaluate(data: TrainerData, rows: LoadedRows, storage: Storage, r
   } finally {
     await trainer.close();
   }
+}
+
+async function readTeacher(storage: Storage, { storageKey, sha256 }: CheckpointPlace): Promise<Teacher> {
+  const loaded = await loadCheckpoint(storage, storageKey, { sha256 });
+  letGo(loaded.optimizerState.values());
+  return { ...loaded, weights: mergeAdapters(loaded) };
 }
 
 /**
@@ -159,9 +177,17 @@ async function restore(
   const slotNames = trainer.slots.map((s) => s.node.attributes.name as string);
   if (data.resume.length === 0) {
     if (data.from !== null) {
-      const { weights } = await read(data.from);
-      setTensors(trainer, weights, weightNames);
-      letGo(weights.values());
+      if ((data.spec.model.mapping ?? null) !== null) {
+        const { weights, transfer } = await readWeights(storage, data.from, data.spec, trainer.parameters);
+        setTensors(trainer, weights, [...weights.keys()]);
+        reporter.addEvent({ type: 'job.message', onceKey: 'transfer', data: describeTransfer(transfer) });
+        return firstState();
+      }
+      const from = await read(data.from);
+      // adapters, and a head made anew, begin as they were drawn
+      const kept = weightNames.filter((name) => !isAdapter(name) && !isReplaced(data.spec, name));
+      setTensors(trainer, mergeAdapters(from), kept);
+      letGo(from.weights.values());
     }
     return firstState();
   }
@@ -185,6 +211,11 @@ async function restore(
   }
   reporter.post({ type: 'fallback', fallback: { damaged, from: null } });
   return null;
+}
+
+function describeTransfer({ matched, misfits, missing, unused }: Transfer): Record<string, unknown> {
+  const message = `${matched.length} parameters begin with uploaded weights; ${misfits.length + missing.length} begin as they were drawn, and ${unused.length} tensors are not used.`;
+  return { message, matched: matched.length, misfits: misfits.length, missing: missing.length, unused: unused.length };
 }
 
 function setTensors(trainer: Trainer, tensors: ReadonlyMap<string, Float32Array>, names: readonly string[]): void {

@@ -1,4 +1,5 @@
 import { loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
+import { mergeAdapters } from '../checkpoints/merge-adapters.ts';
 import type { CompiledKernels } from '../engine/kernels/load.ts';
 import { NetworkPredictor } from '../engine/predictor.ts';
 import type { TrainedNetwork } from '../spec/prediction.ts';
@@ -44,7 +45,9 @@ export class WarmNetworks {
   }
 
   async #load(storageKey: string, sha256: string): Promise<WarmNetwork> {
-    const { weights, spec, preparation } = await loadCheckpoint(this.#storage, storageKey, { sha256 });
+    const loaded = await loadCheckpoint(this.#storage, storageKey, { sha256 });
+    const { spec, preparation } = loaded;
+    const weights = mergeAdapters(loaded);
     const { inputWidth, inputs } = preparation;
     const rows = inputs[0]?.type === 'text' ? Math.max(1, Math.floor(PLANNED_TOKENS / inputWidth)) : PLANNED_ROWS;
     const layers = buildLayers(spec, preparation);

@@ -6,6 +6,7 @@ import { createApiKey } from '../../src/db/api-keys.ts';
 import { evaluations } from '../../src/db/schema.ts';
 import { insertDeliveries } from '../../src/db/webhook-deliveries.ts';
 import { insertWebhook } from '../../src/db/webhooks.ts';
+import { insertWeights } from '../../src/db/weights.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
 import { encodeOutcomes } from '../../src/judging/outcomes.ts';
 import { SCOPES, type Scope } from '../../src/spec/api-key.ts';
@@ -62,6 +63,11 @@ beforeAll(async () => {
   const delivery = { id: 'whd_01h455vb4pex5vsknk084sn02q', tenant: TENANT, webhookId: webhook.id };
   await insertDeliveries(db.orm, [{ ...delivery, event: 'job.succeeded', jobId: claim.job.id, payload: '{}' }]);
   await addModel(db, 'points', checkpoint.id);
+  const weightsId = 'wts_01h455vb4pex5vsknk084sn02q';
+  await insertWeights(db, {
+    ...{ id: weightsId, tenant: TENANT, name: 'a', tensors: [] },
+    ...{ storageKey: 'weights/a', sizeBytes: 1, sha256 },
+  });
   const key = await createApiKey(db.orm, { tenant: TENANT, name: 'a', scopes: SCOPES, expiresAt: null });
   owner = key.key;
   const made = await call('POST', `${service.api}/uploads`, undefined, {
@@ -75,6 +81,7 @@ beforeAll(async () => {
     'jobs/{id}': claim.job.id,
     'compare/{other}': claim.job.id,
     'checkpoints/{reference}': 'latest',
+    'weights/{id}': weightsId,
     'models/{name}': 'points',
     'versions/{version}': 'champion',
     'aliases/{alias}': 'champion',

@@ -49,6 +49,7 @@ const ELSEWHERE: { [Code in ErrorCode]?: string } = {
   rate_limited: 'test/api/limits.test.ts',
   quota_exceeded: 'test/api/limits.test.ts',
   precondition_failed: 'test/api/webhooks.test.ts',
+  weights_in_use: 'test/api/weights.test.ts',
   not_comparable: 'test/worker/evaluation.test.ts',
   storage_full: 'test/api/datasets.test.ts',
   not_exportable: 'test/export/downloads.test.ts',
@@ -59,6 +60,7 @@ const json = (path: string, body: string | object): Sent => ({
   body: typeof body === 'string' ? body : JSON.stringify(body),
   headers: { 'content-type': 'application/json' },
 });
+const WEIGHTS = { 'content-type': 'application/octet-stream' };
 const job = (body: string | object) => json('/v1/jobs', body);
 const spec = (change: object) => job({ dataset: '{dataset}', target: 'y', ...change });
 const upload = (type: string, body: BodyInit, headers = {}): Sent => ({
@@ -212,6 +214,8 @@ const CASES: Case[] = [
   { code: 'model_not_found', status: 404, what: 'no such model', request: { path: '/v1/models/none' } },
   { code: 'model_not_found', status: 404, what: 'no such version', request: { path: '/v1/models/points/versions/7' } },
   { code: 'model_not_found', status: 404, what: 'no such alias', request: { path: '/v1/models/points/aliases/a' } },
+  { code: 'weights_not_found', status: 404, what: 'no such weights', request: { path: `/v1/weights/wts_${NO_ID}` } },
+  { code: 'invalid_id', status: 400, what: 'no id of weights', request: { path: '/v1/weights/ds_1' } },
   { code: 'invalid_id', status: 400, what: 'a name that is none', request: { path: '/v1/models/A%20b' } },
   { code: 'invalid_id', status: 400, what: 'version 0', request: { path: '/v1/models/points/versions/0' } },
   { code: 'invalid_field', status: 400, what: 'a model without a name', request: json('/v1/models', {}) },
@@ -399,6 +403,19 @@ const CASES: Case[] = [
     status: 422,
     what: 'a line that is no object',
     request: upload('application/x-ndjson', '{"a": 1}\n[]\n'),
+  },
+  {
+    code: 'invalid_safetensors',
+    status: 422,
+    what: 'a header that does not end',
+    request: { path: '/v1/weights', body: Buffer.from('\u0009\0\0\0\0\0\0\0{'), headers: WEIGHTS },
+  },
+  { code: 'empty_body', status: 400, what: 'no weights', request: { path: '/v1/weights', body: '', headers: WEIGHTS } },
+  {
+    code: 'unsupported_media_type',
+    status: 415,
+    what: 'weights as JSON',
+    request: json('/v1/weights', {}),
   },
   {
     code: 'invalid_idx',

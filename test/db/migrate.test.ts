@@ -43,6 +43,7 @@ test('four processes that start at once make one schema, and a later start chang
     'tenant_turns',
     'webhook_deliveries',
     'webhooks',
+    'weights',
     'workers',
   ]);
   const applied = await query('select hash from drizzle.__drizzle_migrations');

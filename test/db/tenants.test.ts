@@ -5,10 +5,11 @@ import { createApiKey } from '../../src/db/api-keys.ts';
 import { type Database, openDatabase } from '../../src/db/client.ts';
 import { migrateDatabase } from '../../src/db/migrate.ts';
 import { API_ROLE, ApiRoleError } from '../../src/db/roles.ts';
-import { jobs } from '../../src/db/schema.ts';
+import { evaluations, jobs } from '../../src/db/schema.ts';
 import { openTenantDatabases, type TenantDatabases } from '../../src/db/tenants.ts';
 import { insertDeliveries } from '../../src/db/webhook-deliveries.ts';
 import { insertWebhook } from '../../src/db/webhooks.ts';
+import { insertWeights } from '../../src/db/weights.ts';
 import { createJob } from '../../src/jobs/create-job.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
 import { cancelJob } from '../../src/jobs/request-change.ts';
@@ -20,6 +21,7 @@ const OF_TENANTS = [
   'api_keys',
   'checkpoints',
   'datasets',
+  'evaluations',
   'idempotency_keys',
   'job_events',
   'job_metrics',
@@ -30,6 +32,7 @@ const OF_TENANTS = [
   'outbox',
   'webhook_deliveries',
   'webhooks',
+  'weights',
 ];
 const OF_THE_SERVICE = ['secrets', 'tenant_limits', 'tenant_turns', 'workers'];
 
@@ -46,6 +49,11 @@ beforeAll(async () => {
   const checkpoint = describeCheckpoint(1, 'latest');
   await recordCheckpoints(database.db, claim, [checkpoint], [point]);
   await addModel(database.db, 'points', checkpoint.id);
+  const weights = { which: 'latest', checkpoint: null, step: 1, epoch: 1 } as const;
+  const figures = { weights, splits: {}, importance: null };
+  await database.db.orm.insert(evaluations).values({ jobId, tenant: TENANT, figures });
+  const file = { storageKey: 'weights/a', sizeBytes: 1, sha256: 'ab' };
+  await insertWeights(database.db, { ...{ id: 'wts_a', tenant: TENANT, name: 'a', tensors: [] }, ...file });
   await createApiKey(database.db.orm, { tenant: TENANT, name: 'a key', scopes: ['jobs:read'], expiresAt: null });
   await insertWebhook(
     database.db,

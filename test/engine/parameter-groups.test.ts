@@ -4,9 +4,9 @@ import { parameter } from '../../src/engine/ops/leaves.ts';
 import {
   COMMON_BLOCK,
   hyperBlockOf,
-  MAX_PARAMETER_GROUPS,
   type ParameterGroup,
   rulesOfBlock,
+  splitByBeginning,
 } from '../../src/engine/optimizers/groups.ts';
 
 const graph = new Graph();
@@ -32,19 +32,30 @@ describe('parameter groups', () => {
     ['norm.scale', [4, 3], 0],
     ['heads.bias', [4, 3], 0],
   ])('without any, %s of %j decays by %f', (name, dims, weightDecay) => {
-    expect(rulesOf([], name, dims)).toEqual({ learningRateScale: 1, weightDecay });
+    expect(rulesOf([], name, dims)).toEqual({ learningRateScale: 1, weightDecay, beginsAt: 0 });
   });
 
   it('the first that matches has the parameter; null leaves the decay to the optimizer', () => {
     const groups = [group('a.bias', 3, 0.5), group('a', 2, null)];
-    expect(rulesOf(groups, 'a.bias', [3])).toEqual({ learningRateScale: 3, weightDecay: 0.5 });
-    expect(rulesOf(groups, 'a.weight', [2, 3])).toEqual({ learningRateScale: 2, weightDecay: OPTIMIZERS_DECAY });
-    expect(rulesOf(groups, 'a.other', [3])).toEqual({ learningRateScale: 2, weightDecay: 0 });
-    expect(rulesOf(groups, 'b.weight', [2, 3])).toEqual({ learningRateScale: 1, weightDecay: OPTIMIZERS_DECAY });
+    expect(rulesOf(groups, 'a.bias', [3])).toMatchObject({ learningRateScale: 3, weightDecay: 0.5 });
+    expect(rulesOf(groups, 'a.weight', [2, 3])).toMatchObject({ learningRateScale: 2, weightDecay: OPTIMIZERS_DECAY });
+    expect(rulesOf(groups, 'a.other', [3])).toMatchObject({ learningRateScale: 2, weightDecay: 0 });
+    expect(rulesOf(groups, 'b.weight', [2, 3])).toMatchObject({ learningRateScale: 1, weightDecay: OPTIMIZERS_DECAY });
   });
 
-  it('as many as there may be have a block each', () => {
-    const groups = Array.from({ length: MAX_PARAMETER_GROUPS }, () => group('a', 1, null));
-    expect(hyperBlockOf(groups, 'b.bias', parameter(graph, 'b.bias', [3]))).toBe(COMMON_BLOCK - 1);
+  it('each has blocks of its own, and so has what is in none', () => {
+    const groups = ['a', 'b'].map((prefix) => group(prefix, 1, null));
+    const blocks = ['a', 'b', 'c'].flatMap((name) =>
+      [[2, 3], [3]].map((dims) => hyperBlockOf(groups, `${name}.${dims}`, parameter(graph, `${name}.${dims}`, dims))),
+    );
+    expect(new Set([COMMON_BLOCK, ...blocks]).size).toBe(7);
+  });
+
+  it('what begins later is counted from there, in the group that it is in', () => {
+    const beginsAt = (name: string) => (name.startsWith('a') ? 7 : 0);
+    const groups = splitByBeginning([group('a.bias', 3, 0.5)], ['a.bias', 'a.weight', 'b.weight'], beginsAt);
+    expect(rulesOf(groups, 'a.bias', [3])).toEqual({ learningRateScale: 3, weightDecay: 0.5, beginsAt: 7 });
+    expect(rulesOf(groups, 'a.weight', [2, 3])).toMatchObject({ learningRateScale: 1, beginsAt: 7 });
+    expect(rulesOf(groups, 'b.weight', [2, 3])).toMatchObject({ learningRateScale: 1, beginsAt: 0 });
   });
 });

@@ -102,6 +102,28 @@ describe('a worker that is killed', () => {
     120_000,
   );
 
+  it('with -9 in a fine-tuning with adapters, a layer that is unfrozen on the way and a teacher: to the same bits', async () => {
+    const { body: best } = await call('GET', `${api}/jobs/${undisturbed.id}/checkpoints/best`);
+    const tuned = {
+      ...{ kind: 'fine_tune', dataset: undisturbed.spec.dataset },
+      model: { from: best.id, lora: { rank: 4, dropout: 0.1 }, unfreeze: [{ epoch: 10, layers: ['dense_1'] }] },
+      training: { epochs: 40, batch_size: 32, seed: 11, early_stopping: null, distillation: { teacher: best.id } },
+      checkpoints: { every: 60, min_interval_s: 0 },
+    };
+    const quiet = await waitForJob(api, (await postJob(api, tuned)).id, hasEnded);
+    expect(quiet).toMatchObject({ status: 'succeeded', error: null });
+    const { id } = await postJob(api, tuned);
+    for (const step of [200, 900]) {
+      await waitForJob(api, id, (job) => (job.progress?.step ?? 0) >= step && job.status === 'running');
+      await worker.kill();
+      worker = await startWorkerProcess(environment);
+    }
+    const ended = await waitForJob(api, id, hasEnded);
+    expect(ended).toMatchObject({ status: 'succeeded', attempt: 3, metrics: quiet.metrics });
+    for (const which of ['latest', 'best'] as const)
+      expect(await digestTensors(api, id, which)).toEqual(await digestTensors(api, quiet.id, which));
+  }, 120_000);
+
   it('with SIGTERM: it writes a checkpoint and lets go; another goes on at the very step', async () => {
     const { id } = await postJob(api, spec);
     await waitForJob(api, id, (job) => (job.progress?.step ?? 0) >= 300);
@@ -125,7 +147,7 @@ describe('a worker that is killed', () => {
       const idleMs = idle.latestMs(new Date(started_at!), new Date(finished_at!));
       return runtime!.event_loop_delay_max_ms! - idleMs;
     });
-    expect(ownMs).toHaveLength(7);
+    expect(ownMs).toHaveLength(9);
     expect(Math.min(...ownMs)).toBeLessThan(50);
   });
 });

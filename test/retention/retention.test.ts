@@ -202,6 +202,8 @@ it('removes files that a crash has left: of deleted datasets, and of checkpoints
     bytes.writeUIntBE(time, 0, 6);
     return `checkpoints/${claim.job.id}/${TypeID.fromUUIDBytes('ckpt', bytes)}.safetensors`;
   };
+  const foundling = madeAt(Date.now() - 2 * 86_400_000).replace(/.*ckpt_/, 'weights/wts_');
+  await storage.put(foundling, Buffer.from('weights'));
   const [orphan, young] = [madeAt(Date.now() - 2 * 86_400_000), madeAt(Date.now())];
   for (const name of [orphan!, young!]) await storage.put(name, Buffer.from('weights'));
   // of a job that is gone, kept by a registered model
@@ -215,6 +217,7 @@ it('removes files that a crash has left: of deleted datasets, and of checkpoints
   expect(await keysOf('datasets/')).toEqual([key]);
   expect((await keysOf(`checkpoints/${claim.job.id}/`)).includes(young!)).toBe(true);
   expect(await keysOf('checkpoints/')).not.toContain(orphan);
+  expect(await keysOf('weights/')).toEqual([]);
   expect(await storage.size(kept[0].key)).not.toBeNull();
   expect((await look(claim)).files).toBe(6);
   await db.pool.query("update datasets set deleted_at = now() - interval '2 hours' where id = $1", [dataset.id]);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { matchesPattern } from '../../src/spec/check-model.ts';
+import { matchesPattern } from '../../src/spec/matches-pattern.ts';
 import { BIRDS, column, dense, expectMistake, type MistakeCase, resolve, specOf } from './birds.ts';
 
 const target = 'species';

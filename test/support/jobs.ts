@@ -43,7 +43,12 @@ export function describeJob(dataset: string, change: Partial<JobSpec> = {}): Job
     more_targets: [],
     model: {
       from: null,
+      mapping: null,
       freeze: [],
+      unfreeze: [],
+      replace_head: false,
+      refit_inputs: false,
+      lora: null,
       layers: [],
       output: {
         inputs: ['input'],
@@ -65,6 +70,8 @@ export function describeJob(dataset: string, change: Partial<JobSpec> = {}): Job
       sample_weight: null,
       regularization: [],
       parameter_groups: [],
+      distillation: null,
+      layer_decay: null,
       clip_value: null,
       ema: null,
       early_stopping: null,

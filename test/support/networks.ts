@@ -1,5 +1,6 @@
 import type { InitializerDescription } from '../../src/engine/initializers.ts';
 import type { CompiledKernels } from '../../src/engine/kernels/load.ts';
+import type { AdaptersDescription } from '../../src/engine/layers/context.ts';
 import type { LayerDescription } from '../../src/engine/layers/layer.ts';
 import type { LossDescription } from '../../src/engine/ops/losses.ts';
 import type { OptimizerDescription } from '../../src/engine/optimizers/optimizer.ts';
@@ -26,12 +27,14 @@ export interface NetworkOptions {
   values?: { width: number; data: ArrayLike<number> };
   /** of each row */
   weights?: ArrayLike<number>;
-  clipNorm?: number;
+  clipNorm?: number | undefined;
   penaltyFor?: (name: string) => { l1: number; l2: number } | null;
   clipValue?: number;
   averaging?: { decay: number } | null;
   seed?: number;
   isFrozen?: (name: string) => boolean;
+  beginsAt?: (name: string) => number;
+  adapters?: AdaptersDescription;
 }
 
 const zeros = { type: 'zeros' } as const;
@@ -73,6 +76,8 @@ export function createTrainer(compiled: CompiledKernels, threads: number, option
       ...(options.accumulateSteps === undefined ? {} : { accumulateSteps: options.accumulateSteps }),
       seed: options.seed ?? 1,
       ...(options.isFrozen === undefined ? {} : { isFrozen: options.isFrozen }),
+      ...(options.beginsAt === undefined ? {} : { beginsAt: options.beginsAt }),
+      adapters: options.adapters ?? null,
     },
     { compiled, threads, maxThreads: 8 },
   );

@@ -3,12 +3,15 @@ import { Type } from 'typebox';
 import { getCheckpointById } from '../../db/checkpoints.ts';
 import { DatasetNotFoundError, type DatasetRow, getDataset } from '../../db/datasets.ts';
 import { getJob, type JobRow, listJobs } from '../../db/jobs.ts';
+import { resolveModelVersion } from '../../db/model-versions.ts';
 import { describeWaiting } from '../../db/turns.ts';
+import { getWeights } from '../../db/weights.ts';
 import { createJob, type NewJob } from '../../jobs/create-job.ts';
 import { ApiError } from '../../spec/errors.ts';
 import type { KnownCheckpoint } from '../../spec/fine-tune.ts';
 import { JOB_KINDS, JOB_STATUSES, Job, type JobKind, type JobStatus } from '../../spec/job.ts';
 import type { Mistake } from '../../spec/mistake.ts';
+import { formatModelPath, isModelPath, parseModelPath } from '../../spec/model-reference.ts';
 import { type ExpandedRequest, validateJobRequest } from '../../spec/request.ts';
 import { JobRequest } from '../../spec/request-form.ts';
 import { type Resolution, resolveJob } from '../../spec/resolve-job.ts';
@@ -173,9 +176,9 @@ export async function postJob(
 export type Own = ReturnType<typeof ofTenant>;
 
 /** The resolved spec of a request, and what was chosen for it; throws all that is wrong with its form, and with what of it can be read. */
-export async function readSpec(own: Own, body: unknown): Promise<Pick<NewJob, 'spec' | 'choices'>> {
-  const { spec, choices } = await readJob(own, body);
-  return { spec, choices };
+export async function readSpec(own: Own, body: unknown): Promise<Pick<NewJob, 'spec' | 'choices' | 'transfer'>> {
+  const { spec, choices, transfer } = await readJob(own, body);
+  return { spec, choices, transfer };
 }
 
 /** The same, and what it is about. */
@@ -183,8 +186,10 @@ export async function readJob(own: Own, body: unknown) {
   const validation = validateJobRequest(body);
   const request = validation.ok ? validation.request : validation.rest;
   const { resolution, ...known } = request === null ? NOTHING : await resolve(own, request);
-  if (validation.ok && resolution?.ok === true && known.dataset !== null)
-    return { spec: resolution.spec, choices: resolution.choices, dataset: known.dataset, from: known.from };
+  if (validation.ok && resolution?.ok === true && known.dataset !== null) {
+    const { spec, choices, transfer } = resolution;
+    return { spec, choices, transfer, dataset: known.dataset, from: known.from };
+  }
   const form = validation.ok ? [] : validation.mistakes;
   const sense = resolution === null || resolution.ok ? [] : resolution.mistakes;
   const isKnown = ({ pointer }: Mistake) => !validation.ok && validation.touched.has(pointer.split('/')[1] ?? '');
@@ -204,9 +209,15 @@ async function resolve(own: Own, request: ExpandedRequest): Promise<ResolvedRequ
   const dataset = await getDataset(own.db, own.tenant, spec.dataset);
   if (dataset === null)
     return { resolution: { ok: false, mistakes: [noSuchDataset(spec.dataset)] }, dataset, from: null };
-  const from = typeof spec.model?.from === 'string' ? await loadParent(own, spec.model.from) : null;
+  const load = async (reference: unknown) => (typeof reference === 'string' ? loadParent(own, reference) : null);
+  const beginning = spec.model?.from;
+  const isUpload = typeof beginning === 'string' && beginning.startsWith('wts_');
+  const weights = isUpload ? await getWeights(own.db, own.tenant, beginning) : null;
+  const from = isUpload ? null : await load(beginning);
+  const teacher = await load(spec.training?.distillation?.teacher);
   const { id, name, rows, columns } = dataset;
-  return { resolution: resolveJob(request, { id, name, rows, columns }, from), dataset, from };
+  const resolution = resolveJob(request, { id, name, rows, columns }, from, { teacher, weights });
+  return { resolution, dataset, from: from ?? teacher };
 }
 
 function noSuchDataset(id: string): Mistake {
@@ -214,8 +225,15 @@ function noSuchDataset(id: string): Mistake {
   return { pointer: '/dataset', code: 'invalid_spec', detail, expected: 'the id of a dataset' };
 }
 
-async function loadParent({ tenant, db }: Own, checkpointId: string) {
-  const checkpoint = await getCheckpointById(db, tenant, checkpointId);
+/** A checkpoint, or the very version that the path of a model means now; null: there is none. */
+async function loadParent({ tenant, db }: Own, reference: string): Promise<KnownCheckpoint | null> {
+  if (isModelPath(reference)) {
+    const path = parseModelPath(reference);
+    const row = path === null ? null : await resolveModelVersion(db, tenant, path);
+    if (row === null) return null;
+    return { id: formatModelPath(row.model, row.version), spec: row.spec, preparation: row.preparation };
+  }
+  const checkpoint = await getCheckpointById(db, tenant, reference);
   if (checkpoint === null) return null;
   const job = await getJob(db, tenant, checkpoint.jobId);
   return job === null ? null : { id: checkpoint.id, spec: job.spec, preparation: checkpoint.preparation };

@@ -58,6 +58,8 @@ export function describe(node: Node): string {
 
 export class Graph {
   readonly nodes: Node[] = [];
+  /** parameters and optimizer state, which have one place in memory whatever uses them */
+  readonly named = new Map<string, Node>();
 
   add(
     op: string,

@@ -21,9 +21,12 @@ export class ParameterStore {
   readonly constants = new Map<string, { node: Node; values: Float32Array }>();
   readonly #byName = new Map<string, Parameter>();
   readonly #graph: Graph;
+  /** in front of the names of tensors, where several networks lie in one memory */
+  readonly #prefix: string;
 
-  constructor(graph: Graph) {
+  constructor(graph: Graph, prefix: string) {
     this.#graph = graph;
+    this.#prefix = prefix;
   }
 
   get(
@@ -35,7 +38,7 @@ export class ParameterStore {
   ): Node {
     const known = this.#byName.get(name);
     if (known !== undefined) return known.node;
-    return this.#add({ name, node: parameter(this.#graph, name, dims), shape, initializer, fan, trainable: true });
+    return this.#add({ name, node: this.#place(name, dims), shape, initializer, fan, trainable: true });
   }
 
   /** A statistic that is gathered while training. */
@@ -45,7 +48,7 @@ export class ParameterStore {
     const fan = { fanIn: 1, fanOut: 1 };
     return this.#add({
       name,
-      node: parameter(this.#graph, name, dims),
+      node: this.#place(name, dims),
       shape: dims,
       initializer,
       fan,
@@ -60,6 +63,10 @@ export class ParameterStore {
     return parameter.node;
   }
 
+  #place(name: string, dims: readonly number[]): Node {
+    return parameter(this.#graph, `${this.#prefix}${name}`, dims);
+  }
+
   #add(made: Parameter): Node {
     this.#byName.set(made.name, made);
     this.list.push(made);
@@ -70,10 +77,19 @@ export class ParameterStore {
   constant(name: string, values: Float32Array, dims: readonly number[] = [values.length]): Node {
     const known = this.constants.get(name);
     if (known !== undefined) return known.node;
-    const node = parameter(this.#graph, name, dims);
+    const node = this.#place(name, dims);
     this.constants.set(name, { node, values });
     return node;
   }
+}
+
+/** Low-rank adapters of products: y = x·W + b + scale·x·A·B (Hu et al. 2021). */
+export interface AdaptersDescription {
+  rank: number;
+  scale: number;
+  /** of what goes into A */
+  dropout: number;
+  isAdapted(product: string): boolean;
 }
 
 /** What a layer is built with. */
@@ -87,12 +103,19 @@ export interface LayerContext {
   effects: Node[];
   /** of values that are sequences: (rows, T), 0 where a step is padding */
   masks: Map<Node, Node>;
+  adapters: AdaptersDescription | null;
   /** a stream of random draws that nothing else in the model uses */
   nextStream(): number;
 }
 
 /** Streams are counted from the beginning in every build, so that they do not depend on what else was built. */
-export function createContext(graph: Graph, parameters: ParameterStore, seed: Seed, training: boolean): LayerContext {
+export function createContext(
+  graph: Graph,
+  parameters: ParameterStore,
+  seed: Seed,
+  training: boolean,
+  adapters: AdaptersDescription | null,
+): LayerContext {
   let streams = 0;
   return {
     graph,
@@ -101,6 +124,7 @@ export function createContext(graph: Graph, parameters: ParameterStore, seed: Se
     seed,
     effects: [],
     masks: new Map(),
+    adapters,
     nextStream: () => STREAM.dropout + streams++,
   };
 }

@@ -1,9 +1,10 @@
 import { firstDim, lastDim, type Node } from '../graph/graph.ts';
 import type { InitializerDescription } from '../initializers.ts';
 import { type ActivationDescription, activate } from '../ops/activations.ts';
-import { addBias } from '../ops/elementwise.ts';
+import { dropout } from '../ops/dropout.ts';
+import { add, addBias, affine } from '../ops/elementwise.ts';
 import { matmul, matmulTransposed } from '../ops/matmul.ts';
-import type { LayerContext } from './context.ts';
+import type { AdaptersDescription, LayerContext } from './context.ts';
 
 /** Weights and a bias, and how they begin. */
 export interface WeightsDescription {
@@ -42,8 +43,26 @@ export function linear(
 ): Node {
   const fan = { fanIn: lastDim(x), fanOut: units };
   const w = context.parameters.get(`${prefix}.weight`, [fan.fanIn, units], weights.init, fan);
-  const y = matmul(context.graph, x, w);
-  return weights.bias ? biased(context, prefix, y, weights, fan.fanIn) : y;
+  const product = matmul(context.graph, x, w);
+  const y = weights.bias ? biased(context, prefix, product, weights, fan.fanIn) : product;
+  const { adapters } = context;
+  return adapters?.isAdapted(prefix) === true ? add(context.graph, y, adapter(context, prefix, x, units, adapters)) : y;
+}
+
+/** scale·x·A·B with `<prefix>.lora_a` (in, rank) and `<prefix>.lora_b` (rank, units), which begins at zero */
+function adapter(
+  { graph, parameters, training, seed, nextStream }: LayerContext,
+  prefix: string,
+  x: Node,
+  units: number,
+  { rank, scale, dropout: rate }: AdaptersDescription,
+): Node {
+  const width = lastDim(x);
+  const kaiming = { type: 'he_uniform', gain: 1 } as const;
+  const a = parameters.get(`${prefix}.lora_a`, [width, rank], kaiming, { fanIn: width, fanOut: rank });
+  const b = parameters.get(`${prefix}.lora_b`, [rank, units], { type: 'zeros' }, { fanIn: rank, fanOut: units });
+  const into = training && rate > 0 ? dropout(graph, x, rate, seed, nextStream()) : x;
+  return matmul(graph, affine(graph, matmul(graph, into, a), scale), b);
 }
 
 function biased(

@@ -1,7 +1,13 @@
 import { firstDim, type Graph, type Node } from '../graph/graph.ts';
 import type { Seed } from '../random.ts';
 import { type AttentionDescription, attention } from './attention.ts';
-import { createContext, type LayerContext, type Parameter, ParameterStore } from './context.ts';
+import {
+  type AdaptersDescription,
+  createContext,
+  type LayerContext,
+  type Parameter,
+  ParameterStore,
+} from './context.ts';
 import { type ConvolutionDescription, convolve } from './convolution.ts';
 import { type DenseDescription, dense } from './dense.ts';
 import { type EmbeddingDescription, embedding } from './embedding.ts';
@@ -45,11 +51,14 @@ export class ModelBuilder {
   readonly #store: ParameterStore;
   readonly #graph: Graph;
   readonly #seed: Seed;
+  readonly #adapters: AdaptersDescription | null;
 
-  constructor(graph: Graph, seed: Seed) {
+  /** `prefix`: in front of the names of its tensors */
+  constructor(graph: Graph, seed: Seed, adapters: AdaptersDescription | null = null, prefix = '') {
+    this.#adapters = adapters;
     this.#graph = graph;
     this.#seed = seed;
-    this.#store = new ParameterStore(graph);
+    this.#store = new ParameterStore(graph, prefix);
   }
 
   get parameters(): readonly Parameter[] {
@@ -58,7 +67,9 @@ export class ModelBuilder {
 
   /** Values that are no parameters, by name: to be written once, before the first step. */
   get constants(): ReadonlyMap<string, Float32Array> {
-    return new Map([...this.#store.constants].map(([name, { values }]) => [name, values]));
+    return new Map(
+      [...this.#store.constants.values()].map(({ node, values }) => [node.attributes.name as string, values]),
+    );
   }
 
   /** Effects of the last build for training. */
@@ -69,7 +80,7 @@ export class ModelBuilder {
 
   /** Output of the last of `layers` on x. */
   build(x: Node, layers: readonly LayerDescription[], training: boolean): Node {
-    const context = createContext(this.#graph, this.#store, this.#seed, training);
+    const context = createContext(this.#graph, this.#store, this.#seed, training, this.#adapters);
     const outputs = new Map<string, Node>([[MODEL_INPUT, x]]);
     let last = x;
     for (const layer of layers) {

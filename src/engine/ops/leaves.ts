@@ -1,12 +1,19 @@
-import { type DataType, elementsOf, fixed, type Graph, type Node, type Shape } from '../graph/graph.ts';
+import { type DataType, describe, elementsOf, fixed, type Graph, type Node, type Shape } from '../graph/graph.ts';
 import { at, whole } from '../plan/call.ts';
 import type { Op } from './op.ts';
 
 /** Where values come from: parameters and state that live through the job, and rows gathered from resident tables. */
 
-/** A trainable tensor, or an optimizer's slot beside one. */
+/** A trainable tensor, or an optimizer's slot beside one: made when first asked for, the same ever after. */
 export function parameter(graph: Graph, name: string, dims: readonly number[]): Node {
-  return graph.add('parameter', [], fixed(...dims), { name });
+  const known = graph.named.get(name);
+  if (known !== undefined) {
+    if (known.shape.dims.join() !== dims.join()) throw new Error(`${describe(known)} cannot be (${dims}) as well`);
+    return known;
+  }
+  const made = graph.add('parameter', [], fixed(...dims), { name });
+  graph.named.set(name, made);
+  return made;
 }
 
 /** Rows that stay in memory for the whole job: (rows, dims…), as f32, i32 or bytes. */

@@ -79,13 +79,19 @@ export function update(
 export type WriteHyper = (block: Float32Array, n: number, learningRate: number, t: number) => void;
 
 export function createHyperWriter(optimizer: OptimizerDescription, groups: readonly ParameterGroup[] = []): WriteHyper {
-  const writeRest = optimizer.type === 'lamb' ? createBiasCorrections(optimizer) : ruleOf(optimizer).createHyper?.();
+  const createRest = () =>
+    optimizer.type === 'lamb' ? createBiasCorrections(optimizer) : ruleOf(optimizer).createHyper?.();
+  // one for each beginning: some carry a product on from update to update
+  const rest = new Map<number, ReturnType<typeof createRest>>();
   return (block, n, learningRate, t) => {
     const rules = rulesOfBlock(groups, n, optimizer.weightDecay);
+    const updates = t - rules.beginsAt;
+    if (updates < 1) return;
+    if (!rest.has(rules.beginsAt)) rest.set(rules.beginsAt, createRest());
     const rate = learningRate * rules.learningRateScale;
     block[HyperBlock.learningRate] = rate;
     block[HyperBlock.weightDecay] = rules.weightDecay;
-    writeRest?.(block, rate, t);
+    rest.get(rules.beginsAt)?.(block, rate, updates);
   };
 }
 

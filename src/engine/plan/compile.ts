@@ -3,6 +3,7 @@ import { simplify } from '../graph/simplify.ts';
 import type { KernelName } from '../kernels/abi.ts';
 import { persistentBytes } from '../ops/leaves.ts';
 import { bufferOf, domainOf, opOf } from '../ops/registry.ts';
+import { COMMON_BLOCK } from '../optimizers/groups.ts';
 import { allocate } from './allocate.ts';
 import type { Argument, Domain } from './call.ts';
 import {
@@ -78,7 +79,8 @@ export function compile(graph: Graph, sources: Record<string, ProgramSource>, op
   });
   const nodes = reachable(simplified.flatMap((s) => s.roots));
   const stripBytes = Math.max(0, ...nodes.map((node) => opOf(node).strip?.(node).bytes ?? 0));
-  const regions = layoutFixedRegions(options.threads, stripBytes);
+  const hyperBlocks = 1 + Math.max(COMMON_BLOCK, ...nodes.map((node) => (node.attributes.block as number) ?? 0));
+  const regions = layoutFixedRegions(options.threads, stripBytes, hyperBlocks);
   const addresses = new Map<Node, number>();
   const persistent: Plan['persistent'] = {};
   let end = regions.end;

@@ -1,5 +1,4 @@
 import { GEMM_SCRATCH_BYTES, HyperBlock, StepBlock } from '../kernels/abi.ts';
-import { HYPER_BLOCKS } from '../optimizers/groups.ts';
 
 /**
  * How the one shared memory of a job is laid out:
@@ -33,7 +32,7 @@ export interface FixedRegions {
   end: number;
 }
 
-export function layoutFixedRegions(threads: number, stripBytes: number): FixedRegions {
+export function layoutFixedRegions(threads: number, stripBytes: number, hyperBlocks: number): FixedRegions {
   let end = CONTROL_BYTES;
   const take = (bytes: number) => {
     const address = end;
@@ -42,7 +41,7 @@ export function layoutFixedRegions(threads: number, stripBytes: number): FixedRe
   };
   const each = (bytes: number) => Array.from({ length: threads }, () => take(bytes));
   return {
-    hyper: Array.from({ length: HYPER_BLOCKS }, () => take(HyperBlock.words * 4)),
+    hyper: Array.from({ length: hyperBlocks }, () => take(HyperBlock.words * 4)),
     step: each(StepBlock.words * 4),
     scratch: each(GEMM_SCRATCH_BYTES),
     strip: each(stripBytes),

@@ -1,0 +1,89 @@
+import { type Static, Type } from 'typebox';
+import { closed } from './schema.ts';
+
+/** How a fine-tuning changes the weights it starts from. */
+
+/** A checkpoint, or the path of a model; and what a teacher cannot be, uploaded weights. */
+export const BEGINNING = '^((ckpt|wts)_[0-9a-hjkmnp-tv-z]{26}|models/.+)$';
+export const WEIGHTS_REFERENCE = '^(ckpt_[0-9a-hjkmnp-tv-z]{26}|models/.+)$';
+
+export const MOST_STAGES = 64;
+
+export const Unfreezing = closed(
+  {
+    epoch: Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000,
+      description: 'after so many epochs they are trained; until then they stay as they are',
+    }),
+    layers: Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
+      minItems: 1,
+      maxItems: 256,
+      description: 'names of layers, `*` for any characters: `conv2d_*`',
+    }),
+  },
+  { title: 'Unfreezing' },
+);
+export type Unfreezing = Static<typeof Unfreezing>;
+
+export const unfreeze = Type.Unsafe<Unfreezing[]>({
+  anyOf: [
+    Type.Array(Unfreezing, { maxItems: MOST_STAGES }),
+    { const: 'gradual', type: 'string', description: 'one layer more each epoch, from the head down' },
+  ],
+  default: [],
+  description:
+    'Layers that are frozen until an epoch: their gradients are not computed before, and an optimizer’s counts begin there. `freeze` holds besides. `gradual` comes back written out (Howard & Ruder 2018).',
+});
+
+/**
+ * Low-rank adapters (Hu et al. 2021, "LoRA: Low-rank adaptation of large language models"): y = x·W + b + (alpha / rank)·x·A·B, where W and b stay as
+ * they are and A (in, rank), B (rank, out) are trained. B begins at zero, so training begins at what the weights tell.
+ */
+export const Lora = closed(
+  {
+    rank: Type.Integer({ minimum: 1, maximum: 1024, default: 8, description: 'columns of A and rows of B' }),
+    alpha: Type.Number({
+      exclusiveMinimum: 0,
+      maximum: 1e4,
+      default: 16,
+      description: 'what is added is alpha / rank times x·A·B',
+    }),
+    dropout: Type.Number({ minimum: 0, exclusiveMaximum: 1, default: 0, description: 'of what goes into A' }),
+    targets: Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
+      minItems: 1,
+      maxItems: 100,
+      default: ['*'],
+      description:
+        'products that get adapters, by the name in front of `.weight`: `dense_1`, `*.attention.qkv`, `*.feed_forward.*`',
+    }),
+  },
+  { title: 'Lora' },
+);
+export type Lora = Static<typeof Lora>;
+
+/** Hinton, Vinyals & Dean 2015, "Distilling the knowledge in a neural network". */
+export const Distillation = closed(
+  {
+    teacher: Type.String({
+      pattern: WEIGHTS_REFERENCE,
+      maxLength: 200,
+      description:
+        'a checkpoint or a version of a model, for the same target, whose inputs the job takes as they were prepared for it',
+    }),
+    temperature: Type.Number({
+      exclusiveMinimum: 0,
+      maximum: 100,
+      default: 2,
+      description: 'by which logits are divided before their softmax is compared; without meaning for numbers',
+    }),
+    alpha: Type.Number({
+      minimum: 0,
+      maximum: 1,
+      default: 0.5,
+      description: 'share of what the teacher tells; the rest is the loss by the targets',
+    }),
+  },
+  { title: 'Distillation', shorthand: 'teacher' },
+);
+export type Distillation = Static<typeof Distillation>;

@@ -1,0 +1,71 @@
+import type { Add } from './draft.ts';
+import type { JobSpec } from './job.ts';
+import type { ParameterRule } from './layers/rule.ts';
+import { matchesPattern } from './matches-pattern.ts';
+import { pointerTo } from './mistake.ts';
+import { didYouMean, listWords } from './suggest.ts';
+
+/** Which products of a model have low-rank adapters. */
+
+/** A product x·W that may have an adapter: its name, and what it takes and gives. */
+export interface Product {
+  name: string;
+  dims: ParameterRule['dims'];
+}
+
+const WITH_PRODUCTS = ['dense', 'attention', 'transformer_encoder', 'transformer_decoder', 'feed_forward'];
+
+/** Products of a model, of all its `parameters`. A head that is made anew is trained whole. */
+export function listProducts(spec: JobSpec, parameters: readonly ParameterRule[]): Product[] {
+  const { model } = spec;
+  const types = new Map<string, string>(model.layers.map(({ name, type }) => [name, type]));
+  return parameters.flatMap(({ name, dims }) => {
+    const type = types.get(name.slice(0, name.indexOf('.'))) ?? (isReplaced(spec, name) ? 'head' : 'dense');
+    if (!name.endsWith('.weight') || dims.length !== 2 || !WITH_PRODUCTS.includes(type)) return [];
+    return [{ name: name.slice(0, -'.weight'.length), dims }];
+  });
+}
+
+/** Whether a product of this name has an adapter. */
+export function isAdapted(spec: JobSpec, product: string): boolean {
+  const { lora = null } = spec.model;
+  if (lora === null || isReplaced(spec, product)) return false;
+  return lora.targets.some((pattern) => matchesPattern(product, pattern));
+}
+
+export function isAdapter(parameterName: string): boolean {
+  return /\.lora_[ab]$/.test(parameterName);
+}
+
+/** Whether a parameter, or a product, is of a head that a fine-tuning makes anew. Specs from before there were such have no such field. */
+export function isReplaced({ model, more_targets: more = [] }: JobSpec, name: string): boolean {
+  if (!(model.replace_head ?? false)) return false;
+  const [layer] = name.split('.');
+  return layer === 'output' || more.some((target) => layer === `output_${target.name}`);
+}
+
+/** The adapters' parameters; says what of `lora` makes no sense. */
+export function resolveAdapters(spec: JobSpec, parameters: readonly ParameterRule[], add: Add): ParameterRule[] {
+  const { lora } = spec.model;
+  if (lora === null) return [];
+  if (spec.model.from === null)
+    add('/model/lora', 'adapters adapt weights that are there already', 'kind fine_tune, with model.from');
+  const products = listProducts(spec, parameters);
+  const names = products.map(({ name }) => name);
+  lora.targets.forEach((pattern, i) => {
+    if (!names.some((name) => matchesPattern(name, pattern)))
+      add(
+        pointerTo('/model/lora/targets', i),
+        `"${pattern}" fits no product that can have an adapter.${didYouMean(pattern, names)}`,
+        names.length === 0
+          ? 'a model with dense, attention or feed-forward layers'
+          : `one of: ${listWords(names)}, with * for any characters`,
+      );
+  });
+  return products
+    .filter(({ name }) => isAdapted(spec, name))
+    .flatMap(({ name, dims: [from, to] }) => [
+      { name: `${name}.lora_a`, dims: [from!, lora.rank] },
+      { name: `${name}.lora_b`, dims: [lora.rank, to!] },
+    ]);
+}

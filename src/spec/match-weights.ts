@@ -1,0 +1,172 @@
+import type { Add } from './draft.ts';
+import type { JobSpec } from './job.ts';
+import type { ParameterRule, Size } from './layers/rule.ts';
+import { isAdapter, isReplaced } from './lora.ts';
+import { listWords } from './suggest.ts';
+import { type ParameterForm, torchForm } from './torch-form.ts';
+import type { Mapping, TensorEntry, Transfer } from './weights.ts';
+
+/** Which of the tensors that were uploaded belong to which parameters of a model. */
+
+/** Others, such as counters of batches, are no weights. */
+const FLOATING = ['F32', 'F64', 'F16', 'BF16'];
+
+export interface Match {
+  parameter: string;
+  form: ParameterForm;
+  /** by their names in the file, in the order of the form's */
+  tensors: string[];
+}
+
+/** Adapters, and a head that is made anew, take nothing. */
+export function matchWeights(
+  spec: JobSpec,
+  parameters: readonly Pick<ParameterRule, 'name' | 'dims'>[],
+  tensors: readonly TensorEntry[],
+): { matches: Match[]; transfer: Transfer } {
+  const mapping = spec.model.mapping!;
+  const types = new Map<string, string>(spec.model.layers.map(({ name, type }) => [name, type]));
+  const wanted = parameters
+    .filter(({ name }) => !isAdapter(name) && !isReplaced(spec, name))
+    .map(({ name, dims }) => ({ name, dims, form: formOf(name, dims, types, mapping) }));
+  const found =
+    mapping.by === 'order'
+      ? findByOrder(
+          wanted.map(({ form }) => form),
+          tensors,
+        )
+      : nameTensors(tensors, mapping);
+  const transfer: Transfer = { matched: [], misfits: [], missing: [], unused: [] };
+  const matches: Match[] = [];
+  const used = new Set<TensorEntry>();
+  for (const { name, dims, form } of wanted) {
+    const own = form.tensors.map((tensor) => found.get(tensor.name));
+    const missing = own.some((tensor) => tensor === undefined);
+    if (missing) {
+      transfer.missing.push(name);
+      continue;
+    }
+    const entries = own as TensorEntry[];
+    for (const entry of entries) used.add(entry);
+    const wrong = entries.findIndex((entry, i) => !fits(entry, form.tensors[i]!.shape));
+    if (wrong >= 0) {
+      const { name: tensor, shape } = entries[wrong]!;
+      transfer.misfits.push({ parameter: name, tensor, expected: [...form.tensors[wrong]!.shape], shape });
+      continue;
+    }
+    const names = entries.map((entry) => entry.name);
+    matches.push({ parameter: name, form, tensors: names });
+    transfer.matched.push({ parameter: name, tensors: names, shape: [...dims] });
+  }
+  transfer.unused = tensors.filter((tensor) => !used.has(tensor)).map(({ name }) => name);
+  return { matches, transfer };
+}
+
+/** Whether every size that is known is the tensor's. */
+function fits({ dtype, shape }: TensorEntry, expected: readonly Size[]): boolean {
+  return (
+    FLOATING.includes(dtype) &&
+    shape.length === expected.length &&
+    expected.every((size, i) => size === null || size === shape[i])
+  );
+}
+
+function formOf(
+  name: string,
+  dims: readonly Size[],
+  types: ReadonlyMap<string, string>,
+  { layout }: Mapping,
+): ParameterForm {
+  if (layout === 'torch') return torchForm(name, types.get(name.slice(0, name.indexOf('.'))) ?? 'dense', dims);
+  return { tensors: [{ name, shape: dims, order: dims.map((_, i) => i) }], first: 0, added: null };
+}
+
+function nameTensors(tensors: readonly TensorEntry[], { rename }: Mapping): Map<string, TensorEntry> {
+  const named = new Map<string, TensorEntry>();
+  for (const tensor of tensors) {
+    const name = renameTensor(tensor.name, rename);
+    // a name of its own goes before one that was given
+    if (!named.has(name) || name === tensor.name) named.set(name, tensor);
+  }
+  return named;
+}
+
+/** Each tensor that is wanted gets the next in the file that fits. */
+function findByOrder(forms: readonly ParameterForm[], tensors: readonly TensorEntry[]): Map<string, TensorEntry> {
+  const named = new Map<string, TensorEntry>();
+  let next = 0;
+  for (const { name, shape } of forms.flatMap((form) => form.tensors)) {
+    if (named.has(name)) continue;
+    let at = next;
+    while (at < tensors.length && !fits(tensors[at]!, shape)) at++;
+    if (at === tensors.length) continue;
+    named.set(name, tensors[at]!);
+    next = at + 1;
+  }
+  return named;
+}
+
+/** The first pattern that fits has the name. Stars stand for as little as they can, so that a name takes a time that grows with its length alone. */
+export function renameTensor(name: string, rename: Mapping['rename']): string {
+  for (const { from, to } of rename) {
+    const stood = matchStars(name, from);
+    if (stood === null) continue;
+    let star = 0;
+    return to.replaceAll('*', () => stood[star++] ?? '');
+  }
+  return name;
+}
+
+/** What each `*` of a pattern stands for; null: it does not fit. */
+function matchStars(name: string, pattern: string): string[] | null {
+  const [first, ...parts] = pattern.split('*') as [string, ...string[]];
+  if (parts.length === 0) return name === first ? [] : null;
+  if (!name.startsWith(first)) return null;
+  const last = parts.pop()!;
+  const stood: string[] = [];
+  let at = first.length;
+  for (const part of parts) {
+    const found = name.indexOf(part, at);
+    if (found < 0) return null;
+    stood.push(name.slice(at, found));
+    at = found + part.length;
+  }
+  if (name.length - last.length < at || !name.endsWith(last)) return null;
+  return [...stood, name.slice(at, name.length - last.length)];
+}
+
+const SHOWN = 5;
+
+/** Says where nothing, or with `strict` not all, comes of what was uploaded. */
+export function checkTransfer(
+  { model }: JobSpec,
+  { matched, misfits, missing, unused }: Transfer,
+  parameters: readonly Pick<ParameterRule, 'name'>[],
+  add: Add,
+): void {
+  const mapping = model.mapping!;
+  const names = parameters.map(({ name }) => name);
+  mapping.rename.forEach(({ from, to }, i) => {
+    if (to.split('*').length > from.split('*').length)
+      add(`/model/mapping/rename/${i}/to`, 'has more * than what it is made from', 'at most as many as in `from`');
+  });
+  if (matched.length === 0)
+    add(
+      '/model/mapping',
+      `none of the tensors fits a parameter: ${listWords(unused.slice(0, SHOWN))}${misfits.length > 0 ? `; ${describeMisfit(misfits[0]!)}` : ''}`,
+      `names and shapes of parameters: ${listWords(names)}; or mapping.rename, mapping.by, mapping.layout`,
+      'shape_mismatch',
+    );
+  else if (mapping.strict && misfits.length + missing.length + unused.length > 0) {
+    const problems = [
+      ...misfits.slice(0, SHOWN).map(describeMisfit),
+      ...(missing.length > 0 ? [`no tensor for ${listWords(missing.slice(0, SHOWN))}`] : []),
+      ...(unused.length > 0 ? [`no parameter for ${listWords(unused.slice(0, SHOWN))}`] : []),
+    ];
+    add('/model/mapping/strict', problems.join('; '), 'false, or names and shapes that fit', 'shape_mismatch');
+  }
+}
+
+function describeMisfit({ parameter, tensor, expected, shape }: Transfer['misfits'][number]): string {
+  return `${tensor} is (${shape.join(', ')}) and ${parameter} takes (${expected.map((n) => n ?? '?').join(', ')}) in floating point`;
+}
