@@ -33,16 +33,20 @@ interface Tenant {
 }
 
 export class TusUploads {
-  readonly #folder: string;
+  readonly #storage: Storage;
   readonly #maxBytes: number;
   // locks of uploads are held by their server, so a tenant keeps its own while it is used
   readonly #tenants = new LRUCache<string, Tenant>({ max: MOST_TENANTS });
   readonly #sweep: NodeJS.Timeout;
 
   constructor(storage: Storage, maxBytes: number) {
-    this.#folder = join(storage.describe().directory, 'uploads');
+    this.#storage = storage;
     this.#maxBytes = maxBytes;
     this.#sweep = setInterval(() => void this.removeExpired().catch(() => {}), SWEEP_EVERY_MS).unref();
+  }
+
+  get #folder(): string {
+    return join(this.#storage.describe().directory, 'uploads');
   }
 
   close(): void {
