@@ -75,7 +75,7 @@ const CASES: [string, string, RequestInit, ErrorCode][] = [
   ['a much larger one', JOBS, json(`"${'a'.repeat(2 ** 25)}"`), 'too_large'],
   ['text', JOBS, post('a', 'text/plain'), 'unsupported_media_type'],
   ['a CSV for JSON', JOBS, post('a,b\n1,2\n', 'text/csv'), 'unsupported_media_type'],
-  ['a CSV of rows', PREDICT, post('x\n1\n', 'text/csv'), 'unsupported_media_type'],
+  ['a page of rows', PREDICT, post('<p>1</p>', 'text/html'), 'unsupported_media_type'],
   ['JSON lines for JSON', JOBS, post('{}\n', 'application/x-ndjson'), 'unsupported_media_type'],
   ['a form for JSON', JOBS, post(form()), 'unsupported_media_type'],
   ['a form that a page sends', JOBS, post(new URLSearchParams({ a: 'b' })), 'unsupported_media_type'],

@@ -94,6 +94,7 @@ describe('OpenAPI', () => {
       'get /v1/jobs/{id}/checkpoints/{reference}',
       'get /v1/jobs/{id}/checkpoints/{reference}/download',
       'get /v1/jobs/{id}/evaluation',
+      'get /v1/jobs/{id}/evaluation/compare/{other}',
       'get /v1/jobs/{id}/events',
       'get /v1/jobs/{id}/metrics',
       'get /v1/models',
