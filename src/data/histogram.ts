@@ -25,13 +25,19 @@ export class Histogram {
       this.#width = Math.max(SMALLEST_WIDTH, 2 ** Math.floor(Math.log2(Math.abs(value) || 1)) * FIRST_SHIFT);
       this.#first = Math.floor(value / this.#width) - BINS / 2;
     }
-    let bin = Math.floor(value / this.#width) - this.#first;
+    let bin = this.#placeOf(value) - this.#first;
     while (bin < 0 || bin >= BINS) {
       this.#double();
-      bin = Math.floor(value / this.#width) - this.#first;
+      bin = this.#placeOf(value) - this.#first;
     }
     this.#counts[bin]!++;
     this.#total++;
+  }
+
+  /** In widths from 0. The quotient of a number next to 0 may be −0, which is not below it. */
+  #placeOf(value: number): number {
+    const place = Math.floor(value / this.#width);
+    return place === 0 && value < 0 ? -1 : place;
   }
 
   /** Bins are merged in pairs around the middle of what they cover. */

@@ -36,6 +36,8 @@ export function readNpz(source: ByteSource, handler: ArrayHandler, wanted?: Read
       if (arrays.length === MOST_ARRAYS)
         failNpy(`there are more than ${MOST_ARRAYS} arrays`, 'one array of many columns');
       const stream = await zip.openReadStreamPromise(entry);
+      // whoever reads it hears of its errors; it may end before anybody does
+      stream.on('error', () => {});
       arrays.push({ name: entry.fileName.slice(0, -4), reader: new NpyReader(stream) });
     }
     if (arrays.length === 0) failNpy('the archive is empty');

@@ -368,7 +368,8 @@ export class Trainer {
 
   #stageOf(step: number): StagePrograms {
     let last = this.#stages[0]!;
-    for (const stage of this.#stages) if (stage.first <= step) last = stage;
+    // no iterator: a step allocates nothing
+    for (let i = 1; i < this.#stages.length; i++) if (this.#stages[i]!.first <= step) last = this.#stages[i]!;
     return last;
   }
 

@@ -156,7 +156,7 @@ describe('OpenAPI', () => {
       expect(operation.responses.default).toEqual({ $ref: '#/components/responses/Problem' });
       const hasBody =
         ['patch', 'put'].includes(method) ||
-        (method === 'post' && !/\/(cancel|pause|resume|retry|test|replay)$/.test(path));
+        (method === 'post' && !/\/(cancel|pause|resume|retry|test|replay|uploads)$/.test(path));
       expect(operation.requestBody !== undefined, `${method} ${path}`).toBe(hasBody);
     }
     const typesOf = (method: string, path: string, status: string) =>

@@ -91,15 +91,7 @@ export const FORMATS: AnyTarget[] = [
     'json',
     tables.map(({ json }) => json!),
   ),
-  // not Parquet: over some damaged files its reader never ends, which only the thread's deadline stops
-  targetOf(
-    'arrow-file',
-    tables.map((files) => files['arrow file']!),
-  ),
-  targetOf(
-    'arrow-stream',
-    tables.map((files) => files['arrow stream']!),
-  ),
+  // not Parquet and not Arrow: over some damaged files their readers never end, or take all memory, which only the thread's limits stop
   targetOf(
     'npy',
     arrays.map(({ x }) => x),
