@@ -154,9 +154,11 @@ describe('OpenAPI', () => {
       expect(declared.sort(), path).toEqual(named.sort());
       expect(operation.summary, path).toMatch(/\S/);
       expect(operation.responses.default).toEqual({ $ref: '#/components/responses/Problem' });
+      // what is sent to an upload is told by the tus protocol
+      if (path.startsWith('/v1/uploads')) continue;
       const hasBody =
         ['patch', 'put'].includes(method) ||
-        (method === 'post' && !/\/(cancel|pause|resume|retry|test|replay|uploads)$/.test(path));
+        (method === 'post' && !/\/(cancel|pause|resume|retry|test|replay)$/.test(path));
       expect(operation.requestBody !== undefined, `${method} ${path}`).toBe(hasBody);
     }
     const typesOf = (method: string, path: string, status: string) =>
