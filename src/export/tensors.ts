@@ -1,3 +1,5 @@
+import { permuteTensor } from '../checkpoints/permute-tensor.ts';
+
 /** Weights by parameter name, as a checkpoint has them: row-major, channels last, (inputs, units). */
 export interface WeightTensor {
   shape: readonly number[];
@@ -10,26 +12,6 @@ export function weightOf(weights: Weights, name: string): WeightTensor {
   const found = weights.get(name);
   if (found === undefined) throw new Error(`no weights for ${name}`);
   return found;
-}
-
-/** The dimensions in another order: `order` says for each that comes out which one that came in it is. */
-export function permuteTensor({ shape, data }: WeightTensor, order: readonly number[]): WeightTensor {
-  const dims = order.map((i) => shape[i]!);
-  const strides = shape.map((_, i) => shape.slice(i + 1).reduce((product, n) => product * n, 1));
-  const steps = order.map((i) => strides[i]!);
-  const y = new Float32Array(data.length);
-  const place = dims.map(() => 0);
-  let from = 0;
-  for (let at = 0; at < y.length; at++) {
-    y[at] = data[from]!;
-    for (let d = dims.length - 1; d >= 0; d--) {
-      from += steps[d]!;
-      if (++place[d]! < dims[d]!) break;
-      from -= steps[d]! * dims[d]!;
-      place[d] = 0;
-    }
-  }
-  return { shape: dims, data: y };
 }
 
 /** (in, out) to (out, in) */

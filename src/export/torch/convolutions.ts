@@ -1,7 +1,8 @@
+import { permuteTensor } from '../../checkpoints/permute-tensor.ts';
 import { bothSides } from '../../spec/layers/images.ts';
 import type { Layer } from '../../spec/model.ts';
 import type { PlacedLayer } from '../network.ts';
-import { permuteTensor, type Weights, weightOf } from '../tensors.ts';
+import { type Weights, weightOf } from '../tensors.ts';
 import { activate } from './activations.ts';
 import { call, channelsFirst, first, nameOf, sides, type TorchLayer, type TorchValue } from './module.ts';
 

@@ -1,7 +1,7 @@
+import { permuteTensor } from '../../../checkpoints/permute-tensor.ts';
 import { bothSides } from '../../../spec/layers/images.ts';
 import type { Layer } from '../../../spec/model.ts';
 import type { PlacedLayer } from '../../network.ts';
-import { permuteTensor } from '../../tensors.ts';
 import { channelsFirst, type ExportContext, parameter, type Value } from '../context.ts';
 import { activate } from './activation.ts';
 
