@@ -64,7 +64,17 @@ export async function loadForecast(data: RowsRequest, storage: Storage): Promise
   const values = new WindowValues(steps, targets, forecast);
   const preparation =
     known ??
-    fitForecast({ stepTable, steps, inputs, target, values, trainRows: parts.train, windows: train, lookback, forecast });
+    fitForecast({
+      stepTable,
+      steps,
+      inputs,
+      target,
+      values,
+      trainRows: parts.train,
+      windows: train,
+      lookback,
+      forecast,
+    });
   const rowWidth = preparation.forecast!.rowWidth;
   const trainSample = judgedAs === undefined ? sampleRows(train, MOST_TRAIN_SAMPLE) : none;
   const judged = joinParts({ validation, test, trainSample });
