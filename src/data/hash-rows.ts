@@ -2,9 +2,17 @@ import type { Table, TableColumn } from './table.ts';
 
 /** Which rows are alike in some columns. */
 
-/** 53 bits for each of `rows`: of rows that are alike the same, of others hardly ever. */
-export function hashRows(table: Table, columns: readonly string[], rows: Uint32Array): Float64Array {
-  const words = columns.flatMap((name) => listWords(table.columns.get(name)!));
+/**
+ * 53 bits for each of `rows`: of rows that are alike the same, of others hardly ever; a little more often where of long values only `most` words
+ * are looked at.
+ */
+export function hashRows(
+  table: Table,
+  columns: readonly string[],
+  rows: Uint32Array,
+  most = Number.POSITIVE_INFINITY,
+): Float64Array {
+  const words = columns.flatMap((name) => listWords(table.columns.get(name)!, most));
   const hash = new Int32Array(2);
   return Float64Array.from(rows, (row) => {
     hash[0] = 0x2f0b4a27;
@@ -18,7 +26,7 @@ export function hashRows(table: Table, columns: readonly string[], rows: Uint32A
 export function dropDuplicates(table: Table, columns: readonly string[], rows: Uint32Array): Uint32Array {
   const hashes = hashRows(table, columns, rows);
   const seen = new Map<number, number>();
-  const words = columns.flatMap((name) => listWords(table.columns.get(name)!));
+  const words = columns.flatMap((name) => listWords(table.columns.get(name)!, Number.POSITIVE_INFINITY));
   return rows.filter((row, i) => {
     const first = seen.get(hashes[i]!);
     if (first === undefined) seen.set(hashes[i]!, row);
@@ -32,7 +40,7 @@ interface Words {
   areAlike(a: number, b: number): boolean;
 }
 
-function listWords({ numbers, category, booleans, image, texts }: TableColumn): Words[] {
+function listWords({ numbers, category, booleans, image, texts }: TableColumn, most: number): Words[] {
   const all: Words[] = [];
   if (numbers !== undefined) all.push(wordsOfNumbers(numbers));
   for (const codes of [category?.codes, booleans])
@@ -40,9 +48,9 @@ function listWords({ numbers, category, booleans, image, texts }: TableColumn): 
       all.push({ mixInto: (hash, row) => mix(hash, codes[row]!), areAlike: (a, b) => codes[a] === codes[b] });
   if (image !== undefined) {
     const size = image.shape.reduce((product, n) => product * n, 1);
-    all.push(wordsOfBytes((row) => image.bytes.subarray(row * size, (row + 1) * size)));
+    all.push(wordsOfBytes((row) => image.bytes.subarray(row * size, (row + 1) * size), most));
   }
-  if (texts !== undefined) all.push(wordsOfBytes((row) => texts.bytes(row)));
+  if (texts !== undefined) all.push(wordsOfBytes((row) => texts.bytes(row), most));
   return all;
 }
 
@@ -61,12 +69,12 @@ function wordsOfNumbers(numbers: Float64Array): Words {
   };
 }
 
-function wordsOfBytes(bytesOf: (row: number) => Uint8Array | null): Words {
+function wordsOfBytes(bytesOf: (row: number) => Uint8Array | null, most: number): Words {
   return {
     mixInto(hash, row) {
       const bytes = bytesOf(row);
       mix(hash, bytes?.length ?? -1);
-      if (bytes !== null) mixBytes(hash, bytes);
+      if (bytes !== null) mixBytes(hash, bytes, most);
     },
     areAlike(a, b) {
       const [first, second] = [bytesOf(a), bytesOf(b)];
@@ -93,11 +101,20 @@ function mix(hash: Hash, word: number): void {
   hash[1] = mixSecond(hash[1]!, word);
 }
 
-/** Four bytes a word; those that are left one by one. */
-function mixBytes(hash: Hash, bytes: Uint8Array): void {
+/** Four bytes a word and those that are left one by one; or `most` words from all over, since at an even pace they could all be of one edge of an image. */
+function mixBytes(hash: Hash, bytes: Uint8Array, most: number): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let [a, b] = [hash[0]!, hash[1]!];
+  const words = bytes.length >>> 2;
   let i = 0;
+  if (words > most) {
+    for (; i < most; i++) {
+      const word = view.getInt32(4 * ((Math.imul(i, 0x9e3779b1) >>> 8) % words), true);
+      a = mixFirst(a, word);
+      b = mixSecond(b, word);
+    }
+    i = bytes.length;
+  }
   for (; i + 4 <= bytes.length; i += 4) {
     const word = view.getInt32(i, true);
     a = mixFirst(a, word);
