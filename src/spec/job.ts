@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { Augmentation } from './augmentation.ts';
 import { Choice } from './choice.ts';
 import { Imputation, NORMALIZATION_TEXT, NORMALIZATIONS, Outliers, Smoothing, Transform } from './column-options.ts';
 import { Diagnosis } from './diagnosis.ts';
@@ -249,6 +250,13 @@ export const Input = closed(
         description: 'of texts by index: tokens of a row; longer texts are cut at their end',
       }),
     ),
+    per_channel: Type.Optional(
+      Type.Boolean({
+        description:
+          'of an image by standard: each channel by its own mean and standard deviation; it takes four times the memory then. Left out: false',
+      }),
+    ),
+    augment: Type.Optional(Augmentation),
     parts: Type.Optional(
       Type.Array(words(DATE_PARTS), {
         minItems: 1,
