@@ -231,8 +231,11 @@ export const Input = closed(
       Type.Integer({
         minimum: 1,
         maximum: 100_000,
-        ...derived('2000 for tfidf, bag_of_words and bpe, 10000 for words and 500 for characters by index'),
-        description: 'of texts: so many terms that stand in most training rows, or tokens, are told apart at most',
+        ...derived(
+          '2000 for tfidf, bag_of_words and bpe, 10000 for words and 500 for characters by index; 1000 for a corpus by bpe',
+        ),
+        description:
+          'of texts: so many terms that stand in most training rows, or tokens, are told apart at most; of a corpus by bpe, 257 to 65,536',
       }),
     ),
     ngrams: Type.Optional(
