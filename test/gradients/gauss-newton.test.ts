@@ -83,7 +83,7 @@ async function check(layers: LayerDescription[], loss: LossDescription, classWei
     },
     { threads: 1 },
   );
-  const team = new Team(plan, chooseKernels().compiled);
+  const team = new Team(plan, compiled);
   const noise = createNoise(9);
   const random = (count: number) => Float32Array.from({ length: count }, () => 2 * noise() - 1);
   team.indices('order').set(Array.from({ length: ROWS }, (_, i) => i));
