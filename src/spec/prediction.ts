@@ -50,6 +50,8 @@ export interface GenerateRequest {
   topP: number;
   seed: number;
   stop: string[];
+  /** each piece as soon as it is there; else as few as may be */
+  inPieces: boolean;
 }
 
 /** Text that can be shown: it is no beginning of something that ends the text, and ends between characters. */
