@@ -1,5 +1,6 @@
 import { describeOutputs } from '../data/describe-outputs.ts';
 import { describeNextTokens, type PreparedTexts, prepareTexts } from '../data/next-tokens.ts';
+import { describeForecasts, isForecast, prepareWindows } from '../data/prepare-forecast.ts';
 import { prepareRows } from '../data/prepare-rows.ts';
 import { readImageFile } from '../data/read-image-file.ts';
 import { type ReadRow, readRows } from '../data/read-rows.ts';
@@ -12,7 +13,7 @@ import {
   type RowSource,
   RowsError,
 } from '../spec/prediction.ts';
-import type { Preparation } from '../spec/preparation.ts';
+import type { Preparation, PreparedForecast } from '../spec/preparation.ts';
 
 /** Between a request's rows and its answer: what the network is to compute, and what becomes of it. */
 export interface PreparedRequest {
@@ -28,6 +29,7 @@ export async function prepareRequest(
   { source, answer: format, inline }: Pick<PredictRequest, 'source' | 'answer' | 'inline'>,
   preparation: Preparation,
 ): Promise<PreparedRequest> {
+  if (isForecast(preparation)) return prepareForecast(source, preparation, format);
   if (source.type === 'float32') return prepareValues(source.bytes, preparation, format);
   const read = await readSource(source, preparation);
   const wrong = new Map<number, RowMistake[]>();
@@ -49,6 +51,22 @@ export async function prepareRequest(
       });
       return render(answers, format, preparation);
     },
+  };
+}
+
+/** A forecast is told from rows together: each that ends a window is answered. */
+function prepareForecast(
+  source: RowSource,
+  preparation: Preparation & { forecast: PreparedForecast },
+  format: AnswerFormat,
+): PreparedRequest {
+  if (source.type !== 'rows')
+    throw refuseBytes('a forecast is told from several rows together', 'JSON: {"rows": […]}, in the order of time');
+  const { x, ends } = prepareWindows(source.rows, preparation);
+  return {
+    x,
+    rows: ends.length,
+    answer: (outputs) => render(describeForecasts(outputs, ends, preparation), format, preparation),
   };
 }
 
@@ -170,6 +188,10 @@ function render(answers: readonly Prediction[], format: AnswerFormat, preparatio
 /** Columns of an answer in CSV: `species`, `probabilities.Adelie`, … */
 function columnsOf(preparation: Preparation): string[] {
   if (preparation.inputs[0]?.type === 'text') return ['next_token'];
+  if (isForecast(preparation)) {
+    const [answer] = describeForecasts(new Float32Array(preparation.outputWidth), [{ row: 0, bases: [] }], preparation);
+    return flatten(answer!).map(([column]) => column);
+  }
   const width = preparation.outputWidth + (preparation.more ?? []).reduce((sum, output) => sum + output.outputWidth, 0);
   const [answer] = describeOutputs(new Float32Array(width), preparation);
   return flatten(answer!).map(([column]) => column);
