@@ -31,7 +31,7 @@ async function startJob(api: string, dataset: string): Promise<number> {
   const units = (n: number) => ({ type: 'dense', units: n, activation: 'relu' });
   const spec = {
     ...{ dataset, inputs: ['pixels'], target: 'label', model: { layers: [units(512), units(512)] } },
-    training: { epochs: 100, batch_size: 128, optimizer: { type: 'adam' } },
+    training: { epochs: 100, batch_size: 128, optimizer: { type: 'adam', learning_rate: 0.001 } },
   };
   const { id } = await send<Job>('POST', `${api}/jobs`, spec);
   for (;;) {

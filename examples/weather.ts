@@ -1,50 +1,47 @@
 import type { Job } from '../src/spec/job.ts';
-import { say } from './client.ts';
-import { heldOut, parseCsv, predict, type Row, readVega, uploadRows } from './rows.ts';
+import { say, send } from './client.ts';
+import { heldOut, parseCsv, predict, type Row, readVega } from './rows.ts';
 
-/** Seattle's weather, day by day from 2012 to 2015: what is the next day's highest temperature? */
+/** Seattle's weather, day by day from 2012 to 2015: what are the next days' highest temperatures? */
 
 const DAYS = 7;
+const AHEAD = 3;
 const TEST_SHARE = 0.2;
 
-/** A row for each day: the week up to it, the time of the year, and the next day's highest temperature as the target. */
-function readDays(): Row[] {
-  const days = parseCsv(readVega('seattle-weather.csv'));
-  return days.slice(DAYS - 1, -1).map((today, i) => {
-    const row: Row = {};
-    for (let back = 0; back < DAYS; back++) {
-      const day = days[i + DAYS - 1 - back]!;
-      for (const name of ['temp_max', 'temp_min', 'precipitation', 'wind'] as const)
-        row[`${name}_${back}`] = Number(day[name]);
-    }
-    const date = new Date(today.date!);
-    const year = (2 * Math.PI * (date.getTime() - Date.UTC(date.getUTCFullYear(), 0))) / (365.25 * 86_400_000);
-    return { ...row, sine: Math.sin(year), cosine: Math.cos(year), tomorrow: Number(days[i + DAYS]!.temp_max) };
+const read = () => readVega('seattle-weather.csv');
+
+/** The table as it is: the job cuts its windows. */
+export async function uploadWeather(api: string): Promise<string> {
+  say(`Uploading Seattle's weather to ${api}/datasets …`);
+  const { id } = await send<{ id: string }>(
+    ...(['POST', `${api}/datasets?name=weather`, new Blob([read()]), 'text/csv'] as const),
+  );
+  return id;
+}
+
+export async function showWeather(api: string, { id }: Job): Promise<void> {
+  const days = heldOut(parseCsv(read()), TEST_SHARE);
+  const highest = days.map((day) => Number(day.temp_max));
+  const rows = days.map(({ date, weather, ...figures }): Row => {
+    const numbers = Object.entries(figures).map(([name, value]) => [name, Number(value)]);
+    return { date: date!, weather: weather!, ...Object.fromEntries(numbers) };
   });
-}
-
-export function uploadWeather(api: string): Promise<string> {
-  const rows = readDays();
-  say(`Uploading ${rows.length} weeks of Seattle's weather to ${api}/datasets …`);
-  return uploadRows(api, 'weather', rows);
-}
-
-export async function showWeather(api: string, { id, metrics }: Job): Promise<void> {
-  const test = heldOut(readDays(), TEST_SHARE);
-  const error = (told: (row: Row) => number) =>
-    test.reduce((sum, row) => sum + Math.abs(told(row) - Number(row.tomorrow)), 0) / test.length;
-  const same = error((row) => Number(row.temp_max_0));
+  // a forecast after each day that has a week before it; the last ones are not known to be right
+  const answers = await predict<{ after_row: number; temp_max: number[] }>(api, id, rows);
+  say(`\nThe last ${days.length} days, which the network never saw, told from the ${DAYS} days before:`);
+  for (let ahead = 1; ahead <= AHEAD; ahead++) {
+    const known = answers.filter(({ after_row: row }) => row + ahead < days.length);
+    const error = (told: (answer: (typeof answers)[number]) => number) =>
+      known.reduce((sum, answer) => sum + Math.abs(told(answer) - highest[answer.after_row + ahead]!), 0) /
+      known.length;
+    const network = error(({ temp_max: next }) => next[ahead - 1]!);
+    const same = error(({ after_row: row }) => highest[row]!);
+    say(
+      `  ${ahead} day${ahead === 1 ? '' : 's'} ahead: wrong by ${network.toFixed(2)} °C in the mean; "as today" is wrong by ${same.toFixed(2)} °C.`,
+    );
+  }
+  const [last] = answers.slice(-1);
   say(
-    `\nThe last ${test.length} days, which the network never saw: wrong by ${Number(metrics['test.mae']).toFixed(2)} °C in the mean ` +
-      `(rmse ${Number(metrics['test.rmse']).toFixed(2)}); "as today" is wrong by ${same.toFixed(2)} °C.`,
+    `  After the last day, of ${highest.at(-1)} °C: ${last!.temp_max.map((value) => value.toFixed(1)).join(', ')} °C.`,
   );
-  const shown = test.slice(-5);
-  const answers = await predict<{ tomorrow: number }>(
-    api,
-    id,
-    shown.map(({ tomorrow: _, ...row }) => row),
-  );
-  answers.forEach(({ tomorrow }, i) => {
-    say(`  today ${shown[i]!.temp_max_0} °C, tomorrow ${tomorrow.toFixed(1)} °C; it was ${shown[i]!.tomorrow} °C`);
-  });
 }

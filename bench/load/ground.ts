@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Database, openDatabase } from '../../src/db/client.ts';
 import { startEmbeddedPostgres } from '../../src/db/embedded/start.ts';
 import { migrateDatabase } from '../../src/db/migrate.ts';
-import { startApiProcess } from '../../test/support/stack.ts';
+import { startApiProcess, startWorkerProcess } from '../../test/support/stack.ts';
 
 /** What the questions are asked of: a PostgreSQL of its own and an API process, both thrown away at the end. Everything on loopback. */
 export interface Ground extends AsyncDisposable {
@@ -12,6 +12,7 @@ export interface Ground extends AsyncDisposable {
   databaseUrl: string;
   /** `api`: `http://127.0.0.1:…/v1` */
   startApi(): Promise<{ api: string; stop(): Promise<unknown> }>;
+  startWorker(): Promise<void>;
 }
 
 export async function openGround(): Promise<Ground> {
@@ -22,19 +23,18 @@ export async function openGround(): Promise<Ground> {
   stop.defer(() => postgres.stop());
   await migrateDatabase(postgres.url);
   const db = stop.adopt(openDatabase(postgres.url, { statementTimeoutMs: 7_200_000 }), (one) => one.close());
+  const environment = { DATABASE_URL: postgres.url, DATA_DIR: folder, REDIS_URL: '', LOG_LEVEL: 'info' };
   return {
     db,
     databaseUrl: postgres.url,
     async startApi() {
-      const api = await startApiProcess({
-        DATABASE_URL: postgres.url,
-        DATA_DIR: folder,
-        REDIS_URL: '',
-        LOG_LEVEL: 'info',
-        RATE_LIMIT_PER_MINUTE: '0',
-      });
+      const api = await startApiProcess({ ...environment, RATE_LIMIT_PER_MINUTE: '0' });
       stop.defer(async () => void (await api.stop()));
       return api;
+    },
+    async startWorker() {
+      const worker = await startWorkerProcess(environment);
+      stop.defer(async () => void (await worker.stop()));
     },
     [Symbol.asyncDispose]: () => stop.disposeAsync(),
   };

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { table } from '../results.ts';
@@ -6,14 +6,15 @@ import { askCharts } from './charts.ts';
 import { askClaims, CLAIMS_HEAD } from './claims.ts';
 import { describe, type Ground, openGround, show } from './ground.ts';
 import { askIngest } from './ingest.ts';
+import { askPredictions, PREDICTIONS_HEAD, rowOf } from './predictions.ts';
 import { askRequests, FLOOD_HEAD } from './requests.ts';
 import { askStreams } from './streams.ts';
 
 /**
- * `npm run load`: how much the service takes, on this machine, clients included. `npm run load -- requests streams` asks some of it. What was measured is kept
- * in build/service.json, so a run in pieces adds to bench/SERVICE.md, which is written anew each time. Everything is bounded and on loopback.
+ * `npm run load`: how much the service takes, on this machine, clients included. `npm run load -- requests streams` asks some of it. Each question
+ * is a section of bench/SERVICE.md, and a run in pieces leaves the others as they are. Everything is bounded and on loopback.
  */
-const USAGE = `npm run load -- [requests | claims | ingest | streams | charts] …
+const USAGE = `npm run load -- [requests | claims | ingest | streams | predictions | charts] …
   --seconds 10                  of each flood (at most 60)
   --connections 50              at once (at most 500)
   --queued 100,1000,10000,100000  sizes of the queue, growing (at most 10⁶)
@@ -83,6 +84,10 @@ const QUESTIONS: Record<string, (ground: Ground, options: Options) => Promise<st
     const rows = [[`${streams}`, describe(each), describe(last), show(last.most)]];
     return `## Streams of one job\n\nFrom the commit of an event until a stream has it; ten events, one API process, its clients in another.\n\n${table(['streams', 'one of them', 'the last of them', 'at most, ms'], rows)}`;
   },
+  async predictions(ground, { seconds }) {
+    const answered = await askPredictions(ground, { seconds });
+    return `## Predictions\n\nOver HTTP, preparation included, of warm networks. The penguins’ is the one that comes of a target’s name alone; the GPT has 112,706 parameters, the LSTM 93,058, and both are trained on windows of 64 characters.\n\n${table(PREDICTIONS_HEAD, answered.map(rowOf))}`;
+  },
   async charts(ground, { rows: wanted }) {
     const { rows, gib, one, all, long } = await askCharts(ground, {
       rows: wanted,
@@ -102,7 +107,6 @@ const QUESTIONS: Record<string, (ground: Ground, options: Options) => Promise<st
   },
 };
 
-const STORE = new URL('../../build/service.json', import.meta.url);
 const PAGE = new URL('../SERVICE.md', import.meta.url);
 
 function describeMachine(): string {
@@ -110,28 +114,22 @@ function describeMachine(): string {
   return `${cpus()[0]?.model ?? 'unknown processor'} (${availableParallelism()} cores, ${gib} GiB), Node ${process.versions.node}, the embedded PostgreSQL with its own settings, clients and PostgreSQL on the same cores`;
 }
 
-interface Recorded {
-  machine: string;
-  sections: Record<string, { text: string; date: string; load: number }>;
+const headOf = (machine: string) =>
+  `# How much the service takes\n\n${machine}. Written by \`npm run load\`; the figures hold for this machine on that day, and the load average tells how much else ran on it.`;
+
+/** Puts a section in the place of the one with its title. A page of another machine begins anew. */
+function record(text: string): void {
+  const head = headOf(describeMachine());
+  const [before, ...found] = readFileSync(PAGE, 'utf8')
+    .trimEnd()
+    .split(/\n\n(?=## )/);
+  const sections = new Map((before === head ? found : []).map((section) => [titleOf(section), section]));
+  const date = new Date().toISOString().slice(0, 10);
+  sections.set(titleOf(text), `${text}\n\nMeasured ${date}, load average ${loadavg()[1]!.toFixed(1)}.`);
+  writeFileSync(PAGE, `${[head, ...sections.values()].join('\n\n')}\n`);
 }
 
-function record(question: string, text: string): void {
-  const empty: Recorded = { machine: describeMachine(), sections: {} };
-  let recorded = empty;
-  try {
-    const found = JSON.parse(readFileSync(STORE, 'utf8')) as Recorded;
-    if (found.machine === empty.machine) recorded = found;
-  } catch {
-    // nothing was measured yet
-  }
-  recorded.sections[question] = { text, date: new Date().toISOString().slice(0, 10), load: loadavg()[1]! };
-  mkdirSync(new URL('.', STORE), { recursive: true });
-  writeFileSync(STORE, JSON.stringify(recorded, null, 1));
-  const sections = Object.keys(QUESTIONS).flatMap((name) => recorded.sections[name] ?? []);
-  const head = `# How much the service takes\n\n${recorded.machine}. Written by \`npm run load\`; the figures hold for this machine on that day, and the load average tells how much else ran on it.`;
-  const parts = sections.map(({ text, date, load }) => `${text}\n\nMeasured ${date}, load average ${load.toFixed(1)}.`);
-  writeFileSync(PAGE, `${[head, ...parts].join('\n\n')}\n`);
-}
+const titleOf = (section: string) => section.slice(0, section.indexOf('\n'));
 
 let options: Options;
 try {
@@ -144,5 +142,5 @@ for (const name of options.questions) {
   await using ground = await openGround();
   const text = await QUESTIONS[name]!(ground, options);
   process.stdout.write(`\n${text}\n`);
-  record(name, text);
+  record(text);
 }

@@ -12,19 +12,32 @@ const PROBABILITIES = '.probabilities';
 const SCORES = '.scores';
 
 /** A tensor for each column; an image's has its shape. */
-export function describeInputs({ inputs }: Preparation): TensorMetadata[] {
-  return inputs.map((input) => {
+export function describeInputs({ inputs, forecast }: Preparation): TensorMetadata[] {
+  const described = inputs.map((input) => {
     if (input.type === 'image') return { name: input.column, datatype: 'UINT8', shape: [-1, ...input.shape] };
     const datatype = input.type === 'number' ? 'FP64' : input.type === 'boolean' ? 'BOOL' : 'BYTES';
     return { name: input.column, datatype, shape: [-1] };
   });
+  const more = namesBeside(inputs, forecast).map((name) => ({ name, datatype: 'BYTES', shape: [-1] }));
+  return [...described, ...more];
 }
 
-/** A tensor for each target, and for a category another of `species.probabilities`, in the order of its classes. */
+/** Columns that tell where a row stands among the others of a forecast, and are no inputs. */
+function namesBeside(inputs: Preparation['inputs'], forecast: Preparation['forecast']): string[] {
+  const names = [forecast?.orderBy, forecast?.groupBy].filter((name) => name !== undefined);
+  return names.filter((name) => inputs.every(({ column }) => column !== name));
+}
+
+/** A tensor for each target, of a forecast with its next values, and for a category another of `species.probabilities`, in the order of its classes. */
 export function describeTensors(preparation: Preparation): (TensorMetadata & { classes: string[] | null })[] {
   return outputsOf(preparation).flatMap(({ output: { target, link, outputWidth } }) => {
     const one = (name: string, datatype: string) => ({ name, datatype, shape: [-1], classes: null });
     if (link === 'embedding') return [{ name: 'embedding', datatype: 'FP64', shape: [-1, outputWidth], classes: null }];
+    const { forecast } = preparation;
+    if (forecast !== undefined)
+      return forecast.columns.map((name) => ({
+        ...{ name, datatype: 'FP64', shape: [-1, forecast.horizon], classes: null },
+      }));
     if (target.type === 'number') return target.columns.map(({ column }) => one(column, 'FP64'));
     if (target.type === 'next_token') return [one('next_token', 'BYTES')];
     const { column, classes } = target;
@@ -40,6 +53,7 @@ export function readTensors({ inputs }: InferenceRequest, preparation: Preparati
     if (errors.length < MOST_MISTAKES) errors.push({ pointer, code: 'invalid_field', detail, expected });
   };
   const columns = new Map(preparation.inputs.map((input) => [input.column, input]));
+  const beside = namesBeside(preparation.inputs, preparation.forecast);
   const names = new Set<string>();
   const [count] = inputs[0]!.shape as [number];
   if (count < 1 || count > MOST_ROWS) add('/inputs/0/shape/0', `there are ${count} rows`, `1 to ${MOST_ROWS} rows`);
@@ -47,15 +61,15 @@ export function readTensors({ inputs }: InferenceRequest, preparation: Preparati
   inputs.forEach(({ name, shape, data }, i) => {
     const at = `/inputs/${i}`;
     const input = columns.get(name);
-    if (input === undefined) {
-      const known = [...columns.keys()];
+    if (input === undefined && !beside.includes(name)) {
+      const known = [...columns.keys(), ...beside];
       add(`${at}/name`, `the model has no input "${name}".${didYouMean(name, known)}`, known.slice(0, 10).join(', '));
       return;
     }
     if (names.has(name)) add(`${at}/name`, `"${name}" stands here twice`, 'each input once');
     names.add(name);
-    const width = input.type === 'image' ? input.shape.reduce((product, size) => product * size, 1) : 1;
-    const own = input.type === 'image' ? ` × ${input.shape.join(' × ')}` : '';
+    const width = input?.type === 'image' ? input.shape.reduce((product, size) => product * size, 1) : 1;
+    const own = input?.type === 'image' ? ` × ${input.shape.join(' × ')}` : '';
     const product = shape.reduce((all, size) => all * size, 1);
     if (shape[0] !== count || product !== count * width) {
       add(`${at}/shape`, `${name} has the shape [${shape.join(', ')}]`, `${count} rows, as the first input${own}`);
@@ -68,7 +82,7 @@ export function readTensors({ inputs }: InferenceRequest, preparation: Preparati
       return;
     }
     rows.forEach((row, r) => {
-      row[name] = input.type === 'image' ? flat.slice(r * width, (r + 1) * width) : flat[r];
+      row[name] = input?.type === 'image' ? flat.slice(r * width, (r + 1) * width) : flat[r];
     });
   });
   if (errors.length > 0) throw new ApiError('invalid_field', `${errors[0]!.pointer}: ${errors[0]!.detail}`, { errors });

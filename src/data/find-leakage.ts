@@ -14,6 +14,8 @@ export interface Leak {
 /** Values that columns are judged by, over all columns together. */
 const MOST_VALUES = 10_000_000;
 const MOST_ROWS = 20_000;
+/** Of an image or a text, before all of it. */
+const WORDS_OF_A_GLANCE = 32;
 /** Fewer rows say little. */
 const FEWEST_ROWS = 30;
 const LIKENESS = 0.999;
@@ -38,14 +40,20 @@ export function findLeakage(
 
 /** Held-out rows that stand in the training split too; those of a sample, where they are many. */
 function findDuplicates(table: Table, columns: readonly string[], parts: SplitRows): Leak[] {
-  const trained = hashRows(table, columns, parts.train);
   const held = { validation: takeEvenly(parts.validation, MOST_ROWS), test: takeEvenly(parts.test, MOST_ROWS) };
-  const hashes = { validation: hashRows(table, columns, held.validation), test: hashRows(table, columns, held.test) };
-  const wanted = new Set([...hashes.validation, ...hashes.test]);
-  const found = new Set<number>();
-  for (const hash of trained) if (wanted.has(hash)) found.add(hash);
+  const glances = [held.validation, held.test].map((rows) => hashRows(table, columns, rows, WORDS_OF_A_GLANCE));
+  const glanced = new Set(glances.flatMap((hashes) => [...hashes]));
+  const trained = hashRows(table, columns, parts.train, WORDS_OF_A_GLANCE);
+  // most rows are told apart at a glance
+  const found = new Set(
+    hashRows(
+      table,
+      columns,
+      parts.train.filter((_, i) => glanced.has(trained[i]!)),
+    ),
+  );
   return (['validation', 'test'] as const).flatMap((part): Leak[] => {
-    const rows = hashes[part].filter((hash) => found.has(hash)).length;
+    const rows = found.size === 0 ? 0 : hashRows(table, columns, held[part]).filter((hash) => found.has(hash)).length;
     const share = rows / held[part].length;
     // a few rows that are alike by chance are nothing to speak of
     if (!(share >= 0.01)) return [];

@@ -1,6 +1,7 @@
-import type { Imputation, Normalization, Outliers, Transform } from '../spec/column-options.ts';
+import type { Imputation, Normalization, Outliers, Smoothing, Transform } from '../spec/column-options.ts';
 import type { PreparedNumber, PreparedTargetColumn, PreparedTransform } from '../spec/preparation.ts';
 import { openNumber } from './prepare-number.ts';
+import { fitSmoothing } from './smooth-series.ts';
 import { mostFrequentOf, quantileOf, type Statistics, sortValues, summarize } from './statistics.ts';
 import { UnusableColumnError } from './table.ts';
 import { fitLambda, openTransform, whyNot } from './transforms.ts';
@@ -11,6 +12,8 @@ export interface NumberOptions {
   impute?: Imputation | undefined;
   missing_indicator?: boolean | undefined;
   outliers?: Outliers | undefined;
+  /** of a series, whose numbers have been smoothed */
+  smooth?: Smoothing | undefined;
   transform?: Transform | undefined;
 }
 
@@ -24,6 +27,7 @@ export function fitNumber(options: NumberOptions, numbers: Float64Array, rows: U
   const prepared: PreparedNumber = {
     column,
     type: 'number',
+    ...(options.smooth !== undefined && { smoothing: fitSmoothing(options.smooth) }),
     ...(clip !== null && { clip }),
     ...scaled,
     missing: 0,

@@ -30,14 +30,23 @@ export function fitPreparation(
 ): Preparation {
   const { more = [] } = options;
   const output = fitOutput(table, target, trainRows, columns, options.loss);
-  const preparedInputs = inputs.map((input) => fitInput(table, input, trainRows, output));
   return {
-    inputs: preparedInputs,
-    inputWidth: preparedInputs.reduce((sum, input) => sum + widthOf(input), 0),
+    ...fitInputs(table, inputs, trainRows, output),
     ...output,
     ...(options.dimensions !== undefined && { outputWidth: options.dimensions }),
     ...(more.length > 0 && { more: more.map((one) => fitOutput(table, one, trainRows, columns, one.loss.type)) }),
   };
+}
+
+/** `output`: what a target encoding takes the means of. */
+export function fitInputs(
+  table: Table,
+  inputs: readonly Input[],
+  trainRows: Uint32Array,
+  output: PreparedOutput,
+): Pick<Preparation, 'inputs' | 'inputWidth'> {
+  const prepared = inputs.map((input) => fitInput(table, input, trainRows, output));
+  return { inputs: prepared, inputWidth: prepared.reduce((sum, input) => sum + widthOf(input), 0) };
 }
 
 function fitOutput(

@@ -1,8 +1,9 @@
+import { Readable } from 'node:stream';
 import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import type { Target } from '../spec/job.ts';
 import type { Storage } from '../storage/storage.ts';
 import { type ColumnLoader, openLoader } from './load-column.ts';
-import { openVerified } from './open-verified.ts';
+import { loadVerified, openVerified } from './open-verified.ts';
 import { type RowFormat, readFileRows } from './read-file.ts';
 import { readIdx } from './read-idx.ts';
 import { openStored } from './stored-source.ts';
@@ -181,13 +182,12 @@ async function loadIdx(files: readonly DatasetFile[], found: Wanted, storage: St
 }
 
 async function loadBytes(file: DatasetFile, role: 'images' | 'labels', storage: Storage) {
-  let elements = new Uint8Array(0);
-  const { rows, shape } = await readIdx(openVerified(file, storage), role, {
-    onHeader(header) {
-      elements = new Uint8Array(header.rows * header.rowBytes);
-    },
-    onBytes(bytes, offset) {
-      elements.set(bytes, offset);
+  const whole = await loadVerified(file, storage);
+  let elements: Uint8Array = whole;
+  const { rows, shape } = await readIdx(Readable.from([whole]), role, {
+    onHeader() {},
+    onBytes(bytes) {
+      elements = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     },
   });
   return { rows, shape, elements };

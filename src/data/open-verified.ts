@@ -21,3 +21,11 @@ export async function* openVerified(file: DatasetFile, storage: Storage): AsyncG
   }
   if (hash.digest('hex') !== file.sha256) throw new DamagedDatasetError(file.key);
 }
+
+/** The same in one piece. Errors: DamagedDatasetError, BlobNotFoundError. */
+export async function loadVerified(file: DatasetFile, storage: Storage): Promise<Uint8Array<ArrayBuffer>> {
+  const hash = createHash('sha256');
+  const bytes = await storage.load(file.key, (piece) => void hash.update(piece));
+  if (hash.digest('hex') !== file.sha256) throw new DamagedDatasetError(file.key);
+  return bytes;
+}

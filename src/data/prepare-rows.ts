@@ -19,18 +19,22 @@ import { whyNot } from './transforms.ts';
 const MOST_MISTAKES = 1000;
 
 /**
- * Prepares rows as JSON gives them: x is (rows, inputWidth). A column that is absent or null is missing; columns of the target are passed over.
+ * Prepares rows as JSON gives them: x is (rows, inputWidth), or of a forecast (rows, width of a row). A column that is absent or null is missing; columns of the target are passed over.
  * An image is a flat array of numbers from 0 to 255, row-major, or the same bytes as base64.
  * Throws RowsError with all mistakes: unknown_column, invalid_type, not_finite, wrong_length, out_of_range.
  */
 export function prepareRows(rows: readonly Record<string, unknown>[], preparation: Preparation): Float32Array {
-  const { inputs, inputWidth } = preparation;
+  const { inputs, forecast } = preparation;
+  const inputWidth = forecast?.rowWidth ?? preparation.inputWidth;
   const names = inputs.map(({ column }) => column);
   const known = new Set(names);
   for (const { output } of outputsOf(preparation)) {
     const { target } = output;
     for (const { column } of target.type === 'number' ? target.columns : [target]) known.add(column);
   }
+  if (forecast !== undefined)
+    for (const column of [...forecast.columns, forecast.orderBy, forecast.groupBy])
+      if (column !== undefined) known.add(column);
   const writers = inputs.map((input) => ({ column: input.column, width: widthOf(input), write: openWriter(input) }));
   const x = new Float32Array(rows.length * inputWidth);
   const mistakes: RowMistake[] = [];

@@ -64,17 +64,25 @@ export function writePrepared(table: Table, preparation: Preparation, into: Prep
   checkLength('features', into.features, table.rows * inputWidth);
   if (plan.features.kind === 'u8') {
     into.features.set(getForm(table, inputs[0]!.column, 'image').bytes);
-  } else {
-    let offset = 0;
-    for (const input of inputs) {
-      writeInput(table, input, into.features, offset, inputWidth);
-      offset += widthOf(input);
-    }
-  }
+  } else writeInputs(table, inputs, inputWidth, into.features);
   writeTarget(table, preparation.target, plan.target, into);
   preparation.more?.forEach(({ target }, i) => {
     writeTarget(table, target, plan.more[i]!, into.more?.[i] ?? {});
   });
+}
+
+/** Fills y (rows, width), the widths of all inputs together. */
+export function writeInputs(
+  table: Table,
+  inputs: readonly PreparedInput[],
+  width: number,
+  y: Uint8Array | Float32Array,
+): void {
+  let offset = 0;
+  for (const input of inputs) {
+    writeInput(table, input, y, offset, width);
+    offset += widthOf(input);
+  }
 }
 
 /** Fills columns `offset`… of y (rows, width). */

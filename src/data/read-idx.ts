@@ -42,7 +42,8 @@ export async function readIdx(
     bytesRead += piece.length;
     let elements: Uint8Array = piece;
     if (header === undefined) {
-      start = Buffer.concat([start, piece]);
+      start =
+        start.length === 0 ? Buffer.from(piece.buffer, piece.byteOffset, piece.length) : Buffer.concat([start, piece]);
       header = parseHeader(start, role);
       if (header === undefined) continue;
       handler.onHeader(header);

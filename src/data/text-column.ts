@@ -13,6 +13,16 @@ export class TextColumn {
     this.rows = lengths.length;
   }
 
+  /** The texts of these rows, in their order, in the same memory. */
+  take(rows: Uint32Array): TextColumn {
+    const starts = Float64Array.from(rows, (row) => this.#starts[row]!);
+    return new TextColumn(
+      this.#bytes,
+      starts,
+      Int32Array.from(rows, (row) => this.#lengths[row]!),
+    );
+  }
+
   /** null where it is missing. */
   get(row: number): string | null {
     const bytes = this.bytes(row);

@@ -19,7 +19,7 @@ export function writeCard(of: {
   return `# ${onOneLine(spec.name)}
 
 Predicts ${outputsOf(preparation)
-    .map(({ output }) => describeOutput(output))
+    .map(({ output }) => describeOutput(output, preparation.forecast))
     .join(', ')}.
 
 ## Inputs
@@ -58,8 +58,12 @@ ${contents.join('\n')}
 `;
 }
 
-function describeOutput({ target, link }: PreparedOutput): string {
+function describeOutput({ target, link }: PreparedOutput, forecast: Preparation['forecast']): string {
   if (link === 'embedding') return 'embeddings';
+  if (forecast !== undefined) {
+    const { columns, horizon, window } = forecast;
+    return `the next ${horizon === 1 ? 'value' : `${horizon} values`} of ${columns.map(cell).join(', ')} from the last ${window} rows`;
+  }
   if (target.type === 'number') return target.columns.map(({ column }) => cell(column)).join(', ');
   if (target.type === 'next_token') return 'the next token';
   return `${cell(target.column)} (one of ${target.classes.length} classes)`;

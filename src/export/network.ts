@@ -32,7 +32,9 @@ export function describeNetwork(spec: JobSpec, preparation: Preparation): Networ
   const { layers, output } = spec.model;
   const inputs = groupColumns(spec, preparation).map(({ name, columns, width }) => {
     const image = columns.length === 1 && columns[0]!.type === 'image' ? columns[0]!.shape : null;
-    return { name, shape: shapeOfInput(layers, { name, width, image }) as number[] };
+    const { forecast } = preparation;
+    const dims = forecast === undefined ? image : [forecast.window, forecast.rowWidth];
+    return { name, shape: shapeOfInput(layers, { name, width, dims }) as number[] };
   });
   const main = output === null ? [] : [endLayer('output', output, preparation.outputWidth)];
   const heads = moreTargetsOf(spec).map((target, i) =>

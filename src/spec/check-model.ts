@@ -157,11 +157,13 @@ function keptForGradients(shapes: readonly LayerShapes[], modelInputs: ReadonlyS
   return [...kept.values()].reduce((sum, size) => sum + size, 0);
 }
 
-/** Bytes of a prepared row as far as they are known: images alone stay bytes, and the windows of a corpus overlap. */
+/** Bytes of a prepared row as far as they are known: images alone stay bytes, and the windows of a series or a corpus overlap. */
 function rowBytes(inputs: readonly ModelInput[], context: number | undefined): number {
   if (context !== undefined) return 0;
   const width = inputs.reduce((sum, input) => sum + (input.width ?? 0), 0);
-  return inputs.length === 1 && inputs[0]!.image !== null ? width : 4 * width;
+  const dims = inputs.length === 1 ? inputs[0]!.dims : null;
+  if (dims?.length === 2) return 4 * (dims[1] ?? 0);
+  return dims === null ? 4 * width : width;
 }
 
 interface Needs {

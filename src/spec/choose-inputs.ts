@@ -5,12 +5,19 @@ import type { Input } from './job.ts';
 /** Which columns are inputs where the request names none. */
 
 const USABLE: readonly Column['type'][] = ['number', 'category', 'boolean', 'date', 'text', 'image'];
+const OF_SERIES: readonly Column['type'][] = ['number', 'category', 'boolean', 'date'];
 /** `id`, `customer_id`, `Row Number`, `customerId`; not `humid` */
 const IDS = [/(^|[\s_.-])(id|uuid|guid|index|key|row|row[\s_.-]?(number|no|nr))$/i, /[a-z]I[Dd]$/];
 
 /** Columns that may be inputs, less those that tell nothing of other rows; all of them where nothing else is left. */
-export function chooseInputs(columns: readonly Column[], rows: number, choose: Choose): ChosenInput[] {
-  const usable = columns.filter(({ type, distinct }) => USABLE.includes(type) && distinct !== 0);
+export function chooseInputs(
+  columns: readonly Column[],
+  rows: number,
+  isForecast: boolean,
+  choose: Choose,
+): ChosenInput[] {
+  const types = isForecast ? OF_SERIES : USABLE;
+  const usable = columns.filter(({ type, distinct }) => types.includes(type) && distinct !== 0);
   const reasons = new Map(usable.map((column) => [column.name, whyNot(column, rows)]));
   const informative = usable.filter(({ name }) => reasons.get(name) === null);
   const taken = informative.length > 0 ? informative : usable;
@@ -26,12 +33,14 @@ export function chooseInputs(columns: readonly Column[], rows: number, choose: C
   }
   const isText = taken.every(({ type }) => type === 'text');
   return taken.map((column, i) => {
-    const chosen = encode(column, rows, isText);
+    const chosen = { ...encode(column, rows, isText), ...(isForecast && column.type === 'date' && { parts: CYCLES }) };
     for (const [field, value] of Object.entries(chosen))
       choose(`/inputs/${i}/${field}`, value, REASONS[field]!(column));
     return { column: column.name, ...chosen };
   });
 }
+
+const CYCLES: NonNullable<Input['parts']> = ['hour', 'weekday', 'day_of_year'];
 
 type ChosenInput = Pick<Input, 'column'> & Partial<Input>;
 
@@ -45,6 +54,8 @@ const RARE_ROWS = 10;
 const SHARE_OF_TERM = 0.01;
 
 const REASONS: Record<string, (column: Column) => string> = {
+  parts: ({ name }) =>
+    `Times of ${name} come again; how long ago the first was would only tell the past from the future.`,
   normalize: ({ name }) => `${name} has a long tail: few values would be far from all others.`,
   missing_indicator: ({ name, missing }) => `${missing} rows have no ${name}, which may tell something itself.`,
   min_count: ({ name, type }) =>

@@ -7,6 +7,7 @@ import { Layer } from './model.ts';
 /** Layers where the request names none: what suits the kind of data, as large as the rows can teach. */
 
 interface Known {
+  isForecast: boolean;
   inputs: readonly Input[];
   columns: readonly Column[];
   trainRows: number;
@@ -17,10 +18,10 @@ const SMALLEST_IMAGE = 8;
 /** Pooling halves an image until its shorter side is below this. */
 const SMALLEST_MAP = 8;
 
-export function chooseLayers({ inputs, columns, trainRows }: Known, choose: Choose): Layer[] {
+export function chooseLayers({ isForecast, inputs, columns, trainRows }: Known, choose: Choose): Layer[] {
   const image = inputs.length === 1 ? columns.find(({ name }) => name === inputs[0]!.column)?.shape : null;
   const isImage = image != null && Math.min(image[0]!, image[1]!) >= SMALLEST_IMAGE;
-  const { layers, reason } = isImage ? convolutional(image) : dense(trainRows);
+  const { layers, reason } = isForecast ? small(trainRows) : isImage ? convolutional(image) : dense(trainRows);
   choose('/model/layers', layers.map(describe), reason);
   return layers.map((layer) => fillDefaults(Layer, layer) as Layer);
 }
@@ -50,6 +51,17 @@ function dense(trainRows: number) {
   ];
   const reason = `${trainRows.toLocaleString('en-US')} training rows of columns: two dense layers of ${units}, with dropout against learning them by heart.`;
   return { layers: [...hidden, ...hidden], reason };
+}
+
+/** Windows overlap: so many rows tell less than as many that stand alone. */
+function small(windows: number) {
+  const units = windows < 5_000 ? 16 : windows < 50_000 ? 64 : 256;
+  const layers: Draft[] = [
+    { type: 'dense', units, activation: { type: 'relu' } },
+    { type: 'dropout', rate: 0.2 },
+  ];
+  const reason = `${windows.toLocaleString('en-US')} windows, which overlap: one dense layer of ${units}.`;
+  return { layers, reason };
 }
 
 function describe({ type, units, filters, rate }: Draft): string {

@@ -66,6 +66,37 @@ export const Outliers = variants(
 );
 export type Outliers = Static<typeof Outliers>;
 
+const span = (minimum: number) =>
+  Type.Integer({
+    minimum,
+    maximum: 1025,
+    default: 5,
+    description: 'rows, the last of which is the smoothed one itself',
+  });
+
+export const Smoothing = variants(
+  [
+    closed({ type: tag('moving_average'), span: span(2) }, { description: 'the mean of the last rows' }),
+    closed({ type: tag('median'), span: span(2) }, { description: 'the median of the last rows' }),
+    closed(
+      {
+        type: tag('savitzky_golay'),
+        span: Type.Integer({
+          ...span(5),
+          description: 'an odd number of rows, the last of which is the smoothed one itself',
+        }),
+        degree: Type.Integer({ minimum: 1, maximum: 5, default: 2, description: 'of the polynomial' }),
+      },
+      {
+        description:
+          'the value at the last row of a polynomial that is fitted to the last rows by least squares (Savitzky & Golay 1964)',
+      },
+    ),
+  ],
+  { title: 'Smoothing', shorthand: 'type' },
+);
+export type Smoothing = Static<typeof Smoothing>;
+
 const lambda = nullable(Type.Number({ minimum: -5, maximum: 5 }), {
   default: null,
   description: 'null: fitted by maximum likelihood to at most 100,000 training values',

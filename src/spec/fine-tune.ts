@@ -67,6 +67,14 @@ export function inherit(spec: Draft, { id, spec: parent }: KnownCheckpoint, add:
   const take = (holder: Draft, key: string, value: unknown, pointer: string) =>
     takeOver(holder, key, value, pointer, id, add);
   take(spec, 'inputs', parent.inputs, '/inputs');
+  // specs from before there were forecasts have no such field
+  const { forecast = null } = parent;
+  if (spec.forecast !== null && !agrees(spec.forecast, forecast))
+    add('/forecast', `must be as ${id} has it, or be left out`, null, 'shape_mismatch');
+  spec.forecast = structuredClone(forecast);
+  if (forecast !== null)
+    for (const field of ['replace_head', 'refit_inputs'])
+      if (spec.model[field]) add(`/model/${field}`, 'a forecast goes on with what it was fitted to', 'false');
   if (spec.model.replace_head) {
     spec.target ??= { columns: [...parent.target.columns] };
     const { output, layers } = parent.model;

@@ -1,7 +1,8 @@
 import { type Static, Type } from 'typebox';
 import { Choice } from './choice.ts';
-import { Imputation, NORMALIZATION_TEXT, NORMALIZATIONS, Outliers, Transform } from './column-options.ts';
+import { Imputation, NORMALIZATION_TEXT, NORMALIZATIONS, Outliers, Smoothing, Transform } from './column-options.ts';
 import { Diagnosis } from './diagnosis.ts';
+import { Forecast } from './forecast.ts';
 import { OutputLayer } from './layers/dense.ts';
 import { NAME } from './layers/fields.ts';
 import { Loss } from './loss.ts';
@@ -148,6 +149,13 @@ export const Input = closed(
     ),
     outliers: Type.Optional(
       Type.Unsafe<Outliers>({ ...Outliers, description: 'of a number: what is beyond bounds; left out: nothing is' }),
+    ),
+    smooth: Type.Optional(
+      Type.Unsafe<Smoothing>({
+        ...Smoothing,
+        description:
+          'of a number in a forecast: each row becomes what the last `span` rows of its series say, and none behind it, so nothing is told ahead. Prediction takes span − 1 rows more. A missing value is the one before it; before anything else is done.',
+      }),
     ),
     transform: Type.Optional(Transform),
     tokenizer: Type.Optional(
@@ -373,6 +381,10 @@ export const JobSpec = closed(
     target: Type.Unsafe<Target>({
       ...Target,
       ...derived('for fine_tune, the checkpoint’s; for a corpus, its next token; any other train job must say it'),
+    }),
+    forecast: nullable(Forecast, {
+      default: null,
+      description: 'the target’s next values are told from the last rows; null: each row tells its own target',
     }),
     more_targets: Type.Array(MoreTarget, {
       maxItems: 64,

@@ -1,4 +1,4 @@
-import { type Misfit, type RowShape, type Size, sizeOf } from './layers/rule.ts';
+import { type LayerRule, type Misfit, type RowShape, type Size, sizeOf } from './layers/rule.ts';
 import { ruleOf } from './layers/rules.ts';
 import type { Layer } from './model.ts';
 
@@ -19,24 +19,30 @@ export interface ModelInput {
   name: string;
   /** null where it depends on the training rows */
   width: Size;
-  /** height, width, channels, where its only column is an image */
-  image: readonly number[] | null;
+  /** height, width, channels, where its only column is an image; steps, width, where it is a window of a series; else null */
+  dims: RowShape;
 }
 
 /**
- * The shape in which layers meet a model input: an image stays one where a layer over images comes first; otherwise every row is
- * one vector, so that dense layers alone need no flatten.
+ * The shape in which layers meet a model input: an image stays one where a layer over images comes first, and a window where one comes that takes no
+ * vector; otherwise every row is one vector, so that dense layers alone need no flatten.
  */
-export function shapeOfInput(layers: readonly Layer[], { name, width, image }: ModelInput): RowShape {
-  if (image === null) return [width];
+export function shapeOfInput(layers: readonly Layer[], { name, width, dims }: ModelInput): RowShape {
+  if (dims === null) return [width];
   const sameShape = new Set([name]);
   for (const layer of layers) {
     if (!layer.inputs.some((input) => sameShape.has(input))) continue;
     const rule = ruleOf(layer);
-    if (rule.overAnything !== true) return rule.overImages === true ? image : [width];
+    if (rule.overAnything !== true) return staysWhole(layer, rule, dims, width) ? dims : [width];
     sameShape.add(layer.name);
   }
   return [width];
+}
+
+function staysWhole(layer: Layer, rule: LayerRule, dims: readonly Size[], width: Size): boolean {
+  if (dims.length === 3) return rule.overImages === true;
+  const others = layer.inputs.slice(1).map(() => null);
+  return 'misfit' in rule.shapeAfter(layer, [[width], ...others]);
 }
 
 /** One layer's place in the graph. */

@@ -26,6 +26,8 @@ export type PreparedInput =
 export interface PreparedNumber {
   column: string;
   type: 'number';
+  /** before anything else, over the rows of a series */
+  smoothing?: PreparedSmoothing;
   clip?: { low: number | null; high: number | null };
   transform?: PreparedTransform;
   scale: number;
@@ -33,6 +35,12 @@ export interface PreparedNumber {
   missing: number;
   indicator?: true;
 }
+
+/**
+ * Of a series: row t becomes Σ weights[i]·x[t − n + 1 + i] over n weights, or the median of x[t − span + 1] … x[t]. A missing value among them is the one
+ * before it, the first ones that which follows; where all are missing, so is row t.
+ */
+export type PreparedSmoothing = { type: 'weights'; weights: number[] } | { type: 'median'; span: number };
 
 /**
  * One-hot over `classes`, where what is missing or none of them is all zeros; or with `encoding` 1 + its place among them, and 0 for those. With
@@ -169,10 +177,29 @@ export interface PreparedOutput {
   outputWidth: number;
 }
 
+/**
+ * What is prepared is a window of rows, one behind the other, and what is told are the next rows' targets: of each column its `horizon` values, then the
+ * next column's. With `difference` they are changes since the last row of the window.
+ */
+export interface PreparedForecast {
+  window: number;
+  /** rows that a window is made of: smoothing looks further back */
+  lookback: number;
+  horizon: number;
+  columns: string[];
+  difference: boolean;
+  /** of one prepared row */
+  rowWidth: number;
+  orderBy?: string;
+  groupBy?: string;
+}
+
 export interface Preparation extends PreparedOutput {
   inputs: PreparedInput[];
   /** width of the prepared input vector */
   inputWidth: number;
+  /** absent: each row tells its own target */
+  forecast?: PreparedForecast;
   /** of the further targets, in their order, whose outputs stand behind those of `target`; absent: none */
   more?: PreparedOutput[];
 }

@@ -132,12 +132,15 @@ export function resolveInputs(
   if (weight !== null && targets.has(weight))
     add('/training/sample_weight', `"${weight}" is the target`, 'a column that is not the target');
   // which rows belong together, or what they are for, is no quality of theirs
-  const apart = new Set([spec.split.group_by, spec.split.given_by]);
+  const apart = new Set([spec.split.group_by, spec.split.given_by, spec.forecast?.group_by]);
+  // what was is told, so that what will be is
+  const isForecast = spec.forecast !== null;
   const given: (Pick<Input, 'column'> & Partial<Input>)[] =
     spec.inputs ??
     chooseInputs(
-      finder.columns.filter(({ name }) => !targets.has(name) && name !== weight && !apart.has(name)),
+      finder.columns.filter(({ name }) => (isForecast || !targets.has(name)) && name !== weight && !apart.has(name)),
       rows,
+      isForecast,
       choose,
     );
   if (given.length === 0) {
@@ -149,7 +152,8 @@ export function resolveInputs(
   const inputs = given.map((input, i): Input => {
     const pointer = pointerTo('/inputs', i, 'column');
     const column = finder.find(input.column, pointer);
-    if (targets.has(input.column)) add(pointer, `"${input.column}" is the target`, 'a column that is not the target');
+    if (targets.has(input.column) && !isForecast)
+      add(pointer, `"${input.column}" is the target`, 'a column that is not the target');
     if (input.column === weight)
       add(pointer, `"${weight}" is the weight of each row`, 'a column that is not training.sample_weight');
     if (seen.has(input.column)) add(pointer, `"${input.column}" stands here twice`, 'each column once');

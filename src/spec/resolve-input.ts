@@ -39,7 +39,7 @@ const KINDS: Record<Input['type'], InputKind> = {
     normalize: 'standard',
     normalizations: ALL_NORMALIZATIONS,
     encodings: ['values'],
-    fields: ['impute', 'missing_indicator', 'outliers', 'transform'],
+    fields: ['impute', 'missing_indicator', 'outliers', 'smooth', 'transform'],
   },
   category: {
     normalize: 'none',

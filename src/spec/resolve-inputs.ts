@@ -1,6 +1,8 @@
 import type { Column } from './dataset.ts';
 import type { Add } from './draft.ts';
+import type { Forecast } from './forecast.ts';
 import type { Input } from './job.ts';
+import { sizeOf } from './layers/rule.ts';
 import { pointerTo } from './mistake.ts';
 import type { Layer } from './model.ts';
 import { groupByInput, type ModelInput } from './model-shapes.ts';
@@ -14,12 +16,18 @@ export function listModelInputs(
   inputs: readonly Input[],
   columns: readonly Column[],
   known: Preparation | undefined,
+  forecast: Forecast | null,
 ): ModelInput[] {
   const groups = groupByInput(inputs);
+  if (forecast !== null) {
+    const rowWidth = known?.forecast?.rowWidth ?? widthOf(inputs, columns);
+    const dims = [forecast.window, rowWidth];
+    return [{ name: inputs[0]!.into, width: sizeOf(dims), dims }];
+  }
   return [...groups].map(([name, members]) => {
     const width = known !== undefined && groups.size === 1 ? known.inputWidth : widthOf(members, columns);
     const image = members.length === 1 ? columns.find((c) => c.name === members[0]!.column)?.shape : null;
-    return { name, width, image: image ?? null };
+    return { name, width, dims: image ?? null };
   });
 }
 

@@ -22,6 +22,7 @@ import type { PreparedTarget } from './preparation.ts';
 import type { ExpandedRequest } from './request.ts';
 import { ColumnFinder, resolveInputs, resolveTarget } from './resolve-columns.ts';
 import { resolveEvaluation } from './resolve-evaluation.ts';
+import { beginForecast, countWindows, resolveForecast } from './resolve-forecast.ts';
 import { checkEmbeddings, countIndices, listModelInputs } from './resolve-inputs.ts';
 import { resolveMoreTargets } from './resolve-more-targets.ts';
 import { checkSplit, resolveSplit } from './resolve-split.ts';
@@ -78,6 +79,9 @@ export function resolveJob(
   checkStart(spec, add);
   if (dataset.rows === 0) add('/dataset', 'the dataset has no rows');
   const corpus = findCorpus(dataset.columns);
+  if (corpus !== null && spec.forecast !== null)
+    add('/forecast', 'a corpus has no rows of numbers to go on with', 'null');
+  else beginForecast(spec, given, add);
   checkSplit(spec, given, corpus !== null, add);
   if (corpus !== null) {
     const text = resolveText(spec, given, corpus, from, add);
@@ -88,7 +92,7 @@ export function resolveJob(
     resolveUnfreezing(spec, add);
     checkCausality(spec.model, add);
     const { context, vocabulary } = text;
-    const inputs = [{ name: spec.inputs[0].into, width: context, image: null }];
+    const inputs = [{ name: spec.inputs[0].into, width: context, dims: null }];
     return finish(
       checkModel(spec as JobSpec, { inputs, outputWidths: [vocabulary], rows: text.windows.train, context }, add),
     );
@@ -101,6 +105,7 @@ export function resolveJob(
   }
   const finder = new ColumnFinder(dataset.columns, add);
   const target = resolveTarget(spec.target, spec.training.loss?.type, '/target', finder, add);
+  resolveForecast(spec, target, finder, add);
   const more = resolveMoreTargets(spec, finder, add);
   const inputs = resolveInputs(spec, finder, dataset.rows, add, choose);
   checkSampleWeight(spec, dataset.rows, finder, add);
@@ -113,9 +118,13 @@ export function resolveJob(
   const isCategory = target.resolved.type === 'category';
   spec.target = target.resolved;
   spec.inputs = inputs;
-  const counts = resolveSplit(spec, dataset.rows, isCategory, finder, add);
+  const rows = resolveSplit(spec, dataset.rows, isCategory, finder, add);
+  const counts = countWindows(spec, rows, finder, add);
   spec.name ??= cutName(`${dataset.name}: ${spec.target.columns.join(', ')}`);
-  spec.model.layers ??= chooseLayers({ inputs, columns: dataset.columns, trainRows: counts.train }, choose);
+  spec.model.layers ??= chooseLayers(
+    { isForecast: spec.forecast !== null, inputs, columns: dataset.columns, trainRows: counts.train },
+    choose,
+  );
   resolveTraining(spec, isCategory, counts, dataset.rows, add, choose);
   resolveModel(spec, dataset.columns, add);
   resolveUnfreezing(spec, add);
@@ -128,10 +137,10 @@ export function resolveJob(
     checkHeadLoss(loss, more[i]!, pointerTo('/more_targets', i, 'loss'), add);
   });
   const outputWidths = [
-    widthOfOutput(spec.target, target.classes, spec.training.loss, kept?.target),
+    widthOfOutput(spec.target, target.classes, spec.training.loss, kept?.target) * (spec.forecast?.horizon ?? 1),
     ...others.map((other, i) => widthOfOutput(other, more[i]!.classes, other.loss, kept?.more?.[i]?.target)),
   ];
-  const modelInputs = listModelInputs(inputs, dataset.columns, basis?.preparation);
+  const modelInputs = listModelInputs(inputs, dataset.columns, basis?.preparation, spec.forecast);
   checkEmbeddings(model.layers, inputs, dataset.columns, add);
   return finish(checkModel(spec as JobSpec, { inputs: modelInputs, outputWidths, rows: dataset.rows }, add));
 }

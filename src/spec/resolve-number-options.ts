@@ -5,7 +5,7 @@ import type { Input, Target } from './job.ts';
 
 /** What is done with numbers: fills in what follows, and says what makes no sense. */
 
-type NumberOptions = Pick<Input, 'impute' | 'outliers' | 'transform'>;
+type NumberOptions = Pick<Input, 'impute' | 'outliers' | 'smooth' | 'transform'>;
 
 /** Of a number input `input`, whose place in the spec is `at`. */
 export function resolveNumberOptions(
@@ -15,7 +15,7 @@ export function resolveNumberOptions(
   at: string,
   add: Add,
 ): NumberOptions {
-  const { impute = { type: 'mean' as const }, outliers, transform } = input;
+  const { impute = { type: 'mean' as const }, outliers, smooth, transform } = input;
   if (impute.type === 'constant') checkConstant(impute.value, transform, at, add);
   if (outliers !== undefined) checkOutliers(outliers, `${at}/outliers`, add);
   const bounds = outliers?.type === 'bounds' && outliers.action === 'clip' ? outliers : null;
@@ -24,6 +24,7 @@ export function resolveNumberOptions(
   return {
     impute,
     ...(outliers !== undefined && { outliers }),
+    ...(smooth !== undefined && { smooth }),
     ...(transform !== undefined && { transform }),
   };
 }

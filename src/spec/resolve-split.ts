@@ -103,17 +103,19 @@ export function resolveSplit(
     if (name !== undefined && targets.has(name)) add(`/split/${field}`, `"${name}" is the target`, 'another column');
   }
   if (split.group_by !== undefined) finder.find(split.group_by, '/split/group_by');
-  if (split.order_by !== undefined) checkOrder(finder.find(split.order_by, '/split/order_by'), add);
+  // a forecast tells the order itself
+  const order = spec.forecast === null ? '/split/order_by' : '/forecast/order_by';
+  if (split.order_by !== undefined) checkOrder(finder.find(split.order_by, order), order, add);
   if (split.given_by !== undefined) return countGiven(split, finder.find(split.given_by, '/split/given_by'), rows, add);
   return countSplit(rows, split);
 }
 
-function checkOrder(column: Column | null, add: Add): void {
+function checkOrder(column: Column | null, at: string, add: Add): void {
   if (column === null) return;
   if (column.type !== 'number' && column.type !== 'date')
-    add('/split/order_by', `"${column.name}" is ${column.type}, and gives no order`, 'a number or date column');
+    add(at, `"${column.name}" is ${column.type}, and gives no order`, 'a number or date column');
   else if (column.missing > 0)
-    add('/split/order_by', `"${column.name}" is missing in ${column.missing} rows`, 'a column without missing values');
+    add(at, `"${column.name}" is missing in ${column.missing} rows`, 'a column without missing values');
 }
 
 function countGiven(split: Split, column: Column | null, rows: number, add: Add) {

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { BlobNotFoundError, checkKey, type Storage, StorageFullError, type StoredBlob } from './storage.ts';
 
 const MIB = 2 ** 20;
+const LOADED_AT_ONCE = 4 * MIB;
 
 /** Marks files that are still being written. `~` is outside the alphabet of keys, so that none can be taken for a blob. */
 const PARTIAL = '~partial-';
@@ -68,18 +69,42 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
   }
 
   async function read(key: string, range?: { start: number; end: number }): Promise<Readable> {
-    const path = locate(key);
     if (range !== undefined && !(range.start >= 0 && range.end >= range.start)) {
       throw new RangeError(`not a range of bytes: ${range.start}-${range.end}`);
     }
-    const handle = await open(path, 'r').catch((error) => {
+    const { handle } = await openBlob(key);
+    return handle.createReadStream({ ...range, highWaterMark: 256 * 1024 });
+  }
+
+  async function load(key: string, onPiece: (piece: Uint8Array) => void = () => {}): Promise<Uint8Array<ArrayBuffer>> {
+    const { handle, size } = await openBlob(key);
+    try {
+      const bytes = new Uint8Array(size);
+      const readAt = (position: number) =>
+        handle.read(bytes, position, Math.min(LOADED_AT_ONCE, size - position), position);
+      let coming = readAt(0);
+      for (let position = 0; position < size; ) {
+        const { bytesRead } = await coming;
+        if (bytesRead === 0) throw new Error(`the blob at ${key} became shorter while it was read`);
+        const piece = bytes.subarray(position, position + bytesRead);
+        position += bytesRead;
+        if (position < size) coming = readAt(position);
+        onPiece(piece);
+      }
+      return bytes;
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async function openBlob(key: string): Promise<{ handle: FileHandle; size: number }> {
+    const handle = await open(locate(key), 'r').catch((error) => {
       throw isAbsent(error) ? new BlobNotFoundError(key) : error;
     });
-    if (!(await handle.stat()).isFile()) {
-      await handle.close();
-      throw new BlobNotFoundError(key);
-    }
-    return handle.createReadStream({ ...range, highWaterMark: 256 * 1024 });
+    const found = await handle.stat();
+    if (found.isFile()) return { handle, size: found.size };
+    await handle.close();
+    throw new BlobNotFoundError(key);
   }
 
   async function size(key: string): Promise<number | null> {
@@ -140,6 +165,7 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
   return {
     put,
     read,
+    load,
     size,
     remove,
     removeFolder,

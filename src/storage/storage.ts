@@ -24,6 +24,8 @@ export interface Storage {
   ): Promise<StoredBlob>;
   /** Bytes from `start` to `end` inclusive; BlobNotFoundError where there is none. */
   read(key: string, range?: { start: number; end: number }): Promise<Readable>;
+  /** All bytes in one piece, for what is needed whole; `onPiece` sees them come, while the next are read. Errors: BlobNotFoundError. */
+  load(key: string, onPiece?: (piece: Uint8Array) => void): Promise<Uint8Array<ArrayBuffer>>;
   size(key: string): Promise<number | null>;
   remove(key: string): Promise<void>;
   /** Removes all blobs below a folder, and what is left of those whose writer died. */

@@ -1,5 +1,6 @@
 import { describeOutputs } from '../data/describe-outputs.ts';
 import { describeNextTokens, type PreparedTexts, prepareTexts } from '../data/next-tokens.ts';
+import { describeForecasts, isForecast, prepareWindows } from '../data/prepare-forecast.ts';
 import { prepareRows } from '../data/prepare-rows.ts';
 import { readImageFile } from '../data/read-image-file.ts';
 import { type ReadRow, readRows } from '../data/read-rows.ts';
@@ -12,7 +13,7 @@ import {
   type RowSource,
   RowsError,
 } from '../spec/prediction.ts';
-import type { Preparation } from '../spec/preparation.ts';
+import type { Preparation, PreparedForecast } from '../spec/preparation.ts';
 
 /** Between a request's rows and its answer: what the network is to compute, and what becomes of it. */
 export interface PreparedRequest {
@@ -28,6 +29,7 @@ export async function prepareRequest(
   { source, answer: format, inline }: Pick<PredictRequest, 'source' | 'answer' | 'inline'>,
   preparation: Preparation,
 ): Promise<PreparedRequest> {
+  if (isForecast(preparation)) return prepareForecast(source, preparation, format);
   if (source.type === 'float32') return prepareValues(source.bytes, preparation, format);
   const read = await readSource(source, preparation);
   const wrong = new Map<number, RowMistake[]>();
@@ -49,6 +51,22 @@ export async function prepareRequest(
       });
       return render(answers, format, preparation);
     },
+  };
+}
+
+/** A forecast is told from rows together: each that ends a window is answered. */
+function prepareForecast(
+  source: RowSource,
+  preparation: Preparation & { forecast: PreparedForecast },
+  format: AnswerFormat,
+): PreparedRequest {
+  if (source.type !== 'rows')
+    throw refuseBytes('a forecast is told from several rows together', 'JSON: {"rows": […]}, in the order of time');
+  const { x, ends } = prepareWindows(JSON.parse(source.json), preparation);
+  return {
+    x,
+    rows: ends.length,
+    answer: (outputs) => render(describeForecasts(outputs, ends, preparation), format, preparation),
   };
 }
 
@@ -159,10 +177,23 @@ function render(answers: readonly Prediction[], format: AnswerFormat, preparatio
   if (format === 'ndjson')
     return { text: answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''), rows, header: null };
   const columns = columnsOf(preparation);
+  const empty = ','.repeat(columns.length);
   const lines = answers.map((answer) => {
-    const flat = new Map(flatten(answer));
-    const fields = columns.map((column) => flat.get(column) ?? '');
-    return `${[...fields, describeError(answer)].map(quoteField).join(',')}\n`;
+    const mistaken = describeError(answer);
+    if (mistaken !== '') return `${empty}${quoteField(mistaken)}\n`;
+    let line = '';
+    // all answers have their values in one order
+    let left = columns.length;
+    const write = (value: unknown) => {
+      if (left === 0) return;
+      if (typeof value === 'object' && value !== null) for (const name in value) write((value as Prediction)[name]);
+      else {
+        line += `${quoteField(value)},`;
+        left--;
+      }
+    };
+    write(answer);
+    return `${line}\n`;
   });
   return { text: lines.join(''), rows, header: `${[...columns, 'error'].map(quoteField).join(',')}\n` };
 }
@@ -170,6 +201,10 @@ function render(answers: readonly Prediction[], format: AnswerFormat, preparatio
 /** Columns of an answer in CSV: `species`, `probabilities.Adelie`, … */
 function columnsOf(preparation: Preparation): string[] {
   if (preparation.inputs[0]?.type === 'text') return ['next_token'];
+  if (isForecast(preparation)) {
+    const [answer] = describeForecasts(new Float32Array(preparation.outputWidth), [{ row: 0, bases: [] }], preparation);
+    return flatten(answer!).map(([column]) => column);
+  }
   const width = preparation.outputWidth + (preparation.more ?? []).reduce((sum, output) => sum + output.outputWidth, 0);
   const [answer] = describeOutputs(new Float32Array(width), preparation);
   return flatten(answer!).map(([column]) => column);
@@ -190,6 +225,7 @@ function describeError({ error }: Prediction): string {
 }
 
 function quoteField(value: unknown): string {
+  if (typeof value === 'number') return String(value);
   const text = value === null ? '' : String(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -54,7 +54,7 @@ export function moreTargetsOf(spec: JobSpec): readonly MoreTarget[] {
   return spec.more_targets ?? [];
 }
 
-/** Rows are kept as vectors: model inputs are parts of them, and a layer over images needs those as images again. `names`: who gives a model input. */
+/** Rows are kept as vectors: model inputs are parts of them, and a layer over images or sequences needs them as such again. `names`: who gives a model input. */
 function buildInputs(
   { model, inputs: columns }: JobSpec,
   preparation: Preparation,
@@ -67,15 +67,17 @@ function buildInputs(
   for (const [name, members] of groups) {
     const [only] = members;
     const image = members.length === 1 && only?.input.type === 'image' ? only.input.shape : null;
+    const { forecast } = preparation;
+    const dims = forecast === undefined ? image : [forecast.window, forecast.rowWidth];
     const width = groups.size === 1 ? preparation.inputWidth : members.reduce((sum, m) => sum + widthOf(m.input), 0);
-    const shape = shapeOfInput(model.layers, { name, width, image }) as number[];
+    const shape = shapeOfInput(model.layers, { name, width, dims }) as number[];
     let last = MODEL_INPUT;
     if (groups.size > 1) {
       layers.push({ type: 'columns', name: `input.columns.${name}`, first, count: width, inputs: [last] });
       last = layers.at(-1)!.name;
     }
     if (shape.length > 1) {
-      layers.push({ type: 'reshape', name: `input.image.${name}`, shape, inputs: [last] });
+      layers.push({ type: 'reshape', name: `input.shape.${name}`, shape, inputs: [last] });
       last = layers.at(-1)!.name;
     }
     names.set(name, last);

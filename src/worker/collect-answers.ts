@@ -170,7 +170,7 @@ function gatherClasses(
 
 /** One for each column. */
 function gatherNumbers(
-  { output, first, count, name, target, trainer }: Gathering,
+  { output, first, count, name, target, trainer, loaded }: Gathering,
   columns: readonly PreparedTargetColumn[],
 ): Gatherer[] {
   const { outputWidth } = output;
@@ -180,11 +180,12 @@ function gatherNumbers(
     const restore = openRestored(prepared);
     const truth = new Float64Array(count);
     const predicted = new Float64Array(count);
-    const numberOf = (row: number) => restore(expected[row * outputWidth + c]!);
+    const baseOf = (row: number) => loaded.baseOf?.(row, c) ?? 0;
+    const numberOf = (row: number) => restore(expected[row * outputWidth + c]!) + baseOf(row);
     return {
       add(i, row, outputs, at) {
         truth[i] = numberOf(row);
-        predicted[i] = readNumbers(outputs.subarray(at + first, at + first + outputWidth), output)[c]!;
+        predicted[i] = readNumbers(outputs.subarray(at + first, at + first + outputWidth), output)[c]! + baseOf(row);
       },
       read(fitted) {
         let mean = 0;

@@ -1,5 +1,6 @@
 import { encodeEnd, type PreparedText } from '../data/next-tokens.ts';
 import { openTokenizer, type TextEncoder } from '../data/tokenizer.ts';
+import type { ContinuingPredictor, OpenText, Passed } from '../engine/continuing-predictor.ts';
 import { philox, seedOf } from '../engine/random.ts';
 import type { GeneratedPiece, GenerateRequest } from '../spec/prediction.ts';
 import { RowsError } from '../spec/prediction.ts';
@@ -7,13 +8,25 @@ import { RowsError } from '../spec/prediction.ts';
 /** Of the draws in a generation: counters of Philox are (0, token, stream, 0) under its seed. */
 const STREAM_GENERATE = 3;
 
-/** A text that grows by a token at a time; what is drawn follows from the seed and the number of the token alone. */
+/** Where a network keeps what it has read of a text. */
+export interface Place {
+  predictor: ContinuingPredictor;
+  slot: number;
+}
+
+/**
+ * A text that grows by a token at a time; what is drawn follows from the seed and the number of the token alone. Where places count in the network, and its
+ * window is full, it goes on from the later half of it.
+ */
 export class Generation {
   readonly #request: GenerateRequest;
   readonly #context: number;
   readonly #encoder: TextEncoder;
-  /** the last `context` tokens */
+  /** tokens since the window's beginning */
   #window: number[];
+  #place: Place | null = null;
+  /** tokens of the window that were read into the place */
+  #read = 0;
   #tokens = 0;
   /** tokens that no piece has told of */
   #untold = 0;
@@ -34,19 +47,42 @@ export class Generation {
     }
   }
 
-  /** Tokens that the next follows, from the left. */
-  get window(): readonly number[] {
-    return this.#window;
+  /** Takes a place in this very predictor, where it has none there; false: all are taken. */
+  enter(predictor: ContinuingPredictor): boolean {
+    if (this.#place?.predictor === predictor) return true;
+    const slot = predictor.takeSlot();
+    if (slot === null) return false;
+    this.#place = { predictor, slot };
+    this.#read = 0;
+    return true;
   }
 
-  /** Takes the next token from its logits; null: there is nothing to tell yet. */
-  next(logits: Float32Array): GeneratedPiece | null {
+  leave(): void {
+    this.#place?.predictor.freeSlot(this.#place.slot);
+    this.#place = null;
+  }
+
+  /** What is to be read next, in the place that was taken. */
+  get open(): OpenText {
+    return { slot: this.#place!.slot, position: this.#read, unread: this.#window.slice(this.#read) };
+  }
+
+  /** Takes what a pass has made of it; null: there is nothing to tell yet. */
+  take({ read, logits }: Passed): GeneratedPiece | null {
+    this.#read += read;
+    return logits === null ? null : this.#next(logits);
+  }
+
+  #next(logits: Float32Array): GeneratedPiece | null {
     const { seed, stop, maxTokens } = this.#request;
     const token = chooseToken(logits, this.#request, drawUniform(seed, this.#tokens));
     this.#tokens++;
     this.#untold++;
     this.#window.push(token);
-    if (this.#window.length > this.#context) this.#window.shift();
+    if (this.#window.length > this.#context && !this.#place!.predictor.isEndless) {
+      this.#window = this.#window.slice(-Math.ceil(this.#context / 2));
+      this.leave();
+    }
     const isLast = this.#tokens === maxTokens;
     const text = this.#held + this.#encoder.decode(token, isLast);
     const end = findFirst(text, stop);
@@ -66,7 +102,7 @@ export class Generation {
 }
 
 /** Uniform in [0, 1), with 32 bits. */
-function drawUniform(seed: number, token: number): number {
+export function drawUniform(seed: number, token: number): number {
   const words = new Uint32Array(4);
   philox(words, 0, token, STREAM_GENERATE, 0, seedOf(seed));
   return words[0]! / 2 ** 32;
@@ -81,30 +117,45 @@ export function chooseToken(
   { temperature, topK, topP }: Pick<GenerateRequest, 'temperature' | 'topK' | 'topP'>,
   uniform: number,
 ): number {
-  const value = (token: number) => (Number.isNaN(logits[token]!) ? Number.NEGATIVE_INFINITY : logits[token]!);
-  if (temperature === 0) {
-    let best = 0;
-    for (let token = 1; token < logits.length; token++) if (value(token) > value(best)) best = token;
-    return best;
-  }
-  let order = Array.from(logits.keys()).sort((a, b) => value(b) - value(a) || a - b);
-  if (topK > 0) order = order.slice(0, topK);
-  const most = value(order[0]!);
-  const weights = order.map((token) => (value(token) === most ? 1 : Math.exp((value(token) - most) / temperature)));
-  let sum = weights.reduce((total, weight) => total + weight, 0);
-  if (topP < 1) {
-    let [count, kept] = [0, 0];
-    while (count < weights.length && kept < topP * sum) kept += weights[count++]!;
-    order = order.slice(0, Math.max(1, count));
-    sum = count === 0 ? weights[0]! : kept;
-  }
-  let left = uniform * sum;
-  for (const [i, token] of order.entries()) {
-    left -= weights[i]!;
+  const values = logits.map((value) => (Number.isNaN(value) ? Number.NEGATIVE_INFINITY : value));
+  const most = values.reduce((a, b) => Math.max(a, b));
+  if (temperature === 0) return values.indexOf(most);
+  const weights = Float64Array.from(values, (value) => (value === most ? 1 : Math.exp((value - most) / temperature)));
+  let tokens = topK > 0 && topK < values.length ? findMost(values, topK) : [...values.keys()];
+  if (topP < 1) tokens = findNucleus(tokens, weights, topP);
+  let left = uniform * tokens.reduce((sum, token) => sum + weights[token]!, 0);
+  for (const token of tokens) {
+    left -= weights[token]!;
     if (left < 0) return token;
   }
   // rounding has left a little
-  return order.at(-1)!;
+  return tokens.findLast((token) => weights[token]! > 0)!;
+}
+
+/** The `count` tokens of most value. */
+function findMost(values: Float32Array, count: number): number[] {
+  const least = values.toSorted().at(-count)!;
+  const above = values.keys().filter((token) => values[token]! > least);
+  const equal = values.keys().filter((token) => values[token] === least);
+  const found = above.toArray();
+  return [...found, ...equal.take(count - found.length)];
+}
+
+/** The fewest of most weight that make up `share` of all, the heaviest first. */
+function findNucleus(tokens: readonly number[], weights: Float64Array, share: number): number[] {
+  const sum = tokens.reduce((total, token) => total + weights[token]!, 0);
+  // so light that all of them together are less than what may be left out
+  const lightest = (sum * (1 - share)) / tokens.length;
+  const found: number[] = [];
+  let kept = 0;
+  for (const token of tokens
+    .filter((token) => weights[token]! > lightest)
+    .sort((a, b) => weights[b]! - weights[a]! || a - b)) {
+    if (kept >= share * sum) break;
+    kept += weights[token]!;
+    found.push(token);
+  }
+  return found;
 }
 
 /** Where the first of some texts begins; −1: nowhere. */

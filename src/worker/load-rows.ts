@@ -9,17 +9,17 @@ import { loadTable } from '../data/load-table.ts';
 import { planPrepared, writePrepared } from '../data/prepare-table.ts';
 import { selectRows } from '../data/select-rows.ts';
 import { sliceColumns } from '../data/slice-columns.ts';
-import type { SplitRows } from '../data/split-by-column.ts';
 import { openShuffle, splitRows } from '../data/split-rows.ts';
 import { getForm, type Table, UnusableColumnError } from '../data/table.ts';
 import { writeCrossFitted } from '../data/target-encoding.ts';
-import type { JudgedSplit } from '../spec/evaluation.ts';
-import type { Input, Split } from '../spec/job.ts';
+import type { Input } from '../spec/job.ts';
 import { isOfPairs, targetOf } from '../spec/loss.ts';
 import type { Preparation, PreparedInput } from '../spec/preparation.ts';
 import type { Storage } from '../storage/storage.ts';
 import { moreTargetsOf } from './build-network.ts';
+import { chooseJudged, withoutColumns } from './judged-rows.ts';
 import { letGo } from './let-go.ts';
+import { loadForecast } from './load-forecast.ts';
 import { loadWindows } from './load-windows.ts';
 import { joinParts, type LoadedRows, MOST_TRAIN_SAMPLE, type Note, sampleRows } from './loaded-rows.ts';
 import type { RowsRequest } from './messages.ts';
@@ -29,6 +29,8 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
   const { spec, dataset } = data;
   const { inputs, target } = spec;
   if (target.type === 'next_token') return loadWindows(data, storage);
+  // specs from before there were forecasts have no such field
+  if ((spec.forecast ?? null) !== null) return loadForecast(data, storage);
   const more = moreTargetsOf(spec);
   const sampleWeight = spec.training.sample_weight ?? null;
   const judgedAs = spec.kind === 'evaluate' ? (spec.evaluate_on ?? 'all') : undefined;
@@ -140,16 +142,6 @@ function inherit(fitAnew: () => Preparation, { spec, inherited }: RowsRequest): 
     inputs: refitInputs ? inputs.map((known, i) => refit(known, fitted.inputs[i]!)) : inputs,
     inputWidth,
   };
-}
-
-/** Where a checkpoint is judged, the rows that are lie in `test`. */
-function chooseJudged(judgedAs: JudgedSplit, split: SplitRows): SplitRows {
-  return { ...split, validation: new Uint32Array(0), test: judgedAs === 'all' ? split.test : split[judgedAs] };
-}
-
-/** Where all rows are judged, the dataset need not have the columns by which others were split. */
-function withoutColumns({ group_by: _, order_by: __, given_by: ___, ...split }: Split): Split {
-  return split;
 }
 
 /** Where each input's numbers begin in a row. */

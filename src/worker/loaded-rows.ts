@@ -59,6 +59,8 @@ export interface LoadedRows {
   classCounts: number[] | null;
   /** what the client should know of the rows, told when training begins */
   notes: Note[];
+  /** of a target that is told by its change: what is added to output `place` of a row */
+  baseOf?(row: number, place: number): number;
   tokensPerCharacter?: Record<JudgedPart, number>;
   /** once: what was read is let go of */
   write(trainer: Trainer): void;

@@ -3,6 +3,7 @@ import { findLeakage, type Leak } from '../../src/data/find-leakage.ts';
 import { listForms } from '../../src/data/list-forms.ts';
 import { selectRows } from '../../src/data/select-rows.ts';
 import { splitRows } from '../../src/data/split-rows.ts';
+import type { TableColumn } from '../../src/data/table.ts';
 import type { Input, Split } from '../../src/spec/job.ts';
 import { input, openDataset, target } from './tables.ts';
 
@@ -45,6 +46,34 @@ describe('leakage', () => {
     const leaks = await find(`x,y\n${rows.join('\n')}\n`, [input('x', 'number')], target('y', 'number'));
     expect(codes(leaks)).toEqual(['leakage_duplicates validation', 'leakage_duplicates test']);
     expect(leaks[0]!.message).toContain('split.duplicates');
+  });
+
+  it('by images that are held out as well, down to the last byte', () => {
+    const rows = 100;
+    const bytes = new Uint8Array(rows * 784);
+    const look = () => {
+      const label = { codes: Int32Array.from({ length: rows }, (_, i) => i % 2), classes: ['0', '1'] };
+      const columns = new Map<string, TableColumn>([
+        ['pixels', { image: { bytes, shape: [28, 28, 1] } }],
+        ['label', { category: label }],
+      ]);
+      const parts = splitRows({
+        rows: Uint32Array.from({ length: rows }, (_, i) => i),
+        split: shuffled,
+        table: { rows, columns },
+      });
+      const inputs = [input('pixels', 'image')];
+      return codes(
+        findLeakage({ rows, columns }, inputs, target('label', 'category'), parts, { split: shuffled, columns: [] }),
+      );
+    };
+    expect(look()).toEqual(['leakage_duplicates validation', 'leakage_duplicates test']);
+    // one byte of each is its own: somewhere in the middle, or the very last
+    for (const at of [390, 783]) {
+      bytes.fill(7);
+      for (let i = 0; i < rows; i++) bytes[i * 784 + at] = i;
+      expect(look()).toEqual([]);
+    }
   });
 
   it('by columns that are the target in other words', async () => {

@@ -7,20 +7,18 @@ import * as schema from '../../src/db/schema.ts';
 import { createEmptyDatabase } from '../support/database.ts';
 
 let database: Awaited<ReturnType<typeof createEmptyDatabase>>;
+let client: pg.Client;
 beforeEach(async () => {
   database = await createEmptyDatabase();
-});
-afterEach(() => database.drop());
-
-async function query(text: string): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: database.url });
+  client = new pg.Client({ connectionString: database.url });
   await client.connect();
-  try {
-    return (await client.query(text)).rows;
-  } finally {
-    await client.end();
-  }
-}
+});
+afterEach(async () => {
+  await client.end();
+  await database.drop();
+});
+
+const query = async (text: string): Promise<Record<string, unknown>[]> => (await client.query(text)).rows;
 
 test('four processes that start at once make one schema, and a later start changes nothing', async () => {
   await Promise.all(Array.from({ length: 4 }, () => migrateDatabase(database.url)));

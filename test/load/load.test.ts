@@ -27,6 +27,7 @@ beforeAll(async () => {
       };
       return { api: service.api, stop };
     },
+    startWorker: () => Promise.reject(new Error('a question here needs no worker')),
     [Symbol.asyncDispose]: async () => {},
   };
 });

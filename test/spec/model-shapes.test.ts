@@ -258,7 +258,7 @@ describe('layers over images', () => {
         const builder = new ModelBuilder(graph, { low: 0, high: 0 });
         const built = builder.build(x, buildLayers(spec, preparation), true);
         expect(built.shape.dims).toEqual([2]);
-        const input = { name: 'input', image: shape, width: preparation.inputWidth };
+        const input = { name: 'input', dims: shape, width: preparation.inputWidth };
         const ofInputs = shapeOfInput(spec.model.layers, input);
         const shapes = shapesOf(spec.model.layers, new Map([['input', ofInputs]]));
         const said = shapes.flatMap(({ layer, inputs }) =>

@@ -130,6 +130,26 @@ describe('put', () => {
   });
 });
 
+describe('load', () => {
+  it.each([0, 1, 4 * 2 ** 20, 9 * 2 ** 20 + 5])(
+    'answers %d bytes in one piece, and shows each once, in order',
+    async (length) => {
+      const storage = await openTemporaryStorage();
+      const content = Buffer.alloc(length, 'so many bytes');
+      await storage.put('a', content);
+      const pieces: Uint8Array[] = [];
+      const loaded = await storage.load('a', (piece) => pieces.push(piece));
+      expect(content.equals(loaded)).toBe(true);
+      expect(content.equals(Buffer.concat(pieces))).toBe(true);
+    },
+  );
+
+  it('says that there is none', async () => {
+    const storage = await openTemporaryStorage();
+    await expect(storage.load('a/b')).rejects.toThrow(BlobNotFoundError);
+  });
+});
+
 describe('read', () => {
   it('gives any range of bytes', async () => {
     const storage = await openTemporaryStorage();

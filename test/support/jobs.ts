@@ -40,6 +40,7 @@ export function describeJob(dataset: string, change: Partial<JobSpec> = {}): Job
     split: { validation: 0.1, test: 0.1, shuffle: true, stratify: false, seed: 0 },
     inputs: [{ column: 'x', type: 'number', normalize: 'standard', encoding: 'values', into: 'input' }],
     target: { columns: ['y'], type: 'number', normalize: 'standard' },
+    forecast: null,
     more_targets: [],
     model: {
       from: null,

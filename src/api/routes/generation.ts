@@ -12,7 +12,7 @@ import { describeFailure } from '../problem.ts';
 const readRequest = createBodyCheck(GenerationRequest);
 const EVENTS = 'text/event-stream';
 const LINES = 'application/x-ndjson';
-const DESCRIPTION = `The text is answered whole, or with \`stream\` or by \`Accept\` piece by piece, as server-sent events (\`${EVENTS}\`) or JSON lines (\`${LINES}\`): \`{"text": "…", "tokens": 1}\`, and at the end \`{"text": "", "tokens": 0, "finish_reason": "length", "seed": 7, …}\`. Whoever hangs up ends it.`;
+const DESCRIPTION = `The text is answered whole, or with \`stream\` or by \`Accept\` piece by piece, as server-sent events (\`${EVENTS}\`) or JSON lines (\`${LINES}\`): \`{"text": "…", "tokens": 1}\`, and at the end \`{"text": "", "tokens": 0, "finish_reason": "length", "seed": 7, …}\`. Whoever hangs up ends it. A network in which places count (attention, position embeddings) sees its context, and where that is full goes on from the later half of it; others carry on what they have read without end.`;
 const RESPONSE = {
   200: {
     description: 'The text',
@@ -79,14 +79,15 @@ async function generate(
   const asked = readRequest(request.body);
   const seed = asked.seed ?? randomInt(2 ** 31);
   const { prompt, max_tokens: maxTokens = 200, temperature = 1, top_k: topK = 0, top_p: topP = 1, stop = [] } = asked;
-  const wish: GenerateRequest = { network, prompt, maxTokens, temperature, topK, topP, seed, stop };
+  const accept = request.headers.accept?.toLowerCase() ?? '';
+  const format = accept.includes(LINES) ? LINES : asked.stream === true || accept.includes(EVENTS) ? EVENTS : null;
+  const sampling = { maxTokens, temperature, topK, topP, seed, stop };
+  const wish: GenerateRequest = { network, prompt, ...sampling, inPieces: format !== null };
   const over = new AbortController();
   reply.raw.once('close', () => over.abort());
   const pieces = predictor.generate(wish, over.signal)[Symbol.asyncIterator]();
   // what is wrong with the request is said with a status
   const first = await pieces.next();
-  const accept = request.headers.accept?.toLowerCase() ?? '';
-  const format = accept.includes(LINES) ? LINES : asked.stream === true || accept.includes(EVENTS) ? EVENTS : null;
   const end = { seed, ...label };
   if (format !== null) {
     await stream(request, reply, format, { first, pieces, end });

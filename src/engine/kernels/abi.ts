@@ -417,6 +417,28 @@ export interface Kernels {
     y: Pointer,
     scratch: Pointer,
   ): void;
+  /**
+   * Causal attention of texts that go on by `steps` steps each. x (rows, steps, (heads + 2·keyHeads)·depth) is [q | k | v]. Row r's keys and values are first
+   * put into cache (slots, context, 2·keyHeads·depth) at slot slots[r], from place positions[r, 0] on; then its queries see all from place 0 to their own. A
+   * mask (rows, steps) goes into kept (slots, context) in the same way; 0 and 0: none. slots (rows) and positions (rows, steps) are floats, and every place
+   * must lie within the cache. Else as `attention`, to the same bits.
+   */
+  cachedAttention(
+    rows: number,
+    steps: number,
+    heads: number,
+    keyHeads: number,
+    depth: number,
+    x: Pointer,
+    slots: Pointer,
+    positions: Pointer,
+    cache: Pointer,
+    context: number,
+    mask: Pointer,
+    kept: Pointer,
+    y: Pointer,
+    scratch: Pointer,
+  ): void;
   /** dq, dk and dv, laid out as q, k and v are; from one row to the next rowBytesOfDq and rowBytesOfDk bytes */
   attentionGrad(
     causal: number,
@@ -459,6 +481,8 @@ export interface Kernels {
   // ---- embedding ------------------------------------------------------------------------------------------------
   /** y (n, cols) = row ids[i] of table (size, cols); ids are floats; one outside [0, size) gives a row of NaN */
   embed(ids: Pointer, table: Pointer, y: Pointer, n: number, size: number, cols: number): void;
+  /** The other way: row ids[i] of table (size, cols) = x (n, cols); one outside [0, size) goes nowhere, and of equal ids the last counts */
+  storeRows(ids: Pointer, x: Pointer, table: Pointer, n: number, size: number, cols: number): void;
   /** dtable (rows, cols) = rows [first, first + rows) of the table's gradient: Σ of dy (n, cols) where ids[i] is the row, in ascending i */
   embedGrad(ids: Pointer, dy: Pointer, dtable: Pointer, n: number, first: number, rows: number, cols: number): void;
 

@@ -27,6 +27,11 @@ export function placeNormalizationCases(
   const out = draw(rows * queries * heads * depth, 1);
   const mask = placeAll([1, 1, 0, 1, 0, 0, 0, 0, 0, 0]);
   const table = draw(queries * depth, 1);
+  const goingOn = draw(rows * queries * (ldq + ldk), 1);
+  const cache = draw(3 * keys * ldk, 1);
+  const kept = draw(3 * keys, 1);
+  const slots = placeAll([2, 0]);
+  const positions = placeAll([1, 2, 3, 0, 1, 2]);
 
   return (scratch) => {
     const all = [rows, places, channels];
@@ -59,6 +64,11 @@ export function placeNormalizationCases(
         },
       ];
     });
+    const cached = [0, mask].map((m): KernelCase => {
+      const sizes = [rows, queries, heads, keyHeads, depth];
+      const rest = [slots, positions, cache, keys, m, m === 0 ? 0 : kept, out, scratch];
+      return { kernel: 'cachedAttention', args: [...sizes, goingOn, ...rest], tolerance: 1e-5 };
+    });
     return [
       ...byVector,
       { kernel: 'vectorNorm', args: [x, moments, scale, bias, y, vectors, cols], tolerance: 2e-6 },
@@ -89,6 +99,7 @@ export function placeNormalizationCases(
       },
       { kernel: 'runningMoments', args: [mean, variance, y, y + channels * 4, channels, 1e-5], tolerance: 2e-6 },
       ...attention,
+      ...cached,
       { kernel: 'rotary', args: [q, table, out, rows, queries, 3, depth, ldq, 1], tolerance: 1e-6 },
       { kernel: 'rotary', args: [q, table, out, rows, queries, heads, depth, ldq, -1], tolerance: 1e-6 },
     ];

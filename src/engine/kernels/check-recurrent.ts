@@ -59,6 +59,7 @@ export function placeRecurrentCases(
       { kernel: 'packPanels', args: [0, wide, 37, 270, 37, 0, 3, panels], tolerance: 0 },
       { kernel: 'packPanels', args: [GemmFlag.transposeB, wide, 270, 270, 37, 1, 2, panels], tolerance: 0 },
       { kernel: 'embed', args: [ids, table, dz, 8, 6, width], tolerance: 0 },
+      { kernel: 'storeRows', args: [ids, states, table, 8, 6, width], tolerance: 0 },
       { kernel: 'embedGrad', args: [ids, states, table, 8, 0, 6, width], tolerance: 0 },
       { kernel: 'embedGrad', args: [ids, states, table, 8, 2, 3, width], tolerance: 0 },
     ];

@@ -92,6 +92,24 @@ export interface AdaptersDescription {
   isAdapted(product: string): boolean;
 }
 
+/**
+ * Of texts that go on by T tokens: what layers keep of the tokens before, so that these need not be computed again. Each row is a text of its own, whose
+ * state lies in a slot.
+ */
+export interface Continuation {
+  /** (rows, 1) */
+  slots: Node;
+  /** (rows, T): places of the tokens in the text's window, from 0 */
+  positions: Node;
+  /** how many slots there are */
+  slotCount: number;
+  /** places in a window */
+  context: number;
+  /** tables (slots, width) of what is kept, by name; those of `blank` are zeros where a text begins */
+  kept: Map<string, Node>;
+  blank: Set<string>;
+}
+
 /** What a layer is built with. */
 export interface LayerContext {
   graph: Graph;
@@ -99,11 +117,13 @@ export interface LayerContext {
   /** whether dropout acts, and statistics are those of the batch */
   training: boolean;
   seed: Seed;
-  /** what training does besides, when the step is found to be finite */
+  /** what a run does besides its output: in training, when the step is found to be finite */
   effects: Node[];
   /** of values that are sequences: (rows, T), 0 where a step is padding */
   masks: Map<Node, Node>;
   adapters: AdaptersDescription | null;
+  /** null: rows are whole sequences */
+  continuation: Continuation | null;
   /** a stream of random draws that nothing else in the model uses */
   nextStream(): number;
 }
@@ -115,6 +135,7 @@ export function createContext(
   seed: Seed,
   training: boolean,
   adapters: AdaptersDescription | null,
+  continuation: Continuation | null,
 ): LayerContext {
   let streams = 0;
   return {
@@ -125,6 +146,7 @@ export function createContext(
     effects: [],
     masks: new Map(),
     adapters,
+    continuation,
     nextStream: () => STREAM.dropout + streams++,
   };
 }

@@ -1,9 +1,11 @@
-import { lastDim, type Node } from '../graph/graph.ts';
+import { elementsOf, firstDim, lastDim, type Node } from '../graph/graph.ts';
 import type { Fan } from '../initializers.ts';
 import { type ActivationDescription, activate } from '../ops/activations.ts';
+import { columns, concatenate } from '../ops/concatenate.ts';
 import * as ops from '../ops/convolution.ts';
 import { addBias, reshape } from '../ops/elementwise.ts';
 import type { LayerContext } from './context.ts';
+import { LookaheadError, recall } from './continuation.ts';
 import type { WeightsDescription } from './dense.ts';
 
 interface FiltersDescription extends WeightsDescription {
@@ -38,9 +40,10 @@ export function convolve(context: LayerContext, x: Node, layer: ConvolutionDescr
     case 'conv1d': {
       // (length, channels) as an image of one line
       const window = { kernel: line(layer.kernel), stride: line(layer.stride), dilation: line(layer.dilation) };
-      const image = reshape(context.graph, x, 1, ...x.shape.dims);
+      const { steps, padding } = stepsBefore(context, x, layer);
+      const image = reshape(context.graph, steps, 1, ...steps.shape.dims);
       const saved = [layer.kernel, lastDim(x) / layer.groups, layer.filters];
-      const y = conv2d(context, image, { ...layer, ...window, type: 'conv2d' }, saved);
+      const y = conv2d(context, image, { ...layer, ...window, padding, type: 'conv2d' }, saved);
       return reshape(context.graph, y, ...y.shape.dims.slice(1));
     }
     case 'conv2d':
@@ -48,6 +51,23 @@ export function convolve(context: LayerContext, x: Node, layer: ConvolutionDescr
     case 'conv2d_transpose':
       return conv2dTranspose(context, x, layer);
   }
+}
+
+/** x (rows, T, C); of texts that go on, behind as many steps before it as a window reaches back */
+function stepsBefore(
+  context: LayerContext,
+  x: Node,
+  { name, kernel, stride, dilation, padding }: Conv1dDescription,
+): { steps: Node; padding: ops.ConvolutionWindow['padding'] } {
+  const { graph, continuation } = context;
+  const reach = (kernel - 1) * dilation;
+  if (continuation === null || reach === 0) return { steps: x, padding };
+  if (padding !== 'causal' || stride !== 1) throw new LookaheadError(name);
+  const channels = lastDim(x);
+  const { before, keep } = recall(context, continuation, name, reach * channels);
+  const all = concatenate(graph, [before, reshape(graph, x, elementsOf(x))]);
+  keep(columns(graph, all, elementsOf(x), reach * channels));
+  return { steps: reshape(graph, all, reach + firstDim(x), channels), padding: 'valid' };
 }
 
 const line = (size: number): ops.Sides => [1, size];

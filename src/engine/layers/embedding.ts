@@ -1,6 +1,6 @@
-import { elementsOf, lastDim, type Node } from '../graph/graph.ts';
+import { elementsOf, firstDim, lastDim, type Node } from '../graph/graph.ts';
 import type { InitializerDescription } from '../initializers.ts';
-import { addBias, reshape } from '../ops/elementwise.ts';
+import { add, addBias, reshape } from '../ops/elementwise.ts';
 import { embed } from '../ops/embedding.ts';
 import { atLeast } from '../ops/masks.ts';
 import type { LayerContext } from './context.ts';
@@ -30,19 +30,21 @@ function tokens(
   return y;
 }
 
-/** y (rows, T, C) = x (rows, T, C) + p (T, C) */
+/** y (rows, T, C) = x (rows, T, C) + p (T, C); of texts that go on, + p at their places */
 function positions(
-  { graph, parameters }: LayerContext,
+  { graph, parameters, continuation }: LayerContext,
   x: Node,
   layer: EmbeddingDescription & { type: 'position_embedding' },
 ): Node {
-  const [steps, width] = x.shape.dims as [number, number];
+  const width = lastDim(x);
+  const steps = continuation?.context ?? firstDim(x);
   const size = elementsOf(x);
   const fan = { fanIn: steps, fanOut: width };
   const table =
     layer.kind === 'learned'
       ? parameters.get(`${layer.name}.weight`, [steps, width], layer.init, fan)
-      : parameters.constant(`${layer.name}.table`, sinusoids(steps, lastDim(x)), [steps, width]);
+      : parameters.constant(`${layer.name}.table`, sinusoids(steps, width), [steps, width]);
+  if (continuation !== null) return add(graph, x, embed(graph, continuation.positions, table));
   const sum = addBias(graph, reshape(graph, x, size), reshape(graph, table, size));
   return reshape(graph, sum, ...x.shape.dims);
 }

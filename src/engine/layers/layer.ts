@@ -3,6 +3,7 @@ import type { Seed } from '../random.ts';
 import { type AttentionDescription, attention } from './attention.ts';
 import {
   type AdaptersDescription,
+  type Continuation,
   createContext,
   type LayerContext,
   type Parameter,
@@ -72,15 +73,20 @@ export class ModelBuilder {
     );
   }
 
-  /** Effects of the last build for training. */
+  /** Effects of the last build for training, or of texts that go on. */
   effects: readonly Node[] = [];
 
   /** Outputs of the last build for training, by layer. */
   outputs: ReadonlyMap<string, Node> = new Map();
 
   /** Output of the last of `layers` on x. */
-  build(x: Node, layers: readonly LayerDescription[], training: boolean): Node {
-    const context = createContext(this.#graph, this.#store, this.#seed, training, this.#adapters);
+  build(
+    x: Node,
+    layers: readonly LayerDescription[],
+    training: boolean,
+    continuation: Continuation | null = null,
+  ): Node {
+    const context = createContext(this.#graph, this.#store, this.#seed, training, this.#adapters, continuation);
     const outputs = new Map<string, Node>([[MODEL_INPUT, x]]);
     let last = x;
     for (const layer of layers) {
@@ -93,10 +99,8 @@ export class ModelBuilder {
       passMask(context, inputs, last);
       outputs.set(layer.name, last);
     }
-    if (training) {
-      this.effects = context.effects;
-      this.outputs = outputs;
-    }
+    if (training || continuation !== null) this.effects = context.effects;
+    if (training) this.outputs = outputs;
     return last;
   }
 }

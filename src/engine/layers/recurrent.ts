@@ -3,8 +3,9 @@ import type { InitializerDescription } from '../initializers.ts';
 import { columns, concatenate } from '../ops/concatenate.ts';
 import { dropout } from '../ops/dropout.ts';
 import { reshape } from '../ops/elementwise.ts';
-import { type RecurrentKind, recurrent } from '../ops/recurrent.ts';
+import { lastStates, type RecurrentKind, recurrent, splitStates, statesKept } from '../ops/recurrent.ts';
 import type { LayerContext } from './context.ts';
+import { LookaheadError, recall } from './continuation.ts';
 import type { WeightsDescription } from './dense.ts';
 
 export interface RecurrentDescription extends WeightsDescription {
@@ -62,7 +63,7 @@ export function recurrentLayer(
 
 /** One level, one way: `lstm_1.weight`, above it `lstm_1.level2.weight`; what runs backwards is `….reverse.weight`. */
 function direction(
-  { graph, parameters }: LayerContext,
+  context: LayerContext,
   x: Node,
   layer: RecurrentDescription,
   level: number,
@@ -70,12 +71,17 @@ function direction(
   initial: readonly Node[],
   mask: Node | undefined,
 ): Node {
+  const { graph, parameters } = context;
   const { type, units } = layer;
   const prefix = `${layer.name}.${level === 1 ? '' : `level${level}.`}${reverse ? 'reverse.' : ''}`;
   const gates = GATES[type] * units;
   const fan = { fanIn: lastDim(x), fanOut: units };
   const fanOfState = { fanIn: units, fanOut: units };
-  return recurrent(
+  const { continuation } = context;
+  if (continuation !== null && (reverse || initial.length > 0)) throw new LookaheadError(layer.name);
+  const width = statesKept(type) * units;
+  const kept = continuation === null ? null : recall(context, continuation, `${prefix}state`, width);
+  const states = recurrent(
     graph,
     type,
     {
@@ -88,10 +94,12 @@ function direction(
           ? parameters.get(`${prefix}recurrent_bias`, [units], layer.biasInit, fanOfState)
           : undefined,
       mask,
-      initial: initial.length > 0 ? initial : undefined,
+      initial: kept !== null ? splitStates(graph, type, kept.before) : initial.length > 0 ? initial : undefined,
     },
     reverse,
   );
+  kept?.keep(lastStates(graph, states));
+  return states;
 }
 
 /** (rows, width) of step t of (rows, T, width) */

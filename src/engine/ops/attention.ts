@@ -48,7 +48,38 @@ export function crossAttention(graph: Graph, q: Node, memory: Node, shape: Atten
   return graph.add('attention', inputs, batched(firstDim(q), heads * depth), { ...shape, cross: true });
 }
 
-/** Turns the first `heads` heads of x (rows, T, …) by their step's angles; table (T, depth) is [cos | sin]. sign −1 turns back. */
+/** Of texts that go on: what a step adds to the keys and values that are kept, and where. */
+export interface AttentionCache {
+  /** (slots, context·2·keyHeads·depth) */
+  cache: Node;
+  /** (slots, context), where there are masks */
+  kept?: Node | undefined;
+  /** (rows, 1) and (rows, T), as floats */
+  slots: Node;
+  positions: Node;
+}
+
+/**
+ * y (rows, T, heads·depth): causal self-attention of T steps that follow what the cache holds of a text, to the bits of one over the whole of it. The keys
+ * and values of the steps are added to the cache.
+ */
+export function cachedAttention(
+  graph: Graph,
+  x: Node,
+  { heads, keyHeads, depth }: Omit<AttentionShape, 'causal'>,
+  { cache, kept, slots, positions }: AttentionCache,
+  mask?: Node,
+): Node {
+  check({ heads, keyHeads, depth, causal: true }, [[x, (heads + 2 * keyHeads) * depth]]);
+  const masks = mask === undefined || kept === undefined ? [] : [mask, kept];
+  const y = batched(firstDim(x), heads * depth);
+  return graph.add('cachedAttention', [x, slots, positions, cache, ...masks], y, { heads, keyHeads, depth });
+}
+
+/**
+ * Turns the first `heads` heads of x (rows, T, …) by their step's angles; table (T, depth), or (rows, T, depth) with angles of each row's own, is [cos |
+ * sin]. sign −1 turns back.
+ */
 export function rotary(graph: Graph, x: Node, table: Node, heads: number, depth: number, sign: 1 | -1 = 1): Node {
   return graph.add('rotary', [x, table], x.shape, { heads, depth, sign });
 }
@@ -128,6 +159,27 @@ export const attentions: Op[] = [
     },
   },
   {
+    name: 'cachedAttention',
+    writes: (node) => (node.inputs.length > 4 ? [3, 5] : [3]),
+    makesValue: true,
+    lower(node) {
+      const [x, slots, positions, cache, mask, kept] = node.inputs as [Node, Node, Node, Node, Node?, Node?];
+      const { heads, keyHeads, depth } = node.attributes as unknown as AttentionShape;
+      const steps = firstDim(x);
+      const context = lastDim(cache) / (2 * keyHeads * depth);
+      return [
+        {
+          kernel: 'cachedAttention',
+          args: [
+            ...[{ units: 1 }, steps, heads, keyHeads, depth, at(x, elementsOf(x)), at(slots, 1), at(positions, steps)],
+            ...[whole(cache), context, mask === undefined ? 0 : at(mask, steps), kept === undefined ? 0 : whole(kept)],
+            ...[at(node, elementsOf(node)), { own: 'scratch' as const }],
+          ],
+        },
+      ];
+    },
+  },
+  {
     name: 'rotary',
     gradient(graph, node, dy) {
       const { heads, depth, sign } = node.attributes as { heads: number; depth: number; sign: 1 | -1 };
@@ -137,7 +189,12 @@ export const attentions: Op[] = [
       const [x, table] = node.inputs as [Node, Node];
       const { heads, depth, sign } = node.attributes as { heads: number; depth: number; sign: number };
       const n = elementsOf(x);
-      const args = [at(x, n), whole(table), at(node, n), { units: 1 }, firstDim(x), heads, depth, lastDim(x), sign];
+      const steps = firstDim(x);
+      // angles of each row's own: as if all rows were one
+      const angles: Argument[] = table.shape.batched
+        ? [at(table, elementsOf(table)), at(node, n), 1, { units: steps }]
+        : [whole(table), at(node, n), { units: 1 }, steps];
+      const args = [at(x, n), ...angles, heads, depth, lastDim(x), sign];
       return [{ kernel: 'rotary', args }];
     },
   },

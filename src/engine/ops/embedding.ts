@@ -12,6 +12,11 @@ export function embed(graph: Graph, ids: Node, table: Node): Node {
   return graph.add('embed', [ids, table], batched(...ids.shape.dims, lastDim(table)));
 }
 
+/** table (size, width)[ids (rows, 1)] = x (rows, width): an effect */
+export function storeRows(graph: Graph, ids: Node, x: Node, table: Node): Node {
+  return graph.add('storeRows', [ids, x, table], batched(0));
+}
+
 function embedGradient(graph: Graph, ids: Node, dy: Node, size: number): Node {
   return graph.add('embedGrad', [ids, dy], fixed(size, lastDim(dy)));
 }
@@ -34,6 +39,17 @@ export const embeddings: Op[] = [
             ...[{ units: count }, firstDim(table), lastDim(table)],
           ],
         },
+      ];
+    },
+  },
+  {
+    name: 'storeRows',
+    writes: () => [2],
+    lower(node) {
+      const [ids, x, table] = node.inputs as [Node, Node, Node];
+      const width = elementsOf(x);
+      return [
+        { kernel: 'storeRows', args: [at(ids, 1), at(x, width), whole(table), { units: 1 }, firstDim(table), width] },
       ];
     },
   },

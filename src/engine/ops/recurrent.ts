@@ -90,6 +90,29 @@ export function recurrent(graph: Graph, kind: RecurrentKind, inputs: RecurrentIn
     : graph.add('hiddenStates', [states], batched(steps, width), { first: hidden * width });
 }
 
+/** Widths of the state that goes on from the last step. */
+export function statesKept(kind: RecurrentKind): number {
+  return KINDS[kind].initial;
+}
+
+/** (rows, statesKept·width) after the last step of a layer's hidden states: LSTM's [c | h], else h */
+export function lastStates(graph: Graph, hidden: Node): Node {
+  const states = hidden.op === 'hiddenStates' ? hidden.inputs[0]! : hidden;
+  const { kind, width } = attributesOf(states);
+  const { kept, hidden: place, initial } = KINDS[kind];
+  const steps = firstDim(states);
+  // the cell stands before the hidden state
+  const first = ((steps - 1) * kept + place + 1 - initial) * width;
+  return columns(graph, reshape(graph, states, elementsOf(states)), first, initial * width);
+}
+
+/** `lastStates` as the initial ones of the next steps */
+export function splitStates(graph: Graph, kind: RecurrentKind, last: Node): Node[] {
+  if (kind !== 'lstm') return [last];
+  const width = elementsOf(last) / 2;
+  return [columns(graph, last, width, width), columns(graph, last, 0, width)];
+}
+
 /** Recurrent weights (k, n) as products read them, or their transpose. */
 function packed(graph: Graph, w: Node, transposed: boolean): Node {
   const k = transposed ? lastDim(w) : firstDim(w);

@@ -1,4 +1,4 @@
-import type { PreparedOutput, PreparedTarget } from '../../spec/preparation.ts';
+import type { PreparedForecast, PreparedOutput, PreparedTarget } from '../../spec/preparation.ts';
 import type { OnnxGraph } from './graph.ts';
 import { canWrite, restoreNumber } from './numbers.ts';
 import { checkFields } from './preparation.ts';
@@ -80,6 +80,34 @@ function writeNumbers(
     const value = linked === null && isKept ? restoreNumber(graph, parts[i]!, column) : parts[i]!;
     // the quantiles of a normal distribution are left to whoever reads it
     return hand(graph, `${column.column}.${isKept ? 'value' : 'prepared'}`, value, 'float64', [1]);
+  });
+}
+
+/** `<column>.values`: its next values in its own units, in double, (N, horizon); `bases`: of each column, what changes are added to, (N, 1) */
+export function writeForecasts(
+  graph: OnnxGraph,
+  y: string,
+  { target }: PreparedOutput,
+  { columns, horizon }: PreparedForecast,
+  bases: readonly string[],
+): OutputDescription[] {
+  if (target.type !== 'number') throw new Error('a forecast tells numbers');
+  const parts = graph.split(
+    graph.cast(y, 'double'),
+    target.columns.map(() => 1),
+  );
+  return columns.map((column, c) => {
+    const own = target.columns.slice(c * horizon, (c + 1) * horizon);
+    const isKept = own.every(({ transform }) => canWrite(transform));
+    const values = own.map((prepared, h) => {
+      checkFields(prepared.column, prepared, ['transform', 'scale', 'shift']);
+      const part = parts[c * horizon + h]!;
+      return isKept ? restoreNumber(graph, part, prepared) : part;
+    });
+    const together = graph.concatenate(values);
+    const base = bases[c];
+    const told = isKept && base !== undefined ? graph.add('Add', [together, base]) : together;
+    return hand(graph, `${column}.${isKept ? 'values' : 'prepared'}`, told, 'float64', [horizon]);
   });
 }
 

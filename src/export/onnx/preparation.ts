@@ -1,6 +1,12 @@
 import { widthOf } from '../../data/fit-preparation.ts';
 import { ExportRefusedError } from '../../spec/export.ts';
-import type { PreparedCategory, PreparedDate, PreparedInput, PreparedLookup } from '../../spec/preparation.ts';
+import type {
+  PreparedCategory,
+  PreparedDate,
+  PreparedForecast,
+  PreparedInput,
+  PreparedLookup,
+} from '../../spec/preparation.ts';
 import type { OnnxGraph } from './graph.ts';
 import { arithmetic, canWrite, prepareNumber } from './numbers.ts';
 
@@ -23,49 +29,54 @@ export interface WrittenInput {
 }
 
 /** A column that ONNX has no operations for is handed in as it is prepared, and its description says so. */
-export function writeInput(graph: OnnxGraph, input: PreparedInput): WrittenInput {
+export function writeInput(
+  graph: OnnxGraph,
+  input: PreparedInput,
+  declare: Declare = (...column) => declareRows(graph, ...column),
+): WrittenInput {
   checkFields(input.column, input, FIELDS[input.type]);
   switch (input.type) {
     case 'number': {
-      if (!canWrite(input.transform)) return leaveOut(graph, input, 'the normal distribution’s quantiles');
+      if (input.smoothing !== undefined) return leaveOut(declare, input, 'gaps in what is smoothed');
+      if (!canWrite(input.transform)) return leaveOut(declare, input, 'the normal distribution’s quantiles');
       // double, as the preparation itself computes: a float would lose what makes large numbers differ
-      const { name, description } = declare(graph, input.column, 'float64', [1], 'NaN where it is missing');
+      const { name, description } = declare(input.column, 'float64', [1], 'NaN where it is missing');
       const prepared = graph.cast(prepareNumber(graph, name, input), 'float');
       return withIndicator(graph, input, { description, prepared }, graph.add('IsNaN', [name]));
     }
     case 'boolean': {
       const what = '1 for true, 0 for false, NaN where it is missing';
-      const { name, description } = declare(graph, input.column, 'float32', [1], what);
+      const { name, description } = declare(input.column, 'float32', [1], what);
       const isMissing = graph.add('IsNaN', [name]);
       const prepared = graph.add('Where', [isMissing, graph.floats([0.5], []), name]);
       return withIndicator(graph, input, { description, prepared }, isMissing);
     }
     case 'category':
     case 'lookup':
-      return writeClass(graph, input);
+      return writeClass(graph, input, declare);
     case 'date':
-      return writeDate(graph, input);
+      return writeDate(graph, input, declare);
     case 'image': {
-      const { name, description } = declare(graph, input.column, 'uint8', input.shape, 'height, width, channels');
+      const { name, description } = declare(input.column, 'uint8', input.shape, 'height, width, channels');
       const scaled = graph.add('Mul', [graph.cast(name, 'float'), graph.floats([input.scale], [])]);
       return { description, prepared: graph.add('Add', [scaled, graph.floats([input.shift], [])]) };
     }
     case 'text': {
       const what = 'tokens, of which the tokenizer in the metadata makes texts and back';
-      const { name, description } = declare(graph, input.column, 'int64', [input.context], what);
+      const { name, description } = declare(input.column, 'int64', [input.context], what);
       return { description, prepared: graph.cast(name, 'float') };
     }
     case 'hash':
-      return leaveOut(graph, input, 'hashes of texts');
+      return leaveOut(declare, input, 'hashes of texts');
     case 'terms':
     case 'tokens':
-      return leaveOut(graph, input, 'texts in pieces');
+      return leaveOut(declare, input, 'texts in pieces');
   }
 }
 
 /** What is said here of a prepared column; whatever else one has would be lost. */
 const FIELDS: { [T in PreparedInput['type']]: readonly string[] } = {
-  number: ['clip', 'transform', 'scale', 'shift', 'missing', 'indicator'],
+  number: ['smoothing', 'clip', 'transform', 'scale', 'shift', 'missing', 'indicator'],
   category: ['classes', 'encoding', 'other', 'fill', 'indicator'],
   lookup: ['classes', 'values', 'missing', 'fill', 'indicator'],
   hash: ['buckets', 'encoding', 'indicator'],
@@ -88,9 +99,9 @@ export function checkFields(column: string, prepared: object, known: readonly st
   );
 }
 
-function leaveOut(graph: OnnxGraph, input: PreparedInput, lacking: string): WrittenInput {
+function leaveOut(declare: Declare, input: PreparedInput, lacking: string): WrittenInput {
   const what = `prepared already, as the metadata say: ONNX has no operations for ${lacking}`;
-  const { name, description } = declare(graph, input.column, 'float32', [widthOf(input)], what);
+  const { name, description } = declare(input.column, 'float32', [widthOf(input)], what);
   return { description, prepared: name };
 }
 
@@ -109,11 +120,11 @@ function withIndicator(
  * The place of a text among the classes, where one behind them stands for what is missing or unknown; then a row of a table: one-hot, 1 + the
  * place, or the values of a lookup.
  */
-function writeClass(graph: OnnxGraph, input: PreparedCategory | PreparedLookup): WrittenInput {
+function writeClass(graph: OnnxGraph, input: PreparedCategory | PreparedLookup, declare: Declare): WrittenInput {
   const { classes, fill } = input;
   const hasOther = input.type === 'category' && input.other === true;
   const what = `one of ${classes.length} classes; an empty text is missing, any other unknown`;
-  const { name, description } = declare(graph, input.column, 'string', [1], what);
+  const { name, description } = declare(input.column, 'string', [1], what);
   const unknown = classes.length;
   const missing = classes.length + 1;
   const filled = fill === undefined ? -1 : classes.indexOf(fill);
@@ -159,11 +170,11 @@ function tableOf(
 const DAY_MS = 86_400_000;
 
 /** Cycles of a day and a week, and the time itself; parts of a calendar are left out. */
-function writeDate(graph: OnnxGraph, input: PreparedDate): WrittenInput {
+function writeDate(graph: OnnxGraph, input: PreparedDate, declare: Declare): WrittenInput {
   if (input.parts.some(({ of }) => !['hour', 'weekday', 'elapsed'].includes(of)))
-    return leaveOut(graph, input, 'months and years');
+    return leaveOut(declare, input, 'months and years');
   const what = 'milliseconds since 1970-01-01T00:00Z, NaN where it is missing';
-  const { name, description } = declare(graph, input.column, 'float64', [1], what);
+  const { name, description } = declare(input.column, 'float64', [1], what);
   const math = arithmetic(graph);
   const isMissing = graph.add('IsNaN', [name]);
   const time = math.where(isMissing, 0, name);
@@ -184,7 +195,15 @@ function writeDate(graph: OnnxGraph, input: PreparedDate): WrittenInput {
 
 const ELEMENTS = { float64: 'double', float32: 'float', string: 'string', uint8: 'uint8', int64: 'int64' } as const;
 
-function declare(
+/** An input of the model: the name of its values, as (N, dims), and what is said of it. */
+export type Declare = (
+  column: string,
+  type: InputDescription['type'],
+  dims: readonly number[],
+  what: string,
+) => { name: string; description: InputDescription };
+
+function declareRows(
   graph: OnnxGraph,
   column: string,
   type: InputDescription['type'],
@@ -194,4 +213,40 @@ function declare(
   const shape: InputDescription['shape'] = ['N', ...dims];
   const name = graph.input(column, ELEMENTS[type], shape, what);
   return { name, description: { name, column, type, shape, what } };
+}
+
+/** The columns of a forecast: of each (N, lookback) values in the order of time. Gives (N, window, width of a row). */
+export function writeWindows(graph: OnnxGraph, inputs: readonly PreparedInput[], forecast: PreparedForecast) {
+  const { window, lookback, columns, difference } = forecast;
+  const raw = new Map<string, string>();
+  const descriptions: InputDescription[] = [];
+  const parts = inputs.map((input) => {
+    graph.scope = `prepare/${input.column}`;
+    const { description, prepared } = writeInput(graph, input, (column, type, dims, what) => {
+      const shape: InputDescription['shape'] = ['N', lookback, ...(dims.length === 1 && dims[0] === 1 ? [] : dims)];
+      const own = graph.input(column, ELEMENTS[type], shape, `the last ${lookback} rows: ${what}`);
+      if (type === 'float64' && input.type === 'number') raw.set(column, own);
+      const name = graph.reshape(own, [-1, ...dims]);
+      return { name, description: { name: own, column, type, shape, what: `the last ${lookback} rows: ${what}` } };
+    });
+    descriptions.push(description);
+    const rows = graph.reshape(prepared, [-1, lookback, widthOf(input)]);
+    return lookback === window ? rows : sliceSteps(graph, rows, lookback - window, lookback);
+  });
+  graph.scope = 'prepare';
+  const bases = !difference
+    ? []
+    : columns.map((column) => {
+        const known = raw.get(column);
+        if (known !== undefined) return sliceSteps(graph, known, lookback - 1, lookback);
+        const what = 'the value in the last row, to which changes are added';
+        const { name, description } = declareRows(graph, `${column}.last`, 'float64', [1], what);
+        descriptions.push({ ...description, column });
+        return name;
+      });
+  return { prepared: graph.concatenate(parts), descriptions, bases };
+}
+
+function sliceSteps(graph: OnnxGraph, x: string, from: number, to: number): string {
+  return graph.add('Slice', [x, graph.ints([from]), graph.ints([to]), graph.ints([1])]);
 }

@@ -2,10 +2,10 @@ import type { JobSpec } from '../../spec/job.ts';
 import { outputsOf, type Preparation } from '../../spec/preparation.ts';
 import { describeNetwork, groupColumns, type Network } from '../network.ts';
 import type { Weights } from '../tensors.ts';
-import { type OutputDescription, writeAnswers } from './answers.ts';
+import { type OutputDescription, writeAnswers, writeForecasts } from './answers.ts';
 import { channelsLast, type ExportContext, type Value } from './context.ts';
 import { OnnxGraph } from './graph.ts';
-import { type InputDescription, writeInput } from './preparation.ts';
+import { type InputDescription, writeInput, writeWindows } from './preparation.ts';
 import { encodeModel } from './schema.ts';
 import { writeLayers } from './write-layers.ts';
 
@@ -31,8 +31,17 @@ export function writeModel(spec: JobSpec, preparation: Preparation, weights: Wei
   const network = describeNetwork(spec, preparation);
   const { graph, values } = begin(weights);
   const inputs: InputDescription[] = [];
+  const { forecast } = preparation;
+  let bases: string[] = [];
   groupColumns(spec, preparation).forEach(({ name, columns, width }, i) => {
     const { shape } = network.inputs[i]!;
+    if (forecast !== undefined) {
+      const windows = writeWindows(graph, columns, forecast);
+      bases = windows.bases;
+      inputs.push(...windows.descriptions);
+      values.set(name, { dims: shape, last: graph.reshape(windows.prepared, [-1, ...shape]) });
+      return;
+    }
     const parts = columns.map((input) => {
       graph.scope = `prepare/${input.column}`;
       const { description, prepared } = writeInput(graph, input);
@@ -44,7 +53,9 @@ export function writeModel(spec: JobSpec, preparation: Preparation, weights: Wei
   const ends = writeNetwork(graph, weights, network, values);
   const outputs = outputsOf(preparation).flatMap(({ output }, i): OutputDescription[] => {
     graph.scope = `answer/${network.ends[i]}`;
-    return writeAnswers(graph, ends[i]!.name, output, ends[i]!.dims[0]!);
+    return forecast === undefined
+      ? writeAnswers(graph, ends[i]!.name, output, ends[i]!.dims[0]!)
+      : writeForecasts(graph, ends[i]!.name, output, forecast, bases);
   });
   return finish(graph, 'Columns as they are in, answers out.', {
     'trainyard.inputs': JSON.stringify(inputs),

@@ -11,6 +11,8 @@ export function notSteps(type: string, shape: RowShape | undefined, field = 'typ
   return misfit(
     field,
     `${type} takes a sequence (steps, width); what comes in is ${given}`,
-    'an embedding, or reshape to [steps, width], before it',
+    shape?.length === 2
+      ? 'columns whose width is known before training: numbers, dates, categories by index, ordinal or hash'
+      : 'an embedding, or reshape to [steps, width], before it',
   );
 }

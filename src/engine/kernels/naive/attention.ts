@@ -1,7 +1,9 @@
 import type { Kernels, Pointer } from '../abi.ts';
 import { at, type Views } from './views.ts';
 
-export function createAttention({ f32 }: Views): Pick<Kernels, 'attention' | 'attentionGrad' | 'rotary'> {
+export function createAttention({
+  f32,
+}: Views): Pick<Kernels, 'attention' | 'cachedAttention' | 'attentionGrad' | 'rotary'> {
   const dot = (a: number, b: number, n: number) => {
     let sum = 0;
     for (let i = 0; i < n; i++) sum += f32[a + i]! * f32[b + i]!;
@@ -40,23 +42,50 @@ export function createAttention({ f32 }: Views): Pick<Kernels, 'attention' | 'at
     return powers.map((power) => power / sum);
   }
 
-  return {
-    attention(causal, rows, querySteps, keySteps, heads, keyHeads, depth, q, ldq, k, v, ldk, mask, y) {
-      for (let row = 0; row < rows; row++) {
-        for (let h = 0; h < heads; h++) {
-          const shared = Math.floor(h / (heads / keyHeads)) * depth;
-          const head = {
-            ...{ q: at(q) + row * querySteps * ldq + h * depth, ldq, ldk },
-            ...{ k: at(k) + row * keySteps * ldk + shared, v: at(v) + row * keySteps * ldk + shared },
-          };
-          for (let i = 0; i < querySteps; i++) {
-            const weights = weightsOf(head, i, causal, querySteps, keySteps, depth, mask, row);
-            for (let j = 0; j < depth; j++) {
-              const sum = weights.reduce((total, weight, t) => total + weight * f32[head.v + t * ldk + j]!, 0);
-              f32[at(y) + (row * querySteps + i) * heads * depth + h * depth + j] = sum;
-            }
+  const attention: Kernels['attention'] = (
+    ...[causal, rows, querySteps, keySteps, heads, keyHeads, depth, q, ldq, k, v, ldk, mask, y]
+  ) => {
+    for (let row = 0; row < rows; row++) {
+      for (let h = 0; h < heads; h++) {
+        const shared = Math.floor(h / (heads / keyHeads)) * depth;
+        const head = {
+          ...{ q: at(q) + row * querySteps * ldq + h * depth, ldq, ldk },
+          ...{ k: at(k) + row * keySteps * ldk + shared, v: at(v) + row * keySteps * ldk + shared },
+        };
+        for (let i = 0; i < querySteps; i++) {
+          const weights = weightsOf(head, i, causal, querySteps, keySteps, depth, mask, row);
+          for (let j = 0; j < depth; j++) {
+            const sum = weights.reduce((total, weight, t) => total + weight * f32[head.v + t * ldk + j]!, 0);
+            f32[at(y) + (row * querySteps + i) * heads * depth + h * depth + j] = sum;
           }
         }
+      }
+    }
+  };
+
+  return {
+    attention,
+
+    cachedAttention(
+      ...[rows, steps, heads, keyHeads, depth, x, slots, positions, cache, context, mask, kept, y, scratch]
+    ) {
+      const width = heads * depth;
+      const own = 2 * keyHeads * depth;
+      for (let row = 0; row < rows; row++) {
+        const first = f32[at(positions) + row * steps]!;
+        const place = f32[at(slots) + row]! * context;
+        const from = at(x) + row * steps * (width + own);
+        for (let t = 0; t < steps; t++) {
+          const vector = from + t * (width + own) + width;
+          f32.copyWithin(at(cache) + (place + first + t) * own, vector, vector + own);
+          if (mask !== 0) f32[at(kept) + place + first + t] = f32[at(mask) + row * steps + t]!;
+        }
+        const k = 4 * (at(cache) + place * own);
+        const seen = mask === 0 ? 0 : 4 * (at(kept) + place);
+        const keysAndValues = [k, k + 2 * own, own] as const;
+        const to = 4 * (at(y) + row * steps * width);
+        const sizes = [1, 1, steps, first + steps, heads, keyHeads, depth] as const;
+        attention(...sizes, 4 * from, width + own, ...keysAndValues, seen, to, scratch);
       }
     },
 

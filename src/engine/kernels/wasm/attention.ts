@@ -2,7 +2,7 @@
 // in the scratch, are made weights there, and are multiplied with the values at once. No (steps, steps) matrix is kept;
 // backward makes the tile's weights again.
 
-import { fill } from './elementwise';
+import { copy, fill } from './elementwise';
 import { gemm } from './gemm';
 import { fma, loadPart, loadPartOr, maxLanes, storePart, sumLanes } from './lanes';
 import { exp4 } from './math';
@@ -142,6 +142,44 @@ export function attention(
     v += (<usize>keySteps * <usize>ldk) << 2;
     y += (<usize>querySteps * <usize>width) << 2;
     if (mask) mask += <usize>keySteps << 2;
+  }
+}
+
+export function cachedAttention(
+  rows: u32,
+  steps: u32,
+  heads: u32,
+  keyHeads: u32,
+  depth: u32,
+  x: usize,
+  slots: usize,
+  positions: usize,
+  cache: usize,
+  context: u32,
+  mask: usize,
+  kept: usize,
+  y: usize,
+  scratch: usize,
+): void {
+  const width = heads * depth;
+  const own = 2 * keyHeads * depth;
+  const pitch = <usize>(width + own) << 2;
+  const bytes = <usize>own << 2;
+  for (; rows > 0; rows--) {
+    const first = <u32>load<f32>(positions);
+    const place = <usize>(<u32>load<f32>(slots)) * <usize>context;
+    const k = cache + place * bytes;
+    for (let t: u32 = 0; t < steps; t++)
+      copy(x + <usize>t * pitch + (<usize>width << 2), k + <usize>(first + t) * bytes, own);
+    const seen = mask ? kept + (place << 2) : 0;
+    if (mask) copy(mask, seen + (<usize>first << 2), steps);
+    const v = k + (bytes >> 1);
+    attention(1, 1, steps, first + steps, heads, keyHeads, depth, x, width + own, k, v, own, seen, y, scratch);
+    x += <usize>steps * pitch;
+    slots += 4;
+    positions += <usize>steps << 2;
+    if (mask) mask += <usize>steps << 2;
+    y += (<usize>steps * <usize>width) << 2;
   }
 }
 

@@ -20,6 +20,15 @@ export function embed(ids: usize, table: usize, y: usize, n: u32, size: u32, col
   }
 }
 
+export function storeRows(ids: usize, x: usize, table: usize, n: u32, size: u32, cols: u32): void {
+  for (; n > 0; n--) {
+    const id = indexAt(ids, size);
+    if (id < size) copy(x, table + ((<usize>id * <usize>cols) << 2), cols);
+    ids += 4;
+    x += <usize>cols << 2;
+  }
+}
+
 export function embedGrad(ids: usize, dy: usize, dtable: usize, n: u32, first: u32, rows: u32, cols: u32): void {
   fill(dtable, rows * cols, 0);
   for (; n > 0; n--) {

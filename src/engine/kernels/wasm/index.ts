@@ -2,7 +2,7 @@
 
 export { gemm, packPanels } from './gemm';
 export { gruForward, gruBackward, lstmForward, lstmBackward, previousSteps, rnnForward, rnnBackward } from './recurrent';
-export { attention, attentionGrad, rotary } from './attention';
+export { attention, cachedAttention, attentionGrad, rotary } from './attention';
 export {
   batchMoments,
   batchNormGrad,
@@ -17,7 +17,7 @@ export {
   vectorNormGrad,
   vectorScaleGrad,
 } from './normalization';
-export { embed, embedGrad } from './embedding';
+export { embed, storeRows, embedGrad } from './embedding';
 export { conv2d, conv2dInputGrad, conv2dWeightGrad } from './convolution';
 export { depthwiseConv2d, depthwiseConv2dInputGrad, depthwiseConv2dWeightGrad } from './depthwise';
 export {

@@ -1,0 +1,59 @@
+import { type Static, Type } from 'typebox';
+import { closed, derived } from './schema.ts';
+
+/** Series: a network is told the last rows, and tells the target’s next values. */
+
+const name = { minLength: 1, maxLength: 256 };
+
+export const Forecast = closed(
+  {
+    order_by: Type.Optional(
+      Type.String({
+        ...name,
+        description:
+          'a number or date column without missing values that tells the order of rows in time; left out: they are in the order of the dataset',
+      }),
+    ),
+    group_by: Type.Optional(
+      Type.String({
+        ...name,
+        description:
+          'a column, no input unless named, that tells several series apart: no window goes from one to another',
+      }),
+    ),
+    window: Type.Integer({
+      minimum: 1,
+      maximum: 4096,
+      default: 8,
+      description: 'rows that the network is told, up to the last known one',
+    }),
+    horizon: Type.Integer({
+      minimum: 1,
+      maximum: 512,
+      default: 1,
+      description: 'values of the target behind the window, all of which are told at once',
+    }),
+    stride: Type.Integer({
+      minimum: 1,
+      maximum: 1e6,
+      default: 1,
+      description: 'rows from one training window to the next; held-out windows begin at every row',
+    }),
+    difference: Type.Boolean({
+      ...derived('true, unless the loss takes numbers as they are'),
+      description:
+        'what is learnt is the change of the target since the last row of the window, each step of the horizon scaled by itself; answers are values again. The target is an input then.',
+    }),
+  },
+  {
+    title: 'Forecast',
+    description:
+      'Rows are a series in time. The network takes `window` rows, as (window, width) or one vector, and tells `horizon` values of the target. Rows are split by time, and a window lies within one part with all that it tells.',
+  },
+);
+export type Forecast = Static<typeof Forecast>;
+
+/** Under which a step of the horizon is judged: `temperature+1` is the next value. */
+export function nameStep(column: string, step: number): string {
+  return `${column}+${step}`;
+}

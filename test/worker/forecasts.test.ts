@@ -1,0 +1,167 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Job } from '../../src/spec/job.ts';
+import { startPredictorPool } from '../../src/worker/predictor-pool.ts';
+import type { WorkerContext } from '../../src/worker/run-job.ts';
+import { runOnnx } from '../export/run-onnx.ts';
+import { call, uploadCsv } from '../support/client.ts';
+import { expectSameBitsResumed, train } from '../support/run-jobs.ts';
+import { type Service, startService } from '../support/service.ts';
+import { workerOf } from '../support/worker.ts';
+
+/** Series from a plain table to forecasts: through HTTP, a real training thread and a real prediction process. */
+let service: Service;
+let context: WorkerContext;
+let dataset: string;
+
+const DAYS = 120;
+const TOWNS = ['north', 'south'];
+/** A wave over a rising line, whose level differs by town; the wind has a spike now and then. */
+const rows = Array.from({ length: DAYS }, (_, day) =>
+  TOWNS.map((town, i) => ({
+    day: new Date(Date.UTC(2020, 0, 1 + day)).toISOString().slice(0, 10),
+    town,
+    high: 20 * i + day / 10 + 5 * Math.sin((2 * Math.PI * day) / 12),
+    wind: day % 9 === 0 ? 50 : 3 + (day % 2),
+  })),
+).flat();
+const toCsv = (some: typeof rows) =>
+  ['day,town,high,wind', ...some.map((row) => Object.values(row).join(',')), ''].join('\n');
+
+beforeAll(async () => {
+  service = await startService();
+  context = workerOf(service);
+  service.deps.predictor = startPredictorPool({
+    storage: service.deps.storage.describe(),
+    logger: service.deps.logger,
+    processes: 1,
+    memoryBytes: 2 ** 28,
+  });
+  dataset = await uploadCsv(service.api, 'towns', toCsv(rows));
+});
+afterAll(async () => {
+  await service.deps.predictor.close();
+  await service.close();
+});
+vi.setConfig({ testTimeout: 120_000 });
+
+const forecast = { order_by: 'day', group_by: 'town', window: 12, horizon: 3 };
+const inputs = ['high', { column: 'wind', smooth: { type: 'median', span: 3 } }];
+const spec = () => ({
+  ...{ dataset, target: 'high', inputs, forecast, model: { layers: [] }, split: { validation: 0.15, test: 0.2 } },
+  training: { epochs: 12, batch_size: 16, optimizer: { type: 'adam', learning_rate: 0.02 }, early_stopping: null },
+  checkpoints: { every: 1, min_interval_s: 0 },
+});
+const plain = rows.map(({ day, town, high, wind }) => ({ day, town, high, wind }));
+const predict = (job: Job, some: object[]) => call('POST', `${service.api}/jobs/${job.id}/predict`, { rows: some });
+
+describe('a forecast', () => {
+  let job: Job;
+
+  it('comes to the same bits on two threads and when it is taken up again', async () => {
+    job = await expectSameBitsResumed(service, context, spec(), [5]);
+    expect(job.metrics['test.mae']).toBeLessThan(0.5);
+    // of each town: 78 days for training, and windows of 14 that tell 3
+    const { body } = await call('GET', `${service.api}/jobs/${job.id}/evaluation`);
+    expect(body.splits.test.targets.map(({ name }: { name: string }) => name)).toEqual(['high+1', 'high+2', 'high+3']);
+    expect(body.splits.train.rows).toBe(2 * (78 - 16));
+    // values and not changes are judged
+    expect(body.splits.test.targets[0].metrics.r2.value).toBeGreaterThan(0.98);
+  });
+
+  it('tells the next values after each row that has enough before it, of every series', async () => {
+    const { body } = await predict(job, plain.slice(-32));
+    expect(body.predictions).toHaveLength(2 * 3);
+    const [first] = body.predictions;
+    expect(first).toEqual({ after_row: 26, high: [expect.any(Number), expect.any(Number), expect.any(Number)] });
+    body.predictions.slice(0, 2).forEach(({ high, after_row: row }: { high: number[]; after_row: number }) => {
+      // known: two days later in the same town
+      expect(Math.abs(high[1]! - plain.slice(-32)[row + 4]!.high)).toBeLessThan(1.5);
+    });
+    // what lies further back changes nothing, and neither does the other town
+    const alone = await predict(job, plain.filter(({ town }) => town === 'south').slice(-14));
+    expect(alone.body.predictions).toEqual([{ ...body.predictions.at(-1), after_row: 13 }]);
+  });
+
+  it('says what is wrong with rows', async () => {
+    const south = plain.filter(({ town }) => town === 'south');
+    const pointers = async (some: object[]) => {
+      const { status, body } = await predict(job, some);
+      expect(status).toBe(422);
+      return body.errors.map(({ pointer, code }: Record<string, string>) => [pointer, code]);
+    };
+    expect(await pointers(south.slice(-13))).toEqual([['/rows/0', 'too_few_rows']]);
+    expect(await pointers(south.slice(-14).reverse())).toHaveLength(13);
+    const gap = south.slice(-14).map((row, i) => (i === 13 ? { ...row, high: null } : row));
+    expect(await pointers(gap)).toEqual([['/rows/13/high', 'invalid_type']]);
+    expect(await pointers([...south.slice(-14), { hgih: 1 }])).toContainEqual(['/rows/14/hgih', 'unknown_column']);
+    const csv = await call('POST', `${service.api}/jobs/${job.id}/predict`, toCsv(rows), {
+      'content-type': 'text/csv',
+    });
+    expect(csv.body).toMatchObject({ status: 422, code: 'invalid_rows' });
+  });
+
+  it('judges another dataset, and answers by tensors', async () => {
+    const other = await uploadCsv(service.api, 'later', toCsv(rows.slice(-60)));
+    const { body: best } = await call('GET', `${service.api}/jobs/${job.id}/checkpoints/best`);
+    const judged = await train(service, context, { kind: 'evaluate', model: { from: best.id }, dataset: other });
+    expect(judged).toMatchObject({ status: 'succeeded', error: null });
+    expect(judged.metrics['all.mae']).toBeLessThan(0.5);
+    await call('POST', `${service.api}/models`, { name: 'towns' });
+    await call('POST', `${service.api}/models/towns/versions`, { checkpoint: best.id });
+    const { body: metadata } = await call('GET', `${service.url}/v2/models/towns`);
+    expect(metadata.outputs).toEqual([{ name: 'high', datatype: 'FP64', shape: [-1, 3] }]);
+    const south = plain.filter(({ town }) => town === 'south').slice(-15);
+    const tensor = (name: 'high' | 'wind' | 'day' | 'town', datatype: string) => ({
+      ...{ name, datatype, shape: [15], data: south.map((row) => row[name]) },
+    });
+    const tensors = [tensor('high', 'FP64'), tensor('wind', 'FP64'), tensor('day', 'BYTES'), tensor('town', 'BYTES')];
+    const { body } = await call('POST', `${service.url}/v2/models/towns/infer`, { inputs: tensors });
+    const { body: told } = await predict(job, south);
+    expect(body.outputs).toMatchObject([
+      { name: 'high', shape: [2, 3], data: told.predictions.flatMap(({ high }: { high: number[] }) => high) },
+    ]);
+  });
+});
+
+describe('exports of a forecast', () => {
+  it('take the last rows of each column, and give the next values', async () => {
+    const layers = [{ type: 'gru', units: 4 }];
+    const columns = [
+      'high',
+      { column: 'wind', transform: 'log1p', missing_indicator: true },
+      { column: 'town', encoding: 'ordinal' },
+    ];
+    const job = await train(service, context, {
+      ...spec(),
+      ...{ inputs: columns, model: { layers }, forecast: { ...forecast, window: 5 } },
+      training: { max_steps: 10 },
+    });
+    expect(job.error).toBeNull();
+    const south = plain
+      .filter(({ town }) => town === 'south')
+      .slice(-7)
+      .map((row, i) => (i === 1 ? { ...row, wind: null } : row));
+    const { body } = await predict(job, south);
+    const response = await fetch(`${service.api}/jobs/${job.id}/checkpoints/best/download?format=onnx`);
+    expect(response.status).toBe(200);
+    const windows = [0, 1, 2].map((first) => south.slice(first, first + 5));
+    const doubles = (name: 'high' | 'wind') => ({
+      ...{ type: 'float64' as const, dims: [3, 5] },
+      data: Float64Array.from(windows.flatMap((window) => window.map((row) => row[name] ?? Number.NaN))),
+    });
+    const towns = {
+      type: 'string' as const,
+      dims: [3, 5],
+      data: windows.flatMap((window) => window.map(({ town }) => town)),
+    };
+    const feeds = { high: doubles('high'), wind: doubles('wind'), town: towns };
+    const [outputs] = await runOnnx(new Uint8Array(await response.arrayBuffer()), [feeds]);
+    expect(outputs!['high.values']!.dims).toEqual([3, 3]);
+    const told = body.predictions.flatMap(({ high }: { high: number[] }) => high);
+    Array.from(outputs!['high.values']!.data as Float64Array).forEach((value, i) => {
+      expect(Math.abs(value - told[i])).toBeLessThan(1e-4);
+    });
+    const bundle = await fetch(`${service.api}/jobs/${job.id}/checkpoints/best/download?format=bundle`);
+    expect(bundle.status).toBe(200);
+  });
+});
