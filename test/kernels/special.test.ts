@@ -17,7 +17,7 @@ describe.each(ALL_BUILDS)('%s kernels find what is not finite', (build) => {
     const y = bench.room(3);
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
       for (let place = 0; place < N; place++) {
-        const values = Array.from({ length: 3 * N }, (_, i) => (i % 2 === 0 ? 3e38 : -1e-45));
+        const values: number[] = Array.from({ length: 3 * N }, (_, i) => (i % 2 === 0 ? 3e38 : -1e-45));
         values[N + place] = value;
         bench.call('notFinite', bench.floats(values), y, 3, N);
         expect([...bench.read(y, 3)]).toEqual([0, Number.NaN, 0]);
