@@ -1,4 +1,8 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+
+// code that one process has compiled is not compiled again by the hundreds of processes and threads that tests start
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('build/compile-cache', import.meta.url));
 
 export default defineConfig({
   test: {

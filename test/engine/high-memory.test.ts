@@ -9,11 +9,12 @@ import { createTrainer, type NetworkOptions } from '../support/networks.ts';
  */
 const STEPS = 4;
 const ABOVE = 2 ** 31;
+const { compiled } = chooseKernels();
+const NAIVE = compileKernels({ build: 'naive' });
 
 async function trainAndRead(options: NetworkOptions, naive: boolean, rowsBefore: number) {
   const { x, labels, rows } = options;
-  const compiled = naive ? compileKernels({ build: 'naive' }) : chooseKernels().compiled;
-  const trainer = createTrainer(compiled, 2, {
+  const trainer = createTrainer(naive ? NAIVE : compiled, 2, {
     ...{ ...options, rows: rowsBefore + rows, orderRows: rows, x: [], labels: [] },
   });
   trainer.features.set(x, rowsBefore * options.input[0]!);

@@ -10,13 +10,14 @@ import { Team } from '../../src/engine/team/team.ts';
 /** More elements than two chunks of the sums have. */
 const DIMS = [131, 77];
 const RATE = 0.01;
+const { compiled } = chooseKernels();
 const LAMB: OptimizerDescription = { type: 'lamb', beta1: 0.9, beta2: 0.999, epsilon: 1e-6, weightDecay: 0.1 };
 
 async function step(threads: number, weights: Float32Array, gradients: Float32Array): Promise<Float32Array> {
   const graph = new Graph();
   const { node } = update(graph, LAMB, parameter(graph, 'p', DIMS), parameter(graph, 'g', DIMS));
   const plan = compile(graph, { step: { outputs: {}, effects: [node], maxRows: 1 } }, { threads });
-  const team = new Team(plan, chooseKernels().compiled);
+  const team = new Team(plan, compiled);
   team.floats('p').set(weights);
   team.floats('g').set(gradients);
   const write = createHyperWriter(LAMB);

@@ -9,6 +9,7 @@ import type { HeadDescription } from '../../src/engine/targets.ts';
 import { createTrainer, dense } from '../support/networks.ts';
 
 /** The promise: the weights are the same to the last bit for any number of threads, and in every run. */
+const { compiled } = chooseKernels();
 const he = { type: 'he_normal', gain: 1 } as const;
 const LAYERS: LayerDescription[] = [
   dense('d1', 67, 'relu', he),
@@ -181,7 +182,6 @@ async function trainAndHash(
 ): Promise<string> {
   const x = Float32Array.from({ length: ROWS * width }, (_, i) => featureOf(i));
   const labels = Int32Array.from({ length: ROWS }, (_, i) => (i * 5) % 7);
-  const { compiled } = chooseKernels();
   const trainer = createTrainer(compiled, threads, {
     layers,
     loss: { type: 'cross_entropy' },
@@ -283,7 +283,7 @@ describe('a team', () => {
   });
 
   it('leaves the weights as they were when the loss is not finite', async () => {
-    const trainer = createTrainer(chooseKernels().compiled, 2, {
+    const trainer = createTrainer(compiled, 2, {
       layers: [dense('d', 3, 'linear', he)],
       loss: { type: 'cross_entropy' },
       optimizer: { type: 'sgd', weightDecay: 0 },
@@ -302,7 +302,7 @@ describe('a team', () => {
   });
 
   it('leaves frozen parameters as they are and gives them no optimizer state', async () => {
-    const trainer = createTrainer(chooseKernels().compiled, 1, {
+    const trainer = createTrainer(compiled, 1, {
       layers: [dense('a', 5, 'relu', he), dense('b', 3, 'linear', he)],
       loss: { type: 'cross_entropy' },
       optimizer: OPTIMIZERS[0]!,

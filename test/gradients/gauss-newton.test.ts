@@ -17,6 +17,7 @@ import { targetsOf } from './losses.ts';
  */
 const [ROWS, INPUTS, OUTPUTS] = [6, 12, 4];
 const EPSILON = 2e-3;
+const { compiled } = chooseKernels();
 const init = { type: 'he_normal', gain: 1 } as const;
 const common = { init, bias: true, biasInit: { type: 'uniform', low: -0.3, high: 0.3 } } as const;
 const dense = (name: string, units: number, activation: object = { type: 'linear' }) =>
@@ -83,7 +84,7 @@ async function check(layers: LayerDescription[], loss: LossDescription, classWei
     },
     { threads: 1 },
   );
-  const team = new Team(plan, chooseKernels().compiled);
+  const team = new Team(plan, compiled);
   const noise = createNoise(9);
   const random = (count: number) => Float32Array.from({ length: count }, () => 2 * noise() - 1);
   team.indices('order').set(Array.from({ length: ROWS }, (_, i) => i));

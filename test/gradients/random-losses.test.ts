@@ -11,6 +11,7 @@ import { targetsOf } from './losses.ts';
 
 /** Every loss on rows and columns of any number, with options drawn too: its gradient against differences of its value. */
 const EPSILON = 1e-2;
+const { compiled } = chooseKernels();
 const between = (min: number, max: number) => fc.double({ min, max, noNaN: true });
 const gamma = fc.constantFrom(0, 0.5, 1, 2);
 const LOSSES: [string, fc.Arbitrary<LossDescription>][] = [
@@ -65,7 +66,7 @@ async function check({ loss, rows, cols, values, targets, weights }: Drawn): Pro
   const losses = rowLoss(graph, x, target, loss, classWeights);
   const [dx] = differentiate(graph, meanRows(graph, losses), [x]);
   const plan = compile(graph, { both: { outputs: { losses, dx: dx! }, maxRows: rows } }, { threads: 1 });
-  const team = new Team(plan, chooseKernels().compiled);
+  const team = new Team(plan, compiled);
   team.indices('order').set(Array.from({ length: rows }, (_, i) => i));
   const given = team.floats('x');
   // away from zero, which has no angle; and rows of a batch apart, as a distance of 0 has no direction

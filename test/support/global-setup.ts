@@ -34,6 +34,10 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   try {
     const client = new pg.Client({ connectionString: postgres.url });
     await client.connect();
+    // nothing of it outlives the run, and what survives a crash is tried on servers of their own
+    for (const setting of ['fsync', 'synchronous_commit', 'full_page_writes'])
+      await client.query(`alter system set ${setting} = off`);
+    await client.query('select pg_reload_conf()');
     await client.query(`create database ${TEMPLATE}`);
     await client.end();
     const url = new URL(postgres.url);

@@ -67,7 +67,7 @@ async function expectSameBits(job: Job, api = service.api): Promise<void> {
   for (const which of ['latest', 'best'] as const)
     expect(await digestTensors(api, job.id, which)).toEqual(await digestTensors(service.api, expected.id, which));
 }
-const spec = () => describeSpirals(dataset, { epochs: 1200, every: 300 });
+const spec = () => describeSpirals(dataset, { epochs: 400, every: 100 });
 const fileOf = async (id: string, reference: string) => {
   const { rows } = await context.db.pool.query(
     `select storage_key from checkpoints where job_id = $1 and (id = $2 or ($2 = 'latest' and is_latest) or ($2 = 'best' and is_best))`,
@@ -134,7 +134,7 @@ describe('pausing', () => {
     await undisturbed();
     const { id } = await postJob(service.api, spec());
     const running = run(id, { change: { leaseSeconds: 2 } });
-    await reached(id, 300);
+    await reached(id, 100);
     await pauseJob(context.db, TENANT, id);
     expect((await running).status).toBe('paused');
     const { body: latest } = await call('GET', `${service.api}/jobs/${id}/checkpoints/latest`);
@@ -165,7 +165,7 @@ describe('damaged files', () => {
   /** Stopped behind its third checkpoint, so that there are two to go on from. */
   async function addStopped(): Promise<string> {
     const { id } = await postJob(service.api, spec());
-    expect((await run(id, { until: 900 })).status).toBe('queued');
+    expect((await run(id, { until: 300 })).status).toBe('queued');
     return id;
   }
   const damages: [string, (path: string) => Promise<void>][] = [
@@ -269,10 +269,10 @@ describe.skipIf(NO_TMPFS !== null)(`a full disk${NO_TMPFS === null ? '' : `: ski
     const small = await startService({ databaseUrl: service.database.url, parts: { storage } });
     try {
       const own = await uploadCsv(small.api, 'spirals', spirals(400));
-      const { id } = await postJob(small.api, describeSpirals(own, { epochs: 1200, every: 300 }));
+      const { id } = await postJob(small.api, describeSpirals(own, { epochs: 400, every: 100 }));
       const filler = join(folder, 'filler');
       const running = run(id, { change: { storage } });
-      await reached(id, 300);
+      await reached(id, 100);
       await writeFile(filler, Buffer.alloc(512 * 1024)).catch(() => {});
       while (!(await eventsOf(id)).some(({ data }) => data.code === 'storage_full')) {
         expect((await get(id)).status).toBe('running');
