@@ -74,7 +74,9 @@ describe('a language model over byte pairs', () => {
     expect((await ask('the naïve cat sat on')).body.text).toBe(body.text);
     // bytes are there for every text
     expect((await ask('日本 🦜')).status).toBe(200);
-    const told = await call('POST', `${service.api}/jobs/${job.id}/predict`, { rows: [{ text: 'the naïve cat sat on the' }] });
+    const told = await call('POST', `${service.api}/jobs/${job.id}/predict`, {
+      rows: [{ text: 'the naïve cat sat on the' }],
+    });
     expect(told.body.predictions[0].next_token).toBe(' mat');
   });
 
