@@ -15,8 +15,10 @@ export default defineConfig({
     // of a machine with two cores: some wait most of the time
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // a busy machine takes long over what is quick elsewhere
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
     reporters: ['default', ['json', { outputFile: 'build/test-report.json' }]],
   },
 });

@@ -83,19 +83,19 @@ describe('a worker that is killed', () => {
     async (type) => {
       const searched = {
         ...(spec as Record<string, unknown>),
-        training: { max_steps: 35, batch_size: 500, seed: 11, early_stopping: null, optimizer: { type } },
-        checkpoints: { every: 5, min_interval_s: 0 },
+        training: { max_steps: 12, batch_size: 500, seed: 11, early_stopping: null, optimizer: { type } },
+        checkpoints: { every: 3, min_interval_s: 0 },
       };
       const quiet = await waitForJob(api, (await postJob(api, searched)).id, hasEnded);
       expect(quiet.status).toBe('succeeded');
       const { id } = await postJob(api, searched);
-      await waitForJob(api, id, (job) => (job.progress?.step ?? 0) >= 6 && job.status === 'running');
+      await waitForJob(api, id, (job) => (job.progress?.step ?? 0) >= 4 && job.status === 'running');
       await worker.kill();
       worker = await startWorkerProcess(environment);
       const ended = await waitForJob(api, id, hasEnded);
       expect(ended).toMatchObject({ status: 'succeeded', attempt: 2, metrics: quiet.metrics });
       const resumed = (await eventsOf(id)).find((event) => event.type === 'job.resumed');
-      expect(resumed!.data.step).toBeGreaterThanOrEqual(5);
+      expect(resumed!.data.step).toBeGreaterThanOrEqual(3);
       for (const which of ['latest', 'best'] as const)
         expect(await digestTensors(api, id, which)).toEqual(await digestTensors(api, quiet.id, which));
     },
