@@ -1,3 +1,5 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Estimate } from '../src/spec/estimate.ts';
 import type { Job } from '../src/spec/job.ts';
 import { showProgress } from './progress.ts';
@@ -17,42 +19,54 @@ const EPOCHS = { least: 3, most: 2_000 };
 const digits = (layers: object[]) => ({ inputs: ['pixels'], model: { layers }, training: { batch_size: 128 } });
 const dense = (units: number) => ({ type: 'dense', units, activation: 'relu' });
 const conv = (filters: number) => ({ type: 'conv2d', filters, activation: 'relu' });
+const text = (layers: object[]) => ({
+  inputs: [{ column: 'text', tokenizer: 'character', context: 64 }],
+  model: { layers: [{ type: 'embedding', units: 64 }, ...layers] },
+  training: { batch_size: 32 },
+});
+const block = { type: 'transformer_decoder', heads: 4, units: 256 };
 
-/** Of datasets of the quality question; `{}`: all that is chosen. */
+/** So many characters of the plays. */
+const CORPUS = 200_000;
+
+/** One of each family. Datasets of the quality question, and a corpus; `{}`: all that is chosen. */
 const JOBS: readonly { name: string; dataset: string; spec: Record<string, unknown> }[] = [
   { name: 'iris, as chosen', dataset: 'iris', spec: {} },
-  { name: 'seattle-weather, as chosen', dataset: 'seattle-weather', spec: {} },
   { name: 'movies, as chosen', dataset: 'movies', spec: {} },
-  { name: 'mnist, dense 64', dataset: 'mnist', spec: digits([dense(64)]) },
   { name: 'mnist, dense 512, 512', dataset: 'mnist', spec: digits([dense(512), dense(512)]) },
   {
     ...{ name: 'mnist, conv 8, 16', dataset: 'mnist' },
     spec: digits([conv(8), { type: 'max_pool2d' }, conv(16), { type: 'global_average_pool2d' }]),
   },
+  { name: 'plays, LSTM 128', dataset: 'plays', spec: text([{ type: 'lstm', units: 128, returns: 'sequence' }]) },
+  { name: 'plays, GPT of 2 blocks', dataset: 'plays', spec: text([{ type: 'position_embedding' }, block, block]) },
 ];
 
 interface Found {
   parameters: number;
+  /** seconds of an epoch */
   said: number[];
   took: number[];
+  /** bytes; null where the system does not tell a process's memory */
+  memory: { said: number; took: number } | null;
 }
 
+/** Each in a service of its own: a worker's first job alone shows what memory it takes. */
 export async function ask({ datasets, rounds }: BenchOptions): Promise<void> {
   const jobs = JOBS.filter(({ dataset }) => datasets === null || datasets.includes(dataset));
   const progress = showProgress(jobs.length * rounds);
-  await using stack = await openStack();
-  const uploaded = new Map<string, string>();
   for (const { name, dataset: wanted, spec } of jobs) {
     progress.begin(name);
-    const dataset = QUALITY_DATASETS.find((one) => one.name === wanted)!;
-    if (!uploaded.has(wanted)) uploaded.set(wanted, (await uploadQualityDataset(stack.api, dataset)).id);
-    const body = { ...spec, dataset: uploaded.get(wanted), target: dataset.target };
-    const found: Found = { parameters: 0, said: [], took: [] };
+    await using stack = await openStack();
+    const body = { ...spec, ...(await upload(stack.api, wanted)) };
+    const found: Found = { parameters: 0, said: [], took: [], memory: null };
     for (let round = 0; round < rounds; round++) {
       const estimate = await send<Estimate>('POST', `${stack.api}/jobs/estimate`, body);
       found.parameters = estimate.parameters;
       found.said.push(estimate.seconds_per_epoch!);
-      found.took.push(await timeEpochs(stack.api, body, estimate.seconds_per_epoch!));
+      const { seconds, memory } = await watchMemory(() => timeEpochs(stack.api, estimate));
+      found.took.push(seconds);
+      if (memory !== null) found.memory ??= { said: estimate.memory_bytes, took: memory };
       progress.done();
     }
     record('estimates', name, found);
@@ -60,14 +74,51 @@ export async function ask({ datasets, rounds }: BenchOptions): Promise<void> {
   progress.end();
 }
 
-/** Seconds from the end of the first epoch to that of the last, for each. */
-async function timeEpochs(api: string, body: Record<string, unknown>, expected: number): Promise<number> {
-  const epochs = Math.min(Math.max(Math.ceil(SECONDS / expected), EPOCHS.least), EPOCHS.most);
-  const training = { ...(body.training as object), epochs, early_stopping: null };
-  const { id } = await send<Job>('POST', `${api}/jobs`, { ...body, training });
+async function upload(api: string, name: string): Promise<{ dataset: string; target?: string }> {
+  if (name !== 'plays') {
+    const dataset = QUALITY_DATASETS.find((one) => one.name === name)!;
+    return { dataset: (await uploadQualityDataset(api, dataset)).id, target: dataset.target };
+  }
+  const plays = readFileSync(new URL('../examples/shakespeare.txt', import.meta.url)).subarray(0, CORPUS);
+  const { id } = await send<{ id: string }>('POST', `${api}/datasets?name=plays`, plays, 'text/plain');
+  return { dataset: id };
+}
+
+/** Seconds from the end of the first epoch to that of the last, for each. The job is the estimate's, for so long as is measured. */
+async function timeEpochs(api: string, { spec, seconds_per_epoch: expected }: Estimate): Promise<number> {
+  const epochs = Math.min(Math.max(Math.ceil(SECONDS / expected!), EPOCHS.least), EPOCHS.most);
+  const training = { ...spec.training, epochs, early_stopping: null };
+  const { id } = await send<Job>('POST', `${api}/jobs`, { ...spec, training });
   await waitUntilEnded(api, id);
   const times = await timesOfEpochs(api, id);
   return (times.at(-1)! - times[0]!) / 1000 / (times.length - 1);
+}
+
+/** Bytes that the worker grew by at most while something was done, as Linux tells them. */
+async function watchMemory(work: () => Promise<number>): Promise<{ seconds: number; memory: number | null }> {
+  const pid = findWorker();
+  if (pid === null) return { seconds: await work(), memory: null };
+  await sleep(WORKER_STARTS_MS);
+  const before = readMemory(pid, 'VmRSS');
+  // the highest so far counts from now on (proc(5))
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
+  const seconds = await work();
+  return { seconds, memory: readMemory(pid, 'VmHWM') - before };
+}
+
+const WORKER_STARTS_MS = 2000;
+
+/** This process's child that runs jobs; null where there is no /proc (proc(5)). */
+function findWorker(): number | null {
+  const file = `/proc/self/task/${process.pid}/children`;
+  if (!existsSync(file)) return null;
+  const children = readFileSync(file, 'utf8').trim().split(' ');
+  return Number(children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('main/worker.ts')));
+}
+
+function readMemory(pid: number, what: 'VmRSS' | 'VmHWM'): number {
+  const [, kib] = new RegExp(`^${what}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!;
+  return Number(kib) * 1024;
 }
 
 async function timesOfEpochs(api: string, id: string): Promise<number[]> {
@@ -84,16 +135,26 @@ async function timesOfEpochs(api: string, id: string): Promise<number[]> {
 }
 
 export function render(recorded: Record<string, unknown>): string {
-  const rows = Object.entries(recorded as Record<string, Found>).map(([name, { parameters, said, took }]) => {
+  const rows = Object.entries(recorded as Record<string, Found>).map(([name, { parameters, said, took, memory }]) => {
     const ratios = said.map((seconds, i) => seconds / took[i]!);
+    const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(0);
     return [
       ...[name, parameters.toLocaleString('en-US'), show(medianOf(said)), show(medianOf(took))],
       ...[medianOf(ratios).toFixed(2), `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`],
+      ...(memory === null
+        ? ['–', '–', '–']
+        : [mib(memory.said), mib(memory.took), (memory.said / memory.took).toFixed(2)]),
     ];
   });
   return [
     '## How near is an estimate to what the job then takes?',
-    'Seconds of an epoch with its evaluation, as `POST /v1/jobs/estimate` says and as the job then takes, from the end of its first epoch to that of its last. `npm run bench -- estimates`',
-    table(['job', 'parameters', 's an epoch, said', 's, took', 'said ÷ took, median', 'range'], rows),
+    'Seconds of an epoch with its evaluation, as `POST /v1/jobs/estimate` says and as the job then takes, from the end of its first epoch to that of its last; and memory, as it says and as the worker’s resident memory grows at most in its first job. `npm run bench -- estimates`',
+    table(
+      [
+        ...['job', 'parameters', 's an epoch, said', 's, took', 'said ÷ took, median', 'range'],
+        ...['MiB, said', 'MiB, took', 'said ÷ took'],
+      ],
+      rows,
+    ),
   ].join('\n\n');
 }

@@ -8,7 +8,6 @@ import { validateJobRequest } from '../src/spec/request.ts';
 import { resolveJob } from '../src/spec/resolve-job.ts';
 import { openDiskStorage } from '../src/storage/disk.ts';
 import { loadRows } from '../src/worker/load-rows.ts';
-import type { TrainerData } from '../src/worker/messages.ts';
 import { QUALITY_DATASETS, type QualityDataset } from './quality-data.ts';
 
 /** Which rows are whose, as a job has them: by the code that splits a job's rows, not by a copy of it. */
@@ -39,7 +38,7 @@ export async function splitsOf({ name, format, files, target, seeds }: QualityDa
       const resolution = resolveJob(request.request, { id, name, rows, columns }, null);
       if (!resolution.ok) throw new Error(`${name}: ${resolution.mistakes[0]?.detail}`);
       const dataset = { format, files: found.files, columns, rows };
-      const loaded = await loadRows({ spec: resolution.spec, dataset, preparation: null } as TrainerData, storage);
+      const loaded = await loadRows({ spec: resolution.spec, dataset, preparation: null, inherited: null }, storage);
       splits[seed] = {
         train: [...loaded.train],
         validation: [...loaded.validation],

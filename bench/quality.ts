@@ -16,7 +16,15 @@ export const page = 'QUALITY';
 
 interface Reference {
   made_with: string;
-  datasets: Record<string, { test_rows: Record<string, string>; scores: Record<string, Record<string, number>> }>;
+  datasets: Record<
+    string,
+    {
+      test_rows: Record<string, string>;
+      scores: Record<string, Record<string, number>>;
+      /** rows that a model was trained on, where not on all of them */
+      trained_on?: Record<string, number>;
+    }
+  >;
 }
 
 interface Found {
@@ -105,12 +113,15 @@ export function render(recorded: Record<string, unknown>): string {
     const dataset = QUALITY_DATASETS.find((one) => one.name === name)!;
     const isCategory = found.task === 'category';
     const own = meanOf(found.scores);
-    const { scores } = reference.datasets[name]!;
+    const { scores, trained_on: trainedOn = {} } = reference.datasets[name]!;
     const others = Object.entries(scores).map(([model, bySeed]) => ({ model, mean: meanOf(bySeed) }));
     const best = others.reduce((a, b) => ((isCategory ? b.mean > a.mean : b.mean < a.mean) ? b : a));
     const show = (value: number | undefined) =>
       value === undefined ? '–' : isCategory ? `${(100 * value).toFixed(1)} %` : value.toFixed(3);
-    const of = (model: string) => show(others.find((other) => other.model === model)?.mean);
+    const of = (model: string) => {
+      const fewer = model in trainedOn ? ` (of ${trainedOn[model]!.toLocaleString('en-US')} rows)` : '';
+      return show(others.find((other) => other.model === model)?.mean) + fewer;
+    };
     const difference = isCategory
       ? `${(100 * (own - best.mean)).toFixed(1)} points`
       : `${(100 * (own / best.mean - 1)).toFixed(1)} %`;

@@ -17,7 +17,9 @@ export async function openStack(): Promise<BenchStack> {
   const folder = await mkdtemp(join(tmpdir(), 'trainyard-bench-'));
   // PostgreSQL may have to run as another user, who must be able to enter
   await chmod(folder, 0o755);
-  const config = readConfig({ LOG_LEVEL: 'error', ...process.env, DATA_DIR: folder, PORT: '0' });
+  // of its workers too
+  process.env.LOG_LEVEL ??= 'error';
+  const config = readConfig({ ...process.env, DATA_DIR: folder, PORT: '0' });
   const stack = await startStack(config, createLogger(config.logLevel, 'all'));
   return {
     api: `${stack.url}/v1`,
