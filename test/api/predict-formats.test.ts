@@ -210,7 +210,7 @@ it('more than may wait are refused with a time to come again, and all that were 
   expect((await call('POST', at, { rows: [{ x: 1 }] })).status).toBe(200);
   const processes = pool.pids();
   for (const pid of processes) process.kill(pid, 'SIGSTOP');
-  const source = { type: 'rows' as const, rows: [{ x: 1 }], sizeBytes: 10 };
+  const source = { type: 'rows', json: '[{"x":1}]' } as const;
   const { rows } = await service.database.db.pool.query('select sha256 from checkpoints where id = $1', [
     cats.checkpoint,
   ]);
