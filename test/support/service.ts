@@ -63,6 +63,7 @@ export async function startService(
     estimator,
     outboundGuard: new OutboundGuard({ allowHttp: false, allowRanges: [] }),
     queueDepth: async () => 0,
+    queueFullness: async () => null,
     logger,
     metrics: createApiMetrics(),
     config: {

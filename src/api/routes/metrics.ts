@@ -1,9 +1,10 @@
 import { Type } from 'typebox';
-import { listMetrics } from '../../db/job-metrics.ts';
+import { listMetrics, type MetricSeries } from '../../db/job-metrics.ts';
 import { JsonNumber, SPLITS, type SplitName } from '../../spec/job.ts';
 
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
-import { IdParams } from '../request-parts.ts';
+import { checkId, IdParams } from '../request-parts.ts';
+import { SharedReads } from '../shared-reads.ts';
 import { findJob } from './jobs.ts';
 
 const Query = Type.Object({
@@ -27,6 +28,8 @@ const Series = Type.Object({
 });
 
 export function addMetricRoutes(app: Api, deps: ApiDeps): void {
+  /** those who watch one job ask for the same */
+  const charts = new SharedReads<MetricSeries[]>();
   app.get(
     '/v1/jobs/:id/metrics',
     {
@@ -49,7 +52,6 @@ export function addMetricRoutes(app: Api, deps: ApiDeps): void {
       },
     },
     async (request, reply) => {
-      const job = await findJob(deps, request);
       const {
         name,
         split,
@@ -61,12 +63,18 @@ export function addMetricRoutes(app: Api, deps: ApiDeps): void {
         since_step?: number;
         max_points: number;
       };
-      const series = await listMetrics(ofTenant(deps, request).db, job.id, {
+      const filter = {
         ...(name !== undefined && { name }),
         ...(split !== undefined && { split }),
         ...(sinceStep !== undefined && { sinceStep }),
         maxPoints,
-      });
+      };
+      const id = checkId('job', (request.params as { id: string }).id);
+      const { tenant, db } = ofTenant(deps, request);
+      const [, series] = await Promise.all([
+        findJob(deps, request),
+        charts.read(`${tenant} ${id} ${JSON.stringify(filter)}`, () => listMetrics(db, id, filter)),
+      ]);
       if (request.headers.accept?.includes('text/csv') !== true) return { data: series };
       const lines = series.flatMap(({ name, split, points }) =>
         points.map(({ step, epoch, value }) => `${name},${split},${step},${epoch},${value}\n`),
