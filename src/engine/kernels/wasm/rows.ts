@@ -6,7 +6,7 @@ import { fma, fnma, loadPart, loadPartOr, maxLanes, storePart, sumLanes } from '
 import { exp4, log4 } from './math';
 
 /** Largest of n floats; NaN may be passed over. */
-function rowMax(x: usize, n: u32): f32 {
+export function rowMax(x: usize, n: u32): f32 {
   const lowest = f32x4.splat(-Infinity);
   let m0 = lowest;
   let m1 = lowest;
@@ -25,7 +25,7 @@ function rowMax(x: usize, n: u32): f32 {
 }
 
 /** y = e^(x − shift), returns Σ y; n floats */
-function expRow(x: usize, y: usize, n: u32, shift: f32): f32 {
+export function expRow(x: usize, y: usize, n: u32, shift: f32): f32 {
   const offset = f32x4.splat(shift);
   let s0 = f32x4.splat(0);
   let s1 = f32x4.splat(0);
@@ -73,7 +73,7 @@ function expSum(x: usize, n: u32, shift: f32): f32 {
 }
 
 /** x *= factor, in place; n floats */
-function scaleRow(x: usize, n: u32, factor: f32): void {
+export function scaleRow(x: usize, n: u32, factor: f32): void {
   const f = f32x4.splat(factor);
   for (; n >= 8; n -= 8) {
     const x0 = f32x4.mul(v128.load(x), f);
