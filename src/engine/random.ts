@@ -8,7 +8,15 @@ export interface Seed {
 }
 
 /** Streams of one job: who draws. Parameters and layers count on from theirs. */
-export const STREAM = { shuffle: 0, search: 1, phase: 2, dropout: 1_000_000, parameters: 2_000_000 } as const;
+export const STREAM = {
+  shuffle: 0,
+  search: 1,
+  phase: 2,
+  augment: 3,
+  mix: 4,
+  dropout: 1_000_000,
+  parameters: 2_000_000,
+} as const;
 
 export function seedOf(seed: number): Seed {
   return { low: seed >>> 0, high: Math.floor(seed / 2 ** 32) >>> 0 };

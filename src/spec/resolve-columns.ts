@@ -161,6 +161,10 @@ export function resolveInputs(
     if (column === null) whole = false;
     return resolveInput(input, column, pointerTo('/inputs', i), add);
   });
+  const mixed = inputs.findIndex(({ augment }) => augment != null && augment.mixup !== null);
+  const alone =
+    inputs.length > 1 ? 'an image that is the only input' : spec.more_targets.length > 0 ? 'one target' : null;
+  if (mixed >= 0 && alone !== null) add(pointerTo('/inputs', mixed, 'augment', 'mixup'), `is for ${alone}`, 'null');
   if (!whole) return null;
   // the columns of one model input stand side by side
   return [...groupByInput(inputs).values()].flat();
