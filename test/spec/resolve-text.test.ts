@@ -120,12 +120,7 @@ describe('a job over a corpus', () => {
       '/model/layers/1/inputs',
       /would see/,
     ],
-    [
-      'pooling, and each value again as often',
-      layers(embedding, { type: 'max_pool1d', size: 2 }, { type: 'upsample1d', factor: 2 }),
-      '/model/layers/1/type',
-      /would see/,
-    ],
+    ['pooling', layers(embedding, { type: 'max_pool1d', size: 1 }), '/model/layers/1/type', /would see/],
     [
       'an encoder',
       layers(embedding, { type: 'transformer_encoder', heads: 2, units: 8 }),
