@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/support/longest-first.ts';
 
 // code that one process has compiled is not compiled again by the hundreds of processes and threads that tests start
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('build/compile-cache', import.meta.url));
@@ -10,9 +11,14 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     // processes, not threads: some tests set V8 flags, send signals or change what is global to a process
     pool: 'forks',
-    maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    execArgv: ['--import', fileURLToPath(new URL('test/support/quick-start.ts', import.meta.url))],
+    // of a machine with two cores: some wait most of the time
+    maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
+    // a busy machine takes long over what is quick elsewhere
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
     reporters: ['default', ['json', { outputFile: 'build/test-report.json' }]],
   },
 });

@@ -32,7 +32,7 @@ export async function copyJobs(
     );
 }
 
-/** Rows of a table that was just filled are found as in one that has been used for long. */
+/** Rows of tables that were just filled are found as in those that have been used for long. */
 export async function settle({ db }: Ground): Promise<void> {
-  await db.pool.query('vacuum analyze jobs');
+  await db.pool.query('vacuum analyze jobs, job_metrics');
 }

@@ -22,14 +22,17 @@ export interface FloodResult {
 export async function flood(
   url: string,
   { connections, seconds, amount }: Flood,
-  request: { method?: 'GET' | 'POST'; body?: unknown } = {},
+  request: { method?: 'GET' | 'POST'; body?: unknown /** another one for each request */; path?: () => string } = {},
 ): Promise<FloodResult> {
-  const { method = 'GET', body } = request;
+  const { method = 'GET', body, path } = request;
   const result = await autocannon({
     url,
     connections,
     ...(amount === undefined ? { duration: seconds ?? 10 } : { amount }),
     method,
+    ...(path !== undefined && {
+      requests: [{ setupRequest: (one: autocannon.Request) => ({ ...one, path: path() }) }],
+    }),
     ...(body !== undefined && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
   });
   const { latency } = result;
@@ -42,6 +45,8 @@ export async function flood(
 }
 
 const METRICS = 2000;
+/** jobs that have a chart */
+const CHARTS = 50;
 export const FLOOD_HEAD = ['', 'a second', 'p50 ms', 'p99 ms', 'wrong'];
 const row = (what: string, { perSecond, latencyMs, wrong }: FloodResult) => [
   what,
@@ -51,7 +56,7 @@ const row = (what: string, { perSecond, latencyMs, wrong }: FloodResult) => [
   String(wrong),
 ];
 
-/** Reads of a job that has ended, of a page of the list, of a series cut to 200 points; and posts of jobs. */
+/** Reads of jobs that have ended, drawn at random, of pages of the list, of series cut to 200 points; and posts of jobs. */
 export async function askRequests(
   ground: Ground,
   options: Flood & { jobs: number },
@@ -61,15 +66,10 @@ export async function askRequests(
   await copyJobs(ground, template.id, { from: 1, to: options.jobs, status: 'succeeded' });
   await ground.db.pool.query(
     `insert into job_metrics (job_id, name, split, step, epoch, value)
-     select $1, name, 'train', step, 0, random() from generate_series(1, $2) step, unnest(array['loss', 'accuracy']) name`,
-    [jobId(1), METRICS],
+     select id, name, 'train', step, 0, random() from generate_series(1, $2) step, unnest($1::text[]) id, unnest(array['loss', 'accuracy']) name`,
+    [Array.from({ length: CHARTS }, (_, i) => jobId(i + 1)), METRICS],
   );
   await settle(ground);
-  const reads: [string, string][] = [
-    ['a job', `${api.api}/jobs/${jobId(1)}`],
-    ['20 jobs of a list', `${api.api}/jobs?limit=20&status=succeeded`],
-    [`a chart of ${METRICS} points in 200`, `${api.api}/jobs/${jobId(1)}/metrics?name=loss&max_points=200`],
-  ];
   const rows: string[][] = [];
   const results: FloodResult[] = [];
   const ask = async (what: string, url: string, request = {}) => {
@@ -77,7 +77,16 @@ export async function askRequests(
     results.push(result);
     rows.push(row(what, result));
   };
-  for (const [what, url] of reads) await ask(`GET ${what}`, url);
+  const any = () => `/v1/jobs/${jobId(1 + Math.floor(Math.random() * options.jobs))}`;
+  await ask('GET any job', api.api, { path: any });
+  // ten milliseconds lie between two jobs
+  const before = (n: number) => new Date(Date.now() - 86_400_000 + n * 10).toISOString();
+  const page = '/v1/jobs?limit=20&status=succeeded';
+  const anyPage = () => `${page}&created_before=${before(Math.random() * options.jobs)}`;
+  await ask('GET 20 jobs, any page', api.api, { path: anyPage });
+  await ask('GET 20 jobs, all the same page', api.api, { path: () => page });
+  const anyChart = () => `/v1/jobs/${jobId(1 + Math.floor(Math.random() * CHARTS))}/metrics?name=loss&max_points=200`;
+  await ask(`GET any chart, ${METRICS} points in 200`, api.api, { path: anyChart });
   await ask('POST a job', `${api.api}/jobs`, { method: 'POST', body: template.spec });
   const { body } = await call('GET', `${api.api}/jobs?status=queued&limit=1`);
   if (body.data.length !== 1) throw new Error('no job was queued');

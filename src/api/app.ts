@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { totalmem } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
 import helmet from '@fastify/helmet';
@@ -5,7 +6,6 @@ import { fastifySSE as sse } from '@fastify/sse';
 import underPressure from '@fastify/under-pressure';
 import { Ajv } from 'ajv';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
-import { typeid } from 'typeid-js';
 import { encodeNonFinite } from '../db/json-number.ts';
 import { getOrCreateSecret } from '../db/secrets.ts';
 import { ApiError } from '../spec/errors.ts';
@@ -23,6 +23,7 @@ import { sendError, setProblemHandlers } from './problem.ts';
 import { Quotas } from './quotas.ts';
 import { addRateLimits } from './rate-limits.ts';
 import { addRequestChecks } from './request-checks.ts';
+import { RequestLog } from './request-log.ts';
 import { addRequestMetrics } from './request-metrics.ts';
 import { addRequestSpans } from './request-spans.ts';
 import { addApiKeyRoutes } from './routes/api-keys.ts';
@@ -63,6 +64,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
       disableRequestLogging: !['debug', 'trace'].includes(deps.logger.level),
       requestIdLogLabel: 'request_id',
     }),
+    childLoggerFactory: (logger, bindings, options) => new RequestLog(() => logger.child(bindings, options)),
     bodyLimit: JSON_BODY_BYTES,
     genReqId: ({ headers }) => readRequestId(headers['x-request-id']),
     requestTimeout: 3_600_000,
@@ -162,7 +164,7 @@ function refuseUnderPressure(request: FastifyRequest): void {
 
 /** The client's own id, if it is a modest one; else a new one. */
 function readRequestId(given: string | string[] | undefined): string {
-  return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : typeid('req').toString();
+  return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : `req_${randomUUID()}`;
 }
 
 /** RFC 3339, within the years that PostgreSQL and JavaScript write alike. */

@@ -25,6 +25,8 @@ export interface ApiDeps {
   outboundGuard: OutboundGuard;
   /** messages waiting in the queue */
   queueDepth(): Promise<number>;
+  /** of the memory that the queue may use, 0 to 1; null: it has no bound of its own */
+  queueFullness(): Promise<number | null>;
   /** a Redis that counts requests; undefined: each process counts its own */
   counters?: object | undefined;
   logger: Logger;

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { encodeNonFinite } from '../db/json-number.ts';
 import { ApiError } from '../spec/errors.ts';
@@ -18,16 +18,17 @@ declare module 'fastify' {
 
 export function addEntityTags(app: FastifyInstance): void {
   app.decorateReply('decisive', null);
-  app.addHook('onSend', async (request, reply, payload) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
     const isSingle = /\/:\w+$|\/evaluation$/.test(request.routeOptions.url ?? '');
-    if (!isSingle || !['GET', 'HEAD', 'PATCH', 'PUT'].includes(request.method)) return payload;
+    if (!isSingle || !['GET', 'HEAD', 'PATCH', 'PUT'].includes(request.method)) return done(null, payload);
     if (![200, 201].includes(reply.statusCode) || typeof payload !== 'string' || reply.hasHeader('etag'))
-      return payload;
+      return done(null, payload);
     const tag = tagOf(payload, reply.decisive);
     reply.headers({ etag: tag, 'cache-control': 'private, no-cache' });
-    if (!['GET', 'HEAD'].includes(request.method) || !matches(request.headers['if-none-match'], tag)) return payload;
+    if (!['GET', 'HEAD'].includes(request.method) || !matches(request.headers['if-none-match'], tag))
+      return done(null, payload);
     reply.code(304).removeHeader('content-type').removeHeader('content-length');
-    return null;
+    done(null, null);
   });
 }
 
@@ -82,7 +83,7 @@ function tagOf(json: string, decisive: unknown = null): string {
 }
 
 function digest(json: string): string {
-  return createHash('sha256').update(json).digest('base64url').slice(0, 22);
+  return hash('sha256', json, 'base64url').slice(0, 22);
 }
 
 /** Strong comparison: a weak tag matches nothing. */

@@ -109,10 +109,14 @@ export function addIdempotency(app: FastifyInstance, deps: ApiDeps): void {
     return reply.code(answer.status).headers(answer.headers).header(REPLAYED, 'true').send(answer.body);
   };
 
-  app.addHook('onSend', async (request, reply, payload) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
     const own = request.idempotency;
-    if (own === null) return;
+    if (own === null) return done(null, payload);
     request.idempotency = null;
+    end(own, request, reply, payload).then(() => done(null, payload), done);
+  });
+
+  const end = async (own: Working, request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> => {
     const { attempt, fingerprint } = own;
     const status = reply.statusCode;
     const body = typeof payload === 'string' ? payload : '';
@@ -124,7 +128,7 @@ export function addIdempotency(app: FastifyInstance, deps: ApiDeps): void {
       : releaseAttempt(tenantDb, attempt, status >= 400 && status < 500)
     ).catch((err: unknown) => request.log.warn({ err }, 'an answer could not be kept under its idempotency key'));
     working.delete(own);
-  });
+  };
 }
 
 /** The id of what a request makes: with a key, the same however often it is tried. */

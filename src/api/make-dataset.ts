@@ -158,7 +158,16 @@ async function deriveDataset(
     columns: request.columns ?? names,
     ...chosen,
   };
-  const ingested = await readDataset({ id, files: [], derivation, storage, maxBytes, signal });
+  const ingested = await readDataset({ id, files: [], derivation, storage, maxBytes, signal }).catch(
+    async (error: unknown) => {
+      if (signal.aborted) throw error;
+      // a parent that was deleted meanwhile has no files any more
+      for (const parent of parents)
+        if ((await getDataset(db, tenant, parent.id)) === null)
+          throw new ApiError('dataset_not_found', `The dataset ${parent.id} was deleted while it was read.`);
+      throw error;
+    },
+  );
   const origin: DatasetOrigin = {
     type: 'datasets',
     from: parents.map((parent) => parent.id),

@@ -7,7 +7,6 @@ import { ApiError, type ProblemError } from '../spec/errors.ts';
 import { MOST_MISTAKES, pointerTo } from '../spec/mistake.ts';
 import type { AnswerFormat, RowSource } from '../spec/prediction.ts';
 import { didYouMean, listWords } from '../spec/suggest.ts';
-import { JSON_BODY_BYTES } from './json-body.ts';
 import type { PredictTarget } from './predict-target.ts';
 
 /** From the body of a request to parts of it that are answered one after the other. */
@@ -142,7 +141,7 @@ function refuseRows(code: string, detail: string, expected: string | null = null
 
 /** A JSON body `{rows, checkpoint?}`; throws everything that is wrong with its form. */
 export function readRowsBody(
-  { body, headers }: FastifyRequest,
+  { body }: FastifyRequest,
   fields: readonly string[],
 ): PredictBody & { checkpoint: string | undefined } {
   if (!isObject(body)) throw refuse([wrong('', 'must be an object', 'an object with rows')]);
@@ -165,8 +164,7 @@ export function readRowsBody(
   if (checkpoint !== undefined && typeof checkpoint !== 'string')
     errors.push(wrong('/checkpoint', 'must be text', 'best, latest or an id'));
   if (errors.length > 0) throw refuse(errors);
-  const sizeBytes = Number(headers['content-length'] ?? JSON_BODY_BYTES);
-  const source: RowSource = { type: 'rows', rows: rows as Record<string, unknown>[], sizeBytes };
+  const source: RowSource = { type: 'rows', json: JSON.stringify(rows) };
   return { parts: [source], usual: 'json', checkpoint: checkpoint as string | undefined };
 }
 

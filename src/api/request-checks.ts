@@ -29,7 +29,7 @@ export function addRequestChecks(app: FastifyInstance): void {
     const timer = setInterval(() => app.server.closeIdleConnections(), 100).unref();
     app.server.once('close', () => clearInterval(timer));
   });
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     if (isStopping) {
       throw new ApiError('unavailable', 'The service is stopping. Please try again.', {
@@ -38,11 +38,13 @@ export function addRequestChecks(app: FastifyInstance): void {
     }
     if (app.isLeaving) reply.header('connection', 'close');
     checkHeaders(request);
+    done();
   });
-  app.addHook('preValidation', async (request) => {
+  app.addHook('preValidation', (request, _reply, done) => {
     checkQuery(request);
     // a body of `null` is one; where nothing was sent, that is what is wrong
     if (isJsonExpected(request) && !hasBody(request)) throw new ApiError('empty_body', 'A JSON body is expected.');
+    done();
   });
 }
 

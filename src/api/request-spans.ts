@@ -10,7 +10,8 @@ export function addRequestSpans(app: FastifyInstance): void {
     spans.set(request, span);
     span.run(done);
   });
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     spans.get(request)?.end({ route: request.routeOptions.url ?? 'none', status: reply.statusCode });
+    done();
   });
 }

@@ -70,10 +70,17 @@ export function readNumbers(y: Float32Array, { target, link }: Pick<PreparedOutp
 
 function softmax(logits: Float32Array): number[] {
   // Shifted by the largest, so that no exponential overflows.
-  const largest = logits.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
-  const exponentials = Array.from(logits, (value) => (value === largest ? 1 : Math.exp(value - largest)));
-  const sum = exponentials.reduce((total, value) => total + value, 0);
-  return exponentials.map((value) => value / sum);
+  let largest = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < logits.length; i++) largest = Math.max(largest, logits[i]!);
+  const shares: number[] = [];
+  let sum = 0;
+  for (let i = 0; i < logits.length; i++) {
+    const value = logits[i]!;
+    shares.push(value === largest ? 1 : Math.exp(value - largest));
+    sum += shares[i]!;
+  }
+  for (let i = 0; i < shares.length; i++) shares[i]! /= sum;
+  return shares;
 }
 
 /** Place of the largest; the first of equals; −1 where any is NaN. */

@@ -128,7 +128,12 @@ function fitInput(table: Table, input: Input, rows: Uint32Array, output: Prepare
       const { bytes, shape } = getForm(table, column, 'image');
       // Bytes have a range of their own: minmax is 0 to 1 whatever the training rows hold.
       if (normalize === 'minmax') return { column, type, shape, scale: 1 / 255, shift: 0 };
-      return { column, type, shape, ...scaleStatistics(summarizeBytes(bytes, shape, rows), normalize) };
+      const of = (period: number, first: number) =>
+        scaleStatistics(summarizeBytes(bytes, shape, rows, period, first), normalize);
+      const channels = shape[2] ?? 1;
+      if (input.per_channel !== true || channels === 1) return { column, type, shape, ...of(1, 0) };
+      const each = Array.from({ length: channels }, (_, channel) => of(channels, channel));
+      return { column, type, shape, scale: 1, shift: 0, channels: each };
     }
   }
 }
@@ -169,13 +174,20 @@ function fitTarget(
   };
 }
 
-function summarizeBytes(bytes: Uint8Array, shape: readonly number[], rows: Uint32Array): Omit<Statistics, 'count'> {
+/** Of every `period`-th byte from `first` on. */
+function summarizeBytes(
+  bytes: Uint8Array,
+  shape: readonly number[],
+  rows: Uint32Array,
+  period: number,
+  first: number,
+): Omit<Statistics, 'count'> {
   const rowBytes = shape.reduce((product, size) => product * size, 1);
   const counts = new Float64Array(256);
   for (const row of rows) {
-    for (let i = row * rowBytes; i < (row + 1) * rowBytes; i++) counts[bytes[i]!]!++;
+    for (let i = row * rowBytes + first; i < (row + 1) * rowBytes; i += period) counts[bytes[i]!]!++;
   }
-  const total = rows.length * rowBytes || 1;
+  const total = (rows.length * rowBytes) / period || 1;
   const mean = counts.reduce((sum, count, value) => sum + count * value, 0) / total;
   const variance = counts.reduce((sum, count, value) => sum + count * (value - mean) ** 2, 0) / total;
   return { minimum: 0, maximum: 255, mean, standardDeviation: Math.sqrt(variance) };

@@ -3,7 +3,7 @@ import type { PreparedSplitter, PreparedTerms, PreparedTokens } from '../spec/pr
 import type { Tokenizer } from '../spec/tokenizer.ts';
 import { openSplitter, type TextSplitter, visitTerms } from './split-text.ts';
 import type { TextColumn } from './text-column.ts';
-import { trainBytePairs } from './train-byte-pairs.ts';
+import { trainBytePairs, WordCounter } from './train-byte-pairs.ts';
 
 /** Fits a column of texts to the rows of the training split: what terms or tokens there are, and in how many rows. */
 export function fitText(input: Input, texts: TextColumn, rows: Uint32Array): PreparedTerms | PreparedTokens {
@@ -25,7 +25,10 @@ export function fitText(input: Input, texts: TextColumn, rows: Uint32Array): Pre
 }
 
 function fitSplitter(tokenizer: Tokenizer, vocabulary: number, texts: TextColumn, rows: Uint32Array): PreparedSplitter {
-  return tokenizer.type === 'bpe' ? { type: 'file', json: trainBytePairs(texts, rows, vocabulary) } : tokenizer;
+  if (tokenizer.type !== 'bpe') return tokenizer;
+  const words = new WordCounter();
+  for (const row of rows) words.add(texts.get(row) ?? '');
+  return { type: 'file', json: trainBytePairs(words, vocabulary) };
 }
 
 /** Beyond them, terms that stand in one row so far are forgotten. */

@@ -59,8 +59,8 @@ export function prepareTexts(rows: readonly Record<string, unknown>[], input: Pr
 
 /** The last `context` tokens of a text; its beginning is not even looked at. */
 export function encodeEnd(text: string, encoder: TextEncoder, context: number): number[] | Uint8Array {
-  // a token is at least half a character of JavaScript's, but for \r\n
-  const end = text.slice(-4 * context - 2);
+  // two units may become one at the end of a line
+  const end = text.slice(-2 * encoder.longest * context - 2);
   const tokens = encoder.encode(unifyNewlines(end).toWellFormed());
   return tokens.length > context ? tokens.slice(-context) : tokens;
 }

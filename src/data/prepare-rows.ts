@@ -162,6 +162,7 @@ function notFinite(column: string, expected: string): Mistake {
 
 function writeImage(input: PreparedInput & { type: 'image' }, value: unknown, y: Float32Array): Mistake {
   const name = JSON.stringify(input.column);
+  const channels = input.channels ?? [input];
   const size = `${input.shape.join(' × ')} = ${y.length}`;
   const expected = `${size} numbers from 0 to 255, or as many bytes in base64`;
   if (value === null) return ['invalid_type', `${name} is missing, and an image cannot be`, expected];
@@ -179,7 +180,8 @@ function writeImage(input: PreparedInput & { type: 'image' }, value: unknown, y:
     const pixel = bytes[i];
     if (typeof pixel !== 'number') return ['invalid_type', `${name} holds ${describe(pixel)} at place ${i}`, expected];
     if (!(pixel >= 0 && pixel <= 255)) return ['out_of_range', `${name} holds ${pixel} at place ${i}`, expected];
-    y[i] = pixel * input.scale + input.shift;
+    const { scale, shift } = channels[i % channels.length]!;
+    y[i] = pixel * scale + shift;
   }
   return null;
 }

@@ -24,12 +24,12 @@ export interface PreparedPlan {
 
 export type TargetPlan = { kind: 'labels' } | { kind: 'values'; width: number };
 
-/** Images alone stay bytes, a quarter of the memory; everything else becomes f32. */
+/** Images alone, all of whose channels are scaled alike, stay bytes, a quarter of the memory; everything else becomes f32. */
 export function planPrepared(preparation: Preparation): PreparedPlan {
   const { inputs, inputWidth, more = [] } = preparation;
   const [only] = inputs;
   const features: PreparedPlan['features'] =
-    inputs.length === 1 && only!.type === 'image'
+    inputs.length === 1 && only!.type === 'image' && only!.channels === undefined
       ? { kind: 'u8', width: inputWidth, scale: only!.scale, shift: only!.shift, shape: only!.shape }
       : { kind: 'f32', width: inputWidth };
   return { features, target: planTarget(preparation), more: more.map(planTarget) };
@@ -154,8 +154,13 @@ function writeInput(
       const { bytes } = getForm(table, input.column, 'image');
       const count = widthOf(input);
       checkLength(input.column, bytes, rows * count);
+      const channels = input.channels ?? [input];
+      const period = channels.length;
       for (let row = 0, at = offset, from = 0; row < rows; row++, at += width, from += count) {
-        for (let i = 0; i < count; i++) y[at + i] = bytes[from + i]! * input.scale + input.shift;
+        for (let i = 0; i < count; i++) {
+          const { scale, shift } = channels[i % period]!;
+          y[at + i] = bytes[from + i]! * scale + shift;
+        }
       }
     }
   }

@@ -16,7 +16,10 @@ export function readRows(
   source: Extract<RowSource, { type: 'rows' | 'ndjson' | 'csv' }>,
   preparation: Preparation,
 ): ReadRow[] {
-  if (source.type === 'rows') return source.rows.map((row) => ({ line: null, row }));
+  if (source.type === 'rows') {
+    const rows: Record<string, unknown>[] = JSON.parse(source.json);
+    return rows.map((row) => ({ line: null, row }));
+  }
   return source.type === 'ndjson' ? readLines(source) : readFields(source, preparation);
 }
 

@@ -1,4 +1,6 @@
+import { Tokenizer } from '@huggingface/tokenizers';
 import type { FittedTokenizer } from '../spec/tokenizer.ts';
+import { byteCharacters, PIECE } from './train-byte-pairs.ts';
 
 /** Turns text into tokens and back. Tokens are whole numbers below the size of the vocabulary. */
 export interface TextEncoder {
@@ -11,6 +13,8 @@ export interface TextEncoder {
    * text.
    */
   decode(token: number, isLast: boolean): string;
+  /** UTF-16 units that a token has at most */
+  readonly longest: number;
 }
 
 const CODE_POINTS = 0x110000;
@@ -23,8 +27,10 @@ export function openTokenizer(fitted: FittedTokenizer): TextEncoder {
       encode: (text) => Buffer.from(text),
       name: nameByte,
       decode: (token, isLast) => decoder.decode(Uint8Array.of(token), { stream: !isLast }),
+      longest: 2,
     };
   }
+  if (fitted.type === 'bpe') return openBytePairs(fitted.json);
   const characters = [...fitted.characters];
   const tokens = new Uint16Array(CODE_POINTS);
   characters.forEach((character, i) => {
@@ -42,7 +48,94 @@ export function openTokenizer(fitted: FittedTokenizer): TextEncoder {
     },
     name: (token) => characters[token - 1] ?? UNKNOWN,
     decode: (token) => characters[token - 1] ?? UNKNOWN,
+    longest: 2,
   };
+}
+
+/** Words whose tokens are remembered: most of a text are the same few. */
+const MOST_REMEMBERED = 100_000;
+
+/**
+ * A text is taken line by line, each with its \n, and long lines in parts, so that where a text comes in pieces its tokens do not follow from where they
+ * end.
+ */
+function openBytePairs(json: string): TextEncoder {
+  const parsed = JSON.parse(json) as { model: { vocab: Record<string, number> } };
+  const tokenizer = new Tokenizer(parsed, {});
+  const byteOf = new Map(byteCharacters().map((character, byte) => [character, byte]));
+  const bytes = Object.entries(parsed.model.vocab).reduce<Uint8Array[]>((all, [symbols, id]) => {
+    all[id] = Uint8Array.from(symbols, (symbol) => byteOf.get(symbol)!);
+    return all;
+  }, []);
+  const remembered = new Map<string, number[]>();
+  const encodeWord = (word: string): number[] => {
+    const known = remembered.get(word);
+    if (known !== undefined) return known;
+    const { ids } = tokenizer.encode(word);
+    if (remembered.size < MOST_REMEMBERED) remembered.set(word, ids);
+    return ids;
+  };
+  const whole = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true });
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  const none = new Uint8Array(0);
+  return {
+    encode: (text) => {
+      const lines = new LineCutter();
+      return [...lines.cut(text), ...lines.end()].flatMap((line) =>
+        Array.from(line.matchAll(PIECE), ([word]) => encodeWord(word)).flat(),
+      );
+    },
+    name(token) {
+      const own = bytes[token];
+      if (own === undefined) return UNKNOWN;
+      try {
+        return whole.decode(own);
+      } catch {
+        return Array.from(own, nameByte).join('');
+      }
+    },
+    decode: (token, isLast) => decoder.decode(bytes[token] ?? none, { stream: !isLast }),
+    longest: bytes.reduce((most, { length }) => Math.max(most, length), 1),
+  };
+}
+
+/** Beyond so many UTF-16 units a line is cut, between characters. */
+const LONGEST_LINE = 8192;
+
+/** Cuts a text that comes in pieces into its lines, each with its \n, whatever the pieces are. */
+export class LineCutter {
+  #rest = '';
+
+  cut(piece: string): string[] {
+    const text = this.#rest + piece;
+    const lines: string[] = [];
+    let from = 0;
+    for (;;) {
+      const newline = text.indexOf('\n', from);
+      let end = newline === -1 ? text.length + 1 : newline + 1;
+      if (end - from > LONGEST_LINE) {
+        end = from + LONGEST_LINE;
+        // not inside a surrogate pair, whose other half may be yet to come
+        if (end > text.length) break;
+        if (isHighSurrogate(text.charCodeAt(end - 1))) end--;
+      } else if (newline === -1) break;
+      lines.push(text.slice(from, end));
+      from = end;
+    }
+    this.#rest = text.slice(from);
+    return lines;
+  }
+
+  /** What is left, when nothing comes any more; a new text begins. */
+  end(): string[] {
+    const rest = this.#rest;
+    this.#rest = '';
+    return rest === '' ? [] : [rest];
+  }
+}
+
+function isHighSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdbff;
 }
 
 function nameByte(byte: number): string {

@@ -1,14 +1,12 @@
-import type { TextColumn } from './text-column.ts';
-
 /**
  * Trains a byte-level BPE tokenizer (Sennrich et al. 2016; Radford et al. 2019): from single bytes, the pair that is most frequent in the training rows
  * becomes one token, again and again. Gives the text of a tokenizer.json.
  */
-export function trainBytePairs(texts: TextColumn, rows: Uint32Array, vocabulary: number): string {
+export function trainBytePairs(counted: WordCounter, vocabulary: number): string {
   const alphabet = byteCharacters();
   const tokens = [...alphabet];
   const merges: [string, string][] = [];
-  const words = new Words(countWords(texts, rows), alphabet);
+  const words = new Words(counted.read(), alphabet);
   while (tokens.length < vocabulary) {
     const pair = words.takePair();
     if (pair === null) break;
@@ -31,26 +29,33 @@ export function trainBytePairs(texts: TextColumn, rows: Uint32Array, vocabulary:
   });
 }
 
-/** GPT-2's way of cutting text into words: a space belongs to the word behind it. */
-const PIECE = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
+/** GPT-2's way of cutting text into words: a space belongs to the word behind it. Every character is in one. */
+export const PIECE = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
 /** Different words that are looked at: those of most occurrences. */
 const MOST_WORDS = 50_000;
 const LONGEST_WORD = 64;
 /** While words are counted; beyond, those seen once so far are forgotten. */
 const MOST_COUNTED = 500_000;
 
-function countWords(texts: TextColumn, rows: Uint32Array): [string, number][] {
-  const counts = new Map<string, number>();
-  for (const row of rows) {
-    for (const [word] of (texts.get(row) ?? '').matchAll(PIECE))
+/** Counts the words of texts, one after the other. */
+export class WordCounter {
+  readonly #counts = new Map<string, number>();
+
+  add(text: string): void {
+    const counts = this.#counts;
+    for (const [word] of text.matchAll(PIECE))
       if (word.length <= LONGEST_WORD) counts.set(word, (counts.get(word) ?? 0) + 1);
     if (counts.size > MOST_COUNTED) for (const [word, count] of counts) if (count === 1) counts.delete(word);
   }
-  return [...counts].sort(([a, ofA], [b, ofB]) => ofB - ofA || (a < b ? -1 : 1)).slice(0, MOST_WORDS);
+
+  /** The most frequent, which come first; of equals in order. */
+  read(): [string, number][] {
+    return [...this.#counts].sort(([a, ofA], [b, ofB]) => ofB - ofA || (a < b ? -1 : 1)).slice(0, MOST_WORDS);
+  }
 }
 
 /** A printable character for each byte, as GPT-2 has them: itself where it is printable, else one from 256 on. */
-function byteCharacters(): string[] {
+export function byteCharacters(): string[] {
   let next = 256;
   return Array.from({ length: 256 }, (_, byte) => {
     const isPrintable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;

@@ -3,6 +3,7 @@ import type { DatasetFormat } from '../spec/dataset.ts';
 import type { JobStatus } from '../spec/job.ts';
 import { FINAL_STATUSES, JOB_STATUSES } from '../spec/job.ts';
 import type { Database, Executor } from './client.ts';
+import { gatherById, oncePer } from './gather.ts';
 import { isBehind, type PageKey } from './keyset.ts';
 import { datasets, jobs } from './schema.ts';
 
@@ -79,35 +80,27 @@ export async function countDatasetBytes(executor: Executor, tenant: string): Pro
   return Number(found!.bytes);
 }
 
-export async function getDataset(
+export function getDataset(
   db: Database,
   tenant: string,
   id: string,
-  options: { includeDeleted?: boolean } = {},
+  { includeDeleted = false }: { includeDeleted?: boolean } = {},
 ): Promise<DatasetRow | null> {
-  const [row] = await db.orm
-    .select()
-    .from(datasets)
-    .where(
-      and(
-        eq(datasets.id, id),
-        eq(datasets.tenant, tenant),
-        options.includeDeleted ? undefined : isNull(datasets.deletedAt),
-      ),
-    );
-  return row ?? null;
+  return gatheredDatasets(db)({ tenant, id }).then((row) =>
+    row === null || includeDeleted || row.deletedAt === null ? row : null,
+  );
 }
 
-/** Holds the dataset against deletion until the transaction ends. Errors: DatasetNotFoundError. */
-export async function holdDataset(executor: Executor, tenant: string, id: string): Promise<DatasetRow> {
-  const [row] = await executor
+const gatheredDatasets = oncePer(({ orm }: Database) => {
+  const [tenants, ids] = [sql.placeholder('tenants'), sql.placeholder('ids')];
+  const asked = sql`(select * from unnest(${tenants}::text[], ${ids}::text[]))`;
+  const statement = orm
     .select()
     .from(datasets)
-    .where(and(eq(datasets.id, id), eq(datasets.tenant, tenant), isNull(datasets.deletedAt)))
-    .for('share');
-  if (row === undefined) throw new DatasetNotFoundError(id);
-  return row;
-}
+    .where(sql`(${datasets.tenant}, ${datasets.id}) in ${asked}`)
+    .prepare('get_datasets');
+  return gatherById((wanted) => statement.execute(wanted));
+});
 
 export interface DatasetFilter {
   limit: number;

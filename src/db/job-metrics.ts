@@ -1,5 +1,6 @@
 import type { SplitName } from '../spec/job.ts';
 import type { Database } from './client.ts';
+import { ownJobMetrics } from './schema.ts';
 
 export interface MetricSeries {
   name: string;
@@ -26,6 +27,8 @@ interface Bucket {
 }
 
 /**
+ * Series of a job of the tenant for which `db` acts; none of any other.
+ *
  * A series that is longer than `maxPoints` is cut into buckets of equally many points, and each gives its least and its greatest value, where
  * they stand, so that spikes stay; NaN counts as the greatest. The first and the last point stay as well.
  *
@@ -40,7 +43,7 @@ export async function listMetrics(db: Database, jobId: string, filter: MetricFil
        select name, split, step::float8 as step, epoch::float8 as epoch, value,
          row_number() over (partition by name, split order by step) as i,
          count(*) over (partition by name, split) as n
-       from job_metrics
+       from ${ownJobMetrics}
        where job_id = $1 and ($2::text is null or name = $2) and ($3::text is null or split = $3)
          and ($4::bigint is null or step > $4)
      )

@@ -1,18 +1,22 @@
 import { and, desc, eq, gte, inArray, lt, sql } from 'drizzle-orm';
 import type { JobKind, JobStatus } from '../spec/job.ts';
 import type { Database } from './client.ts';
+import { gatherById, oncePer } from './gather.ts';
 import { isBehind, type PageKey } from './keyset.ts';
 import { jobs } from './schema.ts';
 
 export type JobRow = typeof jobs.$inferSelect;
 
-export async function getJob(db: Database, tenant: string, id: string): Promise<JobRow | null> {
-  const [row] = await db.orm
-    .select()
-    .from(jobs)
-    .where(and(eq(jobs.id, id), eq(jobs.tenant, tenant)));
-  return row ?? null;
+export function getJob(db: Database, tenant: string, id: string): Promise<JobRow | null> {
+  return gatheredJobs(db)({ tenant, id });
 }
+
+const gatheredJobs = oncePer(({ orm }: Database) => {
+  const [tenants, ids] = [sql.placeholder('tenants'), sql.placeholder('ids')];
+  const asked = sql`(select * from unnest(${tenants}::text[], ${ids}::text[]))`;
+  const statement = orm.select().from(jobs).where(sql`(${jobs.tenant}, ${jobs.id}) in ${asked}`).prepare('get_jobs');
+  return gatherById((wanted) => statement.execute(wanted));
+});
 
 export interface JobFilter {
   limit: number;

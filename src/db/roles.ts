@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { ownJobMetrics } from './schema.ts';
 
 /** Whose rights the API has while it acts for a tenant; it owns nothing and cannot log in. Shared by all databases of a server. */
 export const API_ROLE = 'trainyard_api';
@@ -12,8 +13,8 @@ export class ApiRoleError extends Error {
   }
 }
 
-/** Tables without tenants, and what the API may do with them while it acts for one. All others without policies are closed to it. */
-const SHARED = { workers: ['select'] };
+/** Tables without tenants, and views, and what the API may do with them while it acts for one. All others without policies are closed to it. */
+const SHARED = { workers: ['select'], [ownJobMetrics]: ['select'] };
 
 /**
  * Makes the role and gives it what is missing: everything on tables that have policies, and what SHARED says.
@@ -37,7 +38,7 @@ export async function grantApiRole(client: pg.Client): Promise<void> {
     `with wanted as (
        select oid, relname, unnest(case when relrowsecurity then '{select,insert,update,delete}'::text[]
          else coalesce((select array_agg(value) from jsonb_array_elements_text($1::jsonb -> relname)), '{}') end) as privilege
-       from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'
+       from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'v')
      )
      select format('grant %s on public.%I to ${API_ROLE}', privilege, relname) as statement from wanted
      where not has_table_privilege('${API_ROLE}', oid, privilege)

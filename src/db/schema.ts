@@ -52,10 +52,13 @@ const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
 
 /** Rows of the tenant that the connection acts for; nobody acts for none. Policies bind the API's role, not the tables' owner (see tenants.ts). */
 const ownRows = () => pgPolicy('own_rows', { using: sql`tenant = (select current_setting('trainyard.tenant', true))` });
-/** Rows of a job that can be seen. */
+/**
+ * Rows of a job that can be seen. Not `exists (…)`: of that PostgreSQL may make a table of all jobs of the tenant, for one row of one job; this is one look
+ * into an index for each row. Whoever reads many rows of a job asks the view that looks once (`own_job_metrics`).
+ */
 const rowsOfOwnJobs = (table: string) =>
   pgPolicy('rows_of_own_jobs', {
-    using: sql.raw(`exists (select from jobs where jobs.id = ${table}.job_id)`),
+    using: sql.raw(`(select true from jobs where jobs.id = ${table}.job_id)`),
   });
 
 export const datasets = pgTable(
@@ -205,8 +208,12 @@ export const jobMetrics = pgTable(
     epoch: integer('epoch').notNull(),
     value: doublePrecision('value').notNull(),
   },
+  // the key includes epoch and value (migration 0014): a series is read from some pages of the index, not from as many of the table as it has points
   (t) => [primaryKey({ columns: [t.jobId, t.name, t.split, t.step] }), rowsOfOwnJobs('job_metrics')],
 );
+
+/** Metrics of jobs that the tenant may see, looked up once for each job; a wall as good as the policy's. */
+export const ownJobMetrics = 'own_job_metrics';
 
 export const checkpoints = pgTable(
   'checkpoints',

@@ -15,7 +15,7 @@ import * as schema from './schema.ts';
  * binds, forced or not; and where it only owns the tables, force would make its pg_dump fail.
  *
  * Cost: a connection keeps its tenant, so nothing while the same tenant comes again, else one statement; policies of jobs' events and metrics look the
- * job up for each row. Not for a pooler that hands a connection to another client between transactions; LISTEN forbids those anyway.
+ * job up for each row, and the view of metrics once for all rows of a job. Not for a pooler that hands a connection to another client between transactions; LISTEN forbids those anyway.
  */
 export interface TenantDatabases {
   /** The database as the tenant sees it; `close()` does nothing, for the connections are everybody's. */

@@ -53,13 +53,12 @@ interface Asking {
 /** Places are counted up to here: further back they are told as this one, so that a long queue costs no more than a short one. */
 export const LAST_PLACE = 1000;
 
-/** Of the jobs ahead of `job` in its tenant's queue, itself among them, at most $2; by two ranges of the index. */
-const PLACE = `least($2,
-  (select count(*) from (select from jobs where tenant = job.tenant and priority > job.priority and ${DUE} limit $2) as more_urgent)
-  + (select count(*) from (
-      select from jobs ahead where ahead.tenant = job.tenant and ahead.status = 'queued' and ahead.priority = job.priority
-        and (ahead.queued_at, ahead.id) <= (job.queued_at, job.id)
-        and (ahead.start_at is null or ahead.start_at <= clock_timestamp() or ahead.id = job.id) limit $2) as earlier))`;
+/** The first $2 jobs of each tenant that is asked about, in order: one range of the index, however many of them are asked about. */
+const AHEAD = `
+  select first.id, first.place from (select distinct tenant from asked) mine, lateral (
+    select id, row_number() over (order by priority desc, queued_at, id) as place from (
+      select id, priority, queued_at from jobs where tenant = mine.tenant and ${DUE} order by priority desc, queued_at, id limit $2) as few
+  ) first`;
 
 /**
  * Where jobs stand in the queue, and what they wait for; nothing of those that are not queued. With the others of its tenant the place of a job is exact up
@@ -75,12 +74,16 @@ export async function describeWaiting(
   const { rows } = await db.pool.query<{ id: string; due: boolean; position: number; running: number }>(
     `with recursive ${WAITING_TENANTS}, ranked as materialized (
        select tenant, running, row_number() over (order by ${ORDER}) as turn, count(*) over () as tenants from turns
+     ), asked as materialized (
+       select id, tenant, start_at from jobs where id = any($1) and status = 'queued'
+     ), ahead as materialized (${AHEAD}
      ), own as materialized (
-       select job.id, job.tenant, job.start_at, ${PLACE} as place from jobs job where id = any($1) and status = 'queued'
+       -- one that is not due has no place
+       select asked.*, coalesce(place, case when start_at > clock_timestamp() then 1 else $2 end) as place from asked left join ahead using (id)
      ), others as materialized (
        select tenant, turn, (
          select count(*) from (
-           select from jobs where tenant = ranked.tenant and ${DUE}
+           select from jobs where tenant = ranked.tenant and ${DUE} order by priority desc, queued_at, id
            limit least((select max(place) from own), greatest(10, 2 * $2 / tenants))) as few) as due
        from ranked
      )

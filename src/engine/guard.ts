@@ -1,5 +1,5 @@
-import { batched, type Graph, type Node, reachable } from './graph/graph.ts';
-import { ValueLoss } from './kernels/abi.ts';
+import { type Graph, type Node, reachable } from './graph/graph.ts';
+import { notFinite } from './ops/clipping.ts';
 import { add } from './ops/elementwise.ts';
 
 /**
@@ -16,10 +16,5 @@ export function guardGradients(graph: Graph, losses: Node, mean: Node, gradients
     for (const input of node.inputs)
       if (input.shape.batched && input.dtype === 'f32' && !forward.has(input)) last.add(input);
   }
-  // |v − v| is 0, but not a number where v is infinite or none itself
-  const attributes = { code: ValueLoss.absolute, parameters: [0, 0] };
-  return [...last].reduce(
-    (guard, v) => add(graph, guard, graph.add('valueLoss', [v, v], batched(), attributes)),
-    losses,
-  );
+  return [...last].reduce((guard, v) => add(graph, guard, notFinite(graph, v)), losses);
 }

@@ -1,14 +1,16 @@
-import { and, eq, notInArray, sql } from 'drizzle-orm';
+import { and, eq, getTableColumns, notInArray, sql } from 'drizzle-orm';
+import pg from 'pg';
 import { typeid } from 'typeid-js';
 import type { Database, Transaction } from '../db/client.ts';
-import { holdDataset } from '../db/datasets.ts';
+import { DatasetNotFoundError } from '../db/datasets.ts';
+import { gather, oncePer } from '../db/gather.ts';
 import type { JobRow } from '../db/jobs.ts';
-import { type JobOrigin, jobEvents, jobs } from '../db/schema.ts';
+import { type JobOrigin, jobs } from '../db/schema.ts';
 import { readTraceparent } from '../observability/tracing.ts';
 import type { Choice } from '../spec/choice.ts';
 import { FINAL_STATUSES, type JobSpec } from '../spec/job.ts';
 import type { Transfer } from '../spec/weights.ts';
-import { changeTime, describeTransition, insertDispatch } from './transitions.ts';
+import { changeTime, describeTransition, OUTBOX_CHANNEL } from './transitions.ts';
 
 export interface NewJob {
   id?: string;
@@ -27,9 +29,45 @@ export interface NewJob {
  * In: a resolved spec. Out: the job, queued. The queue is not waited for.
  * Writes, in one transaction: the job; event job.queued; an outbox row, which is sent when the job may start.
  * Errors: DatasetNotFoundError, where the dataset has been deleted meanwhile; TooManyJobsError.
+ *
+ * Jobs that are posted in one turn of the event loop are written in one transaction: durable for the price of one.
  */
-export function createJob(db: Database, job: NewJob): Promise<JobRow> {
-  return db.orm.transaction((tx) => insertJob(tx, job));
+export async function createJob(db: Database, job: NewJob): Promise<JobRow> {
+  return orThrow(await gatheredJobs(db)(describeRow(job)));
+}
+
+const gatheredJobs = oncePer((db: Database) => {
+  const write = (rows: NewRow[]) => db.orm.transaction((tx) => insertJobs(tx, rows));
+  return gather(async (rows: NewRow[]) => {
+    try {
+      return await write(rows);
+    } catch (error) {
+      if (rows.length === 1 || !isOfOne(error)) throw error;
+      // one of them cannot be written, and that is not the others' fault
+      const alone = (row: NewRow) =>
+        write([row]).then(
+          ([made]) => made!,
+          (reason: unknown) => reason as Error,
+        );
+      return Promise.all(rows.map(alone));
+    }
+  }, MOST_AT_ONCE);
+});
+
+/** What PostgreSQL says of a value or a constraint; not of itself. */
+function isOfOne(error: unknown): boolean {
+  const { cause } = error as Error;
+  return cause instanceof pg.DatabaseError && /^2[23]/.test(cause.code ?? '');
+}
+
+export async function insertJob(tx: Transaction, job: NewJob): Promise<JobRow> {
+  const [made] = await insertJobs(tx, [describeRow(job)]);
+  return orThrow(made!);
+}
+
+function orThrow(made: JobRow | Error): JobRow {
+  if (made instanceof Error) throw made;
+  return made;
 }
 
 /** The tenant has as many jobs that have not ended as it may have. */
@@ -39,59 +77,100 @@ export class TooManyJobsError extends Error {
   }
 }
 
+const MOST_AT_ONCE = 50;
 /** Key of the advisory locks that let a tenant with a quota count one job after the other: "trjq" */
 const QUOTA_LOCK = 0x74726a71;
 
-async function checkOpenJobs(tx: Transaction, tenant: string, most: number): Promise<void> {
+/** A job as it is sent to the database. */
+type NewRow = ReturnType<typeof describeRow>;
+
+function describeRow({ id, tenant, spec, transfer = null, choices = null, origin = null, mostOpen = null }: NewJob) {
+  return {
+    mostOpen,
+    id: id ?? typeid('job').toString(),
+    tenant,
+    kind: spec.kind,
+    name: spec.name,
+    dataset_id: spec.dataset,
+    spec,
+    metadata: spec.metadata,
+    priority: spec.resources.priority,
+    start_at: spec.start_at,
+    transfer,
+    origin,
+    choices,
+    traceparent: readTraceparent(),
+  };
+}
+
+/** How many more jobs the tenant may have, counted while nobody else of it counts. */
+async function countFree(tx: Transaction, tenant: string, most: number): Promise<number> {
   await tx.execute(sql`select pg_advisory_xact_lock(${QUOTA_LOCK}, hashtext(${tenant}))`);
   const isOpen = and(eq(jobs.tenant, tenant), notInArray(jobs.status, [...FINAL_STATUSES]));
   const open = await tx.select({ id: jobs.id }).from(jobs).where(isOpen).limit(most);
-  if (open.length >= most) throw new TooManyJobsError(most);
+  return most - open.length;
 }
 
-export async function insertJob(
-  tx: Transaction,
-  { id, tenant, spec, transfer = null, choices = null, origin = null, mostOpen = null }: NewJob,
-): Promise<JobRow> {
-  const jobId = id ?? typeid('job').toString();
-  if (mostOpen !== null) await checkOpenJobs(tx, tenant, mostOpen);
-  const { priority } = spec.resources;
-  const startAt = spec.start_at === null ? null : new Date(spec.start_at);
-  await holdDataset(tx, tenant, spec.dataset);
-  const [job] = await tx
-    .insert(jobs)
-    .values({
-      id: jobId,
-      tenant,
-      kind: spec.kind,
-      name: spec.name,
-      datasetId: spec.dataset,
-      spec,
-      metadata: spec.metadata,
-      priority,
-      status: 'queued',
-      transitions: sql`${describeTransition('validating', null)} || ${describeTransition('queued', null)}`,
-      dispatchNumber: 1,
-      eventSequence: 1,
-      startAt,
-      transfer,
-      origin,
-      choices,
-      traceparent: readTraceparent(),
-      createdAt: changeTime,
-      // before its start a job is behind all others of its priority
-      queuedAt: sql`greatest(${changeTime}, ${startAt?.toISOString() ?? null}::timestamptz)`,
-      updatedAt: changeTime,
-    })
-    .returning();
-  const data = {
-    kind: spec.kind,
-    name: spec.name,
-    dataset: spec.dataset,
-    ...(startAt !== null && { start_at: startAt.toISOString() }),
-    ...(origin !== null && { origin }),
-  };
-  await tx.insert(jobEvents).values({ jobId, sequence: 1, type: 'job.queued', at: job!.createdAt, data });
-  await insertDispatch(tx, { jobId, dispatchNumber: 1, priority, startAt });
-  return job!;
+/** Of each the row, or why there is none: TooManyJobsError, DatasetNotFoundError. */
+async function insertJobs(tx: Transaction, rows: readonly NewRow[]): Promise<(JobRow | Error)[]> {
+  const refused = new Map<NewRow, Error>();
+  const free = new Map<string, number>();
+  // in one order, so that two who lock the same tenants do not wait for each other
+  for (const row of rows.toSorted((a, b) => (a.tenant < b.tenant ? -1 : 1))) {
+    if (row.mostOpen === null) continue;
+    const left = free.get(row.tenant) ?? (await countFree(tx, row.tenant, row.mostOpen));
+    free.set(row.tenant, left - 1);
+    if (left <= 0) refused.set(row, new TooManyJobsError(row.mostOpen));
+  }
+  const made = await insertRows(
+    tx,
+    rows.filter((row) => !refused.has(row)),
+  );
+  const byId = new Map(made.map((row) => [row.id, row]));
+  return rows.map((row) => refused.get(row) ?? byId.get(row.id) ?? new DatasetNotFoundError(row.dataset_id));
+}
+
+/** Those whose dataset is there, which is held against deletion until the transaction ends. */
+async function insertRows(tx: Transaction, rows: readonly NewRow[]): Promise<JobRow[]> {
+  if (rows.length === 0) return [];
+  const inserted = tx.$with('made', getTableColumns(jobs)).as(sql`
+    insert into jobs (id, tenant, kind, name, dataset_id, spec, metadata, priority, status, transitions, dispatch_number, event_sequence, start_at,
+      transfer, origin, choices, traceparent, created_at, queued_at, updated_at)
+    select asked.id, asked.tenant, kind, asked.name, dataset_id, spec, metadata, priority, 'queued',
+      ${describeTransition('validating', null)} || ${describeTransition('queued', null)}, 1, 1, start_at,
+      transfer, origin, choices, traceparent, ${changeTime},
+      greatest(${changeTime}, start_at), -- before its start a job is behind all others of its priority
+      ${changeTime}
+    from asked join held on (held.tenant, held.id) = (asked.tenant, asked.dataset_id)
+    returning *`);
+  const asked = tx.$with('asked', {}).as(sql`
+    select * from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as row (id text, tenant text, kind text, name text, dataset_id text, spec jsonb,
+      metadata jsonb, priority integer, start_at timestamptz, transfer jsonb, origin jsonb, choices jsonb, traceparent text)`);
+  const held = tx.$with('held', {}).as(sql`
+    select id, tenant from datasets where (tenant, id) in (select tenant, dataset_id from asked) and deleted_at is null for share`);
+  const made = await tx.with(asked, held, inserted).select().from(inserted);
+  if (made.length === 0) return made;
+  // a statement of its own: the policies of both look for the job
+  const told = made.map(({ id, createdAt, priority, startAt, kind, name, datasetId, origin }) => ({
+    job_id: id,
+    at: createdAt,
+    priority,
+    start_at: startAt,
+    data: {
+      ...{ kind, name, dataset: datasetId },
+      ...(startAt !== null && { start_at: startAt.toISOString() }),
+      ...(origin !== null && { origin }),
+    },
+  }));
+  await tx.execute(sql`
+    with told as materialized (
+      select * from jsonb_to_recordset(${JSON.stringify(told)}::jsonb)
+        as row (job_id text, at timestamptz, priority integer, start_at timestamptz, data jsonb)
+    ), events as (
+      insert into job_events (job_id, sequence, type, at, data) select job_id, 1, 'job.queued', at, data from told
+    ), sent as (
+      insert into outbox (job_id, dispatch_number, priority, not_before) select job_id, 1, priority, coalesce(start_at, now()) from told
+    )
+    select pg_notify(${OUTBOX_CHANNEL}, '')`);
+  return made;
 }

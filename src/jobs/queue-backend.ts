@@ -7,19 +7,18 @@ export interface MessageData {
 
 export type Handle = (message: Pick<Job<MessageData>, 'data'>) => Promise<void>;
 
+interface MessageOptions {
+  jobId: string;
+  priority: number;
+  attempts: number;
+  removeOnComplete: boolean;
+  removeOnFail: boolean;
+}
+
 /** The part of BullMQ's Queue that is used: the same whatever it lives in. */
 export interface BullQueue {
-  add(
-    name: string,
-    data: MessageData,
-    options: {
-      jobId: string;
-      priority: number;
-      attempts: number;
-      removeOnComplete: boolean;
-      removeOnFail: boolean;
-    },
-  ): Promise<unknown>;
+  add(name: string, data: MessageData, options: MessageOptions): Promise<unknown>;
+  addBulk(messages: { name: string; data: MessageData; opts: MessageOptions }[]): Promise<unknown>;
   getJobState(jobId: string): Promise<string>;
   getJobCountByTypes(...types: ('waiting' | 'prioritized' | 'delayed')[]): Promise<number>;
 }
@@ -38,6 +37,8 @@ export interface BullWorker {
 export interface QueueBackend {
   queue: BullQueue;
   startWorker(handle: Handle, concurrency: number): BullWorker;
+  /** of the memory that it may use, 0 to 1; null: it has no bound of its own */
+  fullness(): Promise<number | null>;
   close(): Promise<void>;
 }
 

@@ -32,6 +32,7 @@ export async function openPostgresBackend(
     queue,
     startWorker: (handle, concurrency) =>
       new Bull.Worker<MessageData, void, string>(name, handle, { connection, concurrency, ...WORKER_OPTIONS }),
+    fullness: async () => null,
     close: () => queue.close(),
   };
 }

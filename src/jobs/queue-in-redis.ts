@@ -22,7 +22,8 @@ export function openRedisBackend(redisUrl: string, name: string, warn: (err: unk
     connections.push(redis);
     return redis;
   };
-  const queue = new Queue<MessageData, void, string>(name, { connection: connect(FOR_CALLS) });
+  const calls = connect(FOR_CALLS);
+  const queue = new Queue<MessageData, void, string>(name, { connection: calls });
   queue.on('error', warn);
   return {
     queue,
@@ -32,6 +33,12 @@ export function openRedisBackend(redisUrl: string, name: string, warn: (err: unk
         concurrency,
         ...WORKER_OPTIONS,
       }),
+    async fullness() {
+      const info = await calls.info('memory');
+      const read = (field: string) => Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+      const most = read('maxmemory');
+      return most === 0 ? null : read('used_memory') / most;
+    },
     async close() {
       await queue.close().catch(warn);
       // BullMQ leaves alone what it was given

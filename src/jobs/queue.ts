@@ -23,10 +23,14 @@ export interface Message {
 export interface JobQueue {
   /** Does nothing where the queue has a message of that job and number. Rejects after some seconds when the queue cannot be reached. */
   add(message: Message): Promise<void>;
+  /** The same for many, by one call: all of them, or an error and perhaps some. */
+  addAll(messages: readonly Message[]): Promise<void>;
   /** Whether the message waits or is in work. Rejects like `add`. */
   has(jobId: string, dispatchNumber: number): Promise<boolean>;
   /** Messages that wait. Rejects like `add`. */
   depth(): Promise<number>;
+  /** Of the memory that the queue may use, 0 to 1: when it is full, nothing is put on it. null: it has no bound of its own. Rejects like `add`. */
+  fullness(): Promise<number | null>;
   /** Calls `handler` for each message, up to `concurrency` at once. A handler that rejects is logged, and its message is done with. */
   consume(handler: (jobId: string) => Promise<void>, options: { concurrency: number }): Consumer;
   /** Closes the consumers too. */
@@ -44,6 +48,11 @@ export interface QueueOptions {
 
 const CALL_TIMEOUT_MS = 5_000;
 const OPTIONS = { attempts: 1, removeOnComplete: true, removeOnFail: true };
+const toBull = ({ jobId, dispatchNumber, priority }: Message) => ({
+  name: 'run',
+  data: { jobId },
+  opts: { ...OPTIONS, jobId: messageId(jobId, dispatchNumber), priority: toBullPriority(priority) },
+});
 
 /** Errors: those of PostgreSQL, where the queue lives there. A Redis that cannot be reached is no error here: it may come. */
 export async function openQueue({
@@ -62,9 +71,12 @@ export async function openQueue({
   let closing: Promise<void> | undefined;
 
   return {
-    async add({ jobId, dispatchNumber, priority }) {
-      const options = { ...OPTIONS, jobId: messageId(jobId, dispatchNumber), priority: toBullPriority(priority) };
-      await withTimeout(queue.add('run', { jobId }, options));
+    async add(message) {
+      const { name, data, opts } = toBull(message);
+      await withTimeout(queue.add(name, data, opts));
+    },
+    async addAll(messages) {
+      if (messages.length > 0) await withTimeout(queue.addBulk(messages.map(toBull)));
     },
     async has(jobId, dispatchNumber) {
       const state = await withTimeout(queue.getJobState(messageId(jobId, dispatchNumber)));
@@ -73,6 +85,7 @@ export async function openQueue({
     async depth() {
       return withTimeout(queue.getJobCountByTypes('waiting', 'prioritized', 'delayed'));
     },
+    fullness: () => withTimeout(backend.fullness()),
     consume(handler, { concurrency }) {
       const consumer = startConsumer(backend, handler, concurrency, logger, warn);
       consumers.push(consumer);

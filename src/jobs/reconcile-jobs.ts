@@ -16,6 +16,9 @@ const LOOK_FOR_AFTER_SECONDS = 10;
 const KEEP_SENT_SECONDS = 600;
 const KEEP_WORKERS_SECONDS = 24 * 3600;
 const PAGE = 200;
+/** Of Redis's memory; its operator hears of it while there is room left. */
+const ALARM_FULLNESS = 0.7;
+const ALARM_EVERY_MS = 600_000;
 const EARLY_MARGIN_MS = 50;
 const EARLY_LEAST_MS = 1_000;
 /** Asking after messages ends here for now, and goes on in the next sweep: leases must not wait behind a million queued jobs. */
@@ -32,6 +35,7 @@ export interface Reconciler {
  * - a job whose lease has run out is taken from its worker (`recoverJob`);
  * - a queued job that is due, and whose message is not in the queue any more, gets another;
  * - rows of the outbox that were sent, and workers that are long gone, are deleted.
+ * A queue whose memory is nearly used up is warned of.
  */
 export function startReconciler({
   db,
@@ -48,6 +52,7 @@ export function startReconciler({
   intervalMs?: number;
 }): Reconciler {
   const warn = throttleWarnings(logger, 'reconciling failed; it is tried again');
+  const warnFull = throttleWarnings(logger, 'the memory of the queue is nearly used up', ALARM_EVERY_MS);
   const lookForLost = createLostMessageSearch(db, queue, logger, tenantLimit);
   let closed = false;
   let running: Promise<void> = Promise.resolve();
@@ -62,6 +67,10 @@ export function startReconciler({
         await db.orm.delete(outbox).where(lt(outbox.sentAt, ago(KEEP_SENT_SECONDS)));
         // last, since the queue may be down
         await lookForLost();
+        // one that cannot be reached is warned of by whoever sends
+        const fullness = await queue.fullness().catch(() => null);
+        if (fullness !== null && fullness > ALARM_FULLNESS)
+          warnFull(new Error(`${Math.round(fullness * 100)} % of Redis's maxmemory; at 100 % no job is dispatched`));
       }).catch(warn);
       const leaseMs = await findNextExpiry(db).catch(() => null);
       // a lease that runs out before the next sweep is not left lying until then

@@ -89,9 +89,13 @@ async function relayBatch(db: Database, queue: JobQueue): Promise<{ sent: number
         .where(eq(outbox.id, first.id));
       return { sent: 0, error: failure.error };
     }
-    const results = await Promise.allSettled(others.map((row) => queue.add(row)));
+    // all at once; where one of them is refused, each by itself, so that it keeps no other back
+    const results = await queue.addAll(others).then(
+      () => others.map(() => ({ status: 'fulfilled' as const })),
+      () => Promise.allSettled(others.map((row) => queue.add(row))),
+    );
     const sent = [first, ...others.filter((_, i) => results[i]!.status === 'fulfilled')];
-    const rejected = results.find((result) => result.status === 'rejected');
+    const rejected = results.find((result): result is PromiseRejectedResult => result.status === 'rejected');
     await tx
       .update(outbox)
       .set({ sentAt: sql`clock_timestamp()`, attempts: sql`${outbox.attempts} + 1` })

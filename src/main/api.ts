@@ -104,6 +104,7 @@ async function openApi(
   const estimator = open(startEstimator(storage.describe(), limits, logger));
   const counters = config.redisUrl === undefined ? undefined : open(openCounters(config.redisUrl, logger)).client;
   const queueDepth = () => queue.depth();
+  const queueFullness = () => queue.fullness();
   const app = open(
     await buildApp({
       db,
@@ -115,6 +116,7 @@ async function openApi(
       estimator,
       outboundGuard,
       queueDepth,
+      queueFullness,
       counters,
       metrics,
       logger,

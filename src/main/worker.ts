@@ -29,7 +29,12 @@ const tracing =
   config.otlpEndpoint === undefined ? null : await startTracing(config.otlpEndpoint, 'worker', readVersion());
 
 const { compiled, checks } = chooseKernels();
-logger.info({ kernels: compiled.build, checks }, 'kernels checked');
+if (compiled.build === 'naive')
+  logger.error(
+    { checks },
+    'no build of the kernels passes its check: jobs take a hundred times as long; `npm run build:kernels` builds them anew',
+  );
+else logger.info({ kernels: compiled.build, checks }, 'kernels checked');
 
 const db = openDatabase(databaseUrl, { logger });
 const queue = await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger });

@@ -35,9 +35,13 @@ function findLookahead(layer: Layer): [field: string, expected: string] | null {
     case 'rnn':
     case 'lstm':
     case 'gru':
-      return layer.bidirectional ? ['bidirectional', 'false'] : null;
+      if (layer.bidirectional) return ['bidirectional', 'false'];
+      // an initial state may be made of the whole text
+      return layer.inputs.length > 1 ? ['inputs', 'one input'] : null;
     case 'attention':
       return layer.causal ? null : ['causal', 'true'];
+    case 'transformer_decoder':
+      return layer.inputs.length > 1 ? ['inputs', 'one input'] : null;
     case 'transformer_encoder':
       return ['type', 'transformer_decoder'];
     case 'conv1d':
@@ -47,6 +51,12 @@ function findLookahead(layer: Layer): [field: string, expected: string] | null {
     case 'permute':
     case 'flatten':
     case 'reshape':
+    case 'zero_padding1d':
+    case 'upsample1d':
+    case 'max_pool1d':
+    case 'average_pool1d':
+    case 'global_max_pool1d':
+    case 'global_average_pool1d':
       return ['type', 'layers that keep the order of the tokens'];
     default:
       return null;

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { Augmentation } from './augmentation.ts';
 import { Choice } from './choice.ts';
 import { Imputation, NORMALIZATION_TEXT, NORMALIZATIONS, Outliers, Smoothing, Transform } from './column-options.ts';
 import { Diagnosis } from './diagnosis.ts';
@@ -147,9 +148,7 @@ export const Input = closed(
         description: 'one more input, 1 where the value is missing and 0 where it is there; not of images and texts',
       }),
     ),
-    outliers: Type.Optional(
-      Type.Unsafe<Outliers>({ ...Outliers, description: 'of a number: what is beyond bounds; left out: nothing is' }),
-    ),
+    outliers: Type.Optional(Outliers),
     smooth: Type.Optional(
       Type.Unsafe<Smoothing>({
         ...Smoothing,
@@ -230,8 +229,11 @@ export const Input = closed(
       Type.Integer({
         minimum: 1,
         maximum: 100_000,
-        ...derived('2000 for tfidf, bag_of_words and bpe, 10000 for words and 500 for characters by index'),
-        description: 'of texts: so many terms that stand in most training rows, or tokens, are told apart at most',
+        ...derived(
+          '2000 for tfidf, bag_of_words and bpe, 10000 for words and 500 for characters by index; 1000 for a corpus by bpe',
+        ),
+        description:
+          'of texts: so many terms that stand in most training rows, or tokens, are told apart at most; of a corpus by bpe, 257 to 65,536',
       }),
     ),
     ngrams: Type.Optional(
@@ -249,6 +251,13 @@ export const Input = closed(
         description: 'of texts by index: tokens of a row; longer texts are cut at their end',
       }),
     ),
+    per_channel: Type.Optional(
+      Type.Boolean({
+        description:
+          'of an image by standard: each channel by its own mean and standard deviation; it takes four times the memory then. Left out: false',
+      }),
+    ),
+    augment: Type.Optional(Augmentation),
     parts: Type.Optional(
       Type.Array(words(DATE_PARTS), {
         minItems: 1,
@@ -289,6 +298,7 @@ export const Target = closed(
       ...derived('standard for numbers, none for a category, and for losses that take numbers as they are'),
       description: `${NORMALIZATION_TEXT}. Predictions come back in the column’s own units.`,
     }),
+    outliers: Type.Optional(Outliers),
     transform: Type.Optional(Transform),
   },
   { title: 'Target', description: 'What is predicted: a column name, {"column": …}, or several number columns.' },

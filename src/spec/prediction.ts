@@ -9,7 +9,8 @@ export interface TrainedNetwork {
 
 /** Rows as they came. What is text is read where the network is, away from the thread that serves HTTP. */
 export type RowSource =
-  | { type: 'rows'; rows: Record<string, unknown>[]; sizeBytes: number }
+  /** a list of objects as JSON: between processes that is quicker than the objects */
+  | { type: 'rows'; json: string }
   /** whole lines, the first of which is `line` of the request's body */
   | { type: 'ndjson'; bytes: Uint8Array; line: number }
   | { type: 'csv'; header: string[]; bytes: Uint8Array; line: number }

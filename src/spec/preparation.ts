@@ -12,12 +12,21 @@ export type PreparedInput =
   | PreparedDate
   /** 0 or 1; missing is 0.5. With `indicator` a second number: 1 where it is missing. */
   | { column: string; type: 'boolean'; indicator?: true }
-  /** every byte: value·scale + shift */
-  | { column: string; type: 'image'; shape: number[]; scale: number; shift: number }
+  | PreparedImage
   | PreparedTerms
   | PreparedTokens
   /** windows of `context` tokens */
   | { column: string; type: 'text'; tokenizer: FittedTokenizer; context: number };
+
+/** every byte: value·scale + shift, or by its channel where those have their own */
+export interface PreparedImage {
+  column: string;
+  type: 'image';
+  shape: number[];
+  scale: number;
+  shift: number;
+  channels?: { scale: number; shift: number }[];
+}
 
 /**
  * f(min(max(x, low), high))·scale + shift, where f is the transform, and left out is what is absent; a missing value becomes `missing`, which is

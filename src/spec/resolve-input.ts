@@ -49,7 +49,12 @@ const KINDS: Record<Input['type'], InputKind> = {
   },
   boolean: { normalize: 'none', normalizations: ['none'], encodings: ['values'], fields: ['missing_indicator'] },
   date: { normalize: 'none', normalizations: ['none'], encodings: ['cycles'], fields: ['missing_indicator'] },
-  image: { normalize: 'minmax', normalizations: ['minmax', 'standard', 'none'], encodings: ['values'], fields: [] },
+  image: {
+    normalize: 'minmax',
+    normalizations: ['minmax', 'standard', 'none'],
+    encodings: ['values'],
+    fields: ['augment', 'per_channel'],
+  },
   text: {
     normalize: 'none',
     normalizations: ['none'],
@@ -90,6 +95,8 @@ export function resolveInput(input: Given, column: Column | null, at: string, ad
         return resolveCategoryOptions(input, encoding, column, at, add);
       case 'date':
         return { parts: input.parts ?? DEFAULT_PARTS };
+      case 'image':
+        return resolveImageOptions(input, normalize, column, at, add);
       case 'text':
         return resolveTextOptions(input, encoding, at, add);
       default:
@@ -103,6 +110,35 @@ export function resolveInput(input: Given, column: Column | null, at: string, ad
     ...(fits ? options() : {}),
     ...{ encoding, into: input.into ?? MODEL_INPUT },
   };
+}
+
+function resolveImageOptions(
+  { augment, per_channel: perChannel }: Given,
+  normalize: Normalization,
+  column: Column | null,
+  at: string,
+  add: Add,
+): Pick<Input, 'augment' | 'per_channel'> {
+  if (perChannel === true && normalize !== 'standard')
+    add(`${at}/per_channel`, `${normalize} has no mean of a channel`, 'normalize "standard", or false');
+  const [height = 1, width = 1, channels = 1] = column?.shape ?? [];
+  if (augment !== undefined) {
+    const side = Math.min(height, width);
+    for (const field of ['shift', 'cutout'] as const)
+      if (augment[field] >= side)
+        add(
+          `${at}/augment/${field}`,
+          `the image has ${height} × ${width} pixels: nothing of it might be left`,
+          `below ${side}`,
+        );
+    if (augment.saturation > 0 && channels !== 3)
+      add(
+        `${at}/augment/saturation`,
+        `an image of ${channels === 1 ? 'one channel' : `${channels} channels`} has no colours`,
+        '0',
+      );
+  }
+  return { ...(perChannel !== undefined && { per_channel: perChannel }), ...(augment !== undefined && { augment }) };
 }
 
 function checkType(column: Column, type: Input['type'], { encoding }: Given, pointer: string, add: Add): void {

@@ -5,6 +5,7 @@ import type { KnownCheckpoint } from './fine-tune.ts';
 import { Input } from './job.ts';
 import { LSTM_MODEL } from './language-models.ts';
 import { Layer } from './model.ts';
+import { showCount } from './show-count.ts';
 import { countTokens, fitTokenizer, sizeOfVocabulary } from './tokenizer.ts';
 import { countEvaluationWindows, countTrainWindows, splitTokens, type TextParts } from './windows.ts';
 
@@ -12,6 +13,10 @@ import { countEvaluationWindows, countTrainWindows, splitTokens, type TextParts 
 
 const DEFAULT_CONTEXT = 64;
 const DEFAULT_EPOCHS = 10;
+const DEFAULT_PAIRS = 1000;
+const BYTES = 256;
+/** Tokens are kept in two bytes each. */
+const MOST_PAIRS = 65_536;
 
 /** The corpus that a dataset is; null where it has rows of columns. */
 export function findCorpus(columns: readonly Column[]): TextProfile | null {
@@ -60,17 +65,24 @@ export function resolveText(
     validation: countEvaluationWindows(parts.validation, context),
     test: countEvaluationWindows(parts.test, context),
   };
+  // of byte pairs there are at most as many as bytes
+  const most = input.tokenizer.type === 'bpe' ? splitTokens(text.bytes, spec.split).train : parts.train;
+  if (most > context) windows.train = Math.max(1, windows.train);
   if (windows.train === 0) {
     add(
       '/inputs/0/context',
-      `the training split has ${parts.train} tokens, and a window of ${context} needs ${context + 1}`,
-      parts.train < 2 ? 'a longer text' : `at most ${parts.train - 1}, or a longer text`,
+      `the training split has ${most} tokens, and a window of ${context} needs ${context + 1}`,
+      most < 2 ? 'a longer text' : `at most ${most - 1}, or a longer text`,
     );
     return null;
   }
   const known = from?.preparation.inputs[0];
-  const fitted = known?.type === 'text' ? known.tokenizer : fitTokenizer(input.tokenizer, text, parts.train);
-  const vocabulary = sizeOfVocabulary(fitted);
+  const vocabulary =
+    known?.type === 'text'
+      ? sizeOfVocabulary(known.tokenizer)
+      : input.tokenizer.type === 'bpe'
+        ? input.vocabulary
+        : sizeOfVocabulary(fitTokenizer(input.tokenizer, text, parts.train));
   spec.model.layers ??= LSTM_MODEL.map((layer) => fillDefaults(Layer, layer));
   for (const layer of spec.model.layers) if (layer.type === 'embedding') layer.vocabulary ??= vocabulary;
   return { context, vocabulary, windows };
@@ -129,15 +141,25 @@ function resolveInput(spec: Draft, text: TextProfile, add: Add): Required<Input>
   if (input!.encoding !== undefined && input!.encoding !== 'index')
     add('/inputs/0/encoding', `a text is not taken as ${input!.encoding}`, 'index');
   const tokenizer = input!.tokenizer ?? { type: 'character' };
-  if (tokenizer.type !== 'character' && tokenizer.type !== 'byte') {
-    add('/inputs/0/tokenizer', `${tokenizer.type} is for a column of texts, not for a corpus`, 'character or byte');
+  const isPairs = tokenizer.type === 'bpe';
+  if (tokenizer.type !== 'character' && tokenizer.type !== 'byte' && !isPairs) {
+    add(
+      '/inputs/0/tokenizer',
+      `${tokenizer.type} is for a column of texts, not for a corpus`,
+      'character, byte or bpe',
+    );
     return null;
   }
+  if (!isPairs && input!.vocabulary !== undefined)
+    add('/inputs/0/vocabulary', `${tokenizer.type} has as many tokens as there are`, 'leave it out, or tokenizer bpe');
+  const vocabulary = input!.vocabulary ?? DEFAULT_PAIRS;
+  if (isPairs && (vocabulary <= BYTES || vocabulary > MOST_PAIRS))
+    add('/inputs/0/vocabulary', `each of the ${BYTES} bytes is a token`, `${BYTES + 1} to ${MOST_PAIRS}`);
   const tokens = countTokens(tokenizer, text);
   if (tokens === null) {
     add(
       '/inputs/0/tokenizer',
-      `the text has ${text.distinct_characters.toLocaleString('en-US')} different characters, too many for a token each`,
+      `the text has ${showCount(text.distinct_characters)} different characters, too many for a token each`,
       'byte',
     );
     return null;
@@ -149,6 +171,7 @@ function resolveInput(spec: Draft, text: TextProfile, add: Add): Required<Input>
     normalize: 'none' as const,
     encoding: 'index' as const,
     tokenizer,
+    ...(isPairs && { vocabulary }),
     context,
     stride: input!.stride ?? context,
   };

@@ -26,7 +26,7 @@ export const Tokenizer = variants(
       { type: tag('bpe') },
       {
         description:
-          'Of a column of texts: pieces that are frequent in the training rows, found by joining pairs of bytes (byte-level BPE, Sennrich et al. 2016).',
+          'Pieces that are frequent in the training rows, or the training split of a corpus, found by joining pairs of bytes (byte-level BPE, Sennrich et al. 2016): `vocabulary` of them.',
       },
     ),
     closed(
@@ -53,12 +53,22 @@ export function readVocabularySize(json: string): number | null {
   }
 }
 
-/** Fitted to a training split. `characters`: those of tokens 1, 2, …, one after the other. */
-export type FittedTokenizer = { type: 'character'; characters: string } | { type: 'byte' };
+/**
+ * Fitted to a training split. `characters`: those of tokens 1, 2, …, one after the other. `json`: a tokenizer.json of byte pairs, of which there are at most
+ * `vocabulary`.
+ */
+export type FittedTokenizer =
+  | { type: 'character'; characters: string }
+  | { type: 'byte' }
+  | { type: 'bpe'; json: string; vocabulary: number };
 
-/** Tokens of the whole text; null where the tokenizer cannot be used on it. */
+/** A token of byte pairs is some four characters of prose: how many there are is known when they have been learnt. */
+const CHARACTERS_OF_PAIR = 4;
+
+/** Tokens of the whole text, of byte pairs about; null where the tokenizer cannot be used on it. */
 export function countTokens({ type }: Tokenizer, text: TextProfile): number | null {
   if (type === 'byte') return text.bytes;
+  if (type === 'bpe') return Math.ceil(text.characters / CHARACTERS_OF_PAIR);
   return type !== 'character' || text.vocabulary === null ? null : text.characters;
 }
 
@@ -72,5 +82,6 @@ export function fitTokenizer({ type }: Tokenizer, text: TextProfile, tokens: num
 
 /** How many different tokens there are. */
 export function sizeOfVocabulary(fitted: FittedTokenizer): number {
+  if (fitted.type === 'bpe') return fitted.vocabulary;
   return fitted.type === 'byte' ? 256 : 1 + [...fitted.characters].length;
 }

@@ -62,7 +62,7 @@ function prepareForecast(
 ): PreparedRequest {
   if (source.type !== 'rows')
     throw refuseBytes('a forecast is told from several rows together', 'JSON: {"rows": […]}, in the order of time');
-  const { x, ends } = prepareWindows(source.rows, preparation);
+  const { x, ends } = prepareWindows(JSON.parse(source.json), preparation);
   return {
     x,
     rows: ends.length,
@@ -177,10 +177,23 @@ function render(answers: readonly Prediction[], format: AnswerFormat, preparatio
   if (format === 'ndjson')
     return { text: answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''), rows, header: null };
   const columns = columnsOf(preparation);
+  const empty = ','.repeat(columns.length);
   const lines = answers.map((answer) => {
-    const flat = new Map(flatten(answer));
-    const fields = columns.map((column) => flat.get(column) ?? '');
-    return `${[...fields, describeError(answer)].map(quoteField).join(',')}\n`;
+    const mistaken = describeError(answer);
+    if (mistaken !== '') return `${empty}${quoteField(mistaken)}\n`;
+    let line = '';
+    // all answers have their values in one order
+    let left = columns.length;
+    const write = (value: unknown) => {
+      if (left === 0) return;
+      if (typeof value === 'object' && value !== null) for (const name in value) write((value as Prediction)[name]);
+      else {
+        line += `${quoteField(value)},`;
+        left--;
+      }
+    };
+    write(answer);
+    return `${line}\n`;
   });
   return { text: lines.join(''), rows, header: `${[...columns, 'error'].map(quoteField).join(',')}\n` };
 }
@@ -212,6 +225,7 @@ function describeError({ error }: Prediction): string {
 }
 
 function quoteField(value: unknown): string {
+  if (typeof value === 'number') return String(value);
   const text = value === null ? '' : String(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -42,7 +42,7 @@ export async function estimateJob(
         ...common,
         parameters: trainer.parameterCount,
         fits: true,
-        memory_bytes: memoryOfJob(trainer),
+        memory_bytes: memoryOfJob(trainer, rows),
         flops_per_step: flopsPerStep,
         flops_per_epoch: flopsPerStep * steps.steps_per_epoch,
         threads: trainer.threads,

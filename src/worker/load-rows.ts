@@ -1,6 +1,6 @@
 import { balanceRows } from '../data/balance-rows.ts';
 import { checkShares } from '../data/check-shares.ts';
-import { dropOutliers } from '../data/drop-outliers.ts';
+import { clipTargets, dropOutliers } from '../data/drop-outliers.ts';
 import { findLeakage } from '../data/find-leakage.ts';
 import { fitPreparation, widthOf } from '../data/fit-preparation.ts';
 import { dropDuplicates } from '../data/hash-rows.ts';
@@ -12,10 +12,12 @@ import { sliceColumns } from '../data/slice-columns.ts';
 import { openShuffle, splitRows } from '../data/split-rows.ts';
 import { getForm, type Table, UnusableColumnError } from '../data/table.ts';
 import { writeCrossFitted } from '../data/target-encoding.ts';
-import type { Input } from '../spec/job.ts';
+import { seedOf } from '../engine/random.ts';
+import type { Input, JobSpec } from '../spec/job.ts';
 import { isOfPairs, targetOf } from '../spec/loss.ts';
 import type { Preparation, PreparedInput } from '../spec/preparation.ts';
 import type { Storage } from '../storage/storage.ts';
+import { BatchAugmenter } from './augment-batch.ts';
 import { moreTargetsOf } from './build-network.ts';
 import { chooseJudged, withoutColumns } from './judged-rows.ts';
 import { letGo } from './let-go.ts';
@@ -45,7 +47,9 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
       ? { train: none, validation: none, test: rows }
       : splitRows({ rows, ...(labels !== undefined && { labels }), split: spec.split, table });
   const { validation, test } = judgedAs === undefined ? split : chooseJudged(judgedAs, split);
-  const fitted = dropOutliers(table, inputs, split.train);
+  const targets = [target, ...more];
+  const fitted = dropOutliers(table, inputs, targets, split.train);
+  const clipped = judgedAs === undefined ? clipTargets(table, targets, split.train) : 0;
   const { balance = 'none', seed } = spec.split;
   const train =
     labels === undefined || judgedAs !== undefined ? fitted : balanceRows(fitted, labels, balance, openShuffle(seed));
@@ -55,6 +59,15 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
     ...countLeftOut('dropped_duplicates', usable.length - rows.length, 'like an earlier one'),
     ...countLeftOut('dropped_parts', rows.length - inParts, 'that the split gives no part'),
     ...countLeftOut('dropped_outliers', split.train.length - fitted.length, 'of the training split with outliers'),
+    ...(clipped === 0
+      ? []
+      : [
+          {
+            code: 'clipped_targets',
+            message: `${clipped} targets of the training split were clipped.`,
+            data: { clipped },
+          },
+        ]),
     ...(judgedAs === undefined
       ? findLeakage(table, inputs, target, split, { split: spec.split, columns: dataset.columns })
       : []),
@@ -74,8 +87,11 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
   const trainSample = judgedAs === undefined ? sampleRows(train, MOST_TRAIN_SAMPLE) : new Uint32Array(0);
   const judged = joinParts({ validation, test, trainSample });
 
+  const augmentation = judgedAs === undefined ? openAugmentation(table, inputs, preparation, train, spec) : null;
+
   return {
     preparation,
+    ...(augmentation !== null && { augmentation }),
     train,
     validation,
     test,
@@ -119,7 +135,8 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
       }
       if (weights !== null) trainer.weights.set(weights);
       trainer.evaluationOrder.set(judged);
-      letGo(arraysOf(table));
+      const kept = augmentation?.attach(trainer, plan.target);
+      letGo([...arraysOf(table)].filter((array) => array !== kept));
     },
   };
 }
@@ -142,6 +159,22 @@ function inherit(fitAnew: () => Preparation, { spec, inherited }: RowsRequest): 
     inputs: refitInputs ? inputs.map((known, i) => refit(known, fitted.inputs[i]!)) : inputs,
     inputWidth,
   };
+}
+
+function openAugmentation(
+  table: Table,
+  inputs: readonly Input[],
+  preparation: Preparation,
+  train: Uint32Array,
+  { training }: JobSpec,
+): BatchAugmenter | null {
+  const found = placeInputs(inputs, preparation).find(({ input }) => input.augment !== undefined);
+  if (found === undefined) return null;
+  const prepared = preparation.inputs.find(({ column }) => column === found.input.column);
+  if (prepared?.type !== 'image') throw new Error('what is augmented is an image');
+  const place = { offset: found.offset, width: preparation.inputWidth };
+  const { bytes } = getForm(table, prepared.column, 'image');
+  return new BatchAugmenter(found.input.augment!, bytes, prepared, place, train, seedOf(training.seed));
 }
 
 /** Where each input's numbers begin in a row. */

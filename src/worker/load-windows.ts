@@ -1,4 +1,5 @@
-import { loadCorpus } from '../data/load-corpus.ts';
+import { fitBytePairs, loadBytePairs, loadCorpus } from '../data/load-corpus.ts';
+import { UnusableColumnError } from '../data/table.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import type { Preparation, PreparedInput } from '../spec/preparation.ts';
 import { findCorpus } from '../spec/resolve-text.ts';
@@ -25,13 +26,24 @@ export async function loadWindows(
   if (text === null || input?.tokenizer === undefined)
     throw new Error('a job over a corpus has a tokenizer and a text');
   const { column, tokenizer, context = 1, stride = context } = input;
-  const count = countTokens(tokenizer, text)!;
-  const parts = splitTokens(count, spec.split);
-  const preparation = fitted ?? inherited ?? prepare(column, fitTokenizer(tokenizer, text, parts.train), context);
+  const file = dataset.files[0]!;
+  const earlier = fitted ?? inherited;
+  const inTokens = tokenizer.type !== 'bpe';
+  // how many byte pairs a text has is known when it has been read
+  const shares = splitTokens(inTokens ? countTokens(tokenizer, text)! : text.characters, spec.split);
+  const preparation = earlier ?? prepare(column, await fitTokens(), context);
   const { tokenizer: known } = preparation.inputs[0] as Extract<PreparedInput, { type: 'text' }>;
-  const tokens = await loadCorpus(dataset.files[0]!, storage, known, count);
+  const { tokens, parts } = inTokens
+    ? { tokens: await loadCorpus(file, storage, known, countTokens(tokenizer, text)!), parts: shares }
+    : await loadBytePairs(file, storage, known, shares, text.bytes);
+  const count = tokens.length;
 
   const training = countTrainWindows(parts.train, context, stride);
+  if (spec.kind !== 'evaluate' && training.count === 0)
+    throw new UnusableColumnError(
+      column,
+      `has ${parts.train} tokens for training, and a window of ${context} needs ${context + 1}: a shorter context, or a longer text`,
+    );
   const testStart = parts.train + parts.validation;
   const validation = placeWindows(parts.train, countEvaluationWindows(parts.validation, context), context);
   const test = placeWindows(testStart, countEvaluationWindows(parts.test, context), context);
@@ -55,9 +67,9 @@ export async function loadWindows(
     classCounts: null,
     notes: [],
     tokensPerCharacter: {
-      validation: tokensPerCharacter(tokens.subarray(parts.train, testStart), known),
-      test: tokensPerCharacter(tokens.subarray(testStart), known),
-      train: tokensPerCharacter(tokens.subarray(0, parts.train), known),
+      validation: tokensPerCharacter(tokens.subarray(parts.train, testStart), known, shares.validation),
+      test: tokensPerCharacter(tokens.subarray(testStart), known, shares.test),
+      train: tokensPerCharacter(tokens.subarray(0, parts.train), known, shares.train),
     },
     description: {
       count: count - context,
@@ -74,6 +86,12 @@ export async function loadWindows(
   };
   return spec.kind === 'evaluate' ? chooseJudged() : trained;
 
+  async function fitTokens(): Promise<FittedTokenizer> {
+    if (inTokens) return fitTokenizer(tokenizer, text!, shares.train);
+    const vocabulary = spec.inputs[0]!.vocabulary!;
+    return { type: 'bpe', json: await fitBytePairs(file, storage, shares.train, vocabulary), vocabulary };
+  }
+
   /** Where a checkpoint is judged: the windows of one part, or of the whole text. */
   function chooseJudged(): LoadedRows {
     const judgedAs = spec.evaluate_on ?? 'all';
@@ -85,7 +103,8 @@ export async function loadWindows(
     }[judgedAs] as [number, number];
     const windows = placeWindows(start, countEvaluationWindows(length, context), context);
     const none = new Uint32Array(0);
-    const ofText = tokensPerCharacter(tokens.subarray(start, start + length), known);
+    const characters = judgedAs === 'all' ? text!.characters : shares[judgedAs];
+    const ofText = tokensPerCharacter(tokens.subarray(start, start + length), known, characters);
     return {
       ...trained,
       train: none,
@@ -116,8 +135,9 @@ function placeWindows(first: number, count: number, stride: number): Uint32Array
   return Uint32Array.from({ length: count }, (_, i) => first + i * stride);
 }
 
-/** 1 unless tokens are bytes, of which some characters have several. */
-function tokensPerCharacter(tokens: Uint16Array, { type }: FittedTokenizer): number {
+/** 1 unless tokens are bytes, of which some characters have several, or byte pairs, which are `among` characters. */
+function tokensPerCharacter(tokens: Uint16Array, { type }: FittedTokenizer, among: number): number {
+  if (type === 'bpe') return among === 0 ? 1 : tokens.length / among;
   if (type !== 'byte') return 1;
   let characters = 0;
   for (const byte of tokens) if ((byte & 0xc0) !== 0x80) characters++;

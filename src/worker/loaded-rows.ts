@@ -2,6 +2,7 @@ import type { SlicedColumn } from '../data/slice-columns.ts';
 import type { RowsDescription, Trainer } from '../engine/trainer.ts';
 import type { JudgedSplit } from '../spec/evaluation.ts';
 import type { Preparation } from '../spec/preparation.ts';
+import type { BatchAugmenter } from './augment-batch.ts';
 
 /** Said once, as a job.message. */
 export interface Note {
@@ -59,6 +60,8 @@ export interface LoadedRows {
   classCounts: number[] | null;
   /** what the client should know of the rows, told when training begins */
   notes: Note[];
+  /** training images that are changed before they are gone through */
+  augmentation?: BatchAugmenter;
   /** of a target that is told by its change: what is added to output `place` of a row */
   baseOf?(row: number, place: number): number;
   tokensPerCharacter?: Record<JudgedPart, number>;

@@ -53,7 +53,9 @@ export interface EngineLimits {
 
 /** Throws PlanTooLargeError. */
 export function openTrainer(spec: JobSpec, rows: LoadedRows, limits: EngineLimits, teacher: Teacher | null): Trainer {
-  return new Trainer(describeTrainer(spec, rows, teacher), optionsOf(spec, limits));
+  // what is kept beside the trainer's memory is not its own
+  const maxMemoryBytes = Math.max(0, limits.maxMemoryBytes - (rows.augmentation?.bytes ?? 0));
+  return new Trainer(describeTrainer(spec, rows, teacher), optionsOf(spec, { ...limits, maxMemoryBytes }));
 }
 
 /** A trainer that only evaluates: it never steps, so it has the least state that one can have. Throws PlanTooLargeError. */
@@ -84,8 +86,8 @@ function optionsOf(spec: JobSpec, limits: EngineLimits): TrainerOptions {
 }
 
 /** All that a job takes beyond an idle worker, where the plan's memory is known. */
-export function memoryOfJob(trainer: Trainer): number {
-  return trainer.memoryBytes + CheckpointWriter.bytesOfBest(trainer) + THREAD_BYTES;
+export function memoryOfJob(trainer: Trainer, { augmentation }: Pick<LoadedRows, 'augmentation'>): number {
+  return trainer.memoryBytes + (augmentation?.bytes ?? 0) + CheckpointWriter.bytesOfBest(trainer) + THREAD_BYTES;
 }
 
 /**

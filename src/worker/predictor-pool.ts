@@ -142,5 +142,5 @@ function rank(key: string, slots: readonly PredictorSlot[]): PredictorSlot[] {
 }
 
 function bytesOf(source: RowSource): number {
-  return source.type === 'rows' ? source.sizeBytes : source.bytes.length;
+  return source.type === 'rows' ? source.json.length : source.bytes.length;
 }

@@ -224,6 +224,7 @@ export class TrainLoop {
   #step(): boolean {
     const state = this.#state;
     const { first, rows } = this.#rowsOf(state.batch);
+    this.#augment(first, rows);
     const loss = this.#trainer.step(first, rows, state.step, this.#learningRate());
     if (!Number.isFinite(loss)) {
       this.#divergence = this.#trainer.replay(first, rows, state.step)?.finding ?? null;
@@ -245,6 +246,15 @@ export class TrainLoop {
     if (!hasExploded(state, loss)) return true;
     this.#divergence = { what: 'explosion', first: state.firstLoss!, loss };
     return false;
+  }
+
+  /** Images of this update’s rows, changed for this epoch; which follows from seed, epoch and row, so a resume finds the same ones. */
+  #augment(first: number, rows: number): void {
+    const { augmentation } = this.#rows;
+    if (augmentation === undefined) return;
+    // no thread reads rows of the update before
+    this.#trainer.settle();
+    augmentation.apply(first, rows, this.#state.epoch);
   }
 
   /** The rate that the schedule acts on: given, remembered, or found by a range test; what kept the test from its end, else null. */

@@ -53,7 +53,7 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       threads: trainer.threads,
       parameters: trainer.parameterCount,
       trained: trainer.trainedCount,
-      memoryBytes: memoryOfJob(trainer),
+      memoryBytes: memoryOfJob(trainer, rows),
       notes: rows.notes.slice(0, MOST_NOTES),
     });
     rows.write(trainer);
@@ -112,7 +112,7 @@ async function evaluate(data: TrainerData, rows: LoadedRows, storage: Storage, r
       threads: trainer.threads,
       parameters: trainer.parameterCount,
       trained: 0,
-      memoryBytes: memoryOfJob(trainer),
+      memoryBytes: memoryOfJob(trainer, rows),
       notes: rows.notes.slice(0, MOST_NOTES),
     });
     rows.write(trainer);
@@ -250,6 +250,8 @@ async function conclude(end: LoopEnd, trained: Trained): Promise<Outcome> {
     const diagnosis: Diagnosis = { verdict: 'diverged', reason: error.message, advice: error.hint };
     return { status: 'failed', stopReason: 'diverged', error, diagnosis };
   }
+  // training rows are judged as they were read
+  trained.rows.augmentation?.restore();
   const metrics: Record<string, number> = { ...state.metrics };
   if (state.best !== null) {
     if (writer.hasBest) writer.useBest();

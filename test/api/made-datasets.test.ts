@@ -1,5 +1,7 @@
+import { rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OutboundGuard } from '../../src/outbound/guard.ts';
@@ -169,5 +171,25 @@ describe('a dataset of rows of others', () => {
     const sent = JSON.parse(JSON.stringify(body).replace('"ID"', JSON.stringify(id)));
     const { errors } = expectProblem(await make(sent), code as 'invalid_spec');
     expect(errors.map(({ pointer }) => pointer)).toEqual(pointers);
+  });
+
+  it('one that is deleted while its rows are read is told as what it is', async () => {
+    const parent = await uploadCsv(api, 'short-lived', 'a,b\n1,2\n3,4\n');
+    const { storage, db } = service.deps;
+    const { describe: describeStorage } = storage;
+    let deleted: Promise<unknown> | undefined;
+    storage.describe = () => {
+      // what a deletion does, at the worst moment: the row was found, and no file was opened yet
+      deleted = db.pool.query('update datasets set deleted_at = now() where id = $1', [parent]);
+      rmSync(join(service.folder, 'datasets', parent), { recursive: true });
+      return describeStorage.call(storage);
+    };
+    try {
+      const { detail } = expectProblem(await make({ from: [parent] }), 'dataset_not_found');
+      expect(detail).toContain(`${parent} was deleted`);
+      await deleted;
+    } finally {
+      storage.describe = describeStorage;
+    }
   });
 });

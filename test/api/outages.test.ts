@@ -30,7 +30,7 @@ describe('a database that is away', () => {
       expectProblem(answer, 'unavailable');
       expect(answer.headers.get('retry-after')).toBe('2');
     }
-    expect(performance.now() - begin).toBeLessThan(8000);
+    expect(performance.now() - begin).toBeLessThan(16_000);
     // the upload that could not be noted is not kept
     const keys: string[] = [];
     for await (const key of lonely.deps.storage.list('')) keys.push(key);
@@ -55,7 +55,7 @@ describe('a database that is away', () => {
       const begin = performance.now();
       const ready = await call('GET', `${service.url}/readyz`);
       expect([ready.status, ready.body.missing]).toEqual([503, ['database']]);
-      expect(performance.now() - begin).toBeLessThan(4000);
+      expect(performance.now() - begin).toBeLessThan(8000);
     } finally {
       for (const { pid } of rows) process.kill(pid, 'SIGCONT');
       await watcher.end();

@@ -3,7 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compileKernels } from '../../src/engine/kernels/load.ts';
 import { type PredictorPool, startPredictorPool } from '../../src/worker/predictor-pool.ts';
+import { WarmNetworks } from '../../src/worker/warm-networks.ts';
 import { call } from '../support/client.ts';
 import { addModel } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -202,6 +204,51 @@ it('a process that is killed in the middle is replaced, and what it worked on is
   expect(killed.length).toBeGreaterThan(0);
   expect((await call('POST', at, { rows: [{ x: 1 }] })).status).toBe(200);
   for (const pid of killed) expect(pool.pids()).not.toContain(pid);
+});
+
+it('more than may wait are refused with a time to come again, and all that were taken are answered', async () => {
+  expect((await call('POST', at, { rows: [{ x: 1 }] })).status).toBe(200);
+  const processes = pool.pids();
+  for (const pid of processes) process.kill(pid, 'SIGSTOP');
+  const source = { type: 'rows', json: '[{"x":1}]' } as const;
+  const { rows } = await service.database.db.pool.query('select sha256 from checkpoints where id = $1', [
+    cats.checkpoint,
+  ]);
+  const network = { storageKey: cats.storageKey, sha256: rows[0].sha256 };
+  const taken = [];
+  while (pool.working() < 512) taken.push(pool.predict({ network, source, answer: 'ndjson', inline: false }));
+  const refused = await call('POST', at, { rows: [{ x: 1 }] });
+  for (const pid of processes) process.kill(pid, 'SIGCONT');
+  expectProblem(refused, 'unavailable');
+  expect(refused.headers.get('retry-after')).toBe('1');
+  const answers = await Promise.all(taken);
+  expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
+  expect((await call('POST', at, { rows: [{ x: 1 }] })).status).toBe(200);
+});
+
+it('networks are kept while there is room for them: the one that was asked longest ago goes', async () => {
+  const [a, b, c] = await Promise.all(
+    [1, 2, 3].map(async () => {
+      const { checkpoint, storageKey } = await addTrained(service, CATS);
+      const found = await service.database.db.pool.query('select sha256 from checkpoints where id = $1', [checkpoint]);
+      return { storageKey, sha256: found.rows[0].sha256 as string };
+    }),
+  );
+  const { storage } = service.deps;
+  const kernels = compileKernels({ build: 'naive' });
+  const bytes = (await new WarmNetworks(storage, kernels, 0).find(a!)).predictor.memoryBytes;
+  const networks = new WarmNetworks(storage, kernels, 2 * bytes);
+  const [first, second] = [await networks.find(a!), await networks.find(b!)];
+  expect(await networks.find(a!)).toBe(first);
+  await networks.find(c!);
+  expect(await networks.find(a!)).toBe(first);
+  expect(await networks.find(b!)).not.toBe(second);
+  // one that is larger than all the room is kept alone
+  const small = new WarmNetworks(storage, kernels, bytes - 1);
+  const alone = await small.find(a!);
+  expect(await small.find(a!)).toBe(alone);
+  await small.find(b!);
+  expect(await small.find(a!)).not.toBe(alone);
 });
 
 describe('a language model', () => {

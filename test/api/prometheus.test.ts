@@ -13,6 +13,7 @@ let service: Service;
 beforeAll(async () => {
   service = await startService({
     parts: {
+      queueFullness: async () => 0.25,
       config: {
         auth: 'open',
         maxUploadBytes: 1,
@@ -78,6 +79,7 @@ it('tells how the service is', async () => {
   expect(figures.get('trainyard_webhook_deliveries_pending')).toBe(0);
   expect(figures.get('trainyard_database_up')).toBe(1);
   expect(figures.get('trainyard_queue_messages')).toBe(0);
+  expect(figures.get('trainyard_queue_memory_used_ratio')).toBe(0.25);
   expect(figures.get('trainyard_database_pool{state="waiting"}')).toBe(0);
   expect(figures.get('trainyard_worker_busy{worker="wrk_a"}')).toBe(1);
   expect(figures.get('trainyard_worker_memory_bytes{worker="wrk_a"}')).toBe(1000);

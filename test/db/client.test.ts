@@ -62,7 +62,7 @@ describe('openDatabase', () => {
     const db = openDatabase(`postgres://a:b@127.0.0.1:${port}/c`, { connectTimeoutMs: 200 });
     const sinceMs = performance.now();
     await expect(db.pool.query('select 1')).rejects.toThrow(/timeout/i);
-    expect(performance.now() - sinceMs).toBeLessThan(2_000);
+    expect(performance.now() - sinceMs).toBeLessThan(10_000);
     await db.close();
     silent.close();
   });

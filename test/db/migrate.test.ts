@@ -82,6 +82,9 @@ const VALUES: Record<string, string> = {
 
 test('a process of any older version still writes, reads, changes and deletes its rows on the newest schema', async () => {
   await migrateDatabase(database.url);
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  const say = async (text: string) => (await client.query(text)).rows;
   const meta = new URL('../../migrations/meta/', import.meta.url);
   const { entries } = JSON.parse(readFileSync(new URL('_journal.json', meta), 'utf8')) as {
     entries: { idx: number }[];
@@ -97,10 +100,11 @@ test('a process of any older version still writes, reads, changes and deletes it
       const list = Object.values(columns);
       const names = list.map((column) => `"${column.name}"`).join(', ');
       const values = list.map(({ type }) => VALUES[type] ?? `no value for ${type}`).join(', ');
-      await query(`insert into "${name}" (${names}) values (${values})`);
-      expect(await query(`select ${names} from "${name}"`), `${name} of version ${idx}`).toHaveLength(1);
-      await query(`update "${name}" set (${names}) = row (${values})`);
+      await say(`insert into "${name}" (${names}) values (${values})`);
+      expect(await say(`select ${names} from "${name}"`), `${name} of version ${idx}`).toHaveLength(1);
+      await say(`update "${name}" set (${names}) = row (${values})`);
     }
-    for (const { name } of tables.toReversed()) await query(`delete from "${name}"`);
+    for (const { name } of tables.toReversed()) await say(`delete from "${name}"`);
   }
+  await client.end();
 });

@@ -99,6 +99,29 @@ describe('row-level security', () => {
     expect(await count(tenants.of(TENANT), table)).toBe(await count(database.db, table));
   });
 
+  test('the view of metrics shows those of the tenant, and can be read alone', async () => {
+    const view = 'own_job_metrics';
+    expect(await count(tenants.of(TENANT), view)).toBe(await count(database.db, 'job_metrics'));
+    expect(await count(tenants.of('another'), view)).toBe(0);
+    expect(await count(database.db, view)).toBe(0);
+    await expect(tenants.of(TENANT).pool.query(`delete from ${view}`)).rejects.toThrow(
+      /permission denied|cannot delete/,
+    );
+    const { rows } = await database.db.pool.query(
+      "select relname, reloptions from pg_class where relnamespace = 'public'::regnamespace and relkind = 'v'",
+    );
+    expect(rows).toEqual([{ relname: view, reloptions: ['security_barrier=true'] }]);
+  });
+
+  test('whose a row of a job is costs one look into an index, however many jobs the tenant has', async () => {
+    const { rows } = await tenants
+      .of(TENANT)
+      .pool.query("explain select * from job_events where job_id = 'job_a' and sequence > 5");
+    const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+    expect(plan).toContain('SubPlan');
+    expect(plan).not.toContain('hashed');
+  });
+
   test('for no tenant at all there is nothing', async () => {
     const client = new pg.Client({ connectionString: database.url });
     await client.connect();

@@ -1,16 +1,13 @@
-import { spawn } from 'node:child_process';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { call } from '../support/client.ts';
 import { expectProblem } from '../support/problem.ts';
-import { type ServiceProcess, startProcess } from '../support/stack.ts';
+import { launch, type ServiceProcess, startProcess } from '../support/stack.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 /** `npm start` where a key is asked for, and `npm run keys` beside it: as somebody sets the service up. */
-const root = fileURLToPath(new URL('../..', import.meta.url));
 let folder: string;
 let service: ServiceProcess | null = null;
 beforeAll(async () => {
@@ -30,10 +27,7 @@ const start = (more: Record<string, string>) =>
 async function runKeys(
   ...args: string[]
 ): Promise<{ status: number | null; lines: Record<string, string>[]; said: string }> {
-  const child = spawn(process.execPath, ['src/main/keys.ts', ...args], {
-    cwd: root,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment() },
-  });
+  const child = launch('keys', args, environment());
   let [out, said] = ['', ''];
   child.stdout.on('data', (text) => (out += text));
   child.stderr.on('data', (text) => (said += text));

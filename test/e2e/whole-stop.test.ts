@@ -35,7 +35,7 @@ async function start(): Promise<ServiceProcess> {
 it('the worker lets go with a checkpoint, the upload is answered, the database ends last; and the next start goes on at the very step', async () => {
   const first = await start();
   const dataset = await uploadCsv(api, 'spirals', spirals(2000));
-  const { id } = await postJob(api, describeSpirals(dataset, { epochs: 400 }));
+  const { id } = await postJob(api, describeSpirals(dataset, { epochs: 120 }));
   await waitForJob(api, id, ({ progress }) => (progress?.step ?? 0) > 100);
   const upload = openRaw(api);
   upload.socket.write(

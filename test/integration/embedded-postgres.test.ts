@@ -200,7 +200,7 @@ describe('several starts', { timeout: 60_000 }, () => {
     await heir.ended;
     expect(existsSync(join(dataDir, 'cluster/postmaster.pid'))).toBe(false);
     // its lock file goes a moment before the process
-    await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => isAlive(pid), { timeout: 30_000 }).toBe(false);
   });
 
   test('Ctrl-C does not reach the server, and an exit without stop() ends it', async () => {
@@ -216,7 +216,7 @@ describe('several starts', { timeout: 60_000 }, () => {
     expect(await query(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
     child.kill('SIGTERM');
     await ended(child);
-    await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => isAlive(pid), { timeout: 30_000 }).toBe(false);
     await expect(query(url, 'SELECT 1')).rejects.toThrow(/ECONNREFUSED/);
   });
 

@@ -214,6 +214,18 @@ describe('messages', () => {
     await other.close();
   });
 
+  test('a queue whose memory is nearly used up is warned of, once in a while', async () => {
+    const said: string[] = [];
+    const logger = pino({ level: 'warn' }, { write: (line) => void said.push(line) });
+    const full: JobQueue = { ...queue, fullness: async () => 0.83 };
+    const other = startReconciler({ db, queue: full, logger, intervalMs: 3_600_000 });
+    await other.sweep();
+    await other.sweep();
+    await other.close();
+    expect(said).toHaveLength(1);
+    expect(said[0]).toContain('83 % of Redis');
+  });
+
   test('a job that is taken up while its message is looked for gets no other', async () => {
     const { id } = await addJob(db);
     await markSent(60);

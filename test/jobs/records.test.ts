@@ -4,21 +4,30 @@ import type { Database } from '../../src/db/client.ts';
 import { listEvents } from '../../src/db/job-events.ts';
 import { listMetrics } from '../../src/db/job-metrics.ts';
 import { getJob } from '../../src/db/jobs.ts';
+import { openTenantDatabases, type TenantDatabases } from '../../src/db/tenants.ts';
 import { chooseFreed, recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
 import { recordMetrics } from '../../src/jobs/record-metrics.ts';
 import { cancelJob } from '../../src/jobs/request-change.ts';
 import type { EventToAdd } from '../../src/jobs/transitions.ts';
 import type { MetricPoint } from '../../src/spec/job.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createTestDatabase, PATIENT, type TestDatabase } from '../support/database.ts';
 import { addClaimed, claimOrThrow, describeCheckpoint, expireLease, TENANT } from '../support/jobs.ts';
 
 let database: TestDatabase;
 let db: Database;
+let tenants: TenantDatabases;
+/** as the tenant sees it */
+let own: Database;
 beforeAll(async () => {
   database = await createTestDatabase();
   db = database.db;
+  tenants = openTenantDatabases(database.url, PATIENT);
+  own = tenants.of(TENANT);
 });
-afterAll(() => database.drop());
+afterAll(async () => {
+  await tenants.close();
+  await database.drop();
+});
 
 const point = (step: number, value: number, change: Partial<MetricPoint> = {}): MetricPoint => ({
   name: 'loss',
@@ -78,7 +87,7 @@ describe('metrics', () => {
     const claim = await addClaimed(db);
     await recordMetrics(db, claim, [point(1, 0.9), point(2, 0.8)]);
     await recordMetrics(db, claim, [point(2, 0.7), point(3, 0.6)]);
-    const [series] = await listMetrics(db, claim.job.id, { maxPoints: 100 });
+    const [series] = await listMetrics(own, claim.job.id, { maxPoints: 100 });
     expect(series!.points.map((p) => [p.step, p.value])).toEqual([
       [1, 0.9],
       [2, 0.8],
@@ -101,7 +110,7 @@ describe('metrics', () => {
       claim,
       values.map((value, i) => point(i, value)),
     );
-    const [series] = await listMetrics(db, claim.job.id, { maxPoints: 100 });
+    const [series] = await listMetrics(own, claim.job.id, { maxPoints: 100 });
     expect(series!.points.map((p) => p.value)).toEqual(values);
   });
 
@@ -114,7 +123,7 @@ describe('metrics', () => {
       point(2, 4, { name: 'accuracy', split: 'validation' }),
     ]);
     const list = async (filter: object) =>
-      (await listMetrics(db, claim.job.id, { maxPoints: 100, ...filter })).map((s) => [
+      (await listMetrics(own, claim.job.id, { maxPoints: 100, ...filter })).map((s) => [
         s.name,
         s.split,
         s.points.map((p) => p.value),
@@ -138,7 +147,7 @@ describe('metrics', () => {
     ]);
     const points = Array.from({ length: 10_000 }, (_, i) => point(i + 1, spikes.get(i + 1) ?? 1 / (i + 1)));
     await recordMetrics(db, claim, points);
-    const [series] = await listMetrics(db, claim.job.id, { maxPoints: 100 });
+    const [series] = await listMetrics(own, claim.job.id, { maxPoints: 100 });
     const kept = new Map(series!.points.map((p) => [p.step, p.value]));
     expect(kept.size).toBeGreaterThan(90);
     expect(kept.size).toBeLessThanOrEqual(100);
@@ -146,7 +155,7 @@ describe('metrics', () => {
     const steps = series!.points.map((p) => p.step);
     expect(steps).toEqual(steps.toSorted((a, b) => a - b));
     // a list that fits is not touched
-    expect((await listMetrics(db, claim.job.id, { maxPoints: 10_000 }))[0]!.points).toHaveLength(10_000);
+    expect((await listMetrics(own, claim.job.id, { maxPoints: 10_000 }))[0]!.points).toHaveLength(10_000);
   });
 });
 
@@ -222,7 +231,7 @@ describe('checkpoints', () => {
     await recordCheckpoints(db, claim, [first], [point(1, 0.5)], [epochEvent(1)]);
     const taken = { ...describeCheckpoint(2, 'latest'), id: first.id };
     await expect(recordCheckpoints(db, claim, [taken], [point(2, 0.4)], [epochEvent(2)])).rejects.toThrow();
-    const [series] = await listMetrics(db, claim.job.id, { maxPoints: 10 });
+    const [series] = await listMetrics(own, claim.job.id, { maxPoints: 10 });
     expect(series!.points.map((p) => p.step)).toEqual([1]);
     const types = (await listEvents(db, claim.job.id, 2, 10)).map((e) => e.onceKey);
     expect(types).toEqual(['metrics:epoch:1', 'checkpoint:1']);

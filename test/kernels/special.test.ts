@@ -11,6 +11,21 @@ import { ACTIVATIONS, ALL_BUILDS, Bench, createMemory, instantiateBuild, WASM_BU
 
 const N = 45;
 
+describe.each(ALL_BUILDS)('%s kernels find what is not finite', (build) => {
+  it('wherever it stands in a row, and in that row alone', () => {
+    const bench = new Bench(build);
+    const y = bench.room(3);
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      for (let place = 0; place < N; place++) {
+        const values: number[] = Array.from({ length: 3 * N }, (_, i) => (i % 2 === 0 ? 3e38 : -1e-45));
+        values[N + place] = value;
+        bench.call('notFinite', bench.floats(values), y, 3, N);
+        expect([...bench.read(y, 3)]).toEqual([0, Number.NaN, 0]);
+      }
+    }
+  });
+});
+
 describe.each(ALL_BUILDS)('%s kernels in place', (build) => {
   const names: KernelName[] = ['copy', ...ACTIVATIONS, 'exp'];
   it.each(names)('%s over its input', (kernel) => {

@@ -60,6 +60,20 @@ const NUMBERS: MistakeCase[] = [
     /for numbers/,
   ],
   [
+    'outliers of a category',
+    { target: { column: 'species', outliers: 'iqr' } },
+    '/target/outliers',
+    'invalid_spec',
+    /for numbers/,
+  ],
+  [
+    'bounds of a target that bound nothing',
+    { target: { column: 'year', outliers: 'bounds' } },
+    '/target/outliers',
+    'invalid_spec',
+    /nothing is an outlier/,
+  ],
+  [
     'a transform where the loss takes counts',
     { target: { column: 'year', transform: 'log' }, training: { loss: 'poisson' } },
     '/target/transform',
@@ -173,6 +187,22 @@ const DATED = {
   columns: [...BIRDS.columns, column('day', 'date'), column('song', 'text'), column('picture', 'image')],
 };
 const taken = (...inputs: (object | string)[]) => ({ target: 'species', inputs });
+
+describe('images', () => {
+  const picture = (more: object, ...others: string[]) => taken({ column: 'picture', ...more }, ...others);
+  it.each([
+    ['augmented words', taken({ column: 'song', augment: { flip: 'both' } }), '/inputs/0/augment', /not for a text/],
+    ['means of channels that are not taken', picture({ per_channel: true }), '/inputs/0/per_channel', /no mean/],
+    ['a hole as large as the image', picture({ augment: { cutout: 2 } }), '/inputs/0/augment/cutout', /2 × 2 pixels/],
+    ['colours of grey', picture({ augment: { saturation: 0.1 } }), '/inputs/0/augment/saturation', /no colours/],
+    ['mixing one of two inputs', picture({ augment: { mixup: 0.2 } }, 'year'), '/inputs/0/augment/mixup', /only input/],
+    ['an unknown change', picture({ augment: { flop: 1 } }), '/inputs/0/augment/flop', /flop/],
+  ])('%s is a mistake', (_name, body, pointer, detail) => {
+    const { mistakes } = resolve(body, { dataset: DATED });
+    expect(mistakes.map((mistake) => mistake.pointer)).toEqual([pointer]);
+    expect(mistakes[0]!.detail).toMatch(detail);
+  });
+});
 
 describe('classes, dates and texts', () => {
   it.each<MistakeCase>([

@@ -251,7 +251,7 @@ describe('the form of a request', () => {
     const { mistakes } = resolve({ target, ...body });
     expect(mistakes.length).toBeGreaterThan(0);
     expect(mistakes.length).toBeLessThanOrEqual(50);
-    expect(performance.now() - begin).toBeLessThan(5_000);
+    expect(performance.now() - begin).toBeLessThan(15_000);
   });
 
   it('any JSON at all, in any field, is answered with mistakes or a spec', () => {

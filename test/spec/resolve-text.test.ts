@@ -115,6 +115,13 @@ describe('a job over a corpus', () => {
     ],
     ['both ways', layers(embedding, { ...lstm, bidirectional: true }), '/model/layers/1/bidirectional', /would see/],
     [
+      'a block that attends to all of another sequence',
+      layers({ ...embedding, name: 'e' }, { type: 'transformer_decoder', heads: 2, units: 8, inputs: ['e', 'e'] }),
+      '/model/layers/1/inputs',
+      /would see/,
+    ],
+    ['pooling', layers(embedding, { type: 'max_pool1d', size: 1 }), '/model/layers/1/type', /would see/],
+    [
       'an encoder',
       layers(embedding, { type: 'transformer_encoder', heads: 2, units: 8 }),
       '/model/layers/1/type',

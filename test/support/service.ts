@@ -63,6 +63,7 @@ export async function startService(
     estimator,
     outboundGuard: new OutboundGuard({ allowHttp: false, allowRanges: [] }),
     queueDepth: async () => 0,
+    queueFullness: async () => null,
     logger,
     metrics: createApiMetrics(),
     config: {
@@ -112,7 +113,7 @@ function answerBy(predict: PredictRows): ApiDeps['predictor'] {
   return {
     async predict({ source, network }) {
       if (source.type !== 'rows') throw new Error(`this predictor reads no ${source.type}`);
-      const answers = await predict(source.rows, network);
+      const answers = await predict(JSON.parse(source.json), network);
       return { text: JSON.stringify(encodeNonFinite(answers)), rows: answers.length, header: null };
     },
     async *generate() {

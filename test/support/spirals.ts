@@ -9,7 +9,7 @@ export function spirals(rows: number): string {
 }
 
 /** A job on them that draws random numbers, schedules its rate and evaluates: whatever is lost on the way shows in its bits. */
-export function describeSpirals(dataset: string, { epochs, every = 37 }: { epochs: number; every?: number }) {
+export function describeSpirals(dataset: string, { epochs, every = 100 }: { epochs: number; every?: number }) {
   return {
     dataset,
     target: 'arm',

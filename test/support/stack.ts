@@ -15,17 +15,23 @@ export interface ServiceProcess {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
+/** A process of `src/main/<name>.ts` with an environment of its own. */
+export function launch(name: string, args: string[], environment: Record<string, string>) {
+  const { PATH, HOME, NODE_COMPILE_CACHE } = process.env;
+  return spawn(process.execPath, ['--import', './test/support/quick-start.ts', `src/main/${name}.ts`, ...args], {
+    cwd: root,
+    env: { PATH, HOME, NODE_COMPILE_CACHE, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
 /** Starts `src/main/<name>.ts`; resolves with the first log line that `isReady` accepts. */
 export async function startProcess(
   name: 'all' | 'api' | 'worker',
   environment: Record<string, string>,
   isReady: (line: string) => boolean,
 ): Promise<ServiceProcess & { readyLine: string }> {
-  const child = spawn(process.execPath, [`src/main/${name}.ts`], {
-    cwd: root,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, LOG_LEVEL: 'info', ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = launch(name, [], { LOG_LEVEL: 'info', ...environment });
   const said: string[] = [];
   const exited = once(child, 'exit');
   const readyLine = await new Promise<string>((resolve, reject) => {

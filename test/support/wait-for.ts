@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Asks until the answer is neither false, null nor undefined; throws after the limit. */
-export async function waitFor<T>(ask: () => T | Promise<T>, what: string, limitMs = 10_000): Promise<NonNullable<T>> {
+export async function waitFor<T>(ask: () => T | Promise<T>, what: string, limitMs = 30_000): Promise<NonNullable<T>> {
   const deadline = performance.now() + limitMs;
   for (;;) {
     const answer = await ask();

@@ -102,7 +102,7 @@ describe('the thread that trains', () => {
     const { id } = await postJob(service.api, spec());
     const begin = performance.now();
     expect((await run(id, { until: 0, change: { trainer: trainer('stuck') } })).status).toBe('queued');
-    expect(performance.now() - begin).toBeLessThan(3_000);
+    expect(performance.now() - begin).toBeLessThan(9_000);
     const running = run(id, { change });
     while ((await get(id)).phase !== 'training') await sleep(20);
     await cancelJob(context.db, TENANT, id);
@@ -117,13 +117,13 @@ describe('the thread that trains', () => {
     const db = openDatabase(url.href, { connectTimeoutMs: 500 });
     const { id } = await postJob(service.api, spec());
     const claim = await claimOrThrow(context.db, id);
-    const change = { trainer: trainer('deaf'), leaseSeconds: 2, db };
+    const change = { trainer: trainer('deaf'), leaseSeconds: 4, db };
     const running = runJob({ ...context, ...change }, claim, new AbortController().signal);
     while ((await get(id)).phase !== 'training') await sleep(20);
     const begin = performance.now();
     proxy.refuse();
     await expect(running).rejects.toThrow('lease could not be renewed');
-    expect(performance.now() - begin).toBeLessThan(2_000);
+    expect(performance.now() - begin).toBeLessThan(4_000);
     await db.close();
     await proxy.close();
   });

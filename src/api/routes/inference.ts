@@ -9,7 +9,6 @@ import { type Prediction, RowsError } from '../../spec/prediction.ts';
 import { answersWithin } from '../answers-within.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { describeInputs, describeTensors, placeMistakes, readTensors, writeTensors } from '../inference-tensors.ts';
-import { JSON_BODY_BYTES } from '../json-body.ts';
 
 const PATIENCE_MS = 2000;
 /** The newest that metadata names. */
@@ -148,11 +147,10 @@ async function infer(deps: ApiDeps, request: FastifyRequest) {
   const rows = readTensors(asked, preparation);
   // an output that there is not is told before anything is computed
   writeTensors([], preparation, asked.outputs);
-  const sizeBytes = Number(request.headers['content-length'] ?? JSON_BODY_BYTES);
   const { text } = await deps.predictor
     .predict({
       network: { storageKey, sha256 },
-      source: { type: 'rows', rows, sizeBytes },
+      source: { type: 'rows', json: JSON.stringify(rows) },
       answer: 'json',
       inline: false,
     })

@@ -2,9 +2,10 @@ import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { getCheckpointById } from '../../db/checkpoints.ts';
 import { DatasetNotFoundError, type DatasetRow, getDataset } from '../../db/datasets.ts';
+import { gather, oncePer } from '../../db/gather.ts';
 import { getJob, type JobRow, listJobs } from '../../db/jobs.ts';
 import { resolveModelVersion } from '../../db/model-versions.ts';
-import { describeWaiting } from '../../db/turns.ts';
+import { describeWaiting, type Waiting } from '../../db/turns.ts';
 import { getWeights } from '../../db/weights.ts';
 import { createJob, type NewJob } from '../../jobs/create-job.ts';
 import { ApiError } from '../../spec/errors.ts';
@@ -22,6 +23,7 @@ import { findMade, idFor } from '../idempotency.ts';
 import { presentJob } from '../present.ts';
 import type { Quotas } from '../quotas.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
+import { SharedReads } from '../shared-reads.ts';
 
 const ListQuery = Type.Object(
   {
@@ -56,9 +58,16 @@ export async function findJob(deps: ApiDeps, request: FastifyRequest): Promise<J
 }
 
 /** A job as its client sees it, with its place in the queue. */
-export async function presentWaiting({ db, config }: ApiDeps, row: JobRow): Promise<Job> {
-  return presentJob(row, (await describeWaiting(db, [row], config.tenantRunningJobs)).get(row.id) ?? null);
+export async function presentWaiting(deps: ApiDeps, row: JobRow): Promise<Job> {
+  return presentJob(row, row.status === 'queued' ? await gatheredWaiting(deps)(row) : null);
 }
+
+const gatheredWaiting = oncePer(({ db, config }: ApiDeps) =>
+  gather(async (rows: JobRow[]) => {
+    const waiting = await describeWaiting(db, rows, config.tenantRunningJobs);
+    return rows.map(({ id }) => waiting.get(id) ?? null);
+  }),
+);
 
 /** What a client decides by: where the job has come to; not how far it is, nor its place in the queue. */
 export const decisive = ({ transitions }: JobRow) => transitions;
@@ -70,6 +79,8 @@ export function refuseGone(datasetId: string): ApiError {
 
 export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors, quotas: Quotas): void {
   const present = (row: JobRow) => presentWaiting(deps, row);
+  /** those who look at one list ask for the same page */
+  const pages = new SharedReads<{ rows: JobRow[]; waiting: Map<string, Waiting> }>();
 
   app.post(
     '/v1/jobs',
@@ -129,14 +140,16 @@ export function addJobRoutes(app: Api, deps: ApiDeps, cursors: Cursors, quotas: 
       };
       const { tenant, db } = ofTenant(deps, request);
       const scope = `${tenant} jobs ${JSON.stringify(filters)}`;
-      const rows = await listJobs(db, tenant, {
-        ...filters,
-        limit: limit + 1,
-        ...(cursor !== undefined && { after: cursors.decode(cursor, scope) }),
+      const after = cursor === undefined ? undefined : cursors.decode(cursor, scope);
+      const { rows, waiting } = await pages.read(`${scope} ${limit} ${cursor}`, async () => {
+        const rows = await listJobs(db, tenant, {
+          ...filters,
+          limit: limit + 1,
+          ...(after !== undefined && { after }),
+        });
+        return { rows, waiting: await describeWaiting(deps.db, rows.slice(0, limit), deps.config.tenantRunningJobs) };
       });
-      const page = cursors.page(rows, limit, scope, (row) => row);
-      const waiting = await describeWaiting(deps.db, page.data, deps.config.tenantRunningJobs);
-      return { ...page, data: page.data.map((row) => presentJob(row, waiting.get(row.id) ?? null)) };
+      return cursors.page(rows, limit, scope, (row) => presentJob(row, waiting.get(row.id) ?? null));
     },
   );
 

@@ -55,6 +55,10 @@ export function addPrometheusRoute(app: Api, deps: ApiDeps): void {
     '1 while PostgreSQL answers; without it the service’s figures are left out',
   );
   const queueMessages = gauge('trainyard_queue_messages', 'Messages on the queue; left out while it cannot be reached');
+  const queueFullness = gauge(
+    'trainyard_queue_memory_used_ratio',
+    'Of the memory that Redis may use; alarm at 0.7. Left out where it has no bound, or cannot be reached',
+  );
   const pool = new Gauge({
     name: 'trainyard_database_pool',
     help: 'Connections of this process to PostgreSQL, and callers that wait for one',
@@ -70,10 +74,11 @@ export function addPrometheusRoute(app: Api, deps: ApiDeps): void {
   registry.registerMetric(pool);
 
   const refresh = async () => {
-    const [read, workers, depth] = await Promise.allSettled([
+    const [read, workers, depth, fullness] = await Promise.allSettled([
       answersWithin(readFigures(db), PATIENCE_MS),
       answersWithin(listLiveWorkers(db), PATIENCE_MS),
       answersWithin(deps.queueDepth(), PATIENCE_MS),
+      answersWithin(deps.queueFullness(), PATIENCE_MS),
     ]);
     databaseUp.set(read.status === 'fulfilled' ? 1 : 0);
     for (const [key, of] of figures) {
@@ -89,6 +94,8 @@ export function addPrometheusRoute(app: Api, deps: ApiDeps): void {
     }
     if (depth.status === 'fulfilled') queueMessages.set(depth.value);
     else queueMessages.remove();
+    if (fullness.status === 'fulfilled' && fullness.value !== null) queueFullness.set(fullness.value);
+    else queueFullness.remove();
   };
   let refreshed: { atMs: number; done: Promise<void> } | undefined;
 

@@ -773,6 +773,8 @@ export interface Kernels {
   // ---- reductions -----------------------------------------------------------------------------------------------
   /** y (cols) = Σ over rows of x (rows, cols; row distance ldx), rows in ascending order */
   columnSum(x: Pointer, ldx: number, y: Pointer, rows: number, cols: number): void;
+  /** y (rows) = Σ x·0 over cols: 0, and NaN where a value of the row is none or infinite */
+  notFinite(x: Pointer, y: Pointer, rows: number, cols: number): void;
   /** y[i] = Σ squares of chunk i of x: `chunk` elements each, the last one shorter; for i in [firstChunk, firstChunk+chunks) of a tensor of n */
   sumSquaresChunks(x: Pointer, n: number, chunk: number, firstChunk: number, chunks: number, y: Pointer): void;
   /** the same for the products of x and z */

@@ -1,5 +1,5 @@
-import { elementsOf, fixed, type Graph, type Node } from '../graph/graph.ts';
-import { whole } from '../plan/call.ts';
+import { batched, elementsOf, fixed, type Graph, type Node } from '../graph/graph.ts';
+import { at, whole } from '../plan/call.ts';
 import { elementwise, type Op } from './op.ts';
 
 /**
@@ -29,7 +29,20 @@ export function clipByValue(graph: Graph, gradient: Node, limit: number): Node {
   return graph.add('clipValue', [gradient], gradient.shape, { limit });
 }
 
+/** y (rows): 0, and NaN where a value of the row is none or infinite. */
+export function notFinite(graph: Graph, x: Node): Node {
+  return graph.add('notFinite', [x], batched());
+}
+
 export const clippings: Op[] = [
+  {
+    name: 'notFinite',
+    lower(node) {
+      const x = node.inputs[0]!;
+      const n = elementsOf(x);
+      return [{ kernel: 'notFinite', args: [at(x, n), at(node, 1), { units: 1 }, n] }];
+    },
+  },
   {
     name: 'sumSquares',
     domain: (node) => ({ kind: 'units', size: elementsOf(node), of: 'chunks' }),

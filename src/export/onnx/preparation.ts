@@ -58,8 +58,18 @@ export function writeInput(
       return writeDate(graph, input, declare);
     case 'image': {
       const { name, description } = declare(input.column, 'uint8', input.shape, 'height, width, channels');
-      const scaled = graph.add('Mul', [graph.cast(name, 'float'), graph.floats([input.scale], [])]);
-      return { description, prepared: graph.add('Add', [scaled, graph.floats([input.shift], [])]) };
+      const channels = input.channels ?? [input];
+      const dims = channels.length === 1 ? [] : [channels.length];
+      const scales = graph.floats(
+        channels.map(({ scale }) => scale),
+        dims,
+      );
+      const scaled = graph.add('Mul', [graph.cast(name, 'float'), scales]);
+      const shifts = graph.floats(
+        channels.map(({ shift }) => shift),
+        dims,
+      );
+      return { description, prepared: graph.add('Add', [scaled, shifts]) };
     }
     case 'text': {
       const what = 'tokens, of which the tokenizer in the metadata makes texts and back';
@@ -82,7 +92,7 @@ const FIELDS: { [T in PreparedInput['type']]: readonly string[] } = {
   hash: ['buckets', 'encoding', 'indicator'],
   date: ['parts', 'indicator'],
   boolean: ['indicator'],
-  image: ['shape', 'scale', 'shift'],
+  image: ['shape', 'scale', 'shift', 'channels'],
   terms: ['splitter', 'ngrams', 'terms', 'buckets', 'weights', 'isNormalized', 'indicator'],
   tokens: ['splitter', 'vocabulary', 'length', 'indicator'],
   text: ['tokenizer', 'context'],

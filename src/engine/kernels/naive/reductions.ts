@@ -3,6 +3,7 @@ import { at, type Views } from './views.ts';
 
 type ReductionName =
   | 'columnSum'
+  | 'notFinite'
   | 'sumSquaresChunks'
   | 'dotChunks'
   | 'clipScale'
@@ -18,6 +19,13 @@ export function createReductions({ f32, u32, u8 }: Views): Pick<Kernels, Reducti
         let sum = 0;
         for (let r = 0; r < rows; r++) sum = Math.fround(sum + f32[at(x) + r * ldx + j]);
         f32[at(y) + j] = sum;
+      }
+    },
+    notFinite(x, y, rows, cols) {
+      for (let r = 0; r < rows; r++) {
+        let sum = 0;
+        for (let j = 0; j < cols; j++) sum += f32[at(x) + r * cols + j] * 0;
+        f32[at(y) + r] = sum;
       }
     },
     sumSquaresChunks(x, n, chunk, firstChunk, chunks, y) {

@@ -4,8 +4,8 @@
 
 import { copy, fill } from './elementwise';
 import { gemm } from './gemm';
-import { fma, loadPart, loadPartOr, maxLanes, storePart, sumLanes } from './lanes';
-import { exp4 } from './math';
+import { loadPart, storePart } from './lanes';
+import { expRow, rowMax, scaleRow, softmaxGrad } from './rows';
 
 /** Where tiles lie, after gemm's part of the scratch, and how many floats fit */
 // @ts-ignore: decorator
@@ -25,19 +25,9 @@ import { exp4 } from './math';
 
 /** Scores (n) of one query to weights: softmax of scale·score over the keys that the mask (0: none) leaves; zeros where it leaves none */
 function weigh(x: usize, n: u32, scale: f32, mask: usize): void {
-  const lowest = f32x4.splat(-Infinity);
-  const zero = f32x4.splat(0);
-  const s = f32x4.splat(scale);
-  let top = lowest;
-  for (let j: u32 = 0; j < n; j += 4) {
-    const part = min<u32>(n - j, 4);
-    const o = <usize>j << 2;
-    let v = f32x4.mul(loadPart(x + o, part), s);
-    if (mask) v = v128.bitselect(lowest, v, f32x4.eq(loadPart(mask + o, part), zero));
-    storePart(x + o, v, part);
-    top = f32x4.pmax(top, loadPartOr(x + o, part, lowest));
-  }
-  const most = maxLanes(top);
+  scaleRow(x, n, scale);
+  if (mask) hideRow(x, n, mask);
+  const most = rowMax(x, n);
   if (most == -Infinity) {
     // nothing but what the mask took; NaN, which has no maximum either, stays
     for (let j: u32 = 0; j < n; j++) {
@@ -46,20 +36,20 @@ function weigh(x: usize, n: u32, scale: f32, mask: usize): void {
     }
     return;
   }
-  const m = f32x4.splat(most);
-  let sum = zero;
-  for (let j: u32 = 0; j < n; j += 4) {
-    const part = min<u32>(n - j, 4);
-    const o = <usize>j << 2;
-    const e = exp4(f32x4.sub(loadPartOr(x + o, part, lowest), m));
-    sum = f32x4.add(sum, e);
-    storePart(x + o, e, part);
-  }
-  const factor = f32x4.splat(1 / sumLanes(sum));
-  for (let j: u32 = 0; j < n; j += 4) {
-    const part = min<u32>(n - j, 4);
-    const o = <usize>j << 2;
-    storePart(x + o, f32x4.mul(loadPart(x + o, part), factor), part);
+  const sum = expRow(x, x, n, most);
+  scaleRow(x, n, 1 / sum);
+}
+
+/** −∞ where the mask is 0 */
+function hideRow(x: usize, n: u32, mask: usize): void {
+  const lowest = f32x4.splat(-Infinity);
+  const zero = f32x4.splat(0);
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    storePart(x, v128.bitselect(lowest, loadPart(x, part), f32x4.eq(loadPart(mask, part), zero)), part);
+    x += 16;
+    mask += 16;
+    n -= part;
   }
 }
 
@@ -183,24 +173,6 @@ export function cachedAttention(
   }
 }
 
-/** dS = P·(dP − Σ P·dP)·scale, in place of dP; one query's n keys */
-function scoreGradient(p: usize, dp: usize, n: u32, scale: f32): void {
-  let sum = f32x4.splat(0);
-  for (let j: u32 = 0; j < n; j += 4) {
-    const part = min<u32>(n - j, 4);
-    const o = <usize>j << 2;
-    sum = fma(loadPart(p + o, part), loadPart(dp + o, part), sum);
-  }
-  const mean = f32x4.splat(sumLanes(sum));
-  const s = f32x4.splat(scale);
-  for (let j: u32 = 0; j < n; j += 4) {
-    const part = min<u32>(n - j, 4);
-    const o = <usize>j << 2;
-    const d = f32x4.mul(loadPart(p + o, part), f32x4.sub(loadPart(dp + o, part), mean));
-    storePart(dp + o, f32x4.mul(d, s), part);
-  }
-}
-
 export function attentionGrad(
   causal: u32,
   rows: u32,
@@ -245,10 +217,9 @@ export function attentionGrad(
         weights(causal, q + queries, ldq, k + keyBytes, ldk, first, count, keys, shift, depth, scale, mask, p, scratch);
         gemm(TRANSPOSE_B, count, keys, depth, out, width, v + keyBytes, ldk, dp, keys, 0, 0, 0, scratch);
         gemm(TRANSPOSE_A | ACCUMULATE, keys, depth, count, p, keys, out, width, dv + keyBytes, ldk, 0, 0, 0, scratch);
-        for (let i: u32 = 0; i < count; i++) {
-          const at = (<usize>i * <usize>keys) << 2;
-          scoreGradient(p + at, dp + at, keys, scale);
-        }
+        // dS = P·(dP − Σ P·dP)·scale, in place of dP
+        softmaxGrad(dp, p, dp, count, keys);
+        scaleRow(dp, count * keys, scale);
         gemm(0, count, depth, keys, dp, keys, k + keyBytes, ldk, dq + queries, ldq, 0, 0, 0, scratch);
         gemm(TRANSPOSE_A | ACCUMULATE, keys, depth, count, dp, keys, q + queries, ldq, dk + keyBytes, ldk, 0, 0, 0, scratch);
       }

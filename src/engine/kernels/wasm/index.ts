@@ -81,7 +81,7 @@ export {
   tanh,
   tanhGrad,
 } from './activations';
-export { clipScale, columnSum, dotChunks, sumSquaresChunks } from './reductions';
+export { clipScale, columnSum, dotChunks, notFinite, sumSquaresChunks } from './reductions';
 export {
   correct,
   logSoftmax,
