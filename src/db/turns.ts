@@ -83,7 +83,7 @@ export async function describeWaiting(
      ), others as materialized (
        select tenant, turn, (
          select count(*) from (
-           select from jobs where tenant = ranked.tenant and ${DUE}
+           select from jobs where tenant = ranked.tenant and ${DUE} order by priority desc, queued_at, id
            limit least((select max(place) from own), greatest(10, 2 * $2 / tenants))) as few) as due
        from ranked
      )
