@@ -15,6 +15,7 @@ import type { Job, Progress } from '../src/spec/job.ts';
 import { showAnomalies, uploadOrdinaryDigits } from './anomalies.ts';
 import { showStrikes, uploadStrikes } from './birdstrikes.ts';
 import { say, send } from './client.ts';
+import { showFolds } from './cross-validate.ts';
 import { showDigits, uploadDigits } from './digits.ts';
 import { showFineTuning } from './fine-tune.ts';
 import { showMails, uploadMails } from './mails.ts';
@@ -25,7 +26,7 @@ import { showWeather, uploadWeather } from './weather.ts';
 
 /**
  * From nothing to a trained network: starts the whole stack in a temporary folder, and then talks to it over HTTP alone, as any other service
- * would. `npm run example -- shakespeare-gpt` runs examples/shakespeare-gpt.json; `fine-tune` is several jobs; `--spec` takes any such file; `--keep`
+ * would. `npm run example -- shakespeare-gpt` runs examples/shakespeare-gpt.json; `fine-tune` and `cross-validate` are several jobs; `--spec` takes any such file; `--keep`
  * leaves the stack running.
  */
 const {
@@ -52,6 +53,12 @@ const DATA: Record<string, { upload(api: string): Promise<string>; show(api: str
   'penguins.csv': { upload: uploadPenguins, show: showPenguins },
 };
 
+/** Examples of several jobs. */
+const SEVERAL: Record<string, (api: string) => Promise<void>> = {
+  'fine-tune': showFineTuning,
+  'cross-validate': showFolds,
+};
+
 async function main(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'trainyard-quickstart-'));
   // PostgreSQL may have to run as another user, who must be able to enter
@@ -67,7 +74,8 @@ async function main(): Promise<void> {
   process.once('SIGINT', () => void stop().finally(() => process.exit(130)));
   try {
     const api = `${stack.url}/v1`;
-    await (name === 'fine-tune' ? showFineTuning(api) : run(api));
+    const several = SEVERAL[name];
+    await (several === undefined ? run(api) : several(api));
   } catch (error) {
     await stop();
     throw error;

@@ -27,6 +27,8 @@ const commonOptions = [
   ...['--maximumMemory', '65536'],
   ...['--enable', 'simd'],
   ...['--enable', 'threads'],
+  // what a loop finds the same each time is made in front of it
+  ...['--runPasses', 'flatten,local-cse,licm,simplify-locals,coalesce-locals,vacuum,reorder-locals'],
   // v128 parameters of internal functions
   ...['--disableWarning', '112'],
 ];

@@ -78,7 +78,8 @@ export function findBounds(outliers: Outliers, numbers: Float64Array, rows: Uint
   return around(first - reach, third + reach);
 }
 
-function clipNumbers(
+/** A copy in which `rows` are within the bounds. */
+export function clipNumbers(
   numbers: Float64Array,
   rows: Uint32Array,
   { low, high }: { low: number | null; high: number | null },

@@ -41,9 +41,12 @@ function multiplyHigh(a: number, b: number): number {
 
 /** Four random words for counter (c0, c1, c2, c3) under the key `seed`, into `out`. */
 export function philox(out: Uint32Array, c0: number, c1: number, c2: number, c3: number, seed: Seed): void {
-  let [x0, x1, x2, x3] = [c0 >>> 0, c1 >>> 0, c2 >>> 0, c3 >>> 0];
-  let key0 = seed.low;
-  let key1 = seed.high;
+  let x0 = c0 >>> 0;
+  let x1 = c1 >>> 0;
+  let x2 = c2 >>> 0;
+  let x3 = c3 >>> 0;
+  let key0 = seed.low >>> 0;
+  let key1 = seed.high >>> 0;
   for (let round = 0; round < 10; round++) {
     const high0 = multiplyHigh(MULTIPLIER_0, x0);
     const low0 = Math.imul(MULTIPLIER_0, x0) >>> 0;

@@ -12,6 +12,7 @@ import { matchesPattern } from './matches-pattern.ts';
 import { pointerTo } from './mistake.ts';
 import { type LayerShapes, type ModelInput, shapeOfInput, shapesOf } from './model-shapes.ts';
 import type { Optimizer } from './optimizer.ts';
+import { showCount } from './show-count.ts';
 import { didYouMean, listWords } from './suggest.ts';
 import type { Training } from './training.ts';
 
@@ -182,7 +183,7 @@ function checkMemory({ training }: JobSpec, needs: Needs, add: Add): void {
   const rows = needs.rowBytes * needs.rows;
   const activations = 4 * needs.kept * Math.min(batchSize, needs.rows);
   const gib = (value: number) => (value / 2 ** 30).toFixed(1);
-  const parameters = needs.parameters.toLocaleString('en-US');
+  const parameters = showCount(needs.parameters);
   if (weights > MAX_MODEL_BYTES) {
     const detail = `${parameters} parameters need ${gib(weights)} GiB to train`;
     add('/model/layers', detail, `at most ${gib(MAX_MODEL_BYTES)} GiB`, 'model_too_large');

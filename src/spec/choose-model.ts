@@ -3,6 +3,7 @@ import type { Column } from './dataset.ts';
 import { fillDefaults } from './expand-request.ts';
 import type { Input } from './job.ts';
 import { Layer } from './model.ts';
+import { showCount } from './show-count.ts';
 
 /** Layers where the request names none: what suits the kind of data, as large as the rows can teach. */
 
@@ -49,7 +50,7 @@ function dense(trainRows: number) {
     { type: 'dense', units, activation: { type: 'relu' } },
     { type: 'dropout', rate: 0.1 },
   ];
-  const reason = `${trainRows.toLocaleString('en-US')} training rows of columns: two dense layers of ${units}, with dropout against learning them by heart.`;
+  const reason = `${showCount(trainRows)} training rows of columns: two dense layers of ${units}, with dropout against learning them by heart.`;
   return { layers: [...hidden, ...hidden], reason };
 }
 
@@ -60,7 +61,7 @@ function small(windows: number) {
     { type: 'dense', units, activation: { type: 'relu' } },
     { type: 'dropout', rate: 0.2 },
   ];
-  const reason = `${windows.toLocaleString('en-US')} windows, which overlap: one dense layer of ${units}.`;
+  const reason = `${showCount(windows)} windows, which overlap: one dense layer of ${units}.`;
   return { layers, reason };
 }
 

@@ -1,6 +1,7 @@
 import type { Choose } from './choice.ts';
 import { LEARNING_RATE } from './choice.ts';
 import type { Draft } from './draft.ts';
+import { showCount } from './show-count.ts';
 
 /** How long and how fast a network is trained where the request says nothing. */
 
@@ -26,14 +27,14 @@ export function chooseOptimizer({ kind, training }: Draft, choose: Choose): Draf
 
 export function chooseBatchSize(trainRows: number, choose: Choose): number {
   const size = Math.max(1, Math.min(trainRows, trainRows >= LARGE_ROWS ? 128 : 32));
-  choose('/training/batch_size', size, `For ${trainRows.toLocaleString('en-US')} training rows.`);
+  choose('/training/batch_size', size, `For ${showCount(trainRows)} training rows.`);
   return size;
 }
 
 export function chooseEpochs(batches: number, hasValidation: boolean, choose: Choose): number {
   const epochs = Math.min(Math.max(Math.ceil(UPDATES / batches), EPOCHS.least), EPOCHS.most);
   const end = hasValidation ? 'at most: training ends when validation no longer gets better' : 'without validation';
-  choose('/training/epochs', epochs, `About ${UPDATES.toLocaleString('en-US')} updates, ${end}.`);
+  choose('/training/epochs', epochs, `About ${showCount(UPDATES)} updates, ${end}.`);
   return epochs;
 }
 

@@ -62,14 +62,19 @@ export const Outliers = variants(
       { description: 'So many standard deviations to both sides of the mean.' },
     ),
   ],
-  { title: 'Outliers', shorthand: 'type' },
+  {
+    title: 'Outliers',
+    shorthand: 'type',
+    description:
+      'Of numbers: what is beyond bounds, which are fitted to the training split. Of a target, values of the training split alone are clipped, and held-out rows are judged by their own. Left out: nothing is an outlier.',
+  },
 );
 export type Outliers = Static<typeof Outliers>;
 
 const span = (minimum: number) =>
   Type.Integer({
     minimum,
-    maximum: 1025,
+    maximum: 257,
     default: 5,
     description: 'rows, the last of which is the smoothed one itself',
   });

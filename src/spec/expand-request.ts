@@ -71,10 +71,17 @@ export function fillDefaults(schema: Schema, value: unknown): unknown {
   if (!isObject(value)) return value;
   const filled: Record<string, unknown> = { ...value };
   for (const [name, property] of Object.entries(propertiesOf(schema, value))) {
-    const given = filled[name] ?? (name in filled ? null : structuredClone(property.default));
+    const given = filled[name] ?? (name in filled ? null : copyJson(property.default));
     if (given !== undefined) filled[name] = fillDefaults(property, given);
   }
   return filled;
+}
+
+/** A default is another value each time it is filled in. structuredClone takes 3 µs for a number. */
+function copyJson<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(copyJson) as T;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, copyJson(inner)])) as T;
 }
 
 /** Of variants, those of the one that `value` says it is. */

@@ -23,7 +23,7 @@ export const Forecast = closed(
     ),
     window: Type.Integer({
       minimum: 1,
-      maximum: 4096,
+      maximum: 512,
       default: 8,
       description: 'rows that the network is told, up to the last known one',
     }),

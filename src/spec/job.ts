@@ -148,9 +148,7 @@ export const Input = closed(
         description: 'one more input, 1 where the value is missing and 0 where it is there; not of images and texts',
       }),
     ),
-    outliers: Type.Optional(
-      Type.Unsafe<Outliers>({ ...Outliers, description: 'of a number: what is beyond bounds; left out: nothing is' }),
-    ),
+    outliers: Type.Optional(Outliers),
     smooth: Type.Optional(
       Type.Unsafe<Smoothing>({
         ...Smoothing,
@@ -300,6 +298,7 @@ export const Target = closed(
       ...derived('standard for numbers, none for a category, and for losses that take numbers as they are'),
       description: `${NORMALIZATION_TEXT}. Predictions come back in the column’s own units.`,
     }),
+    outliers: Type.Optional(Outliers),
     transform: Type.Optional(Transform),
   },
   { title: 'Target', description: 'What is predicted: a column name, {"column": …}, or several number columns.' },

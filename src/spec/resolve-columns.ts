@@ -9,7 +9,7 @@ import { MOST_MISTAKES, pointerTo } from './mistake.ts';
 import { groupByInput } from './model-shapes.ts';
 import { widthOfParts } from './resolve-category-options.ts';
 import { resolveInput } from './resolve-input.ts';
-import { checkTransform } from './resolve-number-options.ts';
+import { checkOutliers, checkTransform } from './resolve-number-options.ts';
 import { didYouMean, listWords } from './suggest.ts';
 
 /** Which columns of the dataset are the target and the inputs, and how they are taken. */
@@ -46,6 +46,7 @@ interface GivenTarget {
   type?: Target['type'];
   normalize?: Target['normalize'];
   transform?: Target['transform'];
+  outliers?: Target['outliers'];
 }
 
 /** `classes`: of a category, in order; null for numbers. */
@@ -56,7 +57,7 @@ export interface ResolvedTarget {
 }
 
 export function resolveTarget(
-  { columns, type: given, normalize, transform: wanted }: GivenTarget,
+  { columns, type: given, normalize, transform: wanted, outliers }: GivenTarget,
   loss: Loss['type'] | undefined,
   at: string,
   finder: ColumnFinder,
@@ -79,7 +80,12 @@ export function resolveTarget(
     if (wanted !== undefined && loss !== undefined && takesRaw(loss))
       add(`${at}/transform`, `${loss} takes its target as it is`, 'leave it out');
     const transform = checkTransform(wanted, scaled, known, at, add);
-    const resolved = { columns, type, normalize: scaled, ...(transform !== undefined && { transform }) };
+    if (outliers !== undefined) checkOutliers(outliers, `${at}/outliers`, add);
+    const resolved = {
+      ...{ columns, type, normalize: scaled },
+      ...(outliers !== undefined && { outliers }),
+      ...(transform !== undefined && { transform }),
+    };
     return { resolved, classes: null, columns: known };
   }
   if (known.length > 1) {
@@ -89,6 +95,7 @@ export function resolveTarget(
   const [column] = known as [Column];
   if (normalize !== undefined && normalize !== 'none') add(`${at}/normalize`, 'a category is not normalized', 'none');
   if (wanted !== undefined) add(`${at}/transform`, 'is for numbers, not for a category', 'leave it out');
+  if (outliers !== undefined) add(`${at}/outliers`, 'is for numbers, not for a category', 'leave it out');
   const seen = column.classes?.map(({ value }) => value) ?? null;
   if (seen === null) {
     add(`${at}/columns`, ...describeUncountable(column));

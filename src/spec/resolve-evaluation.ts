@@ -70,7 +70,11 @@ function defaultPart(rows: number, split: Split): 'test' | 'validation' | 'all' 
   return test > 0 ? 'test' : validation > 0 ? 'validation' : 'all';
 }
 
-function resolveSplit(split: Draft, { target }: JobSpec): Split {
+function resolveSplit(split: Draft, { target, forecast = null }: JobSpec): Split {
+  if (forecast !== null) {
+    const { order_by } = forecast;
+    return { ...split, shuffle: false, stratify: false, ...(order_by !== undefined && { order_by }) } as Split;
+  }
   const isText = target.type === 'next_token';
   const shuffle = isText ? false : split.shuffle;
   return { ...split, shuffle, stratify: split.stratify ?? (target.type === 'category' && shuffle) } as Split;
@@ -108,6 +112,8 @@ function checkColumns(spec: JobSpec, dataset: KnownDataset, from: KnownCheckpoin
   const { group_by: groupBy, order_by: orderBy, given_by: givenBy } = spec.split;
   if (spec.evaluate_on !== 'all')
     for (const column of [groupBy, orderBy, givenBy]) if (column !== undefined) finder.find(column, '');
+  for (const column of [spec.forecast?.order_by, spec.forecast?.group_by])
+    if (column !== undefined) finder.find(column, '');
   for (const { columns, type } of [spec.target, ...spec.more_targets])
     for (const name of columns) {
       const found = finder.find(name, '');

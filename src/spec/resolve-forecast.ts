@@ -53,6 +53,8 @@ export function resolveForecast(spec: Draft, target: ResolvedTarget | null, find
   if (forecast === null || target === null) return;
   if (target.classes !== null)
     add('/target', 'a forecast tells numbers', 'a number column, and no forecast for a category');
+  if (target.resolved.outliers !== undefined)
+    add('/target/outliers', 'a series is told as it is', 'leave it out, or clip it as an input');
   if (forecast.group_by !== undefined) finder.find(forecast.group_by, '/forecast/group_by');
   const loss = training.loss?.type;
   const isRaw = loss !== undefined && takesRaw(loss);

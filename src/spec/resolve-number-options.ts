@@ -62,7 +62,7 @@ function checkConstant(value: number | string, transform: Transform | undefined,
     );
 }
 
-function checkOutliers(outliers: Outliers, at: string, add: Add): void {
+export function checkOutliers(outliers: Outliers, at: string, add: Add): void {
   if (outliers.type === 'bounds') {
     const { low, high } = outliers;
     if (low === null && high === null) add(at, 'without low or high nothing is an outlier', 'low, high, or both');

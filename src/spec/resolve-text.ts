@@ -5,6 +5,7 @@ import type { KnownCheckpoint } from './fine-tune.ts';
 import { Input } from './job.ts';
 import { LSTM_MODEL } from './language-models.ts';
 import { Layer } from './model.ts';
+import { showCount } from './show-count.ts';
 import { countTokens, fitTokenizer, sizeOfVocabulary } from './tokenizer.ts';
 import { countEvaluationWindows, countTrainWindows, splitTokens, type TextParts } from './windows.ts';
 
@@ -158,7 +159,7 @@ function resolveInput(spec: Draft, text: TextProfile, add: Add): Required<Input>
   if (tokens === null) {
     add(
       '/inputs/0/tokenizer',
-      `the text has ${text.distinct_characters.toLocaleString('en-US')} different characters, too many for a token each`,
+      `the text has ${showCount(text.distinct_characters)} different characters, too many for a token each`,
       'byte',
     );
     return null;

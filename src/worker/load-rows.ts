@@ -1,6 +1,6 @@
 import { balanceRows } from '../data/balance-rows.ts';
 import { checkShares } from '../data/check-shares.ts';
-import { dropOutliers } from '../data/drop-outliers.ts';
+import { clipTargets, dropOutliers } from '../data/drop-outliers.ts';
 import { findLeakage } from '../data/find-leakage.ts';
 import { fitPreparation, widthOf } from '../data/fit-preparation.ts';
 import { dropDuplicates } from '../data/hash-rows.ts';
@@ -47,7 +47,9 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
       ? { train: none, validation: none, test: rows }
       : splitRows({ rows, ...(labels !== undefined && { labels }), split: spec.split, table });
   const { validation, test } = judgedAs === undefined ? split : chooseJudged(judgedAs, split);
-  const fitted = dropOutliers(table, inputs, split.train);
+  const targets = [target, ...more];
+  const fitted = dropOutliers(table, inputs, targets, split.train);
+  const clipped = judgedAs === undefined ? clipTargets(table, targets, split.train) : 0;
   const { balance = 'none', seed } = spec.split;
   const train =
     labels === undefined || judgedAs !== undefined ? fitted : balanceRows(fitted, labels, balance, openShuffle(seed));
@@ -57,6 +59,15 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
     ...countLeftOut('dropped_duplicates', usable.length - rows.length, 'like an earlier one'),
     ...countLeftOut('dropped_parts', rows.length - inParts, 'that the split gives no part'),
     ...countLeftOut('dropped_outliers', split.train.length - fitted.length, 'of the training split with outliers'),
+    ...(clipped === 0
+      ? []
+      : [
+          {
+            code: 'clipped_targets',
+            message: `${clipped} targets of the training split were clipped.`,
+            data: { clipped },
+          },
+        ]),
     ...(judgedAs === undefined
       ? findLeakage(table, inputs, target, split, { split: spec.split, columns: dataset.columns })
       : []),

@@ -60,6 +60,20 @@ const NUMBERS: MistakeCase[] = [
     /for numbers/,
   ],
   [
+    'outliers of a category',
+    { target: { column: 'species', outliers: 'iqr' } },
+    '/target/outliers',
+    'invalid_spec',
+    /for numbers/,
+  ],
+  [
+    'bounds of a target that bound nothing',
+    { target: { column: 'year', outliers: 'bounds' } },
+    '/target/outliers',
+    'invalid_spec',
+    /nothing is an outlier/,
+  ],
+  [
     'a transform where the loss takes counts',
     { target: { column: 'year', transform: 'log' }, training: { loss: 'poisson' } },
     '/target/transform',

@@ -106,6 +106,11 @@ describe('a forecast', () => {
     const judged = await train(service, context, { kind: 'evaluate', model: { from: best.id }, dataset: other });
     expect(judged).toMatchObject({ status: 'succeeded', error: null });
     expect(judged.metrics['all.mae']).toBeLessThan(0.5);
+    const lacking = await uploadCsv(service.api, 'no towns', 'day,high,wind\n2020-01-01,1,2\n2020-01-02,2,3\n');
+    const refused = await call('POST', `${service.api}/jobs`, {
+      ...{ kind: 'evaluate', model: { from: best.id }, dataset: lacking },
+    });
+    expect(JSON.stringify(refused.body.errors)).toContain('no column \\"town\\"');
     await call('POST', `${service.api}/models`, { name: 'towns' });
     await call('POST', `${service.api}/models/towns/versions`, { checkpoint: best.id });
     const { body: metadata } = await call('GET', `${service.url}/v2/models/towns`);

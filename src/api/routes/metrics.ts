@@ -1,9 +1,10 @@
+import { LRUCache } from 'lru-cache';
 import { Type } from 'typebox';
 import { listMetrics, type MetricSeries } from '../../db/job-metrics.ts';
-import { JsonNumber, SPLITS, type SplitName } from '../../spec/job.ts';
+import { FINAL_STATUSES, JsonNumber, SPLITS, type SplitName } from '../../spec/job.ts';
 
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
-import { checkId, IdParams } from '../request-parts.ts';
+import { IdParams } from '../request-parts.ts';
 import { SharedReads } from '../shared-reads.ts';
 import { findJob } from './jobs.ts';
 
@@ -27,9 +28,19 @@ const Series = Type.Object({
   points: Type.Array(Type.Object({ step: Type.Integer(), epoch: Type.Integer(), value: JsonNumber })),
 });
 
+/** Some 100 bytes each. */
+const KEPT_POINTS = 200_000;
+const KEPT_MS = 60_000;
+
 export function addMetricRoutes(app: Api, deps: ApiDeps): void {
   /** those who watch one job ask for the same */
   const charts = new SharedReads<MetricSeries[]>();
+  /** of jobs that have ended: nothing is added to them, and retention takes them away by the day */
+  const ended = new LRUCache<string, MetricSeries[]>({
+    maxSize: KEPT_POINTS,
+    sizeCalculation: (series) => 1 + series.reduce((sum, { points }) => sum + points.length, 0),
+    ttl: KEPT_MS,
+  });
   app.get(
     '/v1/jobs/:id/metrics',
     {
@@ -69,12 +80,12 @@ export function addMetricRoutes(app: Api, deps: ApiDeps): void {
         ...(sinceStep !== undefined && { sinceStep }),
         maxPoints,
       };
-      const id = checkId('job', (request.params as { id: string }).id);
       const { tenant, db } = ofTenant(deps, request);
-      const [, series] = await Promise.all([
-        findJob(deps, request),
-        charts.read(`${tenant} ${id} ${JSON.stringify(filter)}`, () => listMetrics(db, id, filter)),
-      ]);
+      const { id, status } = await findJob(deps, request);
+      const key = `${tenant} ${id} ${JSON.stringify(filter)}`;
+      const kept = ended.get(key);
+      const series = kept ?? (await charts.read(key, () => listMetrics(db, id, filter)));
+      if (kept === undefined && FINAL_STATUSES.includes(status)) ended.set(key, series);
       if (request.headers.accept?.includes('text/csv') !== true) return { data: series };
       const lines = series.flatMap(({ name, split, points }) =>
         points.map(({ step, epoch, value }) => `${name},${split},${step},${epoch},${value}\n`),

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { closed, words } from '../schema.ts';
+import { showCount } from '../show-count.ts';
 import { count, layerFields, tag } from './fields.ts';
 import {
   bothSides,
@@ -149,8 +150,8 @@ function tooManyValues(kernel: readonly number[], channels: number): ShapeAfter 
   if (values <= LARGEST_WINDOW) return null;
   return misfit(
     'kernel_size',
-    `a window of ${kernel.join(' × ')} over ${channels} channels has ${values.toLocaleString('en-US')} values`,
-    `at most ${LARGEST_WINDOW.toLocaleString('en-US')}`,
+    `a window of ${kernel.join(' × ')} over ${channels} channels has ${showCount(values)} values`,
+    `at most ${showCount(LARGEST_WINDOW)}`,
   );
 }
 

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { showCount } from '../show-count.ts';
 import { misfit, type RowShape, type ShapeAfter, show } from './rule.ts';
 
 /** What layers over images (height, width, channels) and sequences (length, channels) have in common. */
@@ -62,7 +63,7 @@ export function tooLarge(
   return misfit(
     field,
     `it makes ${show(given)} ${given.length === 2 ? 'a sequence' : 'an image'} of ${show(larger)}`,
-    `sides of at most ${LONGEST_SIDE.toLocaleString('en-US')}`,
+    `sides of at most ${showCount(LONGEST_SIDE)}`,
   );
 }
 

@@ -26,15 +26,18 @@ import {
 function map<F>(x: usize, y: usize, n: u32, parameter: f32 = 0): void {
   const f = changetype<F>(0);
   const alpha = f32x4.splat(parameter);
-  for (; n >= 8; n -= 8) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const y0 = f.of(x0, alpha);
-    const y1 = f.of(x1, alpha);
-    v128.store(y, y0);
-    v128.store(y, y1, 16);
-    x += 32;
-    y += 32;
+  if (n >= 8) {
+    do {
+      const x0 = v128.load(x);
+      const x1 = v128.load(x, 16);
+      const y0 = f.of(x0, alpha);
+      const y1 = f.of(x1, alpha);
+      v128.store(y, y0);
+      v128.store(y, y1, 16);
+      x += 32;
+      y += 32;
+      n -= 8;
+    } while (n >= 8);
   }
   while (n > 0) {
     const part = min<u32>(n, 4);
@@ -51,18 +54,21 @@ function map<F>(x: usize, y: usize, n: u32, parameter: f32 = 0): void {
 function mapBack<F>(dy: usize, v: usize, dx: usize, n: u32, parameter: f32 = 0): void {
   const f = changetype<F>(0);
   const alpha = f32x4.splat(parameter);
-  for (; n >= 8; n -= 8) {
-    const dy0 = v128.load(dy);
-    const dy1 = v128.load(dy, 16);
-    const v0 = v128.load(v);
-    const v1 = v128.load(v, 16);
-    const dx0 = f.back(dy0, v0, alpha);
-    const dx1 = f.back(dy1, v1, alpha);
-    v128.store(dx, dx0);
-    v128.store(dx, dx1, 16);
-    dy += 32;
-    v += 32;
-    dx += 32;
+  if (n >= 8) {
+    do {
+      const dy0 = v128.load(dy);
+      const dy1 = v128.load(dy, 16);
+      const v0 = v128.load(v);
+      const v1 = v128.load(v, 16);
+      const dx0 = f.back(dy0, v0, alpha);
+      const dx1 = f.back(dy1, v1, alpha);
+      v128.store(dx, dx0);
+      v128.store(dx, dx1, 16);
+      dy += 32;
+      v += 32;
+      dx += 32;
+      n -= 8;
+    } while (n >= 8);
   }
   while (n > 0) {
     const part = min<u32>(n, 4);

@@ -10,6 +10,27 @@
 //   pointer would wrap to 0.
 // - No memory of our own: no static data, no strings, no managed objects.
 
+/** 0, which only the run can know: a memory has at most 65,536 pages. */
+const nothing: f32 = <f32>(memory.size() >>> 31);
+const noBits: i32 = memory.size() >>> 31;
+
+/**
+ * c in all lanes, for loops. A constant of 128 bits is made anew wherever it is used, by several instructions; what is only known at the run can be
+ * made in front of the loop, where the build moves it if the loop begins with its work (`do … while`): e^x takes 0.6 ns a float instead of 1.1.
+ */
+// @ts-ignore: decorator
+@inline
+export function constant(c: f32): v128 {
+  return f32x4.splat(c + nothing);
+}
+
+/** The same for four integers. */
+// @ts-ignore: decorator
+@inline
+export function bits(c: i32): v128 {
+  return i32x4.splat(c + noBits);
+}
+
 /** a·b + c: one rounding in the relaxed build, two in the plain one. */
 // @ts-ignore: decorator
 @inline

@@ -88,12 +88,15 @@ export function rnnForward(
         continue;
       }
       let j: u32 = 0;
-      for (; j + 8 <= width; j += 8) {
-        const p = at + (<usize>j << 2);
-        const y0 = tanh4(v128.load(p));
-        const y1 = tanh4(v128.load(p, 16));
-        v128.store(p, y0);
-        v128.store(p, y1, 16);
+      if (width >= 8) {
+        do {
+          const p = at + (<usize>j << 2);
+          const y0 = tanh4(v128.load(p));
+          const y1 = tanh4(v128.load(p, 16));
+          v128.store(p, y0);
+          v128.store(p, y1, 16);
+          j += 8;
+        } while (j + 8 <= width);
       }
       for (; j < width; j += 4) {
         const p = at + (<usize>j << 2);
@@ -163,38 +166,41 @@ function lstmGates(at: usize, sums: usize, before: usize, width: u32): void {
   const w = <usize>width << 2;
   let p = at;
   let n = width;
-  for (; n >= 8; n -= 8) {
-    const i0 = sigmoid4(f32x4.add(v128.load(p), v128.load(sums)));
-    const i1 = sigmoid4(f32x4.add(v128.load(p, 16), v128.load(sums, 16)));
-    const f0 = sigmoid4(f32x4.add(v128.load(p + w), v128.load(sums + w)));
-    const f1 = sigmoid4(f32x4.add(v128.load(p + w, 16), v128.load(sums + w, 16)));
-    const g0 = tanh4(f32x4.add(v128.load(p + 2 * w), v128.load(sums + 2 * w)));
-    const g1 = tanh4(f32x4.add(v128.load(p + 2 * w, 16), v128.load(sums + 2 * w, 16)));
-    const o0 = sigmoid4(f32x4.add(v128.load(p + 3 * w), v128.load(sums + 3 * w)));
-    const o1 = sigmoid4(f32x4.add(v128.load(p + 3 * w, 16), v128.load(sums + 3 * w, 16)));
-    let c0 = f32x4.mul(i0, g0);
-    let c1 = f32x4.mul(i1, g1);
-    if (before) {
-      c0 = fma(f0, v128.load(before), c0);
-      c1 = fma(f1, v128.load(before, 16), c1);
-      before += 32;
-    }
-    const h0 = f32x4.mul(o0, tanh4(c0));
-    const h1 = f32x4.mul(o1, tanh4(c1));
-    v128.store(p, i0);
-    v128.store(p, i1, 16);
-    v128.store(p + w, f0);
-    v128.store(p + w, f1, 16);
-    v128.store(p + 2 * w, g0);
-    v128.store(p + 2 * w, g1, 16);
-    v128.store(p + 3 * w, o0);
-    v128.store(p + 3 * w, o1, 16);
-    v128.store(p + 4 * w, c0);
-    v128.store(p + 4 * w, c1, 16);
-    v128.store(p + 5 * w, h0);
-    v128.store(p + 5 * w, h1, 16);
-    p += 32;
-    sums += 32;
+  if (n >= 8) {
+    do {
+      const i0 = sigmoid4(f32x4.add(v128.load(p), v128.load(sums)));
+      const i1 = sigmoid4(f32x4.add(v128.load(p, 16), v128.load(sums, 16)));
+      const f0 = sigmoid4(f32x4.add(v128.load(p + w), v128.load(sums + w)));
+      const f1 = sigmoid4(f32x4.add(v128.load(p + w, 16), v128.load(sums + w, 16)));
+      const g0 = tanh4(f32x4.add(v128.load(p + 2 * w), v128.load(sums + 2 * w)));
+      const g1 = tanh4(f32x4.add(v128.load(p + 2 * w, 16), v128.load(sums + 2 * w, 16)));
+      const o0 = sigmoid4(f32x4.add(v128.load(p + 3 * w), v128.load(sums + 3 * w)));
+      const o1 = sigmoid4(f32x4.add(v128.load(p + 3 * w, 16), v128.load(sums + 3 * w, 16)));
+      let c0 = f32x4.mul(i0, g0);
+      let c1 = f32x4.mul(i1, g1);
+      if (before) {
+        c0 = fma(f0, v128.load(before), c0);
+        c1 = fma(f1, v128.load(before, 16), c1);
+        before += 32;
+      }
+      const h0 = f32x4.mul(o0, tanh4(c0));
+      const h1 = f32x4.mul(o1, tanh4(c1));
+      v128.store(p, i0);
+      v128.store(p, i1, 16);
+      v128.store(p + w, f0);
+      v128.store(p + w, f1, 16);
+      v128.store(p + 2 * w, g0);
+      v128.store(p + 2 * w, g1, 16);
+      v128.store(p + 3 * w, o0);
+      v128.store(p + 3 * w, o1, 16);
+      v128.store(p + 4 * w, c0);
+      v128.store(p + 4 * w, c1, 16);
+      v128.store(p + 5 * w, h0);
+      v128.store(p + 5 * w, h1, 16);
+      p += 32;
+      sums += 32;
+      n -= 8;
+    } while (n >= 8);
   }
   while (n > 0) {
     const part = min<u32>(n, 4);
@@ -277,50 +283,53 @@ function lstmGateGradients(dh: usize, at: usize, before: usize, dz: usize, carry
   const one = f32x4.splat(1);
   const zero = f32x4.splat(0);
   let n = width;
-  for (; n >= 8; n -= 8) {
-    const i0 = v128.load(at);
-    const i1 = v128.load(at, 16);
-    const f0 = v128.load(at + w);
-    const f1 = v128.load(at + w, 16);
-    const g0 = v128.load(at + 2 * w);
-    const g1 = v128.load(at + 2 * w, 16);
-    const o0 = v128.load(at + 3 * w);
-    const o1 = v128.load(at + 3 * w, 16);
-    const t0 = tanh4(v128.load(at + 4 * w));
-    const t1 = tanh4(v128.load(at + 4 * w, 16));
-    const p0 = before ? v128.load(before) : zero;
-    const p1 = before ? v128.load(before, 16) : zero;
-    const d0 = f32x4.add(v128.load(dh), v128.load(carry + w));
-    const d1 = f32x4.add(v128.load(dh, 16), v128.load(carry + w, 16));
-    const c0 = fma(f32x4.mul(d0, o0), fnma(t0, t0, one), v128.load(carry));
-    const c1 = fma(f32x4.mul(d1, o1), fnma(t1, t1, one), v128.load(carry, 16));
-    const zi0 = f32x4.mul(f32x4.mul(c0, g0), fnma(i0, i0, i0));
-    const zi1 = f32x4.mul(f32x4.mul(c1, g1), fnma(i1, i1, i1));
-    const zf0 = f32x4.mul(f32x4.mul(c0, p0), fnma(f0, f0, f0));
-    const zf1 = f32x4.mul(f32x4.mul(c1, p1), fnma(f1, f1, f1));
-    const zg0 = f32x4.mul(f32x4.mul(c0, i0), fnma(g0, g0, one));
-    const zg1 = f32x4.mul(f32x4.mul(c1, i1), fnma(g1, g1, one));
-    const zo0 = f32x4.mul(f32x4.mul(d0, t0), fnma(o0, o0, o0));
-    const zo1 = f32x4.mul(f32x4.mul(d1, t1), fnma(o1, o1, o1));
-    const k0 = f32x4.mul(c0, f0);
-    const k1 = f32x4.mul(c1, f1);
-    v128.store(dz, zi0);
-    v128.store(dz, zi1, 16);
-    v128.store(dz + w, zf0);
-    v128.store(dz + w, zf1, 16);
-    v128.store(dz + 2 * w, zg0);
-    v128.store(dz + 2 * w, zg1, 16);
-    v128.store(dz + 3 * w, zo0);
-    v128.store(dz + 3 * w, zo1, 16);
-    v128.store(carry, k0);
-    v128.store(carry, k1, 16);
-    v128.store(carry + w, zero);
-    v128.store(carry + w, zero, 16);
-    dh += 32;
-    at += 32;
-    dz += 32;
-    carry += 32;
-    if (before) before += 32;
+  if (n >= 8) {
+    do {
+      const i0 = v128.load(at);
+      const i1 = v128.load(at, 16);
+      const f0 = v128.load(at + w);
+      const f1 = v128.load(at + w, 16);
+      const g0 = v128.load(at + 2 * w);
+      const g1 = v128.load(at + 2 * w, 16);
+      const o0 = v128.load(at + 3 * w);
+      const o1 = v128.load(at + 3 * w, 16);
+      const t0 = tanh4(v128.load(at + 4 * w));
+      const t1 = tanh4(v128.load(at + 4 * w, 16));
+      const p0 = before ? v128.load(before) : zero;
+      const p1 = before ? v128.load(before, 16) : zero;
+      const d0 = f32x4.add(v128.load(dh), v128.load(carry + w));
+      const d1 = f32x4.add(v128.load(dh, 16), v128.load(carry + w, 16));
+      const c0 = fma(f32x4.mul(d0, o0), fnma(t0, t0, one), v128.load(carry));
+      const c1 = fma(f32x4.mul(d1, o1), fnma(t1, t1, one), v128.load(carry, 16));
+      const zi0 = f32x4.mul(f32x4.mul(c0, g0), fnma(i0, i0, i0));
+      const zi1 = f32x4.mul(f32x4.mul(c1, g1), fnma(i1, i1, i1));
+      const zf0 = f32x4.mul(f32x4.mul(c0, p0), fnma(f0, f0, f0));
+      const zf1 = f32x4.mul(f32x4.mul(c1, p1), fnma(f1, f1, f1));
+      const zg0 = f32x4.mul(f32x4.mul(c0, i0), fnma(g0, g0, one));
+      const zg1 = f32x4.mul(f32x4.mul(c1, i1), fnma(g1, g1, one));
+      const zo0 = f32x4.mul(f32x4.mul(d0, t0), fnma(o0, o0, o0));
+      const zo1 = f32x4.mul(f32x4.mul(d1, t1), fnma(o1, o1, o1));
+      const k0 = f32x4.mul(c0, f0);
+      const k1 = f32x4.mul(c1, f1);
+      v128.store(dz, zi0);
+      v128.store(dz, zi1, 16);
+      v128.store(dz + w, zf0);
+      v128.store(dz + w, zf1, 16);
+      v128.store(dz + 2 * w, zg0);
+      v128.store(dz + 2 * w, zg1, 16);
+      v128.store(dz + 3 * w, zo0);
+      v128.store(dz + 3 * w, zo1, 16);
+      v128.store(carry, k0);
+      v128.store(carry, k1, 16);
+      v128.store(carry + w, zero);
+      v128.store(carry + w, zero, 16);
+      dh += 32;
+      at += 32;
+      dz += 32;
+      carry += 32;
+      if (before) before += 32;
+      n -= 8;
+    } while (n >= 8);
   }
   while (n > 0) {
     const part = min<u32>(n, 4);
@@ -445,7 +454,8 @@ export function gruForward(
         else fill(at + 4 * w, width, 0);
         continue;
       }
-      for (let j: u32 = 0; j < width; j += 4) {
+      let j: u32 = 0;
+      do {
         const part = min<u32>(width - j, 4);
         const p = at + (<usize>j << 2);
         const r = sigmoid4(loadPart(p, part));
@@ -456,7 +466,8 @@ export function gruForward(
         storePart(p + w, z, part);
         storePart(p + 3 * w, n, part);
         storePart(p + 4 * w, fma(z, previous, f32x4.mul(f32x4.sub(one, z), n)), part);
-      }
+        j += 4;
+      } while (j < width);
     }
   }
 }

@@ -29,17 +29,20 @@ export function expRow(x: usize, y: usize, n: u32, shift: f32): f32 {
   const offset = f32x4.splat(shift);
   let s0 = f32x4.splat(0);
   let s1 = f32x4.splat(0);
-  for (; n >= 8; n -= 8) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const y0 = exp4(f32x4.sub(x0, offset));
-    const y1 = exp4(f32x4.sub(x1, offset));
-    s0 = f32x4.add(s0, y0);
-    s1 = f32x4.add(s1, y1);
-    v128.store(y, y0);
-    v128.store(y, y1, 16);
-    x += 32;
-    y += 32;
+  if (n >= 8) {
+    do {
+      const x0 = v128.load(x);
+      const x1 = v128.load(x, 16);
+      const y0 = exp4(f32x4.sub(x0, offset));
+      const y1 = exp4(f32x4.sub(x1, offset));
+      s0 = f32x4.add(s0, y0);
+      s1 = f32x4.add(s1, y1);
+      v128.store(y, y0);
+      v128.store(y, y1, 16);
+      x += 32;
+      y += 32;
+      n -= 8;
+    } while (n >= 8);
   }
   while (n > 0) {
     const part = min<u32>(n, 4);
@@ -58,10 +61,13 @@ function expSum(x: usize, n: u32, shift: f32): f32 {
   const offset = f32x4.splat(shift);
   let s0 = f32x4.splat(0);
   let s1 = f32x4.splat(0);
-  for (; n >= 8; n -= 8) {
-    s0 = f32x4.add(s0, exp4(f32x4.sub(v128.load(x), offset)));
-    s1 = f32x4.add(s1, exp4(f32x4.sub(v128.load(x, 16), offset)));
-    x += 32;
+  if (n >= 8) {
+    do {
+      s0 = f32x4.add(s0, exp4(f32x4.sub(v128.load(x), offset)));
+      s1 = f32x4.add(s1, exp4(f32x4.sub(v128.load(x, 16), offset)));
+      x += 32;
+      n -= 8;
+    } while (n >= 8);
   }
   while (n > 0) {
     const part = min<u32>(n, 4);
@@ -196,18 +202,21 @@ export function logSoftmaxGrad(dy: usize, y: usize, dx: usize, rows: u32, cols: 
   for (; rows > 0; rows--) {
     const sum = f32x4.splat(rowSum(dy, cols));
     let n = cols;
-    for (; n >= 8; n -= 8) {
-      const a0 = v128.load(dy);
-      const a1 = v128.load(dy, 16);
-      const b0 = v128.load(y);
-      const b1 = v128.load(y, 16);
-      const d0 = fnma(exp4(b0), sum, a0);
-      const d1 = fnma(exp4(b1), sum, a1);
-      v128.store(dx, d0);
-      v128.store(dx, d1, 16);
-      dy += 32;
-      y += 32;
-      dx += 32;
+    if (n >= 8) {
+      do {
+        const a0 = v128.load(dy);
+        const a1 = v128.load(dy, 16);
+        const b0 = v128.load(y);
+        const b1 = v128.load(y, 16);
+        const d0 = fnma(exp4(b0), sum, a0);
+        const d1 = fnma(exp4(b1), sum, a1);
+        v128.store(dx, d0);
+        v128.store(dx, d1, 16);
+        dy += 32;
+        y += 32;
+        dx += 32;
+        n -= 8;
+      } while (n >= 8);
     }
     while (n > 0) {
       const part = min<u32>(n, 4);
