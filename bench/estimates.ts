@@ -6,7 +6,7 @@ import { showProgress } from './progress.ts';
 import { uploadQualityDataset } from './quality.ts';
 import { QUALITY_DATASETS } from './quality-data.ts';
 import type { BenchOptions } from './questions.ts';
-import { medianOf, record, show, table } from './results.ts';
+import { medianOf, record, table } from './results.ts';
 import { openStack, send, waitUntilEnded } from './stack.ts';
 
 /** How near is POST /v1/jobs/estimate to what the job then takes? Each is asked, and then run for some seconds. */
@@ -134,12 +134,15 @@ async function timesOfEpochs(api: string, id: string): Promise<number[]> {
   }
 }
 
+/** Three digits, of whatever size: an epoch of few rows takes less than a millisecond. */
+const brief = (seconds: number) => Number(seconds.toPrecision(3)).toString();
+
 export function render(recorded: Record<string, unknown>): string {
   const rows = Object.entries(recorded as Record<string, Found>).map(([name, { parameters, said, took, memory }]) => {
     const ratios = said.map((seconds, i) => seconds / took[i]!);
     const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(0);
     return [
-      ...[name, parameters.toLocaleString('en-US'), show(medianOf(said)), show(medianOf(took))],
+      ...[name, parameters.toLocaleString('en-US'), brief(medianOf(said)), brief(medianOf(took))],
       ...[medianOf(ratios).toFixed(2), `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`],
       ...(memory === null
         ? ['–', '–', '–']

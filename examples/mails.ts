@@ -7,6 +7,7 @@ import { areaUnderRoc, heldOut, openDraw, predict, shuffle } from './rows.ts';
 
 const TEST_SHARE = 0.2;
 const MOST_CHARACTERS = 4000;
+const MAILS_A_REQUEST = 100;
 
 interface Mail {
   text: string;
@@ -39,6 +40,7 @@ export async function showMails(api: string, { id, metrics }: Job): Promise<void
   const answers = await predict<{ probabilities: Record<string, number> }>(
     ...([api, id] as const),
     test.map(({ text }) => ({ text })),
+    MAILS_A_REQUEST,
   );
   const isSpam = test.map(({ spam }) => spam);
   const risks = answers.map(({ probabilities }) => probabilities.true!);

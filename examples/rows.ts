@@ -55,11 +55,11 @@ export async function uploadRows(api: string, name: string, rows: readonly Row[]
   return id;
 }
 
-/** Answers to as many rows as there are, a thousand a request. */
-export async function predict<P>(api: string, jobId: string, rows: readonly Row[]): Promise<P[]> {
+/** Answers to as many rows as there are, so many a request: a JSON body may have 1 MiB. */
+export async function predict<P>(api: string, jobId: string, rows: readonly Row[], atOnce = 1000): Promise<P[]> {
   const answers: P[] = [];
-  for (let first = 0; first < rows.length; first += 1000) {
-    const body = { rows: rows.slice(first, first + 1000) };
+  for (let first = 0; first < rows.length; first += atOnce) {
+    const body = { rows: rows.slice(first, first + atOnce) };
     answers.push(...(await send<{ predictions: P[] }>('POST', `${api}/jobs/${jobId}/predict`, body)).predictions);
   }
   return answers;

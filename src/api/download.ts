@@ -23,7 +23,7 @@ export const DownloadQuery = Type.Object({
     enum: EXPORT_FORMATS,
     default: 'safetensors',
     description:
-      'safetensors: the checkpoint’s own file; npz: its weights for numpy; onnx: the network to run elsewhere; bundle: a zip of all of them with spec, preparation, metrics and a card',
+      'safetensors: the checkpoint’s own file; npz: its weights for numpy; onnx: the network to run elsewhere; pytorch: a module in Python that loads what `layout=torch` downloads; bundle: a zip of all of them with spec, preparation, metrics and a card',
   }),
   layout: Type.Unsafe<Layout>({
     type: 'string',
@@ -83,7 +83,7 @@ export async function sendDownload(
 /** null: the checkpoint's own file. Throws invalid_field where the parts of a query do not go together. */
 async function readForm(
   { format, layout, preparation, weights }: Static<typeof DownloadQuery>,
-  { figures }: Downloaded,
+  { figures, name }: Downloaded,
 ): Promise<ExportForm | null> {
   if (layout !== 'trainyard' && format !== 'safetensors' && format !== 'npz')
     throw wrong('/layout', `${format} has names of its own`, 'left out, or format=safetensors or npz');
@@ -99,6 +99,8 @@ async function readForm(
       return { format, layout };
     case 'onnx':
       return { format, preparation };
+    case 'pytorch':
+      return { format, weights: `${name}${TORCH_ENDING}` };
     case 'bundle':
       return { format, figures: await figures() };
   }
@@ -110,14 +112,18 @@ function wrong(pointer: string, detail: string, expected: string): ApiError {
   });
 }
 
+const TORCH_ENDING = '.torch.safetensors';
+
 function endingOf(form: ExportForm): string {
   switch (form.format) {
     case 'safetensors':
-      return form.layout === 'torch' ? '.torch.safetensors' : `.${form.weights}.safetensors`;
+      return form.layout === 'torch' ? TORCH_ENDING : `.${form.weights}.safetensors`;
     case 'npz':
       return form.layout === 'torch' ? '.torch.npz' : '.npz';
     case 'onnx':
       return form.preparation ? '.onnx' : '.bare.onnx';
+    case 'pytorch':
+      return '.py';
     case 'bundle':
       return '.zip';
   }

@@ -29,11 +29,12 @@ export function findLeakage(
 ): Leak[] {
   const most = Math.min(MOST_ROWS, Math.floor(MOST_VALUES / Math.max(1, inputs.length)));
   const sample = takeEvenly(train, most);
+  const places = openPlaces(sample);
   return [
     ...findDuplicates(table, [...inputs.map(({ column }) => column), ...target.columns], { train, validation, test }),
     ...(sample.length < FEWEST_ROWS
       ? []
-      : inputs.flatMap((input) => judgeColumn(table, input, target, sample, columns))),
+      : inputs.flatMap((input) => judgeColumn(table, input, target, { rows: sample, places }, columns))),
     ...findDisorder(table, inputs, { train, validation, test }, split),
   ];
 }
@@ -72,7 +73,7 @@ function judgeColumn(
   table: Table,
   input: Input,
   target: Target,
-  rows: Uint32Array,
+  { rows, places }: Sample,
   columns: readonly Column[],
 ): Leak[] {
   const { column } = input;
@@ -88,7 +89,7 @@ function judgeColumn(
     return [{ code: 'leakage_identifier', message, data: { column } }];
   }
   return target.columns.flatMap((name): Leak[] => {
-    const likeness = measureLikeness(table, input, { name, isCategory: target.type === 'category' }, rows);
+    const likeness = measureLikeness(table, input, { name, isCategory: target.type === 'category' }, { rows, places });
     if (likeness === null || likeness < LIKENESS) return [];
     return [
       {
@@ -109,7 +110,7 @@ function measureLikeness(
   table: Table,
   { column, type, encoding }: Input,
   target: { name: string; isCategory: boolean },
-  rows: Uint32Array,
+  { rows, places }: Sample,
 ): number | null {
   if (type === 'image' || type === 'text' || encoding === 'hash' || encoding === 'hash_index') return null;
   const own = table.columns.get(column)!;
@@ -123,10 +124,35 @@ function measureLikeness(
   if (groups !== undefined) return varianceBetween(rows, groups, answers);
   if (own.numbers === undefined) return null;
   const numbers = own.numbers;
-  const known = rows.filter((row) => !Number.isNaN(numbers[row]!));
+  const isKnown = (row: number) => !Number.isNaN(numbers[row]!);
+  const known = rows.every(isKnown) ? rows : rows.filter(isKnown);
   if (known.length < FEWEST_ROWS) return null;
-  const [x, y] = [known, known].map((some, i) => Float64Array.from(some, (row) => (i === 0 ? numbers : answers)[row]!));
-  return Math.max(squaredCorrelation(x!, y!), squaredCorrelation(rank(x!), rank(y!)));
+  const [x, y] = [places(numbers, known), places(answers, known)];
+  return Math.max(squaredCorrelation(x.values, y.values), squaredCorrelation(x.ranks, y.ranks));
+}
+
+/** Rows that columns are judged by, and numbers of them with their places in order. */
+interface Sample {
+  rows: Uint32Array;
+  places(numbers: Float64Array, rows: Uint32Array): Places;
+}
+
+interface Places {
+  values: Float64Array;
+  ranks: Float64Array;
+}
+
+/** Each column is put in order once, however many others it is compared with; but for where the other lacks values. */
+function openPlaces(sample: Uint32Array): Sample['places'] {
+  const kept = new Map<Float64Array, Places>();
+  return (numbers, rows) => {
+    const found = rows === sample ? kept.get(numbers) : undefined;
+    if (found !== undefined) return found;
+    const values = Float64Array.from(rows, (row) => numbers[row]!);
+    const made = { values, ranks: rank(values) };
+    if (rows === sample) kept.set(numbers, made);
+    return made;
+  };
 }
 
 /** 0 where guessing the most frequent class does as well. */

@@ -8,28 +8,37 @@ export interface TextEncoder {
   encode(text: string): number[] | Uint8Array;
   /** What a token is called in an answer: the character, `�` for what is unknown, and a byte that is no character of its own as `<0xE2>`. */
   name(token: number): string;
-  /**
-   * Text that goes on by a token: whole characters alone, the rest with what follows. With `isLast` nothing follows. An encoder that decodes is for one
-   * text.
-   */
-  decode(token: number, isLast: boolean): string;
+  /** For one text. */
+  openDecoder(): TokenDecoder;
   /** UTF-16 units that a token has at most */
   readonly longest: number;
 }
 
+/** Text that goes on by a token: whole characters alone, the rest with what follows. With `isLast` nothing follows. */
+export type TokenDecoder = (token: number, isLast: boolean) => string;
+
 const CODE_POINTS = 0x110000;
 const UNKNOWN = '\ufffd';
 
+/** A tokenizer is opened once, as long as there is what was fitted: a large vocabulary takes its time. */
+const opened = new WeakMap<FittedTokenizer, TextEncoder>();
+
 export function openTokenizer(fitted: FittedTokenizer): TextEncoder {
-  if (fitted.type === 'byte') {
-    const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  const known = opened.get(fitted);
+  if (known !== undefined) return known;
+  const encoder = open(fitted);
+  opened.set(fitted, encoder);
+  return encoder;
+}
+
+function open(fitted: FittedTokenizer): TextEncoder {
+  if (fitted.type === 'byte')
     return {
       encode: (text) => Buffer.from(text),
       name: nameByte,
-      decode: (token, isLast) => decoder.decode(Uint8Array.of(token), { stream: !isLast }),
+      openDecoder: () => decodeBytes((byte) => Uint8Array.of(byte)),
       longest: 2,
     };
-  }
   if (fitted.type === 'bpe') return openBytePairs(fitted.json);
   const characters = [...fitted.characters];
   const tokens = new Uint16Array(CODE_POINTS);
@@ -47,7 +56,7 @@ export function openTokenizer(fitted: FittedTokenizer): TextEncoder {
       return encoded;
     },
     name: (token) => characters[token - 1] ?? UNKNOWN,
-    decode: (token) => characters[token - 1] ?? UNKNOWN,
+    openDecoder: () => (token) => characters[token - 1] ?? UNKNOWN,
     longest: 2,
   };
 }
@@ -76,7 +85,6 @@ function openBytePairs(json: string): TextEncoder {
     return ids;
   };
   const whole = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true });
-  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const none = new Uint8Array(0);
   return {
     encode: (text) => {
@@ -94,9 +102,15 @@ function openBytePairs(json: string): TextEncoder {
         return Array.from(own, nameByte).join('');
       }
     },
-    decode: (token, isLast) => decoder.decode(bytes[token] ?? none, { stream: !isLast }),
+    openDecoder: () => decodeBytes((token) => bytes[token] ?? none),
     longest: bytes.reduce((most, { length }) => Math.max(most, length), 1),
   };
+}
+
+/** Tokens that are bytes of UTF-8. */
+function decodeBytes(bytesOf: (token: number) => Uint8Array): TokenDecoder {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  return (token, isLast) => decoder.decode(bytesOf(token), { stream: !isLast });
 }
 
 /** Beyond so many UTF-16 units a line is cut, between characters. */

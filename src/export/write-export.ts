@@ -20,9 +20,13 @@ export async function writeExport(checkpoint: LoadedCheckpoint, form: ExportForm
   const network = describeNetwork(spec, preparation);
   checkWeights(network, weights.keys());
   const sizeBytes = [...weights.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
-  if (form.format !== 'safetensors' && sizeBytes * (form.format === 'bundle' ? 4 : 1) > MOST_WEIGHT_BYTES)
+  if (
+    form.format !== 'safetensors' &&
+    form.format !== 'pytorch' &&
+    sizeBytes * (form.format === 'bundle' ? 4 : 1) > MOST_WEIGHT_BYTES
+  )
     throw new ExportRefusedError(`${form.format} cannot hold weights of ${sizeBytes} bytes; safetensors can`);
-  const torch = () => describeTorch(network, weights, 'weights.safetensors');
+  const torch = (file = 'weights.safetensors') => describeTorch(network, weights, file);
   switch (form.format) {
     case 'safetensors':
       if (form.layout === 'torch') return writeSafetensors(torch().weights);
@@ -31,6 +35,12 @@ export async function writeExport(checkpoint: LoadedCheckpoint, form: ExportForm
       return writeNpz(form.layout === 'torch' ? torch().weights : weights);
     case 'onnx':
       return form.preparation ? writeModel(spec, preparation, weights) : writeBareModel(network, weights);
+    case 'pytorch': {
+      const { code, reason } = torch(form.weights);
+      if (code === null)
+        throw new ExportRefusedError(`PyTorch has no module for it (${reason}); layout=torch has the weights`);
+      return Buffer.from(code);
+    }
     case 'bundle':
       return writeBundle(checkpoint, weights, form.figures);
   }

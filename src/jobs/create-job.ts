@@ -1,5 +1,4 @@
 import { and, eq, getTableColumns, notInArray, sql } from 'drizzle-orm';
-import pg from 'pg';
 import { typeid } from 'typeid-js';
 import type { Database, Transaction } from '../db/client.ts';
 import { DatasetNotFoundError } from '../db/datasets.ts';
@@ -36,29 +35,9 @@ export async function createJob(db: Database, job: NewJob): Promise<JobRow> {
   return orThrow(await gatheredJobs(db)(describeRow(job)));
 }
 
-const gatheredJobs = oncePer((db: Database) => {
-  const write = (rows: NewRow[]) => db.orm.transaction((tx) => insertJobs(tx, rows));
-  return gather(async (rows: NewRow[]) => {
-    try {
-      return await write(rows);
-    } catch (error) {
-      if (rows.length === 1 || !isOfOne(error)) throw error;
-      // one of them cannot be written, and that is not the others' fault
-      const alone = (row: NewRow) =>
-        write([row]).then(
-          ([made]) => made!,
-          (reason: unknown) => reason as Error,
-        );
-      return Promise.all(rows.map(alone));
-    }
-  }, MOST_AT_ONCE);
-});
-
-/** What PostgreSQL says of a value or a constraint; not of itself. */
-function isOfOne(error: unknown): boolean {
-  const { cause } = error as Error;
-  return cause instanceof pg.DatabaseError && /^2[23]/.test(cause.code ?? '');
-}
+const gatheredJobs = oncePer((db: Database) =>
+  gather((rows: NewRow[]) => db.orm.transaction((tx) => insertJobs(tx, rows)), MOST_AT_ONCE),
+);
 
 export async function insertJob(tx: Transaction, job: NewJob): Promise<JobRow> {
   const [made] = await insertJobs(tx, [describeRow(job)]);

@@ -1,6 +1,6 @@
 /** Trained networks in other formats. */
 
-export const EXPORT_FORMATS = ['safetensors', 'npz', 'onnx', 'bundle'] as const;
+export const EXPORT_FORMATS = ['safetensors', 'npz', 'onnx', 'pytorch', 'bundle'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 /** trainyard: our names, channels last, weights (inputs, units); torch: PyTorch's names and dimensions. */
@@ -18,6 +18,8 @@ export type ExportForm =
   | { format: 'npz'; layout: Layout }
   /** preparation: raw columns in and answers out, or prepared numbers in and raw outputs out */
   | { format: 'onnx'; preparation: boolean }
+  /** code that loads `weights`, a file of layout torch */
+  | { format: 'pytorch'; weights: string }
   | { format: 'bundle'; figures: ExportFigures };
 
 /** What is known of how good a network is. */

@@ -1,5 +1,5 @@
 import { encodeEnd, type PreparedText } from '../data/next-tokens.ts';
-import { openTokenizer, type TextEncoder } from '../data/tokenizer.ts';
+import { openTokenizer, type TokenDecoder } from '../data/tokenizer.ts';
 import type { ContinuingPredictor, OpenText, Passed } from '../engine/continuing-predictor.ts';
 import { philox, seedOf } from '../engine/random.ts';
 import type { GeneratedPiece, GenerateRequest } from '../spec/prediction.ts';
@@ -21,7 +21,7 @@ export interface Place {
 export class Generation {
   readonly #request: GenerateRequest;
   readonly #context: number;
-  readonly #encoder: TextEncoder;
+  readonly #decode: TokenDecoder;
   /** tokens since the window's beginning */
   #window: number[];
   #place: Place | null = null;
@@ -37,8 +37,9 @@ export class Generation {
   constructor(request: GenerateRequest, input: PreparedText) {
     this.#request = request;
     this.#context = input.context;
-    this.#encoder = openTokenizer(input.tokenizer);
-    this.#window = [...encodeEnd(request.prompt, this.#encoder, input.context)];
+    const encoder = openTokenizer(input.tokenizer);
+    this.#decode = encoder.openDecoder();
+    this.#window = [...encodeEnd(request.prompt, encoder, input.context)];
     if (this.#window.length === 0) {
       const detail = 'there is nothing to go on from';
       throw new RowsError([
@@ -84,7 +85,7 @@ export class Generation {
       this.leave();
     }
     const isLast = this.#tokens === maxTokens;
-    const text = this.#held + this.#encoder.decode(token, isLast);
+    const text = this.#held + this.#decode(token, isLast);
     const end = findFirst(text, stop);
     if (end !== -1) return this.#tell(text.slice(0, end), 'stop');
     if (isLast) return this.#tell(text, 'length');

@@ -7,8 +7,10 @@ function learn(text: string, vocabulary = 300) {
   words.add(text);
   return openTokenizer({ type: 'bpe', json: trainBytePairs(words, vocabulary), vocabulary });
 }
-const decodeAll = (encoder: ReturnType<typeof learn>, tokens: readonly number[]) =>
-  tokens.map((token, i) => encoder.decode(token, i === tokens.length - 1)).join('');
+function decodeAll(encoder: ReturnType<typeof learn>, tokens: readonly number[]): string {
+  const decode = encoder.openDecoder();
+  return tokens.map((token, i) => decode(token, i === tokens.length - 1)).join('');
+}
 
 describe('byte pairs of a corpus', () => {
   const text = 'the cat and the hat\nthe  naïve café 🦜 the\n'.repeat(20);

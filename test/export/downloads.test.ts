@@ -64,6 +64,9 @@ describe('an export', () => {
       ['output.bias', [1], [0.25]],
       ['output.weight', [1, 1], [3]],
     ]);
+    const code = await fetch(`${url}?format=pytorch`);
+    const name = /filename="(.*)\.py"/.exec(code.headers.get('content-disposition')!)![1];
+    expect(await code.text()).toContain(`load_file('${name}.torch.safetensors')`);
     const arrays = unzipSync(await load('format=npz'));
     expect(Object.keys(arrays).sort()).toEqual(['output.bias.npy', 'output.weight.npy']);
   });
