@@ -42,12 +42,16 @@ export async function readIdx(
     bytesRead += piece.length;
     let elements: Uint8Array = piece;
     if (header === undefined) {
-      start =
+      // a file in one piece is not copied; of several pieces each is gone when the next comes
+      const seen =
         start.length === 0 ? Buffer.from(piece.buffer, piece.byteOffset, piece.length) : Buffer.concat([start, piece]);
-      header = parseHeader(start, role);
-      if (header === undefined) continue;
+      header = parseHeader(seen, role);
+      if (header === undefined) {
+        start = Buffer.from(seen);
+        continue;
+      }
       handler.onHeader(header);
-      elements = start.subarray(header.headerBytes);
+      elements = seen.subarray(header.headerBytes);
     }
     const left = header.rows * header.rowBytes - offset;
     if (elements.length > 0 && left > 0) handler.onBytes(elements.subarray(0, left), offset);

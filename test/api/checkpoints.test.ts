@@ -65,7 +65,10 @@ describe('checkpoints', () => {
     expectProblem(await call('GET', `${none}/${data[0].id}`), 'checkpoint_not_found');
     const wrong = (query: string) => call('GET', `${jobUrl}/checkpoints/best/download?${query}`);
     const { errors } = expectProblem(await wrong('format=pickle'), 'invalid_field');
-    expect(errors[0]).toMatchObject({ pointer: '/format', expected: 'one of: safetensors, npz, onnx, bundle' });
+    expect(errors[0]).toMatchObject({
+      pointer: '/format',
+      expected: 'one of: safetensors, npz, onnx, pytorch, bundle',
+    });
     for (const query of ['format=onnx&layout=torch', 'layout=keras', 'preparation=false', 'format=onnx&preparation=a'])
       expectProblem(await wrong(query), 'invalid_field');
   });
