@@ -1,3 +1,4 @@
+import { fillInOrder, fillParameters } from './fill-network.ts';
 import { batched, elementsOf, Graph, type Node, reachable } from './graph/graph.ts';
 import type { CompiledKernels } from './kernels/load.ts';
 import type { Continuation } from './layers/context.ts';
@@ -83,17 +84,9 @@ export class ContinuingPredictor {
     this.isEndless = isEndless;
     this.vocabulary = elementsOf(end!);
     this.#team = new Team(compile(graph, sources, { threads: 1 }), compiled);
-    this.#team.indices('order').forEach((_, i, all) => {
-      all[i] = i;
-    });
+    fillInOrder(this.#team.indices('order'));
     for (const [name, values] of builder.constants) this.#team.floats(name).set(values);
-    for (const { name } of builder.parameters) {
-      const target = this.#team.floats(name);
-      const values = weights.get(name);
-      if (values === undefined) throw new Error(`no weights for ${name}`);
-      if (values.length !== target.length) throw new Error(`${name} has ${values.length} values, not ${target.length}`);
-      target.set(values);
-    }
+    fillParameters(this.#team, builder.parameters, weights);
     this.#free = Array.from({ length: slots }, (_, slot) => slots - 1 - slot);
     this.#blank = [...kept.blank].map((name) => ({
       values: this.#team.floats(name),
@@ -186,11 +179,6 @@ function bytesOfSlot(layers: readonly LayerDescription[], context: number): numb
   const x = graph.add('rows', [], batched(3));
   const pass = { graph, x, size: 1, context, slotCount: 1, kept, blank: new Set<string>() };
   buildPass(new ModelBuilder(graph, { low: 0, high: 0 }), layers, pass);
-  return (
-    4 *
-    Math.max(
-      1,
-      [...kept.values()].reduce((sum, table) => sum + elementsOf(table), 0),
-    )
-  );
+  const values = [...kept.values()].reduce((sum, table) => sum + elementsOf(table), 0);
+  return 4 * Math.max(1, values);
 }

@@ -1,3 +1,4 @@
+import { fillInOrder, fillParameters } from './fill-network.ts';
 import { elementsOf, Graph } from './graph/graph.ts';
 import type { CompiledKernels } from './kernels/load.ts';
 import { type LayerDescription, ModelBuilder } from './layers/layer.ts';
@@ -31,17 +32,9 @@ export class NetworkPredictor {
     this.maxRows = maxRows;
     this.#team = new Team(plan, compiled);
     this.#outputs = this.#team.output('predict', 'outputs', maxRows * this.outputWidth);
-    this.#team.indices('order').forEach((_, i, order) => {
-      order[i] = i;
-    });
+    fillInOrder(this.#team.indices('order'));
     for (const [name, values] of builder.constants) this.#team.floats(name).set(values);
-    for (const { name } of builder.parameters) {
-      const target = this.#team.floats(name);
-      const values = weights.get(name);
-      if (values === undefined) throw new Error(`no weights for ${name}`);
-      if (values.length !== target.length) throw new Error(`${name} has ${values.length} values, not ${target.length}`);
-      target.set(values);
-    }
+    fillParameters(this.#team, builder.parameters, weights);
   }
 
   /** of the engine: weights, and values between layers for `maxRows` rows */

@@ -1,4 +1,5 @@
 import { type DistillationDescription, distill } from './distillation.ts';
+import { fillParameters } from './fill-network.ts';
 import { differentiate } from './graph/differentiate.ts';
 import { elementsOf, Graph, type Node } from './graph/graph.ts';
 import { substitute } from './graph/substitute.ts';
@@ -307,11 +308,7 @@ export class Trainer {
 
   /** The weights of the teacher, by name: all of them. */
   setTeacher(weights: ReadonlyMap<string, Float32Array>): void {
-    for (const { name, node } of this.#teacher) {
-      const values = weights.get(name);
-      if (values === undefined) throw new Error(`the teacher has no ${name}`);
-      this.tensor(node.attributes.name as string).set(values);
-    }
+    fillParameters(this.team, this.#teacher, weights);
   }
 
   /** Draws the initial weights; optimizer state begins at zero. */
