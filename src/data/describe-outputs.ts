@@ -97,6 +97,6 @@ function sigmoid(x: number): number {
   return 1 / (1 + Math.exp(-x));
 }
 
-function toJson(value: number): number | string {
+export function toJson(value: number): number | string {
   return Number.isFinite(value) ? value : String(value);
 }

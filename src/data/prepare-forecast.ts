@@ -1,7 +1,8 @@
+import { pointerTo } from '../spec/mistake.ts';
 import type { Prediction, RowMistake } from '../spec/prediction.ts';
 import { RowsError } from '../spec/prediction.ts';
 import type { Preparation, PreparedForecast } from '../spec/preparation.ts';
-import { readNumbers } from './describe-outputs.ts';
+import { readNumbers, toJson } from './describe-outputs.ts';
 import { parseDate } from './parse-date.ts';
 import { prepareRows } from './prepare-rows.ts';
 import { smoothSeries } from './smooth-series.ts';
@@ -50,7 +51,7 @@ export function prepareWindows(
       ? columns.map((column) => {
           const value = rows[row]![column];
           if (typeof value === 'number') return value;
-          const pointer = `/rows/${row}/${column.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+          const pointer = pointerTo('/rows', row, column);
           const detail = `${JSON.stringify(column)} is missing, and what is told is its change from here on`;
           mistakes.push({ pointer, code: 'invalid_type', detail, expected: 'a number in the last row of each window' });
           return 0;
@@ -85,7 +86,7 @@ function checkOrder(rows: readonly Row[], places: readonly number[], orderBy: st
     const value = rows[row]![orderBy] ?? null;
     if (value === null) continue;
     const time = typeof value === 'string' ? parseDate(value.trim()) : Number(value);
-    const pointer = `/rows/${row}/${orderBy.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const pointer = pointerTo('/rows', row, orderBy);
     if (!Number.isFinite(time))
       mistakes.push({
         pointer,
@@ -141,10 +142,6 @@ export function describeForecasts(
     ]);
     return { after_row: row, ...Object.fromEntries(next) };
   });
-}
-
-function toJson(value: number): number | string {
-  return Number.isFinite(value) ? value : String(value);
 }
 
 export function isForecast(preparation: Preparation): preparation is Preparation & { forecast: PreparedForecast } {

@@ -1,4 +1,5 @@
 import { closest } from 'fastest-levenshtein';
+import { pointerTo } from '../spec/mistake.ts';
 import { type RowMistake, RowsError } from '../spec/prediction.ts';
 import {
   outputsOf,
@@ -41,7 +42,7 @@ export function prepareRows(rows: readonly Record<string, unknown>[], preparatio
 
   rows.forEach((row, index) => {
     const add = (column: string | null, code: string, detail: string, expected: string | null) => {
-      const pointer = `/rows/${index}${column === null ? '' : `/${column.replaceAll('~', '~0').replaceAll('/', '~1')}`}`;
+      const pointer = pointerTo('/rows', index, ...(column === null ? [] : [column]));
       if (mistakes.length < MOST_MISTAKES) mistakes.push({ pointer, code, detail, expected });
     };
     if (typeof row !== 'object' || row === null || Array.isArray(row)) {
