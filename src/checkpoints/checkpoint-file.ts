@@ -115,22 +115,21 @@ export async function loadCheckpoint(
 
 /** A whole file, if its digest is right. Errors: DamagedCheckpointError. */
 export async function readVerified(storage: Storage, key: string, sha256: string): Promise<Uint8Array> {
-  const sizeBytes = await storage.size(key);
-  const stream = await storage.read(key).catch((error) => {
-    throw error instanceof BlobNotFoundError ? new DamagedCheckpointError(key, 'missing', 'it is gone', error) : error;
-  });
-  const bytes = new Uint8Array(sizeBytes ?? 0);
   const hash = createHash('sha256');
-  let at = 0;
-  for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-    if (at + chunk.length > bytes.length) throw new DamagedCheckpointError(key, 'digest', 'it grew while it was read');
-    bytes.set(chunk, at);
-    hash.update(chunk);
-    at += chunk.length;
-  }
+  const bytes = await storage
+    .load(key, (piece) => void hash.update(piece))
+    .catch((error) => {
+      throw error instanceof BlobNotFoundError
+        ? new DamagedCheckpointError(key, 'missing', 'it is gone', error)
+        : error;
+    });
   const found = hash.digest('hex');
   if (found !== sha256) {
-    throw new DamagedCheckpointError(key, 'digest', `its sha256 is ${found} (${at} bytes), and should be ${sha256}`);
+    throw new DamagedCheckpointError(
+      key,
+      'digest',
+      `its sha256 is ${found} (${bytes.length} bytes), and should be ${sha256}`,
+    );
   }
-  return bytes.subarray(0, at);
+  return bytes;
 }
