@@ -1,9 +1,9 @@
-import { and, count, desc, eq, getTableColumns, inArray, notInArray, or, sql } from 'drizzle-orm';
-import { FINAL_STATUSES } from '../spec/job.ts';
+import { and, count, desc, eq, getTableColumns, sql } from 'drizzle-orm';
 import { formatModelPath, LATEST, type ModelReference } from '../spec/model-reference.ts';
 import type { DescriptionChange } from '../spec/model-registry.ts';
 import { findUnusedFiles } from './checkpoints.ts';
 import type { Database, Transaction } from './client.ts';
+import { findUsers } from './job-users.ts';
 import { isBehind, type PageKey } from './keyset.ts';
 import { lockModel, type ModelRow, removeModel } from './models.ts';
 import { checkpoints, evaluations, jobs, models, modelVersions } from './schema.ts';
@@ -35,7 +35,6 @@ export class ModelInUseError extends Error {}
 
 /** Of one model; each keeps a file. */
 const MOST_VERSIONS = 10_000;
-const MOST_NAMED_JOBS = 5;
 
 /**
  * Makes the next version of a model from a checkpoint of the same tenant. The checkpoint's row is locked meanwhile, so whoever deletes it at the same
@@ -207,18 +206,6 @@ async function lockVersion(
 
 /** Throws ModelInUseError where jobs that have not ended begin from one of the paths. */
 async function checkUsers(tx: Transaction, paths: string[]): Promise<void> {
-  const users = await tx
-    .select({ id: jobs.id })
-    .from(jobs)
-    .where(
-      and(
-        or(
-          inArray(sql`${jobs.spec}->'model'->>'from'`, paths),
-          inArray(sql`${jobs.spec}->'training'->'distillation'->>'teacher'`, paths),
-        ),
-        notInArray(jobs.status, [...FINAL_STATUSES]),
-      ),
-    )
-    .limit(MOST_NAMED_JOBS);
-  if (users.length > 0) throw new ModelInUseError(`${users.map(({ id }) => id).join(', ')} begins from it`);
+  const users = await findUsers(tx, paths);
+  if (users.length > 0) throw new ModelInUseError(`${users.join(', ')} begins from it`);
 }

@@ -1,14 +1,12 @@
-import { and, desc, eq, notInArray, sql } from 'drizzle-orm';
-import { FINAL_STATUSES } from '../spec/job.ts';
+import { and, desc, eq } from 'drizzle-orm';
 import type { Database } from './client.ts';
+import { findUsers } from './job-users.ts';
 import { isBehind, type PageKey } from './keyset.ts';
-import { jobs, weights } from './schema.ts';
+import { weights } from './schema.ts';
 
 /** Weights that clients uploaded for fine-tuning. */
 export type WeightsRow = typeof weights.$inferSelect;
 export type NewWeights = typeof weights.$inferInsert;
-
-const MOST_NAMED_JOBS = 5;
 
 /** Jobs that have not ended begin from them. */
 export class WeightsInUseError extends Error {
@@ -52,12 +50,8 @@ export function deleteWeights(db: Database, tenant: string, id: string): Promise
       .where(and(eq(weights.id, id), eq(weights.tenant, tenant)))
       .returning();
     if (row === undefined) return null;
-    const users = await tx
-      .select({ id: jobs.id })
-      .from(jobs)
-      .where(and(eq(sql`${jobs.spec}->'model'->>'from'`, id), notInArray(jobs.status, [...FINAL_STATUSES])))
-      .limit(MOST_NAMED_JOBS);
-    if (users.length > 0) throw new WeightsInUseError(users.map((user) => user.id));
+    const users = await findUsers(tx, [id]);
+    if (users.length > 0) throw new WeightsInUseError(users);
     return row.storageKey;
   });
 }

@@ -1,11 +1,10 @@
-import { and, eq, inArray, notInArray, or, sql } from 'drizzle-orm';
+import { and, eq } from 'drizzle-orm';
 import { findUnusedFiles } from '../db/checkpoints.ts';
 import type { Database } from '../db/client.ts';
+import { findUsers } from '../db/job-users.ts';
 import { checkpoints, evaluations, jobs } from '../db/schema.ts';
 import { FINAL_STATUSES } from '../spec/job.ts';
 import { type CheckJob, IllegalTransitionError, lockJob } from './transitions.ts';
-
-const MAX_NAMED_JOBS = 5;
 
 /** Jobs that have not ended begin from one of its checkpoints. */
 export class JobInUseError extends Error {
@@ -32,19 +31,11 @@ export function deleteJob(
     check(job);
     if (!FINAL_STATUSES.includes(job.status)) throw new IllegalTransitionError(job.status, 'deleted');
     const rows = await tx.delete(checkpoints).where(eq(checkpoints.jobId, jobId)).returning();
-    const ids = rows.map((row) => row.id);
-    const beginsFrom = sql`${jobs.spec}->'model'->>'from'`;
-    const isTaughtBy = sql`${jobs.spec}->'training'->'distillation'->>'teacher'`;
-    const users = await tx
-      .select({ id: jobs.id })
-      .from(jobs)
-      .where(and(or(inArray(beginsFrom, ids), inArray(isTaughtBy, ids)), notInArray(jobs.status, [...FINAL_STATUSES])))
-      .limit(MAX_NAMED_JOBS);
-    if (users.length > 0)
-      throw new JobInUseError(
-        jobId,
-        users.map(({ id }) => id),
-      );
+    const users = await findUsers(
+      tx,
+      rows.map((row) => row.id),
+    );
+    if (users.length > 0) throw new JobInUseError(jobId, users);
     const [evaluation] = await tx.delete(evaluations).where(eq(evaluations.jobId, jobId)).returning();
     await tx.delete(jobs).where(eq(jobs.id, jobId));
     const unused = await findUnusedFiles(
