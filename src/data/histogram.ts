@@ -1,6 +1,6 @@
 import type { Column } from '../spec/dataset.ts';
 
-const BINS = 512;
+const BINS = 1024;
 const SHOWN_BINS = 32;
 /** Bins begin so much narrower than the first value is large; they double from there. */
 const FIRST_SHIFT = 2 ** -40;
@@ -11,7 +11,8 @@ const QUANTILES = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99];
 
 /**
  * Counts numbers in bins of one width as they come, without knowing their range. A number that lies outside makes the bins twice as wide until it does not:
- * every edge is a multiple of the width, so two neighbours become one exactly. Numbers span at least 128 bins unless they are one. 4 KiB.
+ * every edge is a multiple of the width, so two neighbours become one exactly. Numbers span at least 255 bins unless they are one: the first lies in the middle, and bins are not
+ * doubled before another lies beyond an end. 8 KiB.
  */
 export class Histogram {
   readonly #counts = new Float64Array(BINS);

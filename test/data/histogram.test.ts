@@ -39,6 +39,7 @@ describe('a histogram', () => {
           }
         },
       ),
+      { examples: [[[-5e-324, 0, 0, 0, 0, 0, 0, 0.99609375, ...new Array<number>(12).fill(0)]]] },
     );
   });
 
