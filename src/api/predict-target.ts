@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { resolveModelVersion } from '../db/model-versions.ts';
+import { findAskedVersion } from '../db/model-versions.ts';
 import { ApiError } from '../spec/errors.ts';
 import { LATEST, type ModelReference, parseModelReference, parseVersion } from '../spec/model-reference.ts';
 import type { TrainedNetwork } from '../spec/prediction.ts';
@@ -41,7 +41,7 @@ export async function findModelTarget(
   const { name } = request.params as { name: string };
   const reference = readReference(name, version);
   const { tenant, db } = ofTenant(deps, request);
-  const row = await resolveModelVersion(db, tenant, reference);
+  const row = await findAskedVersion(db, tenant, reference);
   if (row === null)
     throw new ApiError('model_not_found', `There is no model ${reference.name}, or no ${reference.version} of it.`);
   const { storageKey, sha256, preparation, checkpointId } = row;

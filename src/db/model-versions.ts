@@ -3,6 +3,7 @@ import { formatModelPath, LATEST, type ModelReference } from '../spec/model-refe
 import type { DescriptionChange } from '../spec/model-registry.ts';
 import { findUnusedFiles } from './checkpoints.ts';
 import type { Database, Transaction } from './client.ts';
+import { oncePer } from './gather.ts';
 import { findUsers } from './job-users.ts';
 import { isBehind, type PageKey } from './keyset.ts';
 import { lockModel, type ModelRow, removeModel } from './models.ts';
@@ -106,6 +107,45 @@ export async function resolveModelVersion(
   const [row] = await selectVersions(db.orm).where(and(eq(models.name, name), eq(models.tenant, tenant), number));
   return row ?? null;
 }
+
+/** What it takes to ask a version: a row also has its spec and its evaluation, which take longer to read than an answer. */
+export type AskedVersion = Pick<
+  ModelVersionRow,
+  'model' | 'version' | 'checkpointId' | 'preparation' | 'storageKey' | 'sizeBytes' | 'sha256'
+>;
+
+/** As `resolveModelVersion`, for each request that asks a network. */
+export async function findAskedVersion(
+  db: Database,
+  tenant: string,
+  { name, version }: ModelReference,
+): Promise<AskedVersion | null> {
+  const number = typeof version === 'number' ? version : null;
+  const alias = number !== null || version === LATEST ? null : version;
+  const [row] = await askedVersions(db).execute({ tenant, name, number, alias });
+  return row ?? null;
+}
+
+const askedVersions = oncePer(({ orm }: Database) => {
+  const [number, alias] = [sql.placeholder('number'), sql.placeholder('alias')];
+  const { version, checkpointId, preparation, storageKey, sizeBytes, sha256 } = modelVersions;
+  return orm
+    .select({ model: models.name, version, checkpointId, preparation, storageKey, sizeBytes, sha256 })
+    .from(modelVersions)
+    .innerJoin(models, eq(models.id, modelVersions.modelId))
+    .where(
+      and(
+        eq(models.tenant, sql.placeholder('tenant')),
+        eq(models.name, sql.placeholder('name')),
+        sql`${version} = case
+          when ${number}::int is not null then ${number}::int
+          when ${alias}::text is not null then (
+            select version from model_aliases where model_aliases.model_id = ${models.id} and alias = ${alias}::text)
+          else (select max(version) from model_versions newest where newest.model_id = ${models.id}) end`,
+      ),
+    )
+    .prepare('find_asked_version');
+});
 
 /** Newest first. */
 export function listModelVersions(

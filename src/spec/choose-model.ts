@@ -23,7 +23,7 @@ export function chooseLayers({ isForecast, inputs, columns, trainRows }: Known, 
   const image = inputs.length === 1 ? columns.find(({ name }) => name === inputs[0]!.column)?.shape : null;
   const isImage = image != null && Math.min(image[0]!, image[1]!) >= SMALLEST_IMAGE;
   const { layers, reason } = isForecast ? small(trainRows) : isImage ? convolutional(image) : dense(trainRows);
-  choose('/model/layers', layers.map(describe), reason);
+  choose('/model/layers', describeLayers(layers), reason);
   return layers.map((layer) => fillDefaults(Layer, layer) as Layer);
 }
 
@@ -65,7 +65,10 @@ function small(windows: number) {
   return { layers, reason };
 }
 
-function describe({ type, units, filters, rate }: Draft): string {
-  const size = units ?? filters ?? rate;
-  return size === undefined ? type : `${type} ${size}`;
+/** `dense 64` */
+export function describeLayers(layers: readonly object[]): string[] {
+  return (layers as Draft[]).map(({ type, units, filters, rate }) => {
+    const size = units ?? filters ?? rate;
+    return size === undefined ? type : `${type} ${size}`;
+  });
 }

@@ -12,10 +12,12 @@ export function describeErrors(found: readonly ErrorObject[]): Mistake[] {
   const unions = errors.filter((error) => error.keyword === 'anyOf');
   const within = (error: ErrorObject, union: ErrorObject) =>
     error !== union && error.schemaPath.startsWith(`${union.schemaPath}/`);
+  const isShallow = ({ keyword, data }: ErrorObject) =>
+    // a text that is none of a branch's words was meant for that branch
+    ['type', 'const'].includes(keyword) || (keyword === 'enum' && typeof data !== 'string');
   /** the branch that was meant said something about the inside, so the union itself need not be mentioned */
   const isDeep = (error: ErrorObject, union: ErrorObject) =>
-    within(error, union) &&
-    (error.instancePath !== union.instancePath || !['type', 'const', 'enum'].includes(error.keyword));
+    within(error, union) && (error.instancePath !== union.instancePath || !isShallow(error));
   return errors.flatMap((error) => {
     if (error.keyword === 'anyOf') return errors.some((other) => isDeep(other, error)) ? [] : [describeUnion(error)];
     const union = unions.find((candidate) => within(error, candidate));

@@ -2,7 +2,8 @@ import { type Static, Type } from 'typebox';
 import { BEGINNING, Lora, unfreeze } from './adaptation.ts';
 import { OutputLayer } from './layers/dense.ts';
 import { LAYERS } from './layers/rules.ts';
-import { closed, derived, nullable, variants } from './schema.ts';
+import { PRESETS, type PresetName } from './presets.ts';
+import { closed, derived, nullable, variants, words } from './schema.ts';
 import { Mapping } from './weights.ts';
 
 /** What a network is made of: named layers, each after those whose outputs it takes. */
@@ -53,6 +54,14 @@ export const Model = closed(
       default: null,
       description:
         'fine_tune: low-rank adapters are trained, and a head made anew; all other weights stay (Hu et al. 2021).',
+    }),
+    preset: nullable(words(Object.keys(PRESETS) as PresetName[]), {
+      default: null,
+      description: `A network known by a name, instead of \`layers\`; the spec comes back with its layers in place of the name. ${Object.entries(
+        PRESETS,
+      )
+        .map(([name, { about }]) => `\`${name}\`: ${about}`)
+        .join('; ')}.`,
     }),
     layers,
     output: nullable(OutputLayer, {

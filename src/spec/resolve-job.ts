@@ -7,6 +7,7 @@ import { chooseLayers } from './choose-model.ts';
 import type { Column } from './dataset.ts';
 import { checkTeaching, followTeacher } from './distillation.ts';
 import type { Add, Draft } from './draft.ts';
+import { expandPreset } from './expand-preset.ts';
 import { fillDefaults } from './expand-request.ts';
 import { checkKind, checkPreparation, inherit, type KnownCheckpoint, type KnownWeights } from './fine-tune.ts';
 import { type Input, JobSpec, type Target } from './job.ts';
@@ -84,7 +85,7 @@ export function resolveJob(
   else beginForecast(spec, given, add);
   checkSplit(spec, given, corpus !== null, add);
   if (corpus !== null) {
-    const text = resolveText(spec, given, corpus, from, add);
+    const text = resolveText(spec, given, corpus, from, add, choose);
     if (text === null) return refused();
     spec.name ??= cutName(`${dataset.name}: next token`);
     resolveTraining(spec, true, text.windows, text.windows.train, add, choose);
@@ -121,6 +122,8 @@ export function resolveJob(
   const rows = resolveSplit(spec, dataset.rows, isCategory, finder, add);
   const counts = countWindows(spec, rows, finder, add);
   spec.name ??= cutName(`${dataset.name}: ${spec.target.columns.join(', ')}`);
+  const isImage = inputs.length === 1 && inputs[0]!.type === 'image';
+  expandPreset(spec, isImage ? 'image' : 'rows', add, choose);
   spec.model.layers ??= chooseLayers(
     { isForecast: spec.forecast !== null, inputs, columns: dataset.columns, trainRows: counts.train },
     choose,

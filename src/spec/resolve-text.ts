@@ -1,5 +1,7 @@
+import type { Choose } from './choice.ts';
 import { type Column, TEXT_COLUMN, type TextProfile } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
+import { expandPreset } from './expand-preset.ts';
 import { fillDefaults } from './expand-request.ts';
 import type { KnownCheckpoint } from './fine-tune.ts';
 import { Input } from './job.ts';
@@ -41,6 +43,7 @@ export function resolveText(
   text: TextProfile,
   from: KnownCheckpoint | null,
   add: Add,
+  choose: Choose,
 ): ResolvedText | null {
   resolveTarget(spec, add);
   for (const field of ['replace_head', 'refit_inputs'])
@@ -83,6 +86,7 @@ export function resolveText(
       : input.tokenizer.type === 'bpe'
         ? input.vocabulary
         : sizeOfVocabulary(fitTokenizer(input.tokenizer, text, parts.train));
+  expandPreset(spec, 'corpus', add, choose);
   spec.model.layers ??= LSTM_MODEL.map((layer) => fillDefaults(Layer, layer));
   for (const layer of spec.model.layers) if (layer.type === 'embedding') layer.vocabulary ??= vocabulary;
   return { context, vocabulary, windows };

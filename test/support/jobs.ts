@@ -50,6 +50,7 @@ export function describeJob(dataset: string, change: Partial<JobSpec> = {}): Job
       replace_head: false,
       refit_inputs: false,
       lora: null,
+      preset: null,
       layers: [],
       output: {
         inputs: ['input'],

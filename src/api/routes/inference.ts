@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { listModelVersions, type ModelVersionRow, resolveModelVersion } from '../../db/model-versions.ts';
+import { type AskedVersion, findAskedVersion, listModelVersions } from '../../db/model-versions.ts';
 import { createBodyCheck } from '../../spec/check-body.ts';
 import { ApiError } from '../../spec/errors.ts';
 import { InferenceRequest, InferenceResponse, ModelMetadata } from '../../spec/inference.ts';
@@ -165,14 +165,14 @@ async function infer(deps: ApiDeps, request: FastifyRequest) {
   };
 }
 
-async function find(deps: ApiDeps, request: FastifyRequest): Promise<ModelVersionRow> {
+async function find(deps: ApiDeps, request: FastifyRequest): Promise<AskedVersion> {
   const { name, version: given } = request.params as { name: string; version?: string };
   const named = parseModelReference(name);
   const version = given === undefined ? named?.version : parseVersion(given);
   if (named == null || version == null)
     throw new ApiError('invalid_id', 'A model is told as digits or digits@champion, a version by number or alias.');
   const { tenant, db } = ofTenant(deps, request);
-  const row = await resolveModelVersion(db, tenant, { name: named.name, version });
+  const row = await findAskedVersion(db, tenant, { name: named.name, version });
   if (row === null) throw new ApiError('model_not_found', `There is no model ${named.name}, or no ${version} of it.`);
   return row;
 }

@@ -14,6 +14,7 @@ const FUSED = Object.values(WITH_EPILOGUE);
  * - matmul or conv2d + bias [+ activation] → one node, whose bias and activation are the product's epilogue: the output is written once,
  *   while it is still in registers or in the cache. (The gradients of these activations read the output, so nothing else needs the values
  *   between.)
+ * - relu behind max pooling, on the way back → one node, which writes the image's gradient once.
  * - an update along a product's weight gradient → one node, which never holds the whole gradient.
  * - affine(1, 0) and reshape to the same dims vanish; affine(0, shift) does not need what it is of.
  */
@@ -42,6 +43,8 @@ export function simplify(graph: Graph, roots: readonly Node[]): Node[] {
         return graph.add(fused.op, fused.inputs, node.shape, { ...fused.attributes, activation: node.op, alpha });
       }
     }
+    if (node.op === 'reluGrad' && first!.op === 'maxPool2dGrad' && usedOnce(first!) && first!.inputs[0] === second)
+      return graph.add('maxPool2dGrad', first!.inputs.map(now), node.shape, { ...first!.attributes, rectified: true });
     if (node.op === 'update' && usedOnce(first!) && now(first!).op === 'outerSum') {
       const [, ...changed] = node.inputs;
       return graph.add('outerUpdate', [...now(first!).inputs, ...changed.map(now)], node.shape, node.attributes);
