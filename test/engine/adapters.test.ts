@@ -26,7 +26,7 @@ const still = (family: NetworkOptions): NetworkOptions => ({
         }) as typeof layer,
     ),
 });
-const families = ['perceptron', 'transformer'].map((name) => [name, still(FAMILIES[name]!)] as const);
+const families = ['perceptron', 'convolutional', 'transformer'].map((name) => [name, still(FAMILIES[name]!)] as const);
 
 function create(family: NetworkOptions, change: Partial<NetworkOptions> = {}) {
   const trainer = createTrainer(compiled, 1, { ...family, adapters, isFrozen: (name) => !isAdapter(name), ...change });
