@@ -4,6 +4,7 @@ import { expand, expandTargets, isObject } from './expand-request.ts';
 import { JobSpec } from './job.ts';
 import { type Mistake, MOST_MISTAKES } from './mistake.ts';
 import { requestForm } from './request-form.ts';
+import { shareParts } from './share-parts.ts';
 
 // whether it is a time is for the resolver to say
 const formats = { 'date-time': true as const };
@@ -14,9 +15,10 @@ const ajv = new Ajv({
   strict: false,
   verbose: true,
   formats,
+  inlineRefs: false,
   code: { optimize: false },
 });
-const validate = ajv.compile(requestForm(JobSpec, false));
+const validate = ajv.compile(shareParts(requestForm(JobSpec, false)));
 
 /** A request whose form is right: shorthands written out, nothing filled in yet. */
 export interface ExpandedRequest {

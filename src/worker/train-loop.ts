@@ -117,7 +117,9 @@ export class TrainLoop {
         if (interruption === 'max_duration' && this.#isSpoilt()) return 'diverged';
         if (interruption !== null) return interruption;
         if (!this.#step()) return 'diverged';
-        if (this.#isCheckpointDue(false)) {
+        // that of an epoch's last step comes behind the epoch's figures: it may be the best
+        const isEpochOver = state.batch === this.#batches || state.step === this.#totalSteps;
+        if (!isEpochOver && this.#isCheckpointDue(false)) {
           if (this.#isSpoilt()) return 'diverged';
           await this.checkpoint();
         }
