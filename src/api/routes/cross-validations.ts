@@ -8,6 +8,7 @@ import type { SplitEvaluation } from '../../spec/evaluation.ts';
 import { isObject } from '../../spec/expand-request.ts';
 import { FINAL_STATUSES, type JobSpec } from '../../spec/job.ts';
 import { JobRequest } from '../../spec/request-form.ts';
+import { cutName } from '../../spec/resolve-job.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { findMade, idFor } from '../idempotency.ts';
 import type { Quotas } from '../quotas.ts';
@@ -66,7 +67,7 @@ async function postFolds(own: Own, quotas: Quotas, id: string, request: FastifyR
   const { folds = DEFAULT_FOLDS } = spec.split;
   const ofFold = (fold: number): JobSpec => ({
     ...spec,
-    name: `${spec.name.slice(0, 180)}, fold ${fold + 1} of ${folds}`,
+    name: cutName(`fold ${fold + 1} of ${folds}: ${spec.name}`),
     split: { ...spec.split, fold },
     metadata: { ...spec.metadata, [FOLD_OF]: id },
   });
