@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { JOB_STATUSES } from './job.ts';
+import { JOB_STATUSES, JsonNumber } from './job.ts';
 import { closed, nullable, words } from './schema.ts';
 
 /** What jobs over the folds of one dataset say together. */
@@ -7,8 +7,6 @@ import { closed, nullable, words } from './schema.ts';
 /** A job is a fold of the cross-validation that this key of its metadata names: by the id of the job of its first fold. */
 export const FOLD_OF = 'cross_validation';
 export const DEFAULT_FOLDS = 5;
-
-const figure = Type.Union([Type.Number(), Type.String()]);
 
 export const CrossValidation = closed(
   {
@@ -22,7 +20,7 @@ export const CrossValidation = closed(
         id: Type.String(),
         fold: Type.Integer({ description: 'from 0' }),
         status: words(JOB_STATUSES),
-        metrics: Type.Record(Type.String(), figure, {
+        metrics: Type.Record(Type.String(), JsonNumber, {
           description: 'of its validation split; empty until it is judged',
         }),
       }),
@@ -30,8 +28,8 @@ export const CrossValidation = closed(
     metrics: Type.Record(
       Type.String(),
       closed({
-        mean: figure,
-        standard_deviation: nullable(figure, { description: 'of a sample; null for one fold' }),
+        mean: JsonNumber,
+        standard_deviation: nullable(JsonNumber, { description: 'of a sample; null for one fold' }),
         folds: Type.Integer({ description: 'that have the figure' }),
       }),
       {
