@@ -123,8 +123,9 @@ const trainingOf = ({ training }: Way, steps: number, rate: number, seed: number
   optimizer: { type: 'adam', learning_rate: rate },
 });
 
-/** Of the rates, the one with the least loss over five folds of images to train on. */
-async function chooseRate(api: string, dataset: string, way: Way, steps: number): Promise<number> {
+/** Of the rates, the one with the least loss over five folds of images to train on, after the most steps. */
+async function chooseRate(api: string, dataset: string, way: Way): Promise<number> {
+  const steps = Math.max(...way.steps);
   const losses: number[] = [];
   for (const rate of way.rates) {
     let sum = 0;
@@ -163,8 +164,10 @@ export async function showFineTuning(api: string): Promise<void> {
   say('Choosing learning rates by five folds of 250 images …');
   const { dataset: first } = await upload(api, 'digits-5-9', draw(0));
   const runs: { way: Way; steps: number; rate: number; jobs: Job[] }[] = [];
-  for (const way of ways)
-    for (const steps of way.steps) runs.push({ way, steps, rate: await chooseRate(api, first, way, steps), jobs: [] });
+  for (const way of ways) {
+    const rate = await chooseRate(api, first, way);
+    for (const steps of way.steps) runs.push({ way, steps, rate, jobs: [] });
+  }
 
   say('Training …');
   for (const seed of [1, 2, 3]) {
