@@ -42,7 +42,7 @@ describe('a cross-validation', () => {
     const evaluations = [];
     for (const { id } of made.body.jobs) {
       const job = await run(service, context, id);
-      expect(job).toMatchObject({ status: 'succeeded', metadata: { team: 'a' }, spec: { model: { preset: null } } });
+      expect(job).toMatchObject({ status: 'succeeded', spec: { model: { preset: null }, metadata: { team: 'a' } } });
       evaluations.push((await call('GET', `${service.api}/jobs/${id}/evaluation`)).body.splits.validation);
     }
     await context.trainers.close();
