@@ -16,9 +16,10 @@ const FUSED = Object.values(WITH_EPILOGUE);
  *   between.)
  * - relu behind max pooling, on the way back → one node, which writes the image's gradient once.
  * - an update along a product's weight gradient → one node, which never holds the whole gradient.
+ * - a product that the threads share out better by columns (`byColumns` says) is marked so.
  * - affine(1, 0) and reshape to the same dims vanish; affine(0, shift) does not need what it is of.
  */
-export function simplify(graph: Graph, roots: readonly Node[]): Node[] {
+export function simplify(graph: Graph, roots: readonly Node[], byColumns: (node: Node) => boolean): Node[] {
   const uses = countUses(roots);
   const usedOnce = (node: Node) => uses.get(node) === 1;
   const rewritten = new Map<Node, Node>();
@@ -55,7 +56,10 @@ export function simplify(graph: Graph, roots: readonly Node[]): Node[] {
 
   for (const node of reachable(roots)) {
     if (opOf(node).persistent === true) continue;
-    const to = rewrite(node);
+    const simpler = rewrite(node);
+    const to = byColumns(simpler)
+      ? graph.add(simpler.op, simpler.inputs, simpler.shape, { ...simpler.attributes, byColumns: true })
+      : simpler;
     if (to !== node) rewritten.set(node, to);
   }
   return roots.map(now);
