@@ -55,6 +55,18 @@ describe('OpenAPI', () => {
     }
   });
 
+  it('examples fit what they are examples of', () => {
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    ajv.addSchema({ $id: 'doc', ...openapi });
+    const shown = [...walk(openapi)].filter(([, { examples }]) => Array.isArray(examples));
+    expect(shown.length).toBeGreaterThan(5);
+    for (const [pointer, { examples }] of shown) {
+      const validate = ajv.compile({ $ref: `doc#${pointer.split('/').map(encodeURIComponent).join('/')}` });
+      for (const example of examples)
+        expect(validate(example), `${pointer}: ${ajv.errorsText(validate.errors)}`).toBe(true);
+    }
+  });
+
   it('nothing of our own notation is left', () => {
     for (const [pointer, value] of walk(openapi)) {
       const isSchema = !/\/(properties|example|default)$/.test(pointer);
@@ -215,6 +227,15 @@ describe('pages for people', () => {
     );
     expect(parts.length).toBeGreaterThan(3);
     for (const part of parts) expect((await fetch(part)).status, part).toBe(200);
+  });
+
+  it('a page that tells the way, for the address at which it was asked for', async () => {
+    const { headers, body } = await call<string>('GET', `${service.url}/`);
+    expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(body).toContain(`curl ${service.api}/datasets`);
+    const links = [...body.matchAll(/href="(\/[^"]*)"/g)].map((match) => match[1]!);
+    expect(links.length).toBeGreaterThan(3);
+    for (const link of links) expect((await fetch(`${service.url}${link}`)).status, link).toBe(200);
   });
 
   it('every code of an error, where its type leads', async () => {
