@@ -34,7 +34,8 @@ export class IllegalTransitionError extends Error {
   readonly from: JobStatus;
   readonly to: JobStatus | 'deleted' | 'retried';
   constructor(from: JobStatus, to: IllegalTransitionError['to']) {
-    super(`A job that is ${from} cannot become ${to}: ${remedy(from, to)}`);
+    const aim = to === 'deleted' || to === 'retried' ? `be ${to}` : `become ${to}`;
+    super(`A job that is ${from} cannot ${aim}: ${remedy(from, to)}`);
     this.from = from;
     this.to = to;
   }
