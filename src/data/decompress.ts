@@ -1,5 +1,5 @@
 import { pipeline, Readable, type Transform } from 'node:stream';
-import { createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
+import { constants, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import { DatasetError, fail } from './dataset-error.ts';
 import { joinStart } from './split-records.ts';
 
@@ -9,10 +9,12 @@ export const CONTENT_ENCODINGS = ['gzip', 'x-gzip', 'deflate', 'zstd'];
 const HIGHEST_RATIO = 100;
 /** Smaller files may be packed as densely as they like. */
 const RATIO_FROM_BYTES = 2 ** 24;
+/** Of zstd's window, which it keeps in memory: 8 MiB, as RFC 9659 has it; by itself zstd would take 128 MiB for each file that comes. */
+const ZSTD_WINDOW_LOG = 23;
 
 /**
  * The bytes as they were before gzip or zstd, whether a request says so (`encoding`) or the file itself; others pass. zlib works on libuv's threads.
- * Throws DatasetError decompression_limit for what unpacks to more than 100 times its size, or is packed twice; invalid_encoding for what is cut short.
+ * Throws DatasetError decompression_limit for what unpacks to more than 100 times its size, is packed twice, or needs more than a window of 8 MiB; invalid_encoding for what is cut short.
  */
 export async function* decompress(source: AsyncIterable<Uint8Array>, encoding?: string): AsyncGenerator<Uint8Array> {
   const coded = encoding === undefined || encoding === 'identity' ? source : unpack(source, makeDecoder(encoding));
@@ -44,7 +46,8 @@ function findCompression(start: Buffer): 'gzip' | 'zstd' | null {
 }
 
 function makeDecoder(encoding: string): Transform {
-  if (encoding === 'zstd') return createZstdDecompress();
+  if (encoding === 'zstd')
+    return createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } });
   return encoding === 'deflate' ? createInflate() : createGunzip();
 }
 
@@ -80,6 +83,13 @@ async function* unpack(source: AsyncIterable<Uint8Array>, decoder: Transform): A
   } catch (error) {
     if (failure !== null) throw failure;
     if (error instanceof DatasetError || !(error instanceof Error)) throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ZSTD_error_frameParameter_windowTooLarge')
+      fail(
+        'decompression_limit',
+        { line: null },
+        `to unpack the file takes a window of more than ${2 ** (ZSTD_WINDOW_LOG - 20)} MiB`,
+        'a file that is packed without --ultra and --long',
+      );
     if (!/^(Z_|ZSTD_|ERR_ZSTD|ERR_STREAM_PREMATURE)/.test(String((error as NodeJS.ErrnoException).code))) throw error;
     fail(
       'invalid_encoding',

@@ -172,7 +172,10 @@ async function loadIdx(files: readonly DatasetFile[], found: Wanted, storage: St
         classes.forEach((value, code) => {
           codes[Number(value)] = code;
         });
-        loaded.category = { codes: Int32Array.from(bytes.elements, (value) => codes[value]!), classes };
+        const { elements } = bytes;
+        const ofRows = new Int32Array(elements.length);
+        for (let row = 0; row < elements.length; row++) ofRows[row] = codes[elements[row]!]!;
+        loaded.category = { codes: ofRows, classes };
       }
     }
     table.rows = bytes.rows;

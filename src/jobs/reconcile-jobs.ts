@@ -21,8 +21,8 @@ const ALARM_FULLNESS = 0.7;
 const ALARM_EVERY_MS = 600_000;
 const EARLY_MARGIN_MS = 50;
 const EARLY_LEAST_MS = 1_000;
-/** Asking after messages ends here for now, and goes on in the next sweep: leases must not wait behind a million queued jobs. */
-const LOOK_FOR_MS = 4_000;
+/** Sending again ends here for now, and goes on in the next sweep: leases must not wait behind a million queued jobs. */
+const SEND_AGAIN_MS = 4_000;
 
 export interface Reconciler {
   /** Repairs now, unless another process leads. Resolves when it is done; throws nothing. */
@@ -138,8 +138,10 @@ async function recoverExpired(db: Database, logger: Logger): Promise<void> {
 }
 
 /**
- * Looks for messages of queued jobs, and dispatches those again whose message is gone. Goes through them by id, some of them in each call, and then
- * begins again. Rejects when the queue cannot be asked.
+ * Looks for messages of queued jobs, and dispatches those again whose message is gone. Goes through them by id, a page in each call, and then begins
+ * again; as long as messages turn out to be lost, by further pages. A page is enough, however many jobs wait: a worker that is free takes any message,
+ * and then one job after the other until none is left. So one is idle only where no message waits at all, and there the first page is without one.
+ * Rejects when the queue cannot be asked.
  */
 function createLostMessageSearch(
   db: Database,
@@ -149,7 +151,8 @@ function createLostMessageSearch(
 ): () => Promise<void> {
   let lastId = '';
   return async () => {
-    const untilMs = performance.now() + LOOK_FOR_MS;
+    const untilMs = performance.now() + SEND_AGAIN_MS;
+    let isLosing: boolean;
     do {
       const waiting = await findLongDispatched(db, lastId, tenantLimit);
       const found = await Promise.all(waiting.map((job) => queue.has(job.id, job.dispatchNumber)));
@@ -160,7 +163,8 @@ function createLostMessageSearch(
       if (again.length > 0)
         logger.warn({ job_ids: again.slice(0, 10), jobs: again.length }, 'messages were lost; they are sent again');
       lastId = waiting.length < PAGE ? '' : waiting.at(-1)!.id;
-    } while (lastId !== '' && performance.now() < untilMs);
+      isLosing = again.length > 0;
+    } while (isLosing && lastId !== '' && performance.now() < untilMs);
   };
 }
 

@@ -401,7 +401,7 @@ export const ERRORS = {
   decompression_limit: {
     status: 422,
     title: 'The file unpacks to too much',
-    when: 'A file unpacks to more than 100 times its size, is compressed twice, has images of more than 67 million pixels, files of more than 64 MiB in an archive, or pages, batches or groups of rows that are too large to hold.',
+    when: 'A file unpacks to more than 100 times its size, is compressed twice, or by zstd with a window of more than 8 MiB (`--ultra`, `--long`), has images of more than 67 million pixels, files of more than 64 MiB in an archive, or pages, batches or groups of rows that are too large to hold.',
     remedy: 'Pack the file less densely, or in smaller parts.',
   },
   invalid_labels: {

@@ -4,6 +4,7 @@ import { expand, expandTargets, isObject } from './expand-request.ts';
 import { JobSpec } from './job.ts';
 import { type Mistake, MOST_MISTAKES, pointerTo } from './mistake.ts';
 import { requestForm, type Schema } from './request-form.ts';
+import { shareParts } from './share-parts.ts';
 import { suggest } from './suggest.ts';
 
 // whether it is a time is for the resolver to say
@@ -15,9 +16,10 @@ const ajv = new Ajv({
   strict: false,
   verbose: true,
   formats,
+  inlineRefs: false,
   code: { optimize: false },
 });
-const validate = ajv.compile(requestForm(JobSpec, false));
+const validate = ajv.compile(shareParts(requestForm(JobSpec, false)));
 
 /** Where fields of a spec stand, by their names; those of list items are left out. */
 const PLACES = listPlaces(JobSpec, '', new Map());

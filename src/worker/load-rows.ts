@@ -199,9 +199,10 @@ function* arraysOf({ columns }: Table): Iterable<ArrayBufferView | undefined> {
 function countClasses(table: Table, { target }: Preparation, rows: Uint32Array): number[] | null {
   if (target.type !== 'category') return null;
   const { codes, classes } = getForm(table, target.column, 'category');
-  const counts = new Map<string, number>();
-  for (const row of rows) counts.set(classes[codes[row]!]!, (counts.get(classes[codes[row]!]!) ?? 0) + 1);
-  return target.classes.map((name) => counts.get(name) ?? 0);
+  const counts = new Uint32Array(classes.length);
+  for (let i = 0; i < rows.length; i++) counts[codes[rows[i]!]!]!++;
+  const byName = new Map(classes.map((name, code) => [name, counts[code]!]));
+  return target.classes.map((name) => byName.get(name) ?? 0);
 }
 
 /** What each row counts for; rows of no split may have no number. Throws UnusableColumnError where a split counts for nothing. */

@@ -117,7 +117,9 @@ export class TrainLoop {
         if (interruption === 'max_duration' && this.#isSpoilt()) return 'diverged';
         if (interruption !== null) return interruption;
         if (!this.#step()) return 'diverged';
-        if (this.#isCheckpointDue(false)) {
+        // that of an epoch's last step comes behind the epoch's figures: it may be the best
+        const isEpochOver = state.batch === this.#batches || state.step === this.#totalSteps;
+        if (!isEpochOver && this.#isCheckpointDue(false)) {
           if (this.#isSpoilt()) return 'diverged';
           await this.checkpoint();
         }
@@ -185,7 +187,7 @@ export class TrainLoop {
     const done = step - this.#stepsBefore;
     const stepsPerSecond = done > 0 && seconds > 0 ? done / seconds : null;
     return {
-      percentage: Math.floor((1000 * step) / this.#totalSteps) / 10,
+      percentage: this.#totalSteps === 0 ? 100 : Math.floor((1000 * step) / this.#totalSteps) / 10,
       step,
       total_steps: this.#totalSteps,
       epoch,

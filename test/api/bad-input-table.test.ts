@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { crc32, gzipSync } from 'node:zlib';
 import { zipSync } from 'fflate';
+import { pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prepareRows } from '../../src/data/prepare-rows.ts';
 import { createApiKey } from '../../src/db/api-keys.ts';
@@ -92,6 +93,17 @@ const BOMB = Buffer.from(PNG);
 BOMB.writeUInt32BE(100_000, 16);
 BOMB.writeUInt32BE(100_000, 20);
 BOMB.writeUInt32BE(crc32(BOMB.subarray(12, 29)), 29);
+/** RFC 8878: magic number, a frame without its size, a window of 2²⁴ bytes, and one raw block: "a", "1". */
+const ZSTD_OF_A_LARGE_WINDOW = Buffer.from('28b52ffd 00 70 210000 610a310a'.replaceAll(' ', ''), 'hex');
+const LINKED = Buffer.from('/etc/passwd');
+/** An archive of one entry, which is a link to it. */
+async function tarOf(type: 'link' | 'symlink'): Promise<Buffer<ArrayBuffer>> {
+  const archive = pack();
+  archive.entry({ name: 'cat/a.png', type, linkname: String(LINKED) });
+  archive.finalize();
+  return Buffer.concat(await Array.fromAsync(archive as AsyncIterable<Buffer>));
+}
+const TARS = { link: await tarOf('link'), symlink: await tarOf('symlink') };
 
 const CASES: Case[] = [
   // the body as such
@@ -457,6 +469,20 @@ const CASES: Case[] = [
     request: upload('application/zip', zipSync({ '../a.png': PNG })),
   },
   {
+    code: 'unsafe_archive',
+    status: 422,
+    what: 'a symbolic link in a zip',
+    request: upload('application/zip', zipSync({ 'cat/a.png': [LINKED, { os: 3, attrs: 0o120777 << 16 }] })),
+  },
+  ...Object.entries(TARS).map(
+    ([type, tar]): Case => ({
+      code: 'unsafe_archive',
+      status: 422,
+      what: `a ${type} in a tar`,
+      request: upload('application/x-tar', tar),
+    }),
+  ),
+  {
     code: 'decompression_limit',
     status: 422,
     what: 'gzip within gzip',
@@ -467,6 +493,12 @@ const CASES: Case[] = [
     status: 422,
     what: 'a file that unpacks to more than 100 times its size',
     request: upload('text/csv', gzipSync(Buffer.alloc(2 ** 25 - 1, 'a,b\n'))),
+  },
+  {
+    code: 'decompression_limit',
+    status: 422,
+    what: 'a file of zstd that takes a window of 16 MiB',
+    request: upload('text/csv', ZSTD_OF_A_LARGE_WINDOW),
   },
   {
     code: 'decompression_limit',

@@ -148,6 +148,15 @@ describe('bad requests', () => {
     expect(await id('a'.repeat(65))).toMatch(/^req_/);
   });
 
+  it('are answered, as all others, with what keeps a browser from making more of an answer', async () => {
+    for (const path of ['/healthz', '/v1/jobs', '/v1/nothing', '/docs/errors']) {
+      const { headers } = await fetch(`${service.url}${path}`);
+      const names = ['x-content-type-options', 'x-frame-options', 'referrer-policy', 'x-powered-by'];
+      const expected = ['nosniff', 'SAMEORIGIN', 'no-referrer', null];
+      expect(names.map((name) => headers.get(name))).toEqual(expected);
+    }
+  });
+
   it('after all that the service is as it was', async () => {
     expect((await call('GET', `${service.url}/readyz`)).body).toEqual({
       status: 'ready',

@@ -67,6 +67,11 @@ describe.skipIf(missing !== undefined)(`containers${missing === undefined ? '' :
         .start();
       expect((await api.exec(['id', '-un'])).output.trim()).toBe('node');
       expect((await api.exec(['touch', '/app/src/x'])).exitCode).not.toBe(0);
+      const { bomFormat, components } = JSON.parse((await api.exec(['cat', '/app/sbom.json'])).output);
+      expect([bomFormat, components.some(({ name }: { name: string }) => name === 'fastify')]).toEqual([
+        'CycloneDX',
+        true,
+      ]);
       const ready = await call('GET', `http://${api.getHost()}:${api.getMappedPort(3000)}/readyz`);
       expect(ready.status).toBe(200);
       await docker('stop', '--time', '30', api.getId());
@@ -125,7 +130,7 @@ describe.skipIf(missing !== undefined)(`containers${missing === undefined ? '' :
         const { id } = await postJob(api, {
           dataset,
           target: 'y',
-          training: { epochs: 5000, batch_size: 32, early_stopping: null },
+          training: { epochs: 1500, batch_size: 32, early_stopping: null },
           checkpoints: { every: 'epoch' },
         });
         const isUnderWay = ({ progress }: Job) => (progress?.step ?? 0) > 500;

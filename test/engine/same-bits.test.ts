@@ -86,6 +86,14 @@ const MOVING: LayerDescription[] = [
   dense('out', 7, 'linear', he),
 ];
 
+/** More weights than rows: products that are shared out by columns. */
+const WIDE: LayerDescription[] = [
+  dense('d1', 600, 'relu', he),
+  { type: 'dropout', name: 'drop', rate: 0.3 },
+  dense('d2', 520, 'tanh', he),
+  dense('out', 7, 'linear', he),
+];
+
 /** Statistics of the batch, and dropout behind them. */
 const NORMALIZED: LayerDescription[] = [
   { type: 'reshape', name: 'image', shape: [6, 8, 1] },
@@ -256,6 +264,11 @@ describe('the same bits', () => {
     const first = await trainAndHash(1, OPTIMIZERS[0]!, 0.7, MOVING, 48);
     for (const threads of [1, 2, 3, 5])
       expect(await trainAndHash(threads, OPTIMIZERS[0]!, 0.7, MOVING, 48)).toBe(first);
+  });
+
+  it('for 1 to 8 threads of layers so wide that they are shared out by columns', async () => {
+    const first = await trainAndHash(1, OPTIMIZERS[0]!, 0.7, WIDE);
+    for (const threads of [2, 3, 5, 8]) expect(await trainAndHash(threads, OPTIMIZERS[0]!, 0.7, WIDE)).toBe(first);
   });
 
   it('and they do depend on what the model is', async () => {

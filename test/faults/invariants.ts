@@ -14,13 +14,21 @@ export async function readResult(api: string, job: Job): Promise<Record<string, 
   const epochs = (await readEvents(api, job.id))
     .filter(({ type }) => type === 'job.metrics')
     .map(({ data }) => data.epoch);
+  const result = { metrics: job.metrics, series: metrics.data, epochs, evaluation: await readEvaluation(api, job) };
+  if (job.kind === 'evaluate') return result;
   return {
-    metrics: job.metrics,
-    series: metrics.data,
-    epochs,
+    ...result,
     latest: await digestTensors(api, job.id, 'latest'),
     best: await digestTensors(api, job.id, 'best'),
   };
+}
+
+/** What was judged; which checkpoint holds the weights differs from job to job. */
+export async function readEvaluation(api: string, { id }: Job): Promise<Record<string, unknown>> {
+  const { status, body } = await call('GET', `${api}/jobs/${id}/evaluation`);
+  if (status !== 200) return { status };
+  const { splits, importance, weights } = body;
+  return { splits, importance, weights: { ...weights, checkpoint: null } };
 }
 
 interface Event {

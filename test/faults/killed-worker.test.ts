@@ -9,6 +9,8 @@ import { type IdleThread, startIdleThread } from '../support/idle-thread.ts';
 import { NO_REDIS, startRedis, type TestRedis } from '../support/redis.ts';
 import { describeSpirals, spirals } from '../support/spirals.ts';
 import { type ServiceProcess, startApiProcess, startWorkerProcess } from '../support/stack.ts';
+import { readResult } from './invariants.ts';
+import { describeJudging } from './load.ts';
 
 /** Processes as in production, on Redis where there is one (else the queue lives in PostgreSQL), killed as by a power cut. */
 let database: TestDatabase;
@@ -124,6 +126,26 @@ describe('a worker that is killed', () => {
       expect(await digestTensors(api, id, which)).toEqual(await digestTensors(api, quiet.id, which));
   }, 120_000);
 
+  it('with -9 in an evaluation, of a job that only judges and of one that has been trained: the next one comes to the same figures', async () => {
+    const dataset = await uploadCsv(api, 'more-spirals', spirals(20_000));
+    const { body: best } = await call('GET', `${api}/jobs/${undisturbed.id}/checkpoints/best`);
+    const training = { ...describeSpirals(dataset, { epochs: 1 }), checkpoints: { every: 100, min_interval_s: 0 } };
+    for (const spec of [describeJudging(dataset, best.id), training]) {
+      const quiet = await waitForJob(api, (await postJob(api, spec)).id, hasEnded);
+      expect(quiet).toMatchObject({ status: 'succeeded', error: null });
+      const { id } = await postJob(api, spec);
+      await waitForJob(api, id, ({ progress }) => (progress?.evaluation_percentage ?? 0) > 0);
+      await worker.kill();
+      expect((await call('GET', `${api}/jobs/${id}/evaluation`)).status).toBe(409);
+      worker = await startWorkerProcess(environment);
+      const ended = await waitForJob(api, id, hasEnded);
+      expect(ended).toMatchObject({ status: 'succeeded', attempt: 2, error: null });
+      expect(await readResult(api, ended)).toEqual(await readResult(api, quiet));
+      const ends = (await eventsOf(id)).filter(({ type }) => /succeeded|failed/.test(type));
+      expect(ends.map(({ type }) => type)).toEqual(['job.succeeded']);
+    }
+  }, 120_000);
+
   it('with SIGTERM: it writes a checkpoint and lets go; another goes on at the very step', async () => {
     const { id } = await postJob(api, spec);
     await waitForJob(api, id, (job) => (job.progress?.step ?? 0) >= 300);
@@ -178,7 +200,7 @@ describe('a worker that is killed', () => {
       const idleMs = idle.latestMs(new Date(started_at!), new Date(finished_at!));
       return runtime!.event_loop_delay_max_ms! - idleMs;
     });
-    expect(ownMs).toHaveLength(11);
+    expect(ownMs).toHaveLength(15);
     expect(Math.min(...ownMs)).toBeLessThan(50);
   });
 });

@@ -50,6 +50,14 @@ export function describeLoad(dataset: string, epochs: number) {
   return [first, { ...first, training: { ...first.training, seed: 12, batch_size: 48 } }];
 }
 
+/** A job that judges a checkpoint on rows that it has not seen: there is nothing between its beginning and its end. */
+export const describeJudging = (dataset: string, checkpoint: string) => ({
+  kind: 'evaluate',
+  dataset,
+  model: { from: checkpoint },
+  evaluate_on: 'all',
+});
+
 export class Load {
   readonly acknowledged: Acknowledged[] = [];
   /** answers by status; 0: none came */

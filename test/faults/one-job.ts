@@ -32,7 +32,7 @@ export async function playOneJob({
   log = () => {},
 }: OneJobOptions): Promise<{ job: Job; wrong: string[] }> {
   const draw = drawFrom(seed);
-  const stage = await Stage.raise(1);
+  const stage = await Stage.raise({ workers: 1 });
   try {
     const { api } = stage.api;
     const spec = describeSpirals(await uploadCsv(api, 'spirals', spirals(2000)), { epochs, every: 60 });

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from '../../src/spec/job.ts';
-import { hasEnded, postJob, uploadCsv, waitForJob } from '../support/client.ts';
+import { call, hasEnded, postJob, uploadCsv, waitForJob } from '../support/client.ts';
 import { spirals } from '../support/spirals.ts';
 import { FAULTS } from './fault-list.ts';
 import { checkJob, checkStores, readResult } from './invariants.ts';
-import { describeLoad, Load } from './load.ts';
-import { Stage } from './stage.ts';
+import { describeJudging, describeLoad, Load } from './load.ts';
+import { DISK_MB, Stage } from './stage.ts';
 
 export interface StormOptions {
   rounds: number;
@@ -38,6 +38,10 @@ export function drawFrom(seed: number): () => number {
 }
 
 const MOST_OPEN = 6;
+/** Some tenths of a second of judging. */
+const JUDGED_ROWS = 6000;
+/** What the jobs of a round leave behind. */
+const ROUND_MB = 0.5;
 const END_MS = 240_000;
 
 /** Faults one after the other against a load of jobs; then everything is well again, and nothing may be lost or doubled. */
@@ -49,15 +53,20 @@ export async function playStorm({
   log = () => {},
 }: StormOptions): Promise<StormResult> {
   const draw = drawFrom(seed);
-  const stage = await Stage.raise();
+  const stage = await Stage.raise({ diskMb: DISK_MB + Math.ceil(rounds * ROUND_MB) });
   try {
     const { api } = stage.api;
-    const specs = describeLoad(await uploadCsv(api, 'spirals', spirals(2000)), epochs);
-    const expected = [];
-    for (const spec of specs) {
+    const specs: object[] = describeLoad(await uploadCsv(api, 'spirals', spirals(2000)), epochs);
+    const expected: Record<string, unknown>[] = [];
+    const playQuietly = async (spec: object) => {
       const job = await waitForJob(api, (await postJob(api, spec)).id, hasEnded);
       expected.push(await readResult(api, job));
-    }
+      return job;
+    };
+    const [trained] = [await playQuietly(specs[0]!), await playQuietly(specs[1]!)];
+    const best = await call('GET', `${api}/jobs/${trained.id}/checkpoints/best`);
+    specs.push(describeJudging(await uploadCsv(api, 'more-spirals', spirals(JUDGED_ROWS)), best.body.id));
+    await playQuietly(specs[2]!);
     const playable = FAULTS.filter((fault) => fault.missing(stage) === null && (faults?.includes(fault.name) ?? true));
     const skipped = new Map(
       FAULTS.flatMap((fault) => (fault.missing(stage) === null ? [] : [[fault.name, fault.missing(stage)!]])),

@@ -11,7 +11,7 @@ import { type ServiceProcess, startApiProcess, startWorkerProcess } from '../sup
 
 /** A whole service whose every part can be broken: PostgreSQL and Redis behind proxies, an API, two workers, and a small disk where there can be one. */
 
-const DISK_MB = 48;
+export const DISK_MB = 48;
 /** Of the database: some 60 MB when it is empty, and its log. */
 const POSTGRES_MB = 400;
 export const LEASE_SECONDS = 3;
@@ -43,14 +43,14 @@ export class Stage {
   readonly #environment: Record<string, string>;
   readonly #unmount: () => void;
 
-  static async raise(workers = 2): Promise<Stage> {
+  static async raise({ workers = 2, diskMb = DISK_MB } = {}): Promise<Stage> {
     const folder = await mkdtemp(join(tmpdir(), 'trainyard-storm-'));
     await chmod(folder, 0o755);
     const database = await mountMemory(join(folder, 'postgres'), POSTGRES_MB);
     const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') });
     if (database !== null) await keepLogSmall(postgres.url);
     const redis = NO_REDIS === null ? await startRedis() : null;
-    const { disk, unmount } = await mountSmallDisk(folder);
+    const { disk, unmount } = await mountSmallDisk(folder, diskMb);
     const postgresProxy = await startProxy({ host: '127.0.0.1', port: postgres.port });
     const redisProxy =
       redis === null ? null : await startProxy({ host: '127.0.0.1', port: Number(new URL(redis.url).port) });
@@ -183,7 +183,10 @@ export async function keepLogSmall(databaseUrl: string): Promise<void> {
 }
 
 /** An ext4 in a file, which can be frozen; else a tmpfs; else none. Both need root. */
-async function mountSmallDisk(folder: string): Promise<{ disk: SmallDisk | null; unmount: () => void }> {
+async function mountSmallDisk(
+  folder: string,
+  megabytes: number,
+): Promise<{ disk: SmallDisk | null; unmount: () => void }> {
   const mountPoint = join(folder, 'disk');
   await mkdir(mountPoint);
   const does = (command: string, ...args: string[]) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
@@ -191,17 +194,17 @@ async function mountSmallDisk(folder: string): Promise<{ disk: SmallDisk | null;
   if (process.getuid?.() !== 0 || process.platform !== 'linux') return none;
   const image = join(folder, 'disk.img');
   const canFreeze =
-    does('truncate', '-s', `${DISK_MB}M`, image) &&
+    does('truncate', '-s', `${megabytes}M`, image) &&
     does('mkfs.ext4', '-q', '-F', image) &&
     does('mount', '-o', 'loop', image, mountPoint);
-  if (!canFreeze && !does('mount', '-t', 'tmpfs', '-o', `size=${DISK_MB}m`, 'tmpfs', mountPoint)) return none;
+  if (!canFreeze && !does('mount', '-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', mountPoint)) return none;
   const storage = join(mountPoint, 'storage');
   await mkdir(storage);
   const filler = join(mountPoint, 'filler');
   const disk: SmallDisk = {
     folder: storage,
     noFreeze: canFreeze ? null : 'a file system in a file cannot be mounted here',
-    fill: () => writeFile(filler, Buffer.alloc(DISK_MB * 2 ** 20)).catch(() => {}),
+    fill: () => writeFile(filler, Buffer.alloc(megabytes * 2 ** 20)).catch(() => {}),
     empty: () => rm(filler, { force: true }),
     freeze: () => void does('fsfreeze', '-f', mountPoint),
     thaw: () => void does('fsfreeze', '-u', mountPoint),

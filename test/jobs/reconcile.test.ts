@@ -201,6 +201,27 @@ describe('messages', () => {
     expect(rows[0].n).toBe(450);
   });
 
+  test('a long queue that has its messages is gone through a page at a time', async () => {
+    const dataset = (await addDataset(db)).id;
+    for (let i = 0; i < 9; i++) await Promise.all(Array.from({ length: 50 }, () => addJob(db, { dataset })));
+    await markSent(60);
+    const asked = new Set<string>();
+    const whole: JobQueue = {
+      ...queue,
+      async has(jobId) {
+        asked.add(jobId);
+        return true;
+      },
+    };
+    const other = startReconciler({ db, queue: whole, logger: silent, intervalMs: 3_600_000 });
+    // the first page was asked for at the start
+    for (const expected of [400, 450]) {
+      await other.sweep();
+      expect(asked.size).toBe(expected);
+    }
+    await other.close();
+  });
+
   test('a queue that cannot be asked keeps nothing else from being repaired', async () => {
     const faulty: JobQueue = { ...queue, has: () => Promise.reject(new Error('no queue')) };
     const waiting = await addJob(db);

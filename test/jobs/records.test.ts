@@ -157,6 +157,37 @@ describe('metrics', () => {
     // a list that fits is not touched
     expect((await listMetrics(own, claim.job.id, { maxPoints: 10_000 }))[0]!.points).toHaveLength(10_000);
   });
+
+  test('series that are longer than what is read at once are cut as short ones are', async () => {
+    const { job } = await addClaimed(db);
+    const lengths = { accuracy: 30_000, loss: 70_000, rate: 3 };
+    await db.pool.query(
+      `insert into job_metrics (job_id, name, split, step, epoch, value)
+       select $1, name, 'train', 2 * i, i / 10, case when i = 49999 then -5 when i in (29998, 69998) then 'NaN' else sin(i) end
+       from unnest($2::text[], $3::int[]) series (name, n), generate_series(1, n) i`,
+      [job.id, Object.keys(lengths), Object.values(lengths)],
+    );
+    const series = await listMetrics(own, job.id, { maxPoints: 50 });
+    expect(series.map(({ name, points }) => [name, points.length])).toEqual([
+      ['accuracy', 50],
+      ['loss', 50],
+      ['rate', 3],
+    ]);
+    const [accuracy, loss, rate] = series.map(({ points }) => points);
+    expect(loss).toContainEqual({ step: 99_998, epoch: 4999, value: -5 });
+    for (const [points, n] of [
+      [accuracy!, 30_000],
+      [loss!, 70_000],
+    ] as const) {
+      expect(points).toContainEqual({ step: 2 * (n - 2), epoch: Math.floor((n - 2) / 10), value: Number.NaN });
+      expect([points[0]!.step, points.at(-1)!.step]).toEqual([2, 2 * n]);
+      const steps = points.map(({ step }) => step);
+      expect(steps).toEqual(steps.toSorted((a, b) => a - b));
+    }
+    expect(rate!.map(({ step }) => step)).toEqual([2, 4, 6]);
+    const later = await listMetrics(own, job.id, { name: 'loss', sinceStep: 139_990, maxPoints: 50 });
+    expect(later[0]!.points.map(({ step }) => step)).toEqual([139_992, 139_994, 139_996, 139_998, 140_000]);
+  });
 });
 
 describe('checkpoints', () => {

@@ -145,6 +145,19 @@ describe('pausing', () => {
   });
 });
 
+describe('a checkpoint of the last step of an epoch', () => {
+  it('is written when the epoch has been judged, so that it may be the best', async () => {
+    const spec = { ...describeSpirals(dataset, { epochs: 2, every: 10 }), name: 'short' };
+    const { id } = await postJob(service.api, { ...spec, training: { ...spec.training, max_steps: 10 } });
+    const { status, progress } = await run(id);
+    expect([status, progress!.step, progress!.epoch]).toEqual(['succeeded', 10, 1]);
+    for (const which of ['latest', 'best']) {
+      const { body } = await call('GET', `${service.api}/jobs/${id}/checkpoints/${which}`);
+      expect([body.step, body.epoch, body.metrics['validation.loss']]).toEqual([10, 1, expect.any(Number)]);
+    }
+  });
+});
+
 describe('a maximum duration', () => {
   it('counts the training of all attempts, also what was lost, and keeps the best', async () => {
     const limited = { ...describeSpirals(dataset, { epochs: 1_000_000 }), resources: { max_duration_s: 60 } };

@@ -14,10 +14,12 @@ const FUSED = Object.values(WITH_EPILOGUE);
  * - matmul or conv2d + bias [+ activation] → one node, whose bias and activation are the product's epilogue: the output is written once,
  *   while it is still in registers or in the cache. (The gradients of these activations read the output, so nothing else needs the values
  *   between.)
+ * - relu behind max pooling, on the way back → one node, which writes the image's gradient once.
  * - an update along a product's weight gradient → one node, which never holds the whole gradient.
+ * - a product that the threads share out better by columns (`byColumns` says) is marked so.
  * - affine(1, 0) and reshape to the same dims vanish; affine(0, shift) does not need what it is of.
  */
-export function simplify(graph: Graph, roots: readonly Node[]): Node[] {
+export function simplify(graph: Graph, roots: readonly Node[], byColumns: (node: Node) => boolean): Node[] {
   const uses = countUses(roots);
   const usedOnce = (node: Node) => uses.get(node) === 1;
   const rewritten = new Map<Node, Node>();
@@ -42,6 +44,8 @@ export function simplify(graph: Graph, roots: readonly Node[]): Node[] {
         return graph.add(fused.op, fused.inputs, node.shape, { ...fused.attributes, activation: node.op, alpha });
       }
     }
+    if (node.op === 'reluGrad' && first!.op === 'maxPool2dGrad' && usedOnce(first!) && first!.inputs[0] === second)
+      return graph.add('maxPool2dGrad', first!.inputs.map(now), node.shape, { ...first!.attributes, rectified: true });
     if (node.op === 'update' && usedOnce(first!) && now(first!).op === 'outerSum') {
       const [, ...changed] = node.inputs;
       return graph.add('outerUpdate', [...now(first!).inputs, ...changed.map(now)], node.shape, node.attributes);
@@ -52,7 +56,10 @@ export function simplify(graph: Graph, roots: readonly Node[]): Node[] {
 
   for (const node of reachable(roots)) {
     if (opOf(node).persistent === true) continue;
-    const to = rewrite(node);
+    const simpler = rewrite(node);
+    const to = byColumns(simpler)
+      ? graph.add(simpler.op, simpler.inputs, simpler.shape, { ...simpler.attributes, byColumns: true })
+      : simpler;
     if (to !== node) rewritten.set(node, to);
   }
   return roots.map(now);

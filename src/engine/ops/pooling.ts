@@ -42,6 +42,8 @@ interface PoolingAttributes {
   window: PoolingWindow;
   /** height, width, channels of what is pooled */
   image: readonly [number, number, number];
+  /** of a gradient: what is pooled comes out of a relu, and the gradient is the one in front of it (set by the simplifier) */
+  rectified?: true;
 }
 const attributesOf = (node: Node) => node.attributes as unknown as PoolingAttributes;
 
@@ -61,7 +63,7 @@ export const poolings: Op[] = [
   },
   {
     name: 'maxPool2dGrad',
-    lower: (node) => [{ kernel: 'maxPool2dGrad', args: pooled(node) }],
+    lower: (node) => [{ kernel: 'maxPool2dGrad', args: [...pooled(node), attributesOf(node).rectified ? 1 : 0] }],
   },
   {
     name: 'averagePool2d',

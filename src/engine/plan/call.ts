@@ -4,14 +4,14 @@ import type { KernelName } from '../kernels/abi.ts';
 /**
  * A kernel call as the compiler writes it: arguments that do not depend on which thread runs it, or say how they do.
  *
- * A call is shared out along a *domain* of units: rows of the batch, first-dimension rows of a fixed tensor, chunks. A thread gets a
+ * A call is shared out along a *domain* of units: rows of the batch, first-dimension rows of a fixed tensor, chunks, columns. A thread gets a
  * range [start, end) of units, and the arguments follow from that range.
  */
 export type Domain =
   /** each thread takes a range of the batch's rows */
   | { kind: 'rows' }
-  /** each thread takes a range of `size` units of a fixed tensor: rows of its first dimension, or chunks of its elements */
-  | { kind: 'units'; size: number; of: 'rows' | 'chunks' }
+  /** each thread takes a range of `size` units: rows of a fixed tensor's first dimension, chunks of its elements, or a batched one's columns */
+  | { kind: 'units'; size: number; of: 'rows' | 'chunks' | 'columns' }
   /** thread 0 alone */
   | { kind: 'single' };
 

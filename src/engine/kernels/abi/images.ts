@@ -108,7 +108,10 @@ export interface ImageKernels {
     strideHeight: number,
     strideWidth: number,
   ): void;
-  /** dx: each window's dy goes to its first largest value, in row-major order */
+  /**
+   * dx: each window's dy goes to its first largest value, in row-major order. With `rectified` 1, x is what relu gave and dx the gradient in front of
+   * it: a window whose largest value is not above 0 passes none on.
+   */
   maxPool2dGrad(
     x: Pointer,
     dy: Pointer,
@@ -121,6 +124,7 @@ export interface ImageKernels {
     kernelWidth: number,
     strideHeight: number,
     strideWidth: number,
+    rectified: number,
   ): void;
   /** y = mean of each kernelHeight × kernelWidth window; windows lie wholly inside the image */
   averagePool2d(

@@ -55,10 +55,12 @@ export function createPooling({ f32 }: Views): Pick<Kernels, PoolingName> {
       });
     },
     maxPool2dGrad(x, dy, dx, ...sizes) {
+      const rectified = sizes.at(-1);
       clear(dx, sizes);
       eachWindow(sizes, (output, window) => {
         const values = window.map((i) => f32[at(x) + i]!);
         const most = Math.max(...values);
+        if (rectified && most <= 0) return;
         const place = window[values.findIndex((value) => Object.is(value, most) || value === most)]!;
         f32[at(dx) + place]! += f32[at(dy) + output]!;
       });

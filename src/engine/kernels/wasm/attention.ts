@@ -15,6 +15,17 @@ import { expRow, rowMax, scaleRow, softmaxGrad } from './rows';
 // @ts-ignore: decorator
 @inline const MOST_QUERIES: u32 = 64;
 
+/**
+ * Queries in a tile. Half as many of a short causal sequence leave out a quarter of the scores: W5's heads of 64 steps take 0.93 of the time forward and 0.89
+ * back; heads of 256 steps take as long as with 64.
+ */
+// @ts-ignore: decorator
+@inline
+function queriesOf(causal: u32, steps: u32, fitting: u32): u32 {
+  const most: u32 = causal && steps <= 128 ? MOST_QUERIES / 2 : MOST_QUERIES;
+  return max<u32>(1, min<u32>(most, fitting));
+}
+
 // bits of gemm's flags
 // @ts-ignore: decorator
 @inline const TRANSPOSE_A: u32 = 1;
@@ -111,7 +122,7 @@ export function attention(
 ): void {
   const tile = scratch + TILE;
   const scale: f32 = 1 / sqrt<f32>(<f32>depth);
-  const most = max<u32>(1, min<u32>(MOST_QUERIES, TILE_FLOATS / keySteps));
+  const most = queriesOf(causal, querySteps, TILE_FLOATS / keySteps);
   const shift = <i32>keySteps - <i32>querySteps;
   const width = heads * depth;
   for (; rows > 0; rows--) {
@@ -196,7 +207,7 @@ export function attentionGrad(
   scratch: usize,
 ): void {
   const scale: f32 = 1 / sqrt<f32>(<f32>depth);
-  const most = max<u32>(1, min<u32>(MOST_QUERIES, TILE_FLOATS / (2 * keySteps)));
+  const most = queriesOf(causal, querySteps, TILE_FLOATS / (2 * keySteps));
   const shift = <i32>keySteps - <i32>querySteps;
   const width = heads * depth;
   const p = scratch + TILE;

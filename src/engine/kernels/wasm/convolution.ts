@@ -1,15 +1,15 @@
 // Convolution as matrix products: the windows of a block of output positions are laid out as rows of a matrix ("im2col") in the thread's
 // scratch, small enough to stay in its cache, and multiplied while they are there. No whole-batch matrix of windows ever exists.
 //
-// What else was measured, on W3 of bench/workloads.ts (one thread, 72 ms a step): its second convolution runs at 90, 84 and 80 GFLOP/s (forward,
-// gradients to the input and to the weights), where the bare products of the first two run at about 100; windows copied 64 bytes at a time gave
-// the same times. The first, of one channel, takes 1.1 + 1.2 ms at 23 and 20 GFLOP/s: even at no cost at all it would win back 3 % of the step,
-// so it has no kernel of its own.
+// What else was measured, on W3 of bench/workloads.ts: tiles take four fifths of its second convolution's time, windows a tenth. With its weights packed
+// once a call instead of once a block, forward takes 0.92 of the time and the gradient to the input 0.94; windows laid out at once as the product to the
+// weights wants them saved 3 % on one thread and nothing on two. The first convolution, of one channel, takes 1.8 + 2.2 ms of 80: even at no cost at
+// all it would win back 5 %, so it has no kernel of its own.
 //
 // A position is an output pixel, counted over all images of the call: (image·outHeight + oy)·outWidth + ox.
 
 import { fill } from './elementwise';
-import { gemm } from './gemm';
+import { fitsPacked, gemm, packWhole, timesPacked } from './gemm';
 import { loadPart, storePart } from './lanes';
 
 // abi.ts: WINDOWS_OFFSET_BYTES, WINDOWS_MAX_FLOATS, GemmFlag
@@ -18,11 +18,20 @@ const WINDOWS_FLOATS: u32 = ((1424 - 1170) * 1024) / 4;
 const TRANSPOSE_A: u32 = 1;
 const TRANSPOSE_B: u32 = 2;
 const ACCUMULATE: u32 = 4;
+const BIAS: u32 = 8;
 
 /** to = from, n floats; short runs (a window's row) are common */
 // @ts-ignore: decorator
 @inline
 function copyRun(from: usize, to: usize, n: u32): void {
+  for (; n >= 8; n -= 8) {
+    const x0 = v128.load(from);
+    const x1 = v128.load(from, 16);
+    v128.store(to, x0);
+    v128.store(to, x1, 16);
+    from += 32;
+    to += 32;
+  }
   for (; n >= 4; n -= 4) {
     v128.store(to, v128.load(from));
     from += 16;
@@ -44,6 +53,16 @@ function zeroRun(to: usize, n: u32): void {
 // @ts-ignore: decorator
 @inline
 function addRun(from: usize, to: usize, n: u32): void {
+  for (; n >= 8; n -= 8) {
+    const x0 = v128.load(from);
+    const x1 = v128.load(from, 16);
+    const y0 = v128.load(to);
+    const y1 = v128.load(to, 16);
+    v128.store(to, f32x4.add(y0, x0));
+    v128.store(to, f32x4.add(y1, x1), 16);
+    from += 32;
+    to += 32;
+  }
   for (; n >= 4; n -= 4) {
     v128.store(to, f32x4.add(v128.load(to), v128.load(from)));
     from += 16;
@@ -175,12 +194,17 @@ export function conv2d(
   const positions = images * outHeight * outWidth;
   const block = positionsAtOnce(size);
   const matrix = scratch + WINDOWS_OFFSET;
+  const pitch = <usize>filters << 2;
+  const isPacked = groups == 1 && fitsPacked(size, columns);
+  if (isPacked) packWhole(0, w, pitch, size, columns, scratch);
+  const biasOrNone: usize = flags & BIAS ? bias : 0;
   for (let first: u32 = 0; first < positions; first += block) {
     const count = min(block, positions - first);
     for (let group: u32 = 0; group < groups; group++) {
       const shift = <usize>(group * columns) << 2;
       windows(false, x + (<usize>(group * part) << 2), first, count, 0, size, matrix, height, width, channels, part, kernelHeight, kernelWidth, strideHeight, strideWidth, dilationHeight, dilationWidth, padTop, padLeft, outHeight, outWidth);
-      gemm(flags, count, columns, size, matrix, size, w + shift, filters, y + shift, filters, bias + shift, activation, alpha, scratch);
+      if (isPacked) timesPacked(count, columns, size, matrix, <usize>size << 2, y, pitch, biasOrNone, activation, alpha, scratch);
+      else gemm(flags, count, columns, size, matrix, size, w + shift, filters, y + shift, filters, bias + shift, activation, alpha, scratch);
     }
     y += <usize>(count * filters) << 2;
   }
@@ -215,12 +239,16 @@ export function conv2dInputGrad(
   const positions = images * outHeight * outWidth;
   const block = positionsAtOnce(size);
   const matrix = scratch + WINDOWS_OFFSET;
+  const pitch = <usize>filters << 2;
+  const isPacked = groups == 1 && fitsPacked(columns, size);
+  if (isPacked) packWhole(TRANSPOSE_B, w, pitch, columns, size, scratch);
   fill(dx, images * height * width * channels, 0);
   for (let first: u32 = 0; first < positions; first += block) {
     const count = min(block, positions - first);
     for (let group: u32 = 0; group < groups; group++) {
       const shift = <usize>(group * columns) << 2;
-      gemm(TRANSPOSE_B, count, size, columns, dy + shift, filters, w + shift, filters, matrix, size, 0, 0, 0, scratch);
+      if (isPacked) timesPacked(count, size, columns, dy, pitch, matrix, <usize>size << 2, 0, 0, 0, scratch);
+      else gemm(TRANSPOSE_B, count, size, columns, dy + shift, filters, w + shift, filters, matrix, size, 0, 0, 0, scratch);
       windows(true, dx + (<usize>(group * part) << 2), first, count, 0, size, matrix, height, width, channels, part, kernelHeight, kernelWidth, strideHeight, strideWidth, dilationHeight, dilationWidth, padTop, padLeft, outHeight, outWidth);
     }
     dy += <usize>(count * filters) << 2;
