@@ -1,6 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ERRORS } from '../../src/spec/error-codes.ts';
+import { pointerTo } from '../../src/spec/mistake.ts';
 import { call, uploadCsv } from '../support/client.ts';
 import { type Service, startService } from '../support/service.ts';
 
@@ -18,7 +19,7 @@ afterAll(() => service.close());
 function* walk(value: Json, pointer = ''): Generator<[string, Json]> {
   if (typeof value !== 'object' || value === null) return;
   yield [pointer, value];
-  for (const [key, inner] of Object.entries(value)) yield* walk(inner, `${pointer}/${key}`);
+  for (const [key, inner] of Object.entries(value)) yield* walk(inner, pointerTo(pointer, key));
 }
 const operations = () =>
   Object.entries(openapi.paths as Json).flatMap(([path, methods]) =>
@@ -58,12 +59,14 @@ describe('OpenAPI', () => {
   it('examples fit what they are examples of', () => {
     const ajv = new Ajv2020({ strict: false, validateFormats: false });
     ajv.addSchema({ $id: 'doc', ...openapi });
-    const shown = [...walk(openapi)].filter(([, { examples }]) => Array.isArray(examples));
-    expect(shown.length).toBeGreaterThan(5);
-    for (const [pointer, { examples }] of shown) {
+    const shown = [...walk(openapi)].flatMap(([pointer, { example, schema, examples }]): [string, Json][] => [
+      ...(example !== undefined && schema !== undefined ? [[`${pointer}/schema`, example] as [string, Json]] : []),
+      ...(Array.isArray(examples) ? examples.map((one): [string, Json] => [pointer, one]) : []),
+    ]);
+    expect(shown.length).toBeGreaterThan(10);
+    for (const [pointer, example] of shown) {
       const validate = ajv.compile({ $ref: `doc#${pointer.split('/').map(encodeURIComponent).join('/')}` });
-      for (const example of examples)
-        expect(validate(example), `${pointer}: ${ajv.errorsText(validate.errors)}`).toBe(true);
+      expect(validate(example), `${pointer}: ${ajv.errorsText(validate.errors)}`).toBe(true);
     }
   });
 
