@@ -95,6 +95,8 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     useDefaults: true,
     allErrors: true,
     strict: false,
+    // what was sent, and the schema it does not fit, stand with each error
+    verbose: true,
     formats: { 'date-time': isDateTime },
   });
   app.setValidatorCompiler(({ schema, httpPart }) =>

@@ -1,6 +1,6 @@
 import { UnusableColumnError } from '../data/table.ts';
 import { PlanTooLargeError } from '../engine/plan/layout.ts';
-import { countParameters } from '../engine/trainer.ts';
+import { countParameters } from '../engine/training-graph.ts';
 import { type EstimateFigures, type EstimateRequest, NotEstimableError } from '../spec/estimate.ts';
 import type { Storage } from '../storage/storage.ts';
 import { loadRows } from './load-rows.ts';

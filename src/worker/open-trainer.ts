@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { elementsOf } from '../engine/graph/graph.ts';
 import type { CompiledKernels } from '../engine/kernels/load.ts';
-import { Trainer, type TrainerDescription, type TrainerOptions } from '../engine/trainer.ts';
+import { Trainer, type TrainerOptions } from '../engine/trainer.ts';
+import type { TrainerDescription } from '../engine/training-graph.ts';
 import type { JobSpec } from '../spec/job.ts';
 import { epochOfUnfreezing, layerOf } from '../spec/unfreezing.ts';
 import { buildLoss } from './build-loss.ts';
