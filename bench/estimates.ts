@@ -14,7 +14,9 @@ import { openStack, send, waitUntilEnded } from './stack.ts';
 export const page = 'QUALITY';
 
 const SECONDS = 8;
-const EPOCHS = { least: 3, most: 2_000 };
+const EPOCHS = { least: 3, most: 4_000 };
+/** A worker that is still loading its code would slow the estimate down, and its memory would grow by itself. */
+const WORKER_STARTS_MS = 4000;
 
 const digits = (layers: object[]) => ({ inputs: ['pixels'], model: { layers }, training: { batch_size: 128 } });
 const dense = (units: number) => ({ type: 'dense', units, activation: 'relu' });
@@ -30,7 +32,7 @@ const block = { type: 'transformer_decoder', heads: 4, units: 256 };
 const CORPUS = 200_000;
 
 /** One of each family. Datasets of the quality question, and a corpus; `{}`: all that is chosen. */
-const JOBS: readonly { name: string; dataset: string; spec: Record<string, unknown> }[] = [
+const JOBS: readonly { name: string; dataset: string; spec: { training?: object } & Record<string, unknown> }[] = [
   { name: 'iris, as chosen', dataset: 'iris', spec: {} },
   { name: 'movies, as chosen', dataset: 'movies', spec: {} },
   { name: 'mnist, dense 512, 512', dataset: 'mnist', spec: digits([dense(512), dense(512)]) },
@@ -58,10 +60,13 @@ export async function ask({ datasets, rounds }: BenchOptions): Promise<void> {
   for (const { name, dataset: wanted, spec } of jobs) {
     progress.begin(name);
     await using stack = await openStack();
-    const body = { ...spec, ...(await upload(stack.api, wanted)) };
+    const chosen = { ...spec, ...(await upload(stack.api, wanted)) };
+    await sleep(WORKER_STARTS_MS);
+    const ask = (body: object) => send<Estimate>('POST', `${stack.api}/jobs/estimate`, body);
+    const body = { ...chosen, training: { ...spec.training, ...lastFor(SECONDS, await ask(chosen)) } };
     const found: Found = { parameters: 0, said: [], took: [], memory: null };
     for (let round = 0; round < rounds; round++) {
-      const estimate = await send<Estimate>('POST', `${stack.api}/jobs/estimate`, body);
+      const estimate = await ask(body);
       found.parameters = estimate.parameters;
       found.said.push(estimate.seconds_per_epoch!);
       const { seconds, memory } = await watchMemory(() => timeEpochs(stack.api, estimate));
@@ -84,11 +89,15 @@ async function upload(api: string, name: string): Promise<{ dataset: string; tar
   return { dataset: id };
 }
 
-/** Seconds from the end of the first epoch to that of the last, for each. The job is the estimate's, for so long as is measured. */
-async function timeEpochs(api: string, { spec, seconds_per_epoch: expected }: Estimate): Promise<number> {
-  const epochs = Math.min(Math.max(Math.ceil(SECONDS / expected!), EPOCHS.least), EPOCHS.most);
-  const training = { ...spec.training, epochs, early_stopping: null };
-  const { id } = await send<Job>('POST', `${api}/jobs`, { ...spec, training });
+/** So many epochs. */
+function lastFor(seconds: number, { seconds_per_epoch: expected }: Estimate) {
+  const epochs = Math.min(Math.max(Math.ceil(seconds / expected!), EPOCHS.least), EPOCHS.most);
+  return { epochs, early_stopping: null };
+}
+
+/** Seconds from the end of the first epoch to that of the last, for each. The job is the estimate's. */
+async function timeEpochs(api: string, { spec }: Estimate): Promise<number> {
+  const { id } = await send<Job>('POST', `${api}/jobs`, spec);
   await waitUntilEnded(api, id);
   const times = await timesOfEpochs(api, id);
   return (times.at(-1)! - times[0]!) / 1000 / (times.length - 1);
@@ -98,15 +107,12 @@ async function timeEpochs(api: string, { spec, seconds_per_epoch: expected }: Es
 async function watchMemory(work: () => Promise<number>): Promise<{ seconds: number; memory: number | null }> {
   const pid = findWorker();
   if (pid === null) return { seconds: await work(), memory: null };
-  await sleep(WORKER_STARTS_MS);
   const before = readMemory(pid, 'VmRSS');
   // the highest so far counts from now on (proc(5))
   writeFileSync(`/proc/${pid}/clear_refs`, '5');
   const seconds = await work();
   return { seconds, memory: readMemory(pid, 'VmHWM') - before };
 }
-
-const WORKER_STARTS_MS = 2000;
 
 /** This process's child that runs jobs; null where there is no /proc (proc(5)). */
 function findWorker(): number | null {

@@ -91,19 +91,16 @@ function timeSteps(train: () => void, seconds: number): { stepMs: number; steps:
   return { stepMs: (performance.now() - began) / steps, steps };
 }
 
-async function profileWorkload(
-  name: string,
-  threads: number,
-  seconds: number,
-  limits: Limits,
-): Promise<RooflineResult> {
+async function profileWorkload(name: string, threads: number, seconds: number): Promise<RooflineResult> {
   const workload = workloadNamed(name);
   const { compiled } = chooseKernels();
   const profile = emptyProfile();
   const runs = [undefined, (kernels: Kernels) => timeKernels(kernels, profile)];
   const timed: { stepMs: number; steps: number }[] = [];
   let stepFlops = 0;
+  const limits: Limits[] = [];
   for (const instrument of runs) {
+    limits.push(await measureLimits(threads));
     const trainer = openWorkload(workload, compiled, threads, { instrument });
     let step = 0;
     const train = () => {
@@ -127,11 +124,17 @@ async function profileWorkload(
     return [kind, (ms - (clockMs / 2) * (ms / inCalls)) / work] as const;
   });
   return {
-    ...{ workload: name, threads, limits, stepMs: plain.stepMs, stepFlops },
+    ...{ workload: name, threads, limits: meanOf(limits), stepMs: plain.stepMs, stepFlops },
     shares: Object.fromEntries(shares) as Record<KernelClass, number>,
     productGflops: product > 0 ? profile.productFlops / product / 1e6 : null,
     updateGigabytesPerSecond: optimizer > 0 && profile.updateBytes > 0 ? profile.updateBytes / optimizer / 1e6 : null,
   };
+}
+
+/** A machine that is shared is faster at times: the limits in front of a run and behind it. */
+function meanOf(limits: readonly Limits[]): Limits {
+  const mean = (of: (l: Limits) => number) => limits.reduce((sum, l) => sum + of(l), 0) / limits.length;
+  return { gflops: mean((l) => l.gflops), gigabytesPerSecond: mean((l) => l.gigabytesPerSecond) };
 }
 
 /** Milliseconds that reading the clock takes. */
@@ -144,10 +147,9 @@ function measureClock(): number {
 export async function ask({ workloads, threads, seconds }: BenchOptions): Promise<void> {
   const progress = showProgress(workloads.length * threads.length);
   for (const n of threads) {
-    const limits = await measureLimits(n);
     for (const workload of workloads) {
       progress.begin(`${workload}, ${n} thread${n > 1 ? 's' : ''}`);
-      record('roofline', `${workload}/${n}`, await profileWorkload(workload, n, seconds, limits));
+      record('roofline', `${workload}/${n}`, await profileWorkload(workload, n, seconds));
       progress.done();
     }
   }
@@ -171,16 +173,20 @@ export function render(recorded: Record<string, unknown>): string {
       r.updateGigabytesPerSecond === null ? '' : percent(r.updateGigabytesPerSecond / perThread.bytes),
     ];
   });
-  const limits = [...new Map(results.map((r) => [r.threads, r.limits]))]
-    .map(
-      ([n, l]) =>
-        `${n} thread${n > 1 ? 's' : ''}: ${show(l.gflops)} GFLOP/s of fused multiply-adds, ${show(l.gigabytesPerSecond)} GB/s of memory`,
-    )
+  const limits = [...Map.groupBy(results, (r) => r.threads)]
+    .map(([n, own]) => {
+      const range = (of: (l: Limits) => number) => {
+        const values = own.map((r) => of(r.limits));
+        return `${show(Math.min(...values))}–${show(Math.max(...values))}`;
+      };
+      const [flops, bytes] = [range((l) => l.gflops), range((l) => l.gigabytesPerSecond)];
+      return `${n} thread${n > 1 ? 's' : ''}: ${flops} GFLOP/s of fused multiply-adds, ${bytes} GB/s of memory`;
+    })
     .join('; ');
   return [
     '## What share of the machine’s limits is reached, and where does the rest go?',
-    `Limits of ${limits}. *of peak*: the arithmetic of a step against the multiply-adds the cores could do meanwhile. Then the leader's time by kind of
-kernel; *rest* is waiting at barriers, and JavaScript. *products at*: the rate of matrix products against the peak; *updates at*: the optimizer's bytes against the
+    `Limits, measured in front of each run and behind it, of ${limits}. *of peak*: the arithmetic of a step against the
+multiply-adds the cores could do meanwhile. Then the leader's time by kind of kernel; *rest* is waiting at barriers, and JavaScript. *products at*: the rate of matrix products against the peak; *updates at*: the optimizer's bytes against the
 memory's rate, above 100 % where weights stay in the caches. \`npm run bench -- roofline\``,
     table(['', 'threads', 'ms a step', 'of peak', ...CLASSES, 'rest', 'products at', 'updates at'], rows),
   ].join('\n\n');

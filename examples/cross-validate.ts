@@ -1,57 +1,31 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Job } from '../src/spec/job.ts';
+import type { CrossValidation } from '../src/spec/cross-validation.ts';
 import { say, send } from './client.ts';
 import { uploadPenguins } from './penguins.ts';
 
-/** Cross-validation: a job for each fold of the penguins, all else alike; what their validation splits say, as mean ± standard deviation. */
+/** Cross-validation of the penguins: a job for each fold, all else alike; what their validation splits say, as mean ± standard deviation. */
 
-const FOLDS = 5;
-const SPEC = { target: 'species', training: { seed: 1 }, split: { test: 0, folds: FOLDS } };
+const SPEC = { name: 'penguins', target: 'species', training: { seed: 1 }, split: { test: 0, folds: 5 } };
 
 export async function showFolds(api: string): Promise<void> {
   const dataset = await uploadPenguins(api);
-  // all are posted at once, and run as workers have time for them
-  const jobs = await Promise.all(
-    Array.from({ length: FOLDS }, (_, fold) =>
-      send<Job>('POST', `${api}/jobs`, {
-        ...{ ...SPEC, dataset, name: `fold ${fold + 1} of ${FOLDS}` },
-        split: { ...SPEC.split, fold },
-        metadata: { cross_validation: dataset },
-      }),
-    ),
-  );
-  const figures: Record<string, number[]> = { accuracy: [], loss: [] };
-  for (const { id, name } of jobs) {
-    const job = await waitForEnd(api, id);
-    if (job.status !== 'succeeded') throw new Error(`${name} ended ${job.status}: ${job.error?.message}`);
-    const { splits } = await send<Evaluation>('GET', `${api}/jobs/${id}/evaluation`);
-    figures.loss!.push(splits.validation.loss);
-    figures.accuracy!.push(splits.validation.targets[0]!.metrics.accuracy!.value);
+  const { jobs } = await send<CrossValidation>('POST', `${api}/jobs/cross-validate`, { ...SPEC, dataset });
+  const found = await waitForEnd(`${api}/jobs/${jobs[0]!.id}/cross-validation`);
+  for (const { fold, metrics } of found.jobs)
     say(
-      `${name}: accuracy ${(100 * figures.accuracy!.at(-1)!).toFixed(1)} %, loss ${splits.validation.loss.toFixed(4)}`,
+      `fold ${fold}: accuracy ${(100 * Number(metrics.accuracy)).toFixed(1)} %, loss ${Number(metrics.loss).toFixed(4)}`,
     );
-  }
-  for (const [name, values] of Object.entries(figures)) {
-    const { mean, deviation } = summarize(values);
-    say(`${name}: ${mean.toFixed(4)} ± ${deviation.toFixed(4)} over ${FOLDS} folds`);
+  for (const name of ['accuracy', 'loss']) {
+    const { mean, standard_deviation: deviation, folds } = found.metrics[name]!;
+    say(`${name}: ${Number(mean).toFixed(4)} ± ${Number(deviation).toFixed(4)} over ${folds} folds`);
   }
 }
 
-interface Evaluation {
-  splits: { validation: { loss: number; targets: { metrics: Record<string, { value: number }> }[] } };
-}
-
-async function waitForEnd(api: string, id: string): Promise<Job> {
+async function waitForEnd(address: string): Promise<CrossValidation> {
   for (;;) {
-    const job = await send<Job>('GET', `${api}/jobs/${id}`);
-    if (['succeeded', 'failed', 'cancelled'].includes(job.status)) return job;
+    const found = await send<CrossValidation>('GET', address);
+    if (found.status === 'succeeded') return found;
+    if (found.status === 'failed') throw new Error(`a fold has failed: ${JSON.stringify(found.jobs)}`);
     await sleep(500);
   }
-}
-
-/** Of a sample: folds are some of all that there could be. */
-function summarize(values: readonly number[]): { mean: number; deviation: number } {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, deviation: Math.sqrt(squares / (values.length - 1)) };
 }

@@ -99,6 +99,7 @@ export async function buildKernels(): Promise<string> {
   const complete = Object.keys(variants).every((name) => existsSync(join(outputFolder, `${name}.wasm`)));
   if (complete && existsSync(hashFile) && readFileSync(hashFile, 'utf8') === hash) return 'kernels: up to date';
   const began = performance.now();
+  console.error('kernels: compiling AssemblyScript to WebAssembly; this takes some 20 s, and is done once …');
   mkdirSync(outputFolder, { recursive: true });
   const sizes: string[] = [];
   for (const [name, options] of Object.entries(variants)) {

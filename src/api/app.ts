@@ -28,6 +28,7 @@ import { addRequestMetrics } from './request-metrics.ts';
 import { addRequestSpans } from './request-spans.ts';
 import { addApiKeyRoutes } from './routes/api-keys.ts';
 import { addCheckpointRoutes } from './routes/checkpoints.ts';
+import { addCrossValidationRoutes } from './routes/cross-validations.ts';
 import { addDatasetRoutes } from './routes/datasets.ts';
 import { addEstimateRoute } from './routes/estimates.ts';
 import { addEvaluationRoutes } from './routes/evaluations.ts';
@@ -94,6 +95,8 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     useDefaults: true,
     allErrors: true,
     strict: false,
+    // what was sent, and the schema it does not fit, stand with each error
+    verbose: true,
     formats: { 'date-time': isDateTime },
   });
   app.setValidatorCompiler(({ schema, httpPart }) =>
@@ -137,6 +140,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     addJobActions(routes, deps, quotas);
     addMetricRoutes(routes, deps);
     addEvaluationRoutes(routes, deps);
+    addCrossValidationRoutes(routes, deps, quotas);
     addEventRoutes(routes, deps);
     addCheckpointRoutes(routes, deps);
     addPredictionRoutes(routes, deps);

@@ -3,10 +3,10 @@ import type { FastifyReply } from 'fastify';
 import type { Database } from '../db/client.ts';
 import { type JobEventRow, listEvents } from '../db/job-events.ts';
 import { getJob, type JobRow } from '../db/jobs.ts';
-import { FINAL_STATUSES, type Progress } from '../spec/job.ts';
+import { FINAL_STATUSES } from '../spec/job.ts';
 import type { ApiDeps } from './deps.ts';
 import { Doorbell } from './doorbell.ts';
-import { presentEvent } from './present.ts';
+import { presentEvent, presentProgress } from './present.ts';
 import { isUnavailable } from './problem.ts';
 import type { SharedReads } from './shared-reads.ts';
 
@@ -64,7 +64,7 @@ export async function streamEvents(
       const read = await readNews(source, sent);
       if (read !== null) {
         // progress first: the last thing a client hears is the last event
-        const progress: Progress | null = read.row?.progress ?? null;
+        const progress = read.row && presentProgress(read.row);
         if (progress !== null && progress.updated_at !== shown && !over.aborted) {
           shown = progress.updated_at;
           await send({ event: 'job.progress', data: progress });

@@ -27,7 +27,8 @@ export function addJsonParser(app: FastifyInstance): void {
     },
   );
   app.addContentTypeParser('*', (request, _payload, done) => {
-    if (!hasBody(request)) return done(null, undefined);
+    // where there is nothing, or not by this method, no type would be right
+    if (!hasBody(request) || request.is404) return done(null, undefined);
     const { consumes = ['application/json'] } = request.routeOptions.schema ?? {};
     const given = (request.headers['content-type'] ?? 'a body without a type').slice(0, 100);
     done(new ApiError('unsupported_media_type', `Send ${listWords(consumes)}; not ${given}.`));

@@ -1,16 +1,23 @@
 import type { DatasetRow } from '../db/datasets.ts';
 import type { ModelVersionRow } from '../db/model-versions.ts';
 import type { ModelRow } from '../db/models.ts';
-import type { Figure, SplitEvaluation } from '../spec/evaluation.ts';
+import { Column } from '../spec/dataset.ts';
+import { Evaluation, type Figure, type SplitEvaluation } from '../spec/evaluation.ts';
+import { JobSpec } from '../spec/job.ts';
 import type { ModelCard } from '../spec/model-card.ts';
+import { inOrderOf } from './in-order.ts';
 import { presentModelVersion } from './present.ts';
+
+const arrangeSpec = inOrderOf(JobSpec);
+const arrangeColumn = inOrderOf(Column);
+const arrangeSplits = inOrderOf(Evaluation.properties.splits);
 
 /** A card from what the registry, the dataset and the evaluation say. */
 export function makeModelCard(model: ModelRow, version: ModelVersionRow, dataset: DatasetRow | null): ModelCard {
   return {
     model: presentModelVersion(version),
     about: model.description,
-    spec: version.spec,
+    spec: arrangeSpec(version.spec),
     dataset: dataset && {
       id: dataset.id,
       name: dataset.name,
@@ -19,9 +26,9 @@ export function makeModelCard(model: ModelRow, version: ModelVersionRow, dataset
       size_bytes: dataset.sizeBytes,
       sha256: dataset.sha256,
       deleted: dataset.deletedAt !== null,
-      columns: dataset.columns as unknown as Record<string, unknown>[],
+      columns: dataset.columns.map((column): Record<string, unknown> => arrangeColumn(column)),
     },
-    evaluation: version.evaluation === null ? null : (version.evaluation.splits as Record<string, SplitEvaluation>),
+    evaluation: arrangeSplits((version.evaluation?.splits ?? null) as Record<string, SplitEvaluation> | null),
   };
 }
 

@@ -80,7 +80,7 @@ function nameSchemas(document: Json): Json {
     const kept = preset === undefined ? {} : { default: preset };
     if (typeof title !== 'string' || schema.type !== 'object')
       return { ...(title !== undefined && { title }), ...inside, ...kept };
-    const name = title + suffix;
+    const name = title.endsWith(suffix) ? title : title + suffix;
     const named = { title: name, ...inside };
     schemas[name] ??= named;
     if (!isDeepStrictEqual(schemas[name], named)) throw new Error(`two schemas are called ${name}`);

@@ -17,6 +17,7 @@ export const IMAGE_TYPES = ['image/png', 'image/jpeg', 'image/webp'];
 export const STREAMED_TYPES = ['text/csv', 'application/x-ndjson', 'application/octet-stream', ...IMAGE_TYPES];
 const LARGEST_IMAGE_BYTES = 16 * 2 ** 20;
 const PART_BYTES = 256 * 1024;
+const LARGEST_SERIES_BYTES = 2 ** 20;
 
 export interface PredictBody {
   parts: AsyncIterable<RowSource> | Iterable<RowSource>;
@@ -31,20 +32,37 @@ export type Element = 'float32' | 'uint8';
 export function readParts(request: FastifyRequest, target: PredictTarget, element: Element): PredictBody {
   const body = (request.body as Readable).iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
   const type = request.headers['content-type']!.split(';')[0]!.trim().toLowerCase();
-  if (type === 'text/csv') return { parts: readCsvParts(body), usual: 'csv' };
-  if (type === 'application/x-ndjson') return { parts: readLineParts(body), usual: 'ndjson' };
+  const together = target.preparation.forecast === undefined ? <T>(parts: T) => parts : joinParts;
+  if (type === 'text/csv') return { parts: together(readCsvParts(body)), usual: 'csv' };
+  if (type === 'application/x-ndjson') return { parts: together(readLineParts(body)), usual: 'ndjson' };
   if (IMAGE_TYPES.includes(type)) return { parts: readImage(body), usual: 'json' };
   const { inputWidth } = target.preparation;
   const rowBytes = element === 'float32' ? 4 * inputWidth : inputWidth;
   return { parts: readByteParts(body, rowBytes, element === 'float32' ? 'float32' : 'pixels'), usual: 'json' };
 }
 
-async function* readLineParts(body: AsyncIterable<Buffer>): AsyncGenerator<RowSource> {
+/** All parts as one: a forecast is told from rows together. */
+async function* joinParts(parts: AsyncIterable<TextSource>): AsyncGenerator<RowSource> {
+  const held: TextSource[] = [];
+  let length = 0;
+  for await (const part of parts) {
+    held.push(part);
+    length += part.bytes.length;
+    if (length > LARGEST_SERIES_BYTES)
+      throw new ApiError('too_large', `Rows that a forecast is told from have at most ${LARGEST_SERIES_BYTES} bytes.`);
+  }
+  const [first] = held;
+  if (first !== undefined) yield { ...first, bytes: Buffer.concat(held.map(({ bytes }) => bytes)) };
+}
+
+type TextSource = Extract<RowSource, { type: 'csv' | 'ndjson' }>;
+
+async function* readLineParts(body: AsyncIterable<Buffer>): AsyncGenerator<TextSource> {
   for await (const { bytes, line } of readBlocks(body, { quotes: false, code: 'invalid_jsonl' }))
     yield { type: 'ndjson', bytes: Buffer.from(bytes), line };
 }
 
-async function* readCsvParts(body: AsyncIterable<Buffer>): AsyncGenerator<RowSource> {
+async function* readCsvParts(body: AsyncIterable<Buffer>): AsyncGenerator<TextSource> {
   let header: string[] | null = null;
   for await (let { bytes, line, isCut } of readBlocks(body, { quotes: true, code: 'invalid_csv' })) {
     if (header === null) {

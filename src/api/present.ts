@@ -12,17 +12,26 @@ import type { DeliveryRow } from '../db/webhook-deliveries.ts';
 import type { WebhookRow } from '../db/webhooks.ts';
 import type { ApiKey } from '../spec/api-key.ts';
 import { LEARNING_RATE } from '../spec/choice.ts';
-import type { Dataset } from '../spec/dataset.ts';
-import type { Evaluation } from '../spec/evaluation.ts';
-import type { Checkpoint, Job, JobEvent } from '../spec/job.ts';
-import type { Model, ModelAlias, ModelVersion } from '../spec/model-registry.ts';
+import { Dataset } from '../spec/dataset.ts';
+import { Evaluation } from '../spec/evaluation.ts';
+import { Checkpoint, FINAL_STATUSES, Job, type JobEvent, Progress } from '../spec/job.ts';
+import { Model, type ModelAlias, ModelVersion } from '../spec/model-registry.ts';
 import type { Webhook, WebhookDelivery } from '../spec/webhook.ts';
+import { inOrderOf } from './in-order.ts';
 
 /** Rows of the database as clients see them. */
 
+const arrangeDataset = inOrderOf(Dataset);
+const arrangeJob = inOrderOf(Job);
+const arrangeProgress = inOrderOf(Progress);
+const arrangeEvaluation = inOrderOf(Evaluation);
+const arrangeCheckpoint = inOrderOf(Checkpoint);
+const arrangeModel = inOrderOf(Model);
+const arrangeModelVersion = inOrderOf(ModelVersion);
+
 export function presentDataset(row: DatasetRow): Dataset {
   const { id, name, version, format, sha256, rows, columns, origin } = row;
-  return {
+  return arrangeDataset({
     id,
     name,
     version,
@@ -35,7 +44,7 @@ export function presentDataset(row: DatasetRow): Dataset {
     columns: columns.map(({ histogram, quantiles, ...column }) => column),
     origin,
     created_at: row.createdAt.toISOString(),
-  };
+  });
 }
 
 export function presentApiKey(row: ApiKeyRow): ApiKey {
@@ -53,8 +62,8 @@ export function presentApiKey(row: ApiKeyRow): ApiKey {
 }
 
 export function presentJob(row: JobRow, waiting: Waiting | null): Job {
-  const { id, kind, name, status, phase, transitions, conditions, progress, transfer, error, runtime, spec } = row;
-  return {
+  const { id, kind, name, status, phase, transitions, conditions, transfer, error, runtime, spec } = row;
+  return arrangeJob({
     id,
     kind,
     name,
@@ -67,7 +76,7 @@ export function presentJob(row: JobRow, waiting: Waiting | null): Job {
     origin: row.origin,
     transitions,
     conditions,
-    progress,
+    progress: presentProgress(row),
     metrics: row.metrics as Job['metrics'],
     transfer,
     diagnosis: row.diagnosis,
@@ -78,7 +87,12 @@ export function presentJob(row: JobRow, waiting: Waiting | null): Job {
     created_at: row.createdAt.toISOString(),
     started_at: row.startedAt?.toISOString() ?? null,
     finished_at: row.finishedAt?.toISOString() ?? null,
-  };
+  });
+}
+
+/** Of a job that has ended nothing is left, however early it stopped. */
+export function presentProgress({ progress, status }: Pick<JobRow, 'progress' | 'status'>): Job['progress'] {
+  return progress && arrangeProgress({ ...progress, ...(FINAL_STATUSES.includes(status) && { eta_s: 0 }) });
 }
 
 /** A learning rate that was left to the job is told as soon as it is found. */
@@ -96,12 +110,20 @@ export function presentEvent(row: JobEventRow): JobEvent {
 export function presentEvaluation(job: JobRow, { figures, createdAt }: EvaluationRow): Evaluation {
   const { weights, splits, importance } = figures;
   const { id, datasetId: dataset, diagnosis } = job;
-  return { job_id: id, dataset, weights, diagnosis, splits, importance, created_at: createdAt.toISOString() };
+  return arrangeEvaluation({
+    job_id: id,
+    dataset,
+    weights,
+    diagnosis,
+    splits,
+    importance,
+    created_at: createdAt.toISOString(),
+  });
 }
 
 export function presentCheckpoint(row: CheckpointRow): Checkpoint {
   const { id, step, epoch, sha256 } = row;
-  return {
+  return arrangeCheckpoint({
     id,
     job_id: row.jobId,
     step,
@@ -112,12 +134,12 @@ export function presentCheckpoint(row: CheckpointRow): Checkpoint {
     is_best: row.isBest,
     is_latest: row.isLatest,
     created_at: row.createdAt.toISOString(),
-  };
+  });
 }
 
 export function presentModel(row: ModelRow): Model {
   const { id, name, description, tags, metadata, aliases } = row;
-  return {
+  return arrangeModel({
     id,
     name,
     description,
@@ -127,12 +149,12 @@ export function presentModel(row: ModelRow): Model {
     aliases,
     created_at: row.createdAt.toISOString(),
     updated_at: row.updatedAt.toISOString(),
-  };
+  });
 }
 
 export function presentModelVersion(row: ModelVersionRow): ModelVersion {
   const { id, model, version, description, tags, metadata, aliases, step, epoch, metrics, sha256 } = row;
-  return {
+  return arrangeModelVersion({
     id,
     model,
     version,
@@ -154,7 +176,7 @@ export function presentModelVersion(row: ModelVersionRow): ModelVersion {
     sha256,
     created_at: row.createdAt.toISOString(),
     updated_at: row.updatedAt.toISOString(),
-  };
+  });
 }
 
 export function presentModelAlias(row: ModelAliasRow): ModelAlias {

@@ -1,3 +1,4 @@
+import type { ErrorObject } from 'ajv';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DatasetError } from '../data/dataset-error.ts';
 import { DatasetTooLargeError } from '../data/dataset-files.ts';
@@ -7,11 +8,11 @@ import { WeightsInUseError } from '../db/weights.ts';
 import { TooManyJobsError } from '../jobs/create-job.ts';
 import { JobInUseError } from '../jobs/delete-job.ts';
 import { IllegalTransitionError } from '../jobs/transitions.ts';
+import { describeErrors } from '../spec/describe-errors.ts';
 import { ApiError, ERRORS, type ErrorCode, type Problem, type ProblemError } from '../spec/errors.ts';
 import { EstimatorBusyError, NotEstimableError } from '../spec/estimate.ts';
 import { ExporterBusyError, ExportRefusedError } from '../spec/export.ts';
 import { CheckpointUnusableError, PredictorBusyError, RowsError } from '../spec/prediction.ts';
-import { listWords } from '../spec/suggest.ts';
 import { BlobNotFoundError, StorageFullError } from '../storage/storage.ts';
 import { refuseBusy } from './idempotency.ts';
 import { JSON_BODY_BYTES } from './json-body.ts';
@@ -75,9 +76,7 @@ export function describeFailure(error: unknown, request: FastifyRequest): Proble
 
 /** What went wrong, in our codes. */
 function toApiError(
-  error: FastifyError & {
-    validation?: { instancePath: string; message?: string; params?: { allowedValues?: string[] } }[];
-  },
+  error: Omit<FastifyError, 'validation'> & { validation?: ErrorObject[] },
   request: FastifyRequest,
 ): ApiError {
   if (error instanceof ApiError) return error;
@@ -131,13 +130,8 @@ function toApiError(
   if (error instanceof BlobNotFoundError) return new ApiError('checkpoint_not_found', 'The file is gone.');
   if (error.validation !== undefined) {
     const code = error.validation.every(isLimit) ? 'invalid_limit' : 'invalid_field';
-    const errors = error.validation.map(({ instancePath, message, params }) => ({
-      pointer: instancePath,
-      code,
-      detail: message ?? '',
-      expected: params?.allowedValues === undefined ? null : `one of: ${listWords(params.allowedValues as string[])}`,
-    }));
-    return new ApiError(code, `${errors[0]!.pointer} ${errors[0]!.detail}`.trim(), { errors });
+    const errors = describeErrors(error.validation).map((mistake) => ({ ...mistake, code }));
+    return new ApiError(code, `${errors[0]!.pointer}: ${errors[0]!.detail}`, { errors });
   }
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE')
     return new ApiError('too_large', `A JSON body may have at most ${JSON_BODY_BYTES} bytes.`);

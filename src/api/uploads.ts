@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DatasetTooLargeError, removeDatasetFiles, sumBytes } from '../data/dataset-files.ts';
@@ -35,7 +36,7 @@ export interface Making {
 }
 
 export interface Upload {
-  /** the form's or the JSON body's field `name` */
+  /** the form's or the JSON body's field `name`, or that of the form's file */
   name: string | undefined;
   ingested: IngestedDataset;
   origin?: DatasetOrigin;
@@ -98,7 +99,7 @@ async function receiveBody(
   // a body that is refused is not destroyed, for that would cut the connection before the answer
   let source: AsyncIterable<Uint8Array> = request.body.iterator({ destroyOnReturn: false });
   const encoding = request.headers['content-encoding']?.toLowerCase();
-  const hint = readHint(request.headers['content-type'], undefined);
+  const hint = readHint(request.headers['content-type'], (request.query as { name?: string }).name);
   if (hint.format === 'json' && (encoding ?? 'identity') === 'identity') {
     const body = await peekObject(source);
     if ('bytes' in body) {
@@ -183,6 +184,7 @@ async function receiveParts(request: FastifyRequest, making: Making): Promise<Up
   const { id, deps, images, maxBytes, signal } = making;
   const { storage } = deps;
   let name: string | undefined;
+  let fileName: string | undefined;
   let hint: FileHint | undefined;
   const files: DatasetFile[] = [];
   try {
@@ -203,6 +205,7 @@ async function receiveParts(request: FastifyRequest, making: Making): Promise<Up
       if (files.length > 0 && (role === 'data') !== (files[0]!.role === 'data'))
         throw refuse('Send images and labels, or one file.');
       hint = readHint(part.mimetype, part.filename);
+      if (role === 'data') fileName = readFileName(part.filename);
       const left = maxBytes - sumBytes(files);
       const stored = await storeDatasetFile({ id, role, source: part.file, storage, maxBytes: left, signal });
       files.push(stored.file);
@@ -211,7 +214,10 @@ async function receiveParts(request: FastifyRequest, making: Making): Promise<Up
     if (first === undefined) throw refuse('There is no file; send images and labels (IDX), or file (any format).');
     if (first.role !== 'data' && files.length < 2)
       throw refuse(`"${first.role === 'images' ? 'labels' : 'images'}" is missing.`);
-    return { name, ingested: await readDataset({ id, files, hint, images, storage, maxBytes, signal }) };
+    return {
+      name: name ?? fileName,
+      ingested: await readDataset({ id, files, hint, images, storage, maxBytes, signal }),
+    };
   } catch (error) {
     // What cannot be removed now is an orphan; the error that brought us here says more than that one would.
     await removeDatasetFiles(id, storage).catch(() => {});
@@ -231,6 +237,12 @@ function isFormError(error: unknown): boolean {
   return (
     error instanceof Error && /^(Multipart:|Unexpected end of multipart|Part terminated early)/.test(error.message)
   );
+}
+
+/** Without its folders; undefined where it can be no name. */
+function readFileName(path: string): string | undefined {
+  const name = posix.basename(path.replaceAll('\\', '/'));
+  return name !== '' && name.length <= LONGEST_NAME && isStorable(name) ? name : undefined;
 }
 
 function readName(part: { fieldname: string; value: unknown; valueTruncated?: boolean }): string {

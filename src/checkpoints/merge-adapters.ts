@@ -21,21 +21,23 @@ export function mergeAdapters({
   return merged;
 }
 
-/** w (in, out) + scale·a (in, rank)·b (rank, out), each element rounded once */
+/** w (…, out) + scale·a (…, rank)·b (rank, out), each element rounded once; what is in front is of a convolution one long side */
 function addProduct(
   w: Float32Array,
   a: Float32Array,
   b: Float32Array,
-  [from, rank]: readonly number[],
+  shape: readonly number[],
   scale: number,
 ): Float32Array {
   const sum = new Float32Array(w.length);
-  const width = w.length / from!;
+  const rank = shape.at(-1)!;
+  const from = a.length / rank;
+  const width = w.length / from;
   const row = new Float64Array(width);
-  for (let i = 0; i < from!; i++) {
+  for (let i = 0; i < from; i++) {
     row.fill(0);
-    for (let r = 0; r < rank!; r++) {
-      const factor = a[i * rank! + r]!;
+    for (let r = 0; r < rank; r++) {
+      const factor = a[i * rank + r]!;
       for (let j = 0; j < width; j++) row[j]! += factor * b[r * width + j]!;
     }
     for (let j = 0; j < width; j++) sum[i * width + j] = w[i * width + j]! + scale * row[j]!;

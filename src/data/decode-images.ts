@@ -19,6 +19,7 @@ export interface ImageList {
   rows: number;
 }
 
+const EXPECTED = 'PNG, JPEG or WebP; a table is sent by itself, and a spreadsheet as CSV';
 const LARGEST_SIDE = 256;
 const MOST_PIXELS = 2 ** 26;
 const FORMATS = ['png', 'jpeg', 'webp'];
@@ -36,7 +37,7 @@ export async function listImages(source: ByteSource, kind: 'zip' | 'tar', option
   for await (const file of listFiles(source, kind)) {
     const found = await readMetadata(await file.read());
     if (found === null) {
-      mistakes.add(null, null, `${show(file.path)} is not an image that can be read`, 'PNG, JPEG or WebP');
+      mistakes.add(null, null, `${show(file.path)} is not an image that can be read`, EXPECTED);
       continue;
     }
     checkPixels(file, found);

@@ -1,4 +1,5 @@
-import { type DatasetFile, TEXT_COLUMN } from '../spec/dataset.ts';
+import { TEXT_COLUMN } from '../spec/corpus.ts';
+import type { DatasetFile } from '../spec/dataset.ts';
 import type { FittedTokenizer } from '../spec/tokenizer.ts';
 import type { TextParts } from '../spec/windows.ts';
 import type { Storage } from '../storage/storage.ts';

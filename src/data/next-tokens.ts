@@ -1,4 +1,4 @@
-import { TEXT_COLUMN } from '../spec/dataset.ts';
+import { TEXT_COLUMN } from '../spec/corpus.ts';
 import { pointerTo } from '../spec/mistake.ts';
 import { type Prediction, type RowMistake, RowsError } from '../spec/prediction.ts';
 import type { PreparedInput } from '../spec/preparation.ts';

@@ -1,4 +1,5 @@
-import { type Column, MOST_CHARACTERS, type Profile, TEXT_COLUMN, type TextProfile } from '../spec/dataset.ts';
+import { MOST_CHARACTERS, TEXT_COLUMN } from '../spec/corpus.ts';
+import type { Column, Profile, TextProfile } from '../spec/dataset.ts';
 import { readText } from './read-text.ts';
 
 const PREVIEW_LINES = 20;

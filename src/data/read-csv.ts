@@ -144,7 +144,7 @@ function checkHeader(names: string[], line: number, mistakes: MistakeList): void
         line,
         index + 1,
         `the name ${quote(name)} is that of column ${first} already`,
-        'a name of its own for each column',
+        'a first line with a name of its own for each column',
       );
     }
     seen.set(name, first ?? index + 1);

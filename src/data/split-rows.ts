@@ -96,14 +96,20 @@ function seedGenerator(seed: number): RandomGenerator {
   return random;
 }
 
+/** Rows of each label, in their order; by ascending label. */
 function groupByLabel(rows: Uint32Array, labels: Int32Array): Uint32Array[] {
-  const members = new Map<number, number[]>();
-  for (const row of rows) {
-    const list = members.get(labels[row]!);
-    if (list === undefined) members.set(labels[row]!, [row]);
-    else list.push(row);
+  let most = -1;
+  for (let i = 0; i < rows.length; i++) most = Math.max(most, labels[rows[i]!]!);
+  // the first place is that of −1
+  const sizes = new Uint32Array(most + 2);
+  for (let i = 0; i < rows.length; i++) sizes[labels[rows[i]!]! + 1]!++;
+  const members = Array.from(sizes, (size) => new Uint32Array(size));
+  const filled = new Uint32Array(sizes.length);
+  for (let i = 0; i < rows.length; i++) {
+    const place = labels[rows[i]!]! + 1;
+    members[place]![filled[place]!++] = rows[i]!;
   }
-  return [...members.keys()].sort((a, b) => a - b).map((label) => Uint32Array.from(members.get(label)!));
+  return members.filter(({ length }) => length > 0);
 }
 
 /** Shares `total` out in proportion to `sizes`, never above `most`: whole parts first, then by largest remainder. */

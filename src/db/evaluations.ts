@@ -1,4 +1,5 @@
-import { and, eq, inArray } from 'drizzle-orm';
+import { and, eq, inArray, sql } from 'drizzle-orm';
+import type { SplitEvaluation } from '../spec/evaluation.ts';
 import type { Database, Executor } from './client.ts';
 import { evaluations } from './schema.ts';
 
@@ -10,6 +11,22 @@ export async function getEvaluation(db: Database, tenant: string, jobId: string)
     .from(evaluations)
     .where(and(eq(evaluations.jobId, jobId), eq(evaluations.tenant, tenant)));
   return row ?? null;
+}
+
+/** What jobs of the tenant reached on their validation splits, by job; of those that were judged. */
+export async function listValidations(
+  db: Database,
+  tenant: string,
+  jobIds: string[],
+): Promise<Map<string, SplitEvaluation>> {
+  const rows = await db.orm
+    .select({
+      jobId: evaluations.jobId,
+      split: sql<SplitEvaluation | null>`${evaluations.figures} #> '{splits,validation}'`,
+    })
+    .from(evaluations)
+    .where(and(eq(evaluations.tenant, tenant), inArray(evaluations.jobId, jobIds)));
+  return new Map(rows.flatMap(({ jobId, split }) => (split === null ? [] : [[jobId, split]])));
 }
 
 /** Of files of outcomes, those that no evaluation names. */

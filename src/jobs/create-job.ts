@@ -39,6 +39,11 @@ const gatheredJobs = oncePer((db: Database) =>
   gather((rows: NewRow[]) => db.orm.transaction((tx) => insertJobs(tx, rows)), MOST_AT_ONCE),
 );
 
+/** All of them, or none. Errors: as `createJob`. */
+export async function createJobs(db: Database, all: readonly NewJob[]): Promise<JobRow[]> {
+  return db.orm.transaction(async (tx) => (await insertJobs(tx, all.map(describeRow))).map(orThrow));
+}
+
 export async function insertJob(tx: Transaction, job: NewJob): Promise<JobRow> {
   const [made] = await insertJobs(tx, [describeRow(job)]);
   return orThrow(made!);

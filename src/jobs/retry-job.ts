@@ -23,7 +23,7 @@ export function retryJob(
     const old = await lockJob(tx, and(eq(jobs.id, jobId), eq(jobs.tenant, tenant)));
     if (old === null) return null;
     check(old);
-    if (old.status !== 'failed' && old.status !== 'cancelled') throw new IllegalTransitionError(old.status, 'queued');
+    if (old.status !== 'failed' && old.status !== 'cancelled') throw new IllegalTransitionError(old.status, 'retried');
     const spec = { ...old.spec, start_at: null };
     const job = await insertJob(tx, {
       ...options,

@@ -32,12 +32,19 @@ export const TRANSITIONS: Readonly<Record<JobStatus, readonly JobStatus[]>> = {
 
 export class IllegalTransitionError extends Error {
   readonly from: JobStatus;
-  readonly to: JobStatus | 'deleted';
-  constructor(from: JobStatus, to: JobStatus | 'deleted') {
-    super(`a job that is ${from} cannot become ${to}`);
+  readonly to: JobStatus | 'deleted' | 'retried';
+  constructor(from: JobStatus, to: IllegalTransitionError['to']) {
+    const aim = to === 'deleted' || to === 'retried' ? `be ${to}` : `become ${to}`;
+    super(`A job that is ${from} cannot ${aim}: ${remedy(from, to)}`);
     this.from = from;
     this.to = to;
   }
+}
+
+function remedy(from: JobStatus, to: IllegalTransitionError['to']): string {
+  if (TRANSITIONS[from].length === 0) return 'it has ended; clone it to run it again';
+  if (to === 'deleted') return 'cancel it first';
+  return to === 'retried' ? 'it has not ended' : `it may become ${TRANSITIONS[from].join(', ')}`;
 }
 
 export interface EventToAdd {

@@ -38,7 +38,8 @@ export const unfreeze = Type.Unsafe<Unfreezing[]>({
 
 /**
  * Low-rank adapters (Hu et al. 2021, "LoRA: Low-rank adaptation of large language models"): y = x·W + b + (alpha / rank)·x·A·B, where W and b stay as
- * they are and A (in, rank), B (rank, out) are trained. B begins at zero, so training begins at what the weights tell.
+ * they are and A (in, rank), B (rank, out) are trained. B begins at zero, so training begins at what the weights tell. Of a convolution A is one to `rank`
+ * channels, and B a product at each place.
  */
 export const Lora = closed(
   {
@@ -55,7 +56,7 @@ export const Lora = closed(
       maxItems: 100,
       default: ['*'],
       description:
-        'products that get adapters, by the name in front of `.weight`: `dense_1`, `*.attention.qkv`, `*.feed_forward.*`',
+        'products and convolutions that get adapters, by the name in front of `.weight`: `dense_1`, `conv2d_*`, `*.attention.qkv`, `*.feed_forward.*`',
     }),
   },
   { title: 'Lora' },

@@ -64,5 +64,9 @@ export const ApiKeyRequest = closed(
       description: 'null: never',
     }),
   },
-  { title: 'ApiKeyRequest', required: ['name', 'scopes'] },
+  {
+    title: 'ApiKeyRequest',
+    required: ['name', 'scopes'],
+    examples: [{ name: 'training', scopes: ['datasets:write', 'jobs:read', 'jobs:write'] }],
+  },
 );

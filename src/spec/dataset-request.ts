@@ -56,6 +56,10 @@ export const DatasetRequest = closed(
     sample: Type.Optional(Sample),
     part: Type.Optional(Part),
   },
-  { title: 'DatasetRequest', description: 'A dataset from a url, from an upload, or from the rows of others.' },
+  {
+    title: 'DatasetRequest',
+    description: 'A dataset from a url, from an upload, or from the rows of others.',
+    examples: [{ url: 'https://example.com/penguins.csv' }],
+  },
 );
 export type DatasetRequest = Static<typeof DatasetRequest>;

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { MOST_CHARACTERS } from './corpus.ts';
 import { closed, nullable, words } from './schema.ts';
 
 /** What is known of a dataset once it has been read from end to end. */
@@ -22,12 +23,6 @@ export type DatasetFormat = (typeof DATASET_FORMATS)[number];
  * image: bytes of a fixed shape (height, width, channels) · constant columns keep their type, with one distinct value.
  */
 export const COLUMN_TYPES = ['number', 'category', 'boolean', 'date', 'text', 'image'] as const;
-
-/** The only column of a corpus. */
-export const TEXT_COLUMN = 'text';
-
-/** More distinct characters than these are counted, and not listed. */
-export const MOST_CHARACTERS = 20_000;
 
 export const TextProfile = closed(
   {

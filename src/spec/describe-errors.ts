@@ -6,8 +6,11 @@ import { didYouMean, listWords } from './suggest.ts';
 /** More errors than these are not even looked at. */
 const MOST_ERRORS = 1000;
 
-/** Ajv's errors in our words; of an `anyOf`, only what helps. */
-export function describeErrors(found: readonly ErrorObject[]): Mistake[] {
+/** Ajv's errors in our words; of an `anyOf`, only what helps. `placesOf`: where a field stands that is not known where it was sent. */
+export function describeErrors(
+  found: readonly ErrorObject[],
+  placesOf: (field: string) => readonly string[] = () => [],
+): Mistake[] {
   const errors = found.slice(0, MOST_ERRORS);
   const unions = errors.filter((error) => error.keyword === 'anyOf');
   const within = (error: ErrorObject, union: ErrorObject) =>
@@ -21,7 +24,7 @@ export function describeErrors(found: readonly ErrorObject[]): Mistake[] {
   return errors.flatMap((error) => {
     if (error.keyword === 'anyOf') return errors.some((other) => isDeep(other, error)) ? [] : [describeUnion(error)];
     const union = unions.find((candidate) => within(error, candidate));
-    return union !== undefined && !isDeep(error, union) ? [] : [describeError(error)];
+    return union !== undefined && !isDeep(error, union) ? [] : [describeError(error, placesOf)];
   });
 }
 
@@ -30,7 +33,7 @@ function describeUnion({ instancePath, data, parentSchema }: ErrorObject): Mista
   return { pointer: instancePath, code: 'invalid_field', detail: `must be ${expected}, not ${show(data)}`, expected };
 }
 
-function describeError(error: ErrorObject): Mistake {
+function describeError(error: ErrorObject, placesOf: (field: string) => readonly string[]): Mistake {
   const { instancePath: pointer, keyword, params, data } = error;
   const parent = error.parentSchema as Schema;
   const field = (detail: string, expected: string | null, at = pointer): Mistake => ({
@@ -47,12 +50,12 @@ function describeError(error: ErrorObject): Mistake {
   });
   switch (keyword) {
     case 'additionalProperties':
-      return describeUnknown(pointer, params.additionalProperty as string, parent);
+      return describeUnknown(pointer, params.additionalProperty as string, parent, placesOf);
     case 'required': {
       const name = params.missingProperty as string;
       const expected =
         parent.oneOf === undefined
-          ? typeName(parent.properties?.[name] ?? {})
+          ? `${typeName(parent.properties?.[name] ?? {})}${exampleOf(parent.properties?.[name] ?? {})}`
           : `one of: ${listWords(wordsOf(parent), 30)}`;
       return field(`"${name}" is missing`, expected, pointerTo(pointer, name));
     }
@@ -71,27 +74,37 @@ function describeError(error: ErrorObject): Mistake {
       return value(`${show(data)} is not known here.${hint}`, `one of: ${listWords(words, 30)}`);
     }
     case 'type':
-      return field(`must be ${typeName(parent)}, not ${show(data)}`, typeName(parent));
+      return field(`must be ${typeName(parent)}, not ${show(data)}`, `${typeName(parent)}${fieldsOf(parent)}`);
     case 'pattern':
-      return value(`${show(data)} has not the right form`, `text that matches ${params.pattern}`);
+      return value(`${show(data)} has not the right form`, `text that matches ${params.pattern}${exampleOf(parent)}`);
     case 'minItems':
     case 'maxItems':
     case 'minLength':
     case 'maxLength':
     case 'maxProperties': {
       const [bound, what] = [/^m../.exec(keyword)![0], keyword.slice(3).toLowerCase()];
-      const unit = what === 'items' ? 'items' : what === 'length' ? 'characters' : 'fields';
-      const expected = `at ${bound === 'min' ? 'least' : 'most'} ${params.limit} ${unit}`;
+      const unit = what === 'items' ? 'item' : what === 'length' ? 'character' : 'field';
+      const expected = `at ${bound === 'min' ? 'least' : 'most'} ${params.limit} ${unit}${params.limit === 1 ? '' : 's'}`;
       return value(`must have ${expected}`, expected);
     }
     case 'uniqueItems':
       return value(`items ${params.j} and ${params.i} are the same`, 'each item once');
+    case 'minimum':
+    case 'maximum':
+    case 'exclusiveMinimum':
+    case 'exclusiveMaximum':
+      return value(`${error.message}, not ${show(data)}`, `${typeName(parent)} ${params.comparison} ${params.limit}`);
     default:
       return value(`${error.message ?? 'is wrong'}, not ${show(data)}`, error.message ?? null);
   }
 }
 
-function describeUnknown(pointer: string, name: string, { properties, patternProperties }: Schema): Mistake {
+function describeUnknown(
+  pointer: string,
+  name: string,
+  { properties, patternProperties }: Schema,
+  placesOf: (field: string) => readonly string[],
+): Mistake {
   const at = pointerTo(pointer, name);
   if (properties === undefined) {
     const [pattern] = Object.keys(patternProperties ?? {});
@@ -99,8 +112,19 @@ function describeUnknown(pointer: string, name: string, { properties, patternPro
     return { pointer: at, code: 'invalid_field', detail, expected: `keys that match ${pattern}` };
   }
   const names = Object.keys(properties);
-  const detail = `There is no field "${clip(name)}" here.${didYouMean(name, names)}`;
+  const places = placesOf(name).filter((place) => place !== at);
+  const hint = didYouMean(name, names) || (places.length === 0 ? '' : ` Did you mean ${places.join(' or ')}?`);
+  const detail = `There is no field "${clip(name)}" here.${hint}`;
   return { pointer: at, code: 'invalid_field', detail, expected: `one of: ${listWords(names, 30)}` };
+}
+
+/** ` (some of …)`: what an object may hold. */
+function fieldsOf({ type, properties }: Schema): string {
+  return type !== 'object' || properties === undefined ? '' : ` (some of ${listWords(Object.keys(properties), 20)})`;
+}
+
+function exampleOf({ examples }: Schema): string {
+  return examples === undefined ? '' : `, like ${examples[0]}`;
 }
 
 function typeName(schema: Schema): string {

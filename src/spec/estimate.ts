@@ -27,10 +27,11 @@ const FIGURES = {
   kernels: Type.String(),
   seconds_per_epoch: nullable(Type.Number({ minimum: 0 }), {
     description:
-      'training and its evaluation, from updates that were made on this machine; null where it does not fit. Another machine, or one that has more to do, is slower.',
+      'training with its evaluation and checkpoints, from updates that were made on this machine; null where it does not fit. Another machine, or one that has more to do, is slower.',
   }),
   seconds: nullable(Type.Number({ minimum: 0 }), {
-    description: 'of all steps; less where training ends early, more where checkpoints are large',
+    description:
+      'of all steps, the slower first ones and a learning rate’s range test among them; less where training ends early',
   }),
   measured_steps: count('updates that the time is told from'),
 };

@@ -6,7 +6,7 @@ import type { Schema } from './request-form.ts';
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** `"species"` and `{"column": "species"}` are `{"columns": ["species"]}`. `renamed`: from pointers of the result to those that were sent. */
+/** `"species"`, `["species"]` and `{"column": "species"}` are `{"columns": ["species"]}`. `renamed`: from pointers of the result to those that were sent. */
 export function expandTargets(body: unknown, renamed: Map<string, string>): unknown {
   if (!isObject(body)) return body;
   const { target, more_targets: more } = body;
@@ -20,9 +20,9 @@ export function expandTargets(body: unknown, renamed: Map<string, string>): unkn
 }
 
 function expandTarget(target: unknown, pointer: string, renamed: Map<string, string>): unknown {
-  if (typeof target === 'string') {
+  if (typeof target === 'string' || Array.isArray(target)) {
     renamed.set(`${pointer}/columns`, pointer);
-    return { columns: [target] };
+    return { columns: typeof target === 'string' ? [target] : target };
   }
   if (isObject(target) && 'column' in target && !('columns' in target)) {
     const { column, ...others } = target;

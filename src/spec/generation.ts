@@ -46,7 +46,7 @@ export const GenerationRequest = closed(
       Type.Boolean({ default: false, description: 'as server-sent events, unless Accept asks for JSON lines' }),
     ),
   },
-  { title: 'GenerationRequest' },
+  { title: 'GenerationRequest', examples: [{ prompt: 'To be', max_tokens: 100 }] },
 );
 export type GenerationRequest = Static<typeof GenerationRequest>;
 

@@ -57,7 +57,11 @@ export const InferenceRequest = Type.Object(
       }),
     ),
   },
-  { title: 'InferenceRequest', ...open },
+  {
+    title: 'InferenceRequest',
+    ...open,
+    examples: [{ inputs: [{ name: 'bill_length', shape: [2], datatype: 'FP64', data: [39.1, 46.2] }] }],
+  },
 );
 export type InferenceRequest = Static<typeof InferenceRequest>;
 

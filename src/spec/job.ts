@@ -301,7 +301,10 @@ export const Target = closed(
     outliers: Type.Optional(Outliers),
     transform: Type.Optional(Transform),
   },
-  { title: 'Target', description: 'What is predicted: a column name, {"column": …}, or several number columns.' },
+  {
+    title: 'Target',
+    description: 'What is predicted: a column name, a list of number columns, or an object with `column` or `columns`.',
+  },
 );
 export type Target = Static<typeof Target>;
 
@@ -381,7 +384,11 @@ export const JobSpec = closed(
         'fine_tune goes on from the checkpoint `model.from`; evaluate judges that checkpoint on `dataset`, and takes everything else from it',
     }),
     name: Type.String({ minLength: 1, maxLength: 200, ...derived('the dataset’s name and the target') }),
-    dataset: Type.String({ pattern: '^ds_[0-9a-hjkmnp-tv-z]{26}$' }),
+    dataset: Type.String({
+      pattern: '^ds_[0-9a-hjkmnp-tv-z]{26}$',
+      examples: ['ds_01h455vb4pex5vsknk084sn02q'],
+      description: 'the id that came back when it was made',
+    }),
     split: Type.Unsafe<Split>({ ...Split, default: {} }),
     inputs: Type.Array(Input, {
       minItems: 1,

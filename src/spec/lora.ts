@@ -3,25 +3,31 @@ import type { JobSpec } from './job.ts';
 import type { ParameterRule } from './layers/rule.ts';
 import { matchesPattern } from './matches-pattern.ts';
 import { pointerTo } from './mistake.ts';
+import type { Layer } from './model.ts';
 import { didYouMean, listWords } from './suggest.ts';
 
 /** Which products of a model have low-rank adapters. */
 
-/** A product x·W that may have an adapter: its name, and what it takes and gives. */
+/** A product x·W, or a convolution, that may have an adapter: its name, and the shape of its weights, what it gives last. */
 export interface Product {
   name: string;
   dims: ParameterRule['dims'];
 }
 
 const WITH_PRODUCTS = ['dense', 'attention', 'transformer_encoder', 'transformer_decoder', 'feed_forward'];
+const CONVOLUTIONS = ['conv1d', 'conv2d'];
 
 /** Products of a model, of all its `parameters`. A head that is made anew is trained whole. */
 export function listProducts(spec: JobSpec, parameters: readonly ParameterRule[]): Product[] {
   const { model } = spec;
-  const types = new Map<string, string>(model.layers.map(({ name, type }) => [name, type]));
+  const layers = new Map<string, Layer>(model.layers.map((layer) => [layer.name, layer]));
   return parameters.flatMap(({ name, dims }) => {
-    const type = types.get(name.slice(0, name.indexOf('.'))) ?? (isReplaced(spec, name) ? 'head' : 'dense');
-    if (!name.endsWith('.weight') || dims.length !== 2 || !WITH_PRODUCTS.includes(type)) return [];
+    const layer = layers.get(name.slice(0, name.indexOf('.')));
+    const type = layer?.type ?? (isReplaced(spec, name) ? 'head' : 'dense');
+    // of groups each takes channels of its own
+    const isConvolution = CONVOLUTIONS.includes(type) && (layer as { groups: number }).groups === 1;
+    const isProduct = isConvolution || (WITH_PRODUCTS.includes(type) && dims.length === 2);
+    if (!name.endsWith('.weight') || !isProduct) return [];
     return [{ name: name.slice(0, -'.weight'.length), dims }];
   });
 }
@@ -58,14 +64,14 @@ export function resolveAdapters(spec: JobSpec, parameters: readonly ParameterRul
         pointerTo('/model/lora/targets', i),
         `"${pattern}" fits no product that can have an adapter.${didYouMean(pattern, names)}`,
         names.length === 0
-          ? 'a model with dense, attention or feed-forward layers'
+          ? 'a model with dense, convolution, attention or feed-forward layers'
           : `one of: ${listWords(names)}, with * for any characters`,
       );
   });
   return products
     .filter(({ name }) => isAdapted(spec, name))
-    .flatMap(({ name, dims: [from, to] }) => [
-      { name: `${name}.lora_a`, dims: [from!, lora.rank] },
-      { name: `${name}.lora_b`, dims: [lora.rank, to!] },
+    .flatMap(({ name, dims }) => [
+      { name: `${name}.lora_a`, dims: [...dims.slice(0, -1), lora.rank] },
+      { name: `${name}.lora_b`, dims: [lora.rank, dims.at(-1)!] },
     ]);
 }

@@ -16,11 +16,12 @@ export const ModelRequest = closed(
   {
     name: Type.String({
       pattern: MODEL_NAME,
+      examples: ['penguins'],
       description: 'lower-case letters, digits, `.`, `_` and `-`; it stands in addresses',
     }),
     ...own,
   },
-  { title: 'ModelRequest' },
+  { title: 'NewModel', examples: [{ name: 'penguins' }] },
 );
 export type ModelRequest = Static<typeof ModelRequest>;
 
@@ -33,13 +34,13 @@ export const VersionRequest = closed(
     checkpoint: Type.String({ maxLength: 100, description: 'the id of a checkpoint: `ckpt_…`' }),
     ...own,
   },
-  { title: 'ModelVersionRequest' },
+  { title: 'ModelVersionRequest', examples: [{ checkpoint: 'ckpt_01h455vb4pex5vsknk084sn02q' }] },
 );
 export type VersionRequest = Static<typeof VersionRequest>;
 
 export const AliasRequest = closed(
   { version: Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1, description: 'of the same model' }) },
-  { title: 'ModelAliasRequest' },
+  { title: 'ModelAliasRequest', examples: [{ version: 1 }] },
 );
 export type AliasRequest = Static<typeof AliasRequest>;
 

@@ -53,6 +53,7 @@ function withTargetForms(form: Schema): Schema {
   const { target, more_targets: more } = form.properties as Record<string, Schema>;
   return {
     ...form,
+    examples: [{ dataset: 'ds_01h455vb4pex5vsknk084sn02q', target: 'species' }],
     properties: {
       ...form.properties,
       target: targetForms(target!),
@@ -70,5 +71,5 @@ function targetForms(target: Schema): Schema {
     required: ['column'],
   };
   const several = { ...target, title: `${target.title}Columns`, properties: { columns, ...others } };
-  return { description: target.description, anyOf: [{ type: 'string' }, one, several] };
+  return { description: target.description, anyOf: [{ type: 'string' }, columns, one, several] };
 }

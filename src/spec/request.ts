@@ -2,9 +2,10 @@ import { Ajv } from 'ajv';
 import { describeErrors } from './describe-errors.ts';
 import { expand, expandTargets, isObject } from './expand-request.ts';
 import { JobSpec } from './job.ts';
-import { type Mistake, MOST_MISTAKES } from './mistake.ts';
-import { requestForm } from './request-form.ts';
+import { type Mistake, MOST_MISTAKES, pointerTo } from './mistake.ts';
+import { requestForm, type Schema } from './request-form.ts';
 import { shareParts } from './share-parts.ts';
+import { suggest } from './suggest.ts';
 
 // whether it is a time is for the resolver to say
 const formats = { 'date-time': true as const };
@@ -19,6 +20,25 @@ const ajv = new Ajv({
   code: { optimize: false },
 });
 const validate = ajv.compile(shareParts(requestForm(JobSpec, false)));
+
+/** Where fields of a spec stand, by their names; those of list items are left out. */
+const PLACES = listPlaces(JobSpec, '', new Map());
+
+function listPlaces({ properties, oneOf }: Schema, pointer: string, places: Map<string, string[]>): typeof places {
+  for (const variant of (oneOf as Schema[] | undefined) ?? []) listPlaces(variant, pointer, places);
+  for (const [name, property] of Object.entries((properties ?? {}) as Record<string, Schema>)) {
+    const at = pointerTo(pointer, name);
+    const known = places.get(name) ?? [];
+    if (!known.includes(at)) places.set(name, [...known, at]);
+    listPlaces(property, at, places);
+  }
+  return places;
+}
+
+/** Of the field, or of the one that was meant. */
+function findPlaces(field: string): readonly string[] {
+  return PLACES.get(field) ?? PLACES.get(suggest(field, [...PLACES.keys()]) ?? '') ?? [];
+}
 
 /** A request whose form is right: shorthands written out, nothing filled in yet. */
 export interface ExpandedRequest {
@@ -48,7 +68,7 @@ export function validateJobRequest(body: unknown): Validation {
     return pointer;
   };
   if (validate(expanded)) return { ok: true, request: { spec: expanded as ExpandedRequest['spec'], toSent } };
-  const found = describeErrors(validate.errors ?? []);
+  const found = describeErrors(validate.errors ?? [], findPlaces);
   const mistakes = new Map<string, Mistake>();
   for (const mistake of found) {
     const pointer = toSent(mistake.pointer);

@@ -159,7 +159,7 @@ function widthOfOutput({ columns }: Target, classes: string[] | null, loss: Loss
 }
 
 /** By characters, as the limit counts: half of one could not be stored. */
-function cutName(name: string): string {
+export function cutName(name: string): string {
   return [...name].slice(0, LONGEST_NAME).join('');
 }
 

@@ -1,5 +1,6 @@
 import type { Choose } from './choice.ts';
-import { type Column, TEXT_COLUMN, type TextProfile } from './dataset.ts';
+import { TEXT_COLUMN } from './corpus.ts';
+import type { Column, TextProfile } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import { expandPreset } from './expand-preset.ts';
 import { fillDefaults } from './expand-request.ts';

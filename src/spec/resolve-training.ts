@@ -38,6 +38,8 @@ export function resolveTraining(
   training.epochs ??= isChosen ? chooseEpochs(batches, hasValidation, choose) : null;
   if (training.epochs === null && training.max_steps === null)
     add('/training/epochs', 'nothing says when training ends', 'a number, or training.max_steps');
+  if (training.max_steps === 0 && spec.kind !== 'fine_tune')
+    add('/training/max_steps', 'without an update nothing is learnt', 'at least 1, or kind fine_tune');
   if (training.early_stopping === undefined)
     training.early_stopping = hasValidation
       ? { metric: 'validation.loss', patience: isChosen ? choosePatience(training.epochs, choose) : 5, min_delta: 0 }

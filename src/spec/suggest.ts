@@ -14,6 +14,8 @@ export function suggest(word: string, words: readonly string[]): string | null {
   const same = bare === '' ? undefined : compared.find((candidate) => plain(candidate) === bare);
   if (same !== undefined) return same;
   const lower = word.toLowerCase();
+  const meant = compared.find((candidate) => abbreviates(lower, candidate.toLowerCase()));
+  if (meant !== undefined) return meant;
   let nearest: string | null = null;
   let least = Number.POSITIVE_INFINITY;
   for (const candidate of compared) {
@@ -26,6 +28,17 @@ export function suggest(word: string, words: readonly string[]): string | null {
     least = letters;
   }
   return nearest;
+}
+
+/** Letters that changed places (`rleu`), the first letters of words (`lr`), or whole words of a longer name (`kernel`, `accuracy`). */
+function abbreviates(word: string, candidate: string): boolean {
+  if (word.length < 2 || candidate.length > LONGEST) return false;
+  if (word.length >= 4 && word.length === candidate.length && word[0] === candidate[0])
+    return [...word].sort().join('') === [...candidate].sort().join('');
+  const parts = candidate.split(/[._]/);
+  if (parts.length < 2) return false;
+  const isWhole = candidate.startsWith(`${word}_`) || candidate.endsWith(`.${word}`) || candidate.endsWith(`_${word}`);
+  return isWhole || parts.map((part) => part[0]).join('') === word;
 }
 
 /** ` Did you mean …?`, or nothing. */

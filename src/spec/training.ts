@@ -84,9 +84,10 @@ export const Training = closed(
       ...derived('some 5,000 updates, in 20 to 300 epochs; 10 for a corpus; null with max_steps'),
       description: 'passes over the training split; null: as many as max_steps take',
     }),
-    max_steps: nullable(Type.Integer({ minimum: 1, maximum: 1_000_000_000 }), {
+    max_steps: nullable(Type.Integer({ minimum: 0, maximum: 1_000_000_000 }), {
       default: null,
-      description: 'updates after which training ends, if it has not before',
+      description:
+        'updates after which training ends, if it has not before; 0 (fine_tune): the weights that it begins with are judged and kept as they are, and its checkpoint can be a version of a model: so weights from elsewhere come to answer',
     }),
     batch_size: Type.Integer({
       minimum: 1,

@@ -47,7 +47,7 @@ export const WebhookRequest = closed(
     events: Type.Optional(Type.Unsafe<WebhookEvent[]>({ ...events, default: DEFAULT_WEBHOOK_EVENTS })),
     description: Type.Optional(Type.Unsafe<string>({ ...description, default: '' })),
   },
-  { title: 'WebhookRequest' },
+  { title: 'WebhookRequest', examples: [{ url: 'https://example.com/trainyard' }] },
 );
 export type WebhookRequest = Static<typeof WebhookRequest>;
 

@@ -60,14 +60,39 @@ function prepareForecast(
   preparation: Preparation & { forecast: PreparedForecast },
   format: AnswerFormat,
 ): PreparedRequest {
-  if (source.type !== 'rows')
-    throw refuseBytes('a forecast is told from several rows together', 'JSON: {"rows": […]}, in the order of time');
-  const { x, ends } = prepareWindows(JSON.parse(source.json), preparation);
+  if (source.type !== 'rows' && source.type !== 'csv' && source.type !== 'ndjson')
+    throw refuseBytes('a forecast is told from several rows together', 'rows in the order of time');
+  const read = readRows(source, preparation);
+  if (read.length > MOST_SERIES_ROWS) {
+    const detail = `a forecast is told from at most ${MOST_SERIES_ROWS} rows, and there are ${read.length}`;
+    throw new RowsError([{ pointer: '', code: 'too_many_rows', detail, expected: 'the last rows' }]);
+  }
+  const wrong = new Map(read.flatMap(({ row }, place) => (Array.isArray(row) ? [[place, row]] : [])));
+  if (wrong.size > 0) throw describeWrong(read, wrong, source);
+  const { x, ends } = prepareSeries(read, preparation);
   return {
     x,
     rows: ends.length,
     answer: (outputs) => render(describeForecasts(outputs, ends, preparation), format, preparation),
   };
+}
+
+const MOST_SERIES_ROWS = 1000;
+
+/** Of rows of text, mistakes are told with the line. */
+function prepareSeries(read: readonly ReadRow[], preparation: Preparation & { forecast: PreparedForecast }) {
+  const rows = read.map(({ row }) => row as Record<string, unknown>);
+  try {
+    return prepareWindows(rows, preparation);
+  } catch (error) {
+    if (!(error instanceof RowsError)) throw error;
+    throw new RowsError(
+      error.mistakes.map((mistake) => {
+        const line = read[Number(/^\/rows\/(\d+)/.exec(mistake.pointer)?.[1])]?.line ?? null;
+        return line === null ? mistake : { ...mistake, detail: `line ${line}: ${mistake.detail}` };
+      }),
+    );
+  }
 }
 
 async function readSource(

@@ -1,12 +1,19 @@
 import { UnusableColumnError } from '../data/table.ts';
 import { PlanTooLargeError } from '../engine/plan/layout.ts';
-import { countParameters } from '../engine/trainer.ts';
+import { countParameters } from '../engine/training-graph.ts';
 import { type EstimateFigures, type EstimateRequest, NotEstimableError } from '../spec/estimate.ts';
 import type { Storage } from '../storage/storage.ts';
 import { loadRows } from './load-rows.ts';
 import type { LoadedRows } from './loaded-rows.ts';
 import { measureTraining } from './measure-training.ts';
-import { describeTrainer, type EngineLimits, memoryOfJob, openTrainer, THREAD_BYTES } from './open-trainer.ts';
+import {
+  describeTrainer,
+  type EngineLimits,
+  memoryOfJob,
+  openTrainer,
+  THREAD_BYTES,
+  WRITTEN_BYTES,
+} from './open-trainer.ts';
 
 /** What a job would take: its rows are read, its network is planned, and some of its updates are made. Throws NotEstimableError. */
 export async function estimateJob(
@@ -26,17 +33,16 @@ export async function estimateJob(
   });
   if (rows.train.length === 0)
     throw new NotEstimableError('no row of the training split has a target', 'a target that has values');
-  const counts = { train: rows.train.length, validation: rows.validation.length, test: rows.test.length };
+  const sizes = { train: rows.train.length, validation: rows.validation.length, test: rows.test.length };
   const { parts, ...steps } = countSteps(request, rows);
-  const common = { rows: counts, kernels: limits.compiled.build, limit_bytes: limits.maxMemoryBytes, ...steps };
+  const common = { rows: sizes, kernels: limits.compiled.build, limit_bytes: limits.maxMemoryBytes, ...steps };
   try {
     const trainer = openTrainer(spec, rows, limits, null);
     try {
       rows.write(trainer);
-      const { secondsPerEpoch, steps: measured } = await measureTraining(
-        ...([spec, rows, trainer, storage] as const),
-        steps.steps_per_epoch,
-      );
+      const { steps_per_epoch: stepsPerEpoch, total_steps: totalSteps } = steps;
+      const counts = { stepsPerEpoch, totalSteps };
+      const measured = await measureTraining(spec, rows, trainer, storage, counts);
       const flopsPerStep = trainer.stepFlops * parts;
       return {
         ...common,
@@ -44,11 +50,11 @@ export async function estimateJob(
         fits: true,
         memory_bytes: memoryOfJob(trainer, rows),
         flops_per_step: flopsPerStep,
-        flops_per_epoch: flopsPerStep * steps.steps_per_epoch,
+        flops_per_epoch: flopsPerStep * stepsPerEpoch,
         threads: trainer.threads,
-        seconds_per_epoch: secondsPerEpoch,
-        seconds: (secondsPerEpoch * steps.total_steps) / steps.steps_per_epoch,
-        measured_steps: measured,
+        seconds_per_epoch: measured.secondsPerEpoch,
+        seconds: measured.seconds,
+        measured_steps: measured.steps,
       };
     } finally {
       await trainer.close();
@@ -60,7 +66,7 @@ export async function estimateJob(
       ...common,
       parameters,
       fits: false,
-      memory_bytes: error.neededBytes + Float32Array.BYTES_PER_ELEMENT * parameters + THREAD_BYTES,
+      memory_bytes: error.neededBytes + Float32Array.BYTES_PER_ELEMENT * parameters + WRITTEN_BYTES + THREAD_BYTES,
       ...{ flops_per_step: null, flops_per_epoch: null, threads: null, seconds_per_epoch: null, seconds: null },
       measured_steps: 0,
     };

@@ -1,11 +1,14 @@
 import type { Trainer } from '../engine/trainer.ts';
 
+/** Updates of a range test, at most. */
+export const RANGE_TEST_UPDATES = 100;
+
 /**
  * Learning-rate range test (Smith 2017, "Cyclical learning rates for training neural networks"): updates at a rate that grows from one to the next,
  * until the loss runs away. It begins at the first weights and order, and draws from the job's seed alone, so a job that is begun again finds
  * the same.
  */
-const TEST = { lowest: 1e-5, highest: 1, updates: 100 };
+const TEST = { lowest: 1e-5, highest: 1, updates: RANGE_TEST_UPDATES };
 /** The loss is a mean that forgets: what is kept of it from one update to the next. */
 const KEPT = 0.9;
 /** The loss has run away at so many times its least. */

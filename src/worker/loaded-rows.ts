@@ -1,5 +1,6 @@
 import type { SlicedColumn } from '../data/slice-columns.ts';
-import type { RowsDescription, Trainer } from '../engine/trainer.ts';
+import type { Trainer } from '../engine/trainer.ts';
+import type { RowsDescription } from '../engine/training-graph.ts';
 import type { JudgedSplit } from '../spec/evaluation.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { BatchAugmenter } from './augment-batch.ts';

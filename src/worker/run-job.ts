@@ -284,10 +284,12 @@ class Attempt {
   async #prepare(): Promise<TrainerData> {
     const { db, storage, compiled, threads, maxThreads, maxMemoryBytes } = this.#context;
     const { job } = this.#claim;
-    const dataset = await getDataset(db, job.tenant, job.datasetId, { includeDeleted: true });
+    const [dataset, resume, latest] = await Promise.all([
+      getDataset(db, job.tenant, job.datasetId, { includeDeleted: true }),
+      listResumePlaces(db, job.id),
+      getCheckpoint(db, job.id, 'latest'),
+    ]);
     if (dataset === null) throw new MissingInputError('dataset_not_found', `The dataset ${job.datasetId} is gone.`);
-    const resume = await listResumePlaces(db, job.id);
-    const latest = await getCheckpoint(db, job.id, 'latest');
     this.#trainedSeconds = Math.max(this.#trainedSeconds, job.trainedSeconds);
     const find = async (reference: string | null | undefined) => {
       if (reference == null) return null;

@@ -187,7 +187,7 @@ export class TrainLoop {
     const done = step - this.#stepsBefore;
     const stepsPerSecond = done > 0 && seconds > 0 ? done / seconds : null;
     return {
-      percentage: Math.floor((1000 * step) / this.#totalSteps) / 10,
+      percentage: this.#totalSteps === 0 ? 100 : Math.floor((1000 * step) / this.#totalSteps) / 10,
       step,
       total_steps: this.#totalSteps,
       epoch,

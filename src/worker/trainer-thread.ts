@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { availableParallelism } from 'node:os';
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { DamagedCheckpointError, loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
 import { mergeAdapters } from '../checkpoints/merge-adapters.ts';
@@ -24,7 +23,7 @@ import { letGo } from './let-go.ts';
 import { loadRows } from './load-rows.ts';
 import type { LoadedRows } from './loaded-rows.ts';
 import { type CheckpointPlace, type Fallback, type Outcome, StopRequest, type TrainerData } from './messages.ts';
-import { memoryOfJob, openJudge, openTrainer } from './open-trainer.ts';
+import { memoryOfJob, openJudge, openTrainer, READY_MEMBERS } from './open-trainer.ts';
 import { Reporter, StopAskedError } from './reporter.ts';
 import { firstState, type ResumeState } from './resume-state.ts';
 import { type LoopEnd, TrainLoop } from './train-loop.ts';
@@ -279,9 +278,6 @@ async function conclude(end: LoopEnd, trained: Trained): Promise<Outcome> {
 /** Of many columns that look alike, more would say no more. */
 const MOST_NOTES = 50;
 
-/** Threads of a team that are ready before there is a job; further ones begin with it. */
-const SPARE_TEAM = 4;
-
 /** The client can do something about it. */
 function refuse(code: string, message: string, hint: string): Outcome {
   return { status: 'failed', stopReason: 'error', error: { code, category: 'user', message, hint } };
@@ -294,7 +290,7 @@ function fail(code: string, message: string, hint: string): Outcome {
 
 const port = parentPort as MessagePort;
 // the thread is made ready before there is a job for it, and so is most of what it may lead
-prepareMembers(Math.min(availableParallelism(), SPARE_TEAM) - 1);
+prepareMembers(READY_MEMBERS);
 const [data] = (await once(port, 'message')) as [TrainerData];
 const reporter = new Reporter(port, new Int32Array(data.control));
 // while files are read and written; steps say for themselves that they go on

@@ -1,6 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ERRORS } from '../../src/spec/error-codes.ts';
+import { pointerTo } from '../../src/spec/mistake.ts';
 import { call, uploadCsv } from '../support/client.ts';
 import { type Service, startService } from '../support/service.ts';
 
@@ -18,7 +19,7 @@ afterAll(() => service.close());
 function* walk(value: Json, pointer = ''): Generator<[string, Json]> {
   if (typeof value !== 'object' || value === null) return;
   yield [pointer, value];
-  for (const [key, inner] of Object.entries(value)) yield* walk(inner, `${pointer}/${key}`);
+  for (const [key, inner] of Object.entries(value)) yield* walk(inner, pointerTo(pointer, key));
 }
 const operations = () =>
   Object.entries(openapi.paths as Json).flatMap(([path, methods]) =>
@@ -52,6 +53,20 @@ describe('OpenAPI', () => {
     for (const name of Object.keys(openapi.components.schemas)) {
       expect(text).toContain(`"#/components/schemas/${name}"`);
       expect(ajv.compile({ $ref: `doc#/components/schemas/${name}` })).toBeTypeOf('function');
+    }
+  });
+
+  it('examples fit what they are examples of', () => {
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    ajv.addSchema({ $id: 'doc', ...openapi });
+    const shown = [...walk(openapi)].flatMap(([pointer, { example, schema, examples }]): [string, Json][] => [
+      ...(example !== undefined && schema !== undefined ? [[`${pointer}/schema`, example] as [string, Json]] : []),
+      ...(Array.isArray(examples) ? examples.map((one): [string, Json] => [pointer, one]) : []),
+    ]);
+    expect(shown.length).toBeGreaterThan(10);
+    for (const [pointer, example] of shown) {
+      const validate = ajv.compile({ $ref: `doc#${pointer.split('/').map(encodeURIComponent).join('/')}` });
+      expect(validate(example), `${pointer}: ${ajv.errorsText(validate.errors)}`).toBe(true);
     }
   });
 
@@ -93,6 +108,7 @@ describe('OpenAPI', () => {
       'get /v1/jobs/{id}/checkpoints',
       'get /v1/jobs/{id}/checkpoints/{reference}',
       'get /v1/jobs/{id}/checkpoints/{reference}/download',
+      'get /v1/jobs/{id}/cross-validation',
       'get /v1/jobs/{id}/evaluation',
       'get /v1/jobs/{id}/evaluation/compare/{other}',
       'get /v1/jobs/{id}/events',
@@ -126,6 +142,7 @@ describe('OpenAPI', () => {
       'post /v1/api-keys',
       'post /v1/datasets',
       'post /v1/jobs',
+      'post /v1/jobs/cross-validate',
       'post /v1/jobs/estimate',
       'post /v1/jobs/{id}/cancel',
       'post /v1/jobs/{id}/clone',
@@ -215,6 +232,15 @@ describe('pages for people', () => {
     );
     expect(parts.length).toBeGreaterThan(3);
     for (const part of parts) expect((await fetch(part)).status, part).toBe(200);
+  });
+
+  it('a page that tells the way, for the address at which it was asked for', async () => {
+    const { headers, body } = await call<string>('GET', `${service.url}/`);
+    expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(body).toContain(`curl ${service.api}/datasets`);
+    const links = [...body.matchAll(/href="(\/[^"]*)"/g)].map((match) => match[1]!);
+    expect(links.length).toBeGreaterThan(3);
+    for (const link of links) expect((await fetch(`${service.url}${link}`)).status, link).toBe(200);
   });
 
   it('every code of an error, where its type leads', async () => {

@@ -74,6 +74,7 @@ describe('one table in many formats', () => {
     form.append('file', new Blob([gzipSync(files.tsv!)]), 'spirals.tsv.gz');
     const { status, body } = await call('POST', `${api}/datasets`, form);
     expect([status, body.format, body.rows, body.columns.length]).toEqual([201, 'csv', 60, 3]);
+    expect(body.name).toBe('spirals.tsv.gz');
   });
 });
 

@@ -172,7 +172,7 @@ describe('cancelling', () => {
     const error = { code: 'diverged', category: 'user', message: 'the loss is NaN', hint: null } as const;
     await finishJob(service.database.db, claim, { status: 'failed', stopReason: 'diverged', error });
     const { detail } = expectProblem(await call('POST', `${api}/jobs/${claim.job.id}/cancel`), 'illegal_transition');
-    expect(detail).toMatch(/failed cannot become cancelled/);
+    expect(detail).toMatch(/failed cannot become cancelled: it has ended/);
   });
 
   it.each([

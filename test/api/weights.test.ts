@@ -185,6 +185,20 @@ describe('a job that begins from them', () => {
     expect(events).toContainEqual(
       expect.objectContaining({ data: expect.objectContaining({ matched: 4, unused: 0 }) }),
     );
+
+    // without an update they stay as they are, and become a version of a model
+    const kept: Job = await train(service, context, { ...body(id, mapping), training: { max_steps: 0 } });
+    expect(kept).toMatchObject({ status: 'succeeded', progress: { percentage: 100, step: 0 } });
+    expect(kept.metrics['test.accuracy']).toBeCloseTo(Number(parent.metrics['test.accuracy']), 2);
+    const checkpoint = (await call('GET', `${service.api}/jobs/${kept.id}/checkpoints/latest`)).body.id;
+    await call('POST', `${service.api}/models`, { name: 'brought' });
+    const version = await call('POST', `${service.api}/models/brought/versions`, { checkpoint });
+    expect(version).toMatchObject({ status: 201, body: { version: 1 } });
     await context.trainers.close();
+  });
+
+  it('without an update is no way to begin from nothing', async () => {
+    const answer = await call('POST', `${service.api}/jobs`, { dataset, target: 'arm', training: { max_steps: 0 } });
+    expect(expectProblem(answer, 'invalid_spec').errors[0]).toMatchObject({ pointer: '/training/max_steps' });
   });
 });

@@ -11,7 +11,7 @@ const ALPHA = 6;
 const RANK = 3;
 const adapters: AdaptersDescription = { rank: RANK, scale: ALPHA / RANK, dropout: 0, isAdapted: () => true };
 const isAdapter = (name: string) => /\.lora_[ab]$/.test(name);
-/** without dropout, whose draws differ from pass to pass, and without the edges of relu */
+/** without dropout, whose draws differ from pass to pass, and without the edges of relu and of maxima */
 const still = (family: NetworkOptions): NetworkOptions => ({
   ...family,
   clipNorm: undefined,
@@ -22,11 +22,12 @@ const still = (family: NetworkOptions): NetworkOptions => ({
         ({
           ...layer,
           ...('dropout' in layer && { dropout: 0 }),
+          ...(layer.type === 'max_pool2d' && { type: 'average_pool2d' }),
           ...('activation' in layer && layer.activation.type === 'relu' && { activation: { type: 'tanh' } }),
         }) as typeof layer,
     ),
 });
-const families = ['perceptron', 'transformer'].map((name) => [name, still(FAMILIES[name]!)] as const);
+const families = ['perceptron', 'convolutional', 'transformer'].map((name) => [name, still(FAMILIES[name]!)] as const);
 
 function create(family: NetworkOptions, change: Partial<NetworkOptions> = {}) {
   const trainer = createTrainer(compiled, 1, { ...family, adapters, isFrozen: (name) => !isAdapter(name), ...change });

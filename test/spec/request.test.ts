@@ -9,6 +9,14 @@ const target = 'species';
 const MISTAKES: MistakeCase[] = [
   ['an unknown field', { target, trainig: {} }, '/trainig', 'invalid_field', /Did you mean "training"\?$/],
   ['an unknown field, deep', { target, training: { epoch: 5 } }, '/training/epoch', 'invalid_field', /mean "epochs"/],
+  ['a field that belongs elsewhere', { target, epochs: 5 }, '/epochs', 'invalid_field', /mean \/training\/epochs\?$/],
+  [
+    'a field that belongs deeper, by another name',
+    { target, training: { lr: 0.1 } },
+    '/training/lr',
+    'invalid_field',
+    /mean \/training\/optimizer\/learning_rate\?$/,
+  ],
   ['a name with / and ~', { target, 'a/b~c': 1 }, '/a~1b~0c', 'invalid_field', /no field "a\/b~c"/],
   ['no target', {}, '/target', 'invalid_field', /missing/],
   ['a dataset that is no id', { dataset: '../etc', target }, '/dataset', 'invalid_spec', /not the right form/],
@@ -138,9 +146,9 @@ const MISTAKES: MistakeCase[] = [
   ['a list for an object', { target, model: [] }, '/model', 'invalid_field', /must be an object, not \[\]/],
   ['null for an object', { target, split: null }, '/split', 'invalid_field', /must be an object, not null/],
   ['a target that is a number', { target: 3 }, '/target', 'invalid_field', /text|object/],
-  ['a target that is a list', { target: ['species'] }, '/target', 'invalid_field', /must be an object/],
+  ['a target that is an empty list', { target: [] }, '/target', 'invalid_spec', /at least 1 item$/],
   ['an empty target', { target: '' }, '/target', 'invalid_spec', /at least 1 character/],
-  ['no columns', { target: { columns: [] } }, '/target/columns', 'invalid_spec', /at least 1 items/],
+  ['no columns', { target: { columns: [] } }, '/target/columns', 'invalid_spec', /at least 1 item$/],
   ['a column twice', { target: { columns: ['year', 'year'] } }, '/target/columns', 'invalid_spec', /the same/],
   [
     'column and columns',
@@ -158,7 +166,7 @@ const MISTAKES: MistakeCase[] = [
     'invalid_field',
     /missing/,
   ],
-  ['no inputs', { target, inputs: [] }, '/inputs', 'invalid_spec', /at least 1 items/],
+  ['no inputs', { target, inputs: [] }, '/inputs', 'invalid_spec', /at least 1 item$/],
   [
     'neither a word nor a number',
     { target, checkpoints: { every: 'hour' } },

@@ -12,7 +12,7 @@ export async function train(service: Service, context: WorkerContext, spec: obje
   return run(service, context, id);
 }
 
-async function run(service: Service, context: WorkerContext, id: string, signal = new AbortController().signal) {
+export async function run(service: Service, context: WorkerContext, id: string, signal = new AbortController().signal) {
   await runJob(context, await claimOrThrow(context.db, id), signal);
   return (await call<Job>('GET', `${service.api}/jobs/${id}`)).body;
 }

@@ -94,10 +94,30 @@ describe('a forecast', () => {
     const gap = south.slice(-14).map((row, i) => (i === 13 ? { ...row, high: null } : row));
     expect(await pointers(gap)).toEqual([['/rows/13/high', 'invalid_type']]);
     expect(await pointers([...south.slice(-14), { hgih: 1 }])).toContainEqual(['/rows/14/hgih', 'unknown_column']);
-    const csv = await call('POST', `${service.api}/jobs/${job.id}/predict`, toCsv(rows), {
-      'content-type': 'text/csv',
-    });
-    expect(csv.body).toMatchObject({ status: 422, code: 'invalid_rows' });
+  });
+
+  it('is told from CSV and JSON lines, too', async () => {
+    const ask = (body: string, type: string) =>
+      call('POST', `${service.api}/jobs/${job.id}/predict`, body, { 'content-type': type, accept: 'application/json' });
+    const some = plain.slice(-32);
+    const { body: expected } = await predict(job, some);
+    const lines = some.map((row) => JSON.stringify(row)).join('\n');
+    expect((await ask(lines, 'application/x-ndjson')).body.predictions).toEqual(expected.predictions);
+    const csv = toCsv(rows.slice(-32));
+    expect((await ask(csv, 'text/csv')).body.predictions).toEqual(expected.predictions);
+    // a header and 27 rows: too few of each town; and a field that is no number
+    const short = (await ask(csv.split('\n').slice(0, 28).join('\n'), 'text/csv')).body;
+    expect(short).toMatchObject({ status: 422, code: 'invalid_rows' });
+    expect(short.errors[0].detail).toMatch(/^line \d+: the series that begins here has 13 rows/);
+    const long = await ask(
+      csv +
+        toCsv(Array.from({ length: 1000 }, () => rows[0]!))
+          .split('\n')
+          .slice(1)
+          .join('\n'),
+      'text/csv',
+    );
+    expect(long.body.errors[0]).toMatchObject({ code: 'too_many_rows' });
   });
 
   it('judges another dataset, and answers by tensors', async () => {

@@ -12,6 +12,7 @@ import { ApiError } from '../../spec/errors.ts';
 import type { Cursors } from '../cursor.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { findMade, idFor } from '../idempotency.ts';
+import { inOrderOf } from '../in-order.ts';
 import { makeDataset } from '../make-dataset.ts';
 import { presentDataset } from '../present.ts';
 import type { Quotas } from '../quotas.ts';
@@ -35,6 +36,8 @@ const UploadQuery = Type.Object({
   ),
 });
 type UploadQuery = { name?: string; image_size?: string; channels?: 1 | 3 };
+
+const arrangeProfile = inOrderOf(Profile);
 
 const bytes = (description: string) => ({ type: 'string', format: 'binary', description });
 
@@ -231,7 +234,7 @@ function addReadRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
     },
     async (request) => {
       const { rows, columns } = await find(request);
-      return { rows, columns };
+      return arrangeProfile({ rows, columns });
     },
   );
 
@@ -246,7 +249,15 @@ function addReadRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
         response: { 200: Type.Object({ data: Type.Array(Type.Record(Type.String(), Type.Unknown())) }) },
       },
     },
-    async (request) => ({ data: (await find(request)).preview }),
+    async (request) => {
+      const { preview, columns } = await find(request);
+      const names = columns.map(({ name }) => name);
+      return {
+        data: preview.map((row) =>
+          Object.fromEntries(names.filter((name) => Object.hasOwn(row, name)).map((name) => [name, row[name]])),
+        ),
+      };
+    },
   );
 
   app.delete(

@@ -181,10 +181,15 @@ export async function postJob(
   job: Omit<NewJob, 'tenant' | 'mostOpen'>,
 ): Promise<JobRow> {
   const { openJobs: mostOpen } = await quotas.of(tenant);
-  return createJob(db, { tenant, mostOpen, ...job }).catch((error: unknown) => {
-    throw error instanceof DatasetNotFoundError ? refuseGone(job.spec.dataset) : error;
-  });
+  return createJob(db, { tenant, mostOpen, ...job }).catch(refuseGoneOf(job.spec.dataset));
 }
+
+/** Says which dataset it was. */
+export const refuseGoneOf =
+  (datasetId: string) =>
+  (error: unknown): never => {
+    throw error instanceof DatasetNotFoundError ? refuseGone(datasetId) : error;
+  };
 
 export type Own = ReturnType<typeof ofTenant>;
 

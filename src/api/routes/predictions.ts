@@ -50,7 +50,7 @@ const element = Type.Optional(
       'of `application/octet-stream`: rows of prepared values (little-endian float32), or of images as they are, a byte for each value',
   }),
 );
-const DESCRIPTION = `Rows come as JSON (up to ${MOST_ROWS}), JSON lines, CSV, one image file, or bytes, and are prepared as those were that the network learnt from. By \`Accept\` they are answered as JSON (all or none), or as JSON lines or CSV: any number, each as soon as it is there, and what is wrong with a row in the place of its answer. Of a forecast the rows are a series in the order of time, as JSON: after each that has enough before it (\`after_row\`, counted from 0) the next values are told, after the last one those that are not known yet. A client that reads slowly is waited for.`;
+const DESCRIPTION = `Rows come as JSON (up to ${MOST_ROWS}), JSON lines, CSV, one image file, or bytes, and are prepared as those were that the network learnt from. By \`Accept\` they are answered as JSON (all or none), or as JSON lines or CSV: any number, each as soon as it is there, and what is wrong with a row in the place of its answer. Of a forecast the rows are a series in the order of time (up to ${MOST_ROWS}, as JSON, JSON lines or CSV), told all or none: after each that has enough before it (\`after_row\`, counted from 0) the next values are told, after the last one those that are not known yet. A client that reads slowly is waited for.`;
 
 export function addPredictionRoutes(app: Api, deps: ApiDeps): void {
   app.register(async (routes) => {

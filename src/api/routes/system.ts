@@ -1,10 +1,9 @@
 import { Type } from 'typebox';
 import { listLiveWorkers } from '../../db/workers.ts';
-
 import { answersWithin } from '../answers-within.ts';
 import type { Api, ApiDeps } from '../deps.ts';
-import { writeErrorPage } from '../error-page.ts';
 import { JSON_BODY_BYTES } from '../json-body.ts';
+import { writeErrorPage, writeHomePage } from '../pages.ts';
 
 const System = Type.Object({
   version: Type.String(),
@@ -114,10 +113,13 @@ export function addSystemRoutes(app: Api, deps: ApiDeps): void {
     },
   );
 
-  app.get('/docs/errors', { config: { access: 'public' }, schema: { hide: true } }, async (_request, reply) => {
-    return reply
-      .type('text/html; charset=utf-8')
-      .serializer((text: unknown) => String(text))
-      .send(writeErrorPage());
-  });
+  const addPage = (path: string, write: (origin: string) => string) =>
+    app.get(path, { config: { access: 'public' }, schema: { hide: true } }, async ({ protocol, host }, reply) =>
+      reply
+        .type('text/html; charset=utf-8')
+        .serializer((text: unknown) => String(text))
+        .send(write(`${protocol}://${host}`)),
+    );
+  addPage('/', writeHomePage);
+  addPage('/docs/errors', writeErrorPage);
 }

@@ -6,7 +6,7 @@ import * as ops from '../ops/convolution.ts';
 import { addBias, reshape } from '../ops/elementwise.ts';
 import type { LayerContext } from './context.ts';
 import { LookaheadError, recall } from './continuation.ts';
-import type { WeightsDescription } from './dense.ts';
+import { type WeightsDescription, withAdapter } from './dense.ts';
 
 interface FiltersDescription extends WeightsDescription {
   name: string;
@@ -83,7 +83,14 @@ function conv2d(context: LayerContext, x: Node, layer: Conv2dDescription, saved?
   const fan = { fanIn: taps * channels, fanOut: (taps * filters) / groups };
   const shape = saved ?? [...kernel, channels, filters];
   const w = context.parameters.get(`${layer.name}.weight`, [taps * channels, filters], layer.init, fan, shape);
-  return finish(context, ops.conv2d(context.graph, x, w, layer, groups), layer, fan);
+  const y = ops.conv2d(context.graph, x, w, layer, groups);
+  if (groups > 1) return finish(context, y, layer, fan);
+  // the adapter's A is a convolution to fewer channels, its B a product at each place
+  const adapter = { width: fan.fanIn, saved: (rank: number) => [...shape.slice(0, -1), rank] };
+  const adapted = withAdapter(context, layer.name, x, y, adapter, (into, a) =>
+    ops.conv2d(context.graph, into, a, layer, 1),
+  );
+  return finish(context, adapted, layer, fan);
 }
 
 /** Saved as (height, width, filters, channels). A unit sees as many places as windows overlap there. */

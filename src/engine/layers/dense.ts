@@ -4,7 +4,7 @@ import { type ActivationDescription, activate } from '../ops/activations.ts';
 import { dropout } from '../ops/dropout.ts';
 import { add, addBias, affine } from '../ops/elementwise.ts';
 import { matmul, matmulTransposed } from '../ops/matmul.ts';
-import type { AdaptersDescription, LayerContext } from './context.ts';
+import type { LayerContext } from './context.ts';
 
 /** Weights and a bias, and how they begin. */
 export interface WeightsDescription {
@@ -45,24 +45,30 @@ export function linear(
   const w = context.parameters.get(`${prefix}.weight`, [fan.fanIn, units], weights.init, fan);
   const product = matmul(context.graph, x, w);
   const y = weights.bias ? biased(context, prefix, product, weights, fan.fanIn) : product;
-  const { adapters } = context;
-  return adapters?.isAdapted(prefix) === true ? add(context.graph, y, adapter(context, prefix, x, units, adapters)) : y;
+  return withAdapter(context, prefix, x, y, { width: fan.fanIn }, (into, a) => matmul(context.graph, into, a));
 }
 
-/** scale·x·A·B with `<prefix>.lora_a` (in, rank) and `<prefix>.lora_b` (rank, units), which begins at zero */
-function adapter(
-  { graph, parameters, training, seed, nextStream }: LayerContext,
+/**
+ * y (rows, …, units), and scale·(x ∘ A)·B where an adapter is wanted: `<prefix>.lora_a` (width, rank), saved as `saved` says where that is another
+ * shape, and `<prefix>.lora_b` (rank, units), which begins at zero. `project`: x ∘ A, (rows, …, rank)
+ */
+export function withAdapter(
+  { graph, parameters, training, seed, adapters, nextStream }: LayerContext,
   prefix: string,
   x: Node,
-  units: number,
-  { rank, scale, dropout: rate }: AdaptersDescription,
+  y: Node,
+  { width, saved }: { width: number; saved?: (rank: number) => readonly number[] },
+  project: (into: Node, a: Node) => Node,
 ): Node {
-  const width = lastDim(x);
+  if (adapters?.isAdapted(prefix) !== true) return y;
+  const { rank, scale, dropout: rate } = adapters;
+  const units = lastDim(y);
   const kaiming = { type: 'he_uniform', gain: 1 } as const;
-  const a = parameters.get(`${prefix}.lora_a`, [width, rank], kaiming, { fanIn: width, fanOut: rank });
+  const fan = { fanIn: width, fanOut: rank };
+  const a = parameters.get(`${prefix}.lora_a`, [width, rank], kaiming, fan, saved?.(rank));
   const b = parameters.get(`${prefix}.lora_b`, [rank, units], { type: 'zeros' }, { fanIn: rank, fanOut: units });
   const into = training && rate > 0 ? dropout(graph, x, rate, seed, nextStream()) : x;
-  return matmul(graph, affine(graph, matmul(graph, into, a), scale), b);
+  return add(graph, y, matmul(graph, affine(graph, project(into, a), scale), b));
 }
 
 function biased(

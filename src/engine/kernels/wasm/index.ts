@@ -1,4 +1,4 @@
-// The exports of the kernel module: the functions of `Kernels` in abi.ts, in its order.
+// The exports of the kernel module: the functions of `Kernels` in abi.ts.
 
 export { gemm, packPanels } from './gemm';
 export { gruForward, gruBackward, lstmForward, lstmBackward, previousSteps, rnnForward, rnnBackward } from './recurrent';
