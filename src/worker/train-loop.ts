@@ -98,6 +98,9 @@ export class TrainLoop {
     // what was trained after the checkpoint and lost counts as well
     this.#secondsBefore = Math.max(state.trainedSeconds, secondsBefore);
     this.#stepsBefore = state.step;
+    // what it was taken up from is there already, and an event names it; unless its epoch is still to be judged
+    const isJudged = state.batch === 0 || (state.batch < this.#batches && state.step < this.#totalSteps);
+    if (state.step > 0 && isJudged) this.#lastCheckpointStep = state.step;
   }
 
   async run(): Promise<LoopEnd> {

@@ -95,7 +95,7 @@ const CASES: [string, string, RequestInit, ErrorCode][] = [
   ],
   ['no such address', '/v1/nothing', {}, 'not_found'],
   ['an address with a slash too many', '/v1/jobs/', {}, 'invalid_id'],
-  ['nothing at the root', '/', {}, 'not_found'],
+  ['nothing beside the root', '/nothing', {}, 'not_found'],
   ['another version', '/v2/jobs', {}, 'not_found'],
   ['an address that cannot be read', '/v1/jobs/%zz', {}, 'invalid_id'],
   ['U+0000 in a filter', '/v1/jobs?dataset=%00', {}, 'invalid_string'],

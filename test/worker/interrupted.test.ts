@@ -104,6 +104,9 @@ describe.each(KINDS)('an evaluation that is under way, of a job of %s', (kind) =
     const events = (await part(job, 'events?limit=500')).data;
     const resumed = events.find(({ type }: { type: string }) => type === 'job.resumed');
     expect(resumed.data.step).toBe(quiet.training.progress!.step);
+    // the checkpoint that it told of is still there
+    const told = events.findLast(({ type }: { type: string }) => type === 'job.checkpoint').data;
+    expect(await part(job, `checkpoints/${told.checkpoint}`)).toMatchObject({ step: told.step });
   });
 
   it('is taken over when its worker is lost, and what that one still does counts no more', async () => {
