@@ -81,7 +81,9 @@ async function main(): Promise<void> {
     throw error;
   }
   if (options.keep) {
-    say(`\nStill running: ${stack.url}/v1, documentation at ${stack.url}/docs. Ctrl-C stops it and removes ${folder}.`);
+    say(
+      `\nStill running: ${stack.url}/v1, its jobs at ${stack.url}/jobs, documentation at ${stack.url}/docs. Ctrl-C stops it and removes ${folder}.`,
+    );
     return;
   }
   await stop();
@@ -94,7 +96,7 @@ async function run(api: string): Promise<void> {
   if (data === undefined) throw new Error(`metadata.data is one of ${Object.keys(DATA).join(', ')}, not "${wanted}"`);
   const dataset = await data.upload(api);
   const job = await send<Job>('POST', `${api}/jobs`, { ...spec, dataset });
-  say(`Training ${job.id}:`);
+  say(`Training ${job.id}, whose curve grows at ${new URL(`/jobs/${job.id}`, api)}:`);
   await watch(api, job.id);
   const ended = await send<Job>('GET', `${api}/jobs/${job.id}`);
   if (ended.status !== 'succeeded')

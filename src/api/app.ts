@@ -36,6 +36,7 @@ import { addEventRoutes } from './routes/events.ts';
 import { addGenerationRoutes } from './routes/generation.ts';
 import { addInferenceRoutes } from './routes/inference.ts';
 import { addJobActions } from './routes/job-actions.ts';
+import { addJobPages } from './routes/job-pages.ts';
 import { addJobRoutes } from './routes/jobs.ts';
 import { addMetricRoutes } from './routes/metrics.ts';
 import { addModelAliasRoutes } from './routes/model-aliases.ts';
@@ -153,6 +154,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     addWebhookRoutes(routes, deps, cursors);
     addWebhookDeliveryRoutes(routes, deps, cursors);
     addSystemRoutes(routes, deps);
+    addJobPages(routes);
     addPrometheusRoute(routes, deps);
   });
   return app;

@@ -11,7 +11,10 @@ export function writeHomePage(origin: string): string {
       'Train on it, by the name of the column to predict',
       `curl ${api}/jobs -H 'content-type: application/json' -d '{"dataset": "ds_…", "target": "species"}'`,
     ],
-    ['Watch the loss fall', `curl -N ${api}/jobs/job_…/events -H 'accept: text/event-stream'`],
+    [
+      'Watch the loss fall (or look at <a href="/jobs">its page</a>)',
+      `curl -N ${api}/jobs/job_…/events -H 'accept: text/event-stream'`,
+    ],
     [
       'Ask for predictions',
       `curl ${api}/jobs/job_…/predict -H 'content-type: application/json' -d '{"rows": [{"bill_length": 39.1}]}'`,
@@ -21,7 +24,7 @@ export function writeHomePage(origin: string): string {
   const list = steps.map(([what, command]) => `<li>${what}<pre><code>${command}</code></pre></li>`).join('');
   return writePage(
     'Trainyard',
-    `<p>Trains neural networks for other services, over HTTP. Ids that come back go where <code>…</code> stands; where keys are asked for, add <code>-H 'authorization: Bearer ty_…'</code>.</p><ol>${list}</ol><p><a href="/docs">Every operation</a> · <a href="/docs/errors">error codes</a> · <a href="/openapi.json">OpenAPI 3.1</a> · <a href="/v1/system">workers and limits</a></p>`,
+    `<p>Trains neural networks for other services, over HTTP. Ids that come back go where <code>…</code> stands; where keys are asked for, add <code>-H 'authorization: Bearer ty_…'</code>.</p><ol>${list}</ol><p><a href="/jobs">Jobs</a> · <a href="/docs">every operation</a> · <a href="/docs/errors">error codes</a> · <a href="/openapi.json">OpenAPI 3.1</a> · <a href="/v1/system">workers and limits</a></p>`,
   );
 }
 

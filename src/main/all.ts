@@ -150,7 +150,7 @@ if (import.meta.main) {
   const logger = createLogger(config.logLevel, 'all');
   const stack = await startOrExit(() => startStack(config, logger));
   process.stdout.write(
-    `\n  Trainyard is ready.\n    API   ${stack.url}/v1\n    docs  ${stack.url}/docs\n    data  ${config.dataDir}\n    keys  ${AUTH_WORDS[config.auth]}\n\n  Ctrl-C stops it.\n\n`,
+    `\n  Trainyard is ready.\n    API   ${stack.url}/v1\n    docs  ${stack.url}/docs\n    jobs  ${stack.url}/jobs\n    data  ${config.dataDir}\n    keys  ${AUTH_WORDS[config.auth]}\n\n  Ctrl-C stops it.\n\n`,
   );
   onStopSignal(logger, () => stack.close(), MAX_STOP_MS + config.stopDelaySeconds * 1000);
 }
