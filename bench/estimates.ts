@@ -62,11 +62,11 @@ export async function ask({ datasets, rounds }: BenchOptions): Promise<void> {
     await using stack = await openStack();
     const chosen = { ...spec, ...(await upload(stack.api, wanted)) };
     await sleep(WORKER_STARTS_MS);
-    const ask = (body: object) => send<Estimate>('POST', `${stack.api}/jobs/estimate`, body);
-    const body = { ...chosen, training: { ...spec.training, ...lastFor(SECONDS, await ask(chosen)) } };
+    const estimateOf = (body: object) => send<Estimate>('POST', `${stack.api}/jobs/estimate`, body);
+    const body = { ...chosen, training: { ...spec.training, ...lastFor(SECONDS, await estimateOf(chosen)) } };
     const found: Found = { parameters: 0, said: [], took: [], memory: null };
     for (let round = 0; round < rounds; round++) {
-      const estimate = await ask(body);
+      const estimate = await estimateOf(body);
       found.parameters = estimate.parameters;
       found.said.push(estimate.seconds_per_epoch!);
       const { seconds, memory } = await watchMemory(() => timeEpochs(stack.api, estimate));

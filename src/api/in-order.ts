@@ -1,3 +1,4 @@
+import { isObject } from '../spec/is-object.ts';
 import type { Schema } from '../spec/request-form.ts';
 
 /** A copy with its fields in another order. */
@@ -41,7 +42,7 @@ function arrangeFields(properties: Record<string, Schema>): Arrange {
   const names = Object.keys(properties);
   const inner = Object.values(properties).map(arrangeBy);
   return (value) => {
-    if (!isFields(value)) return value;
+    if (!isObject(value)) return value;
     const arranged: Record<string, unknown> = {};
     let left = Object.keys(value).length;
     for (let i = 0; i < names.length && left > 0; i++) {
@@ -58,7 +59,7 @@ function arrangeFields(properties: Record<string, Schema>): Arrange {
 
 function arrangeNames(inner: Arrange | null): Arrange {
   return (value) => {
-    if (!isFields(value)) return value;
+    if (!isObject(value)) return value;
     const arranged: Record<string, unknown> = {};
     for (const name of Object.keys(value).sort())
       setField(arranged, name, inner === null ? value[name] : inner(value[name]));
@@ -82,8 +83,4 @@ function arrangeVariant(variants: readonly Schema[]): Arrange | null {
     const arrange = byType.get((value as { type?: unknown }).type) ?? plain;
     return arrange(value);
   };
-}
-
-function isFields(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -4,6 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { DatasetError } from '../data/dataset-error.ts';
 import { type RecordBlock, splitRecords } from '../data/split-records.ts';
 import { ApiError, type ProblemError } from '../spec/errors.ts';
+import { isObject } from '../spec/is-object.ts';
 import { MOST_MISTAKES, pointerTo } from '../spec/mistake.ts';
 import type { AnswerFormat, RowSource } from '../spec/prediction.ts';
 import { didYouMean, listWords } from '../spec/suggest.ts';
@@ -195,8 +196,4 @@ function refuse(errors: ProblemError[]): ApiError {
   return new ApiError('invalid_field', `${first!.pointer === '' ? 'The body' : first!.pointer}: ${first!.detail}`, {
     errors: errors.slice(0, MOST_MISTAKES),
   });
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

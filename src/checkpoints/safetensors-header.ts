@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { findDuplicateKey } from '../spec/find-duplicate-key.ts';
+import { isObject } from '../spec/is-object.ts';
 import { DTYPES, type Dtype, SafetensorsError } from './tensor.ts';
 
 /** One tensor's place; offsets count from the first byte after the header. */
@@ -96,10 +97,6 @@ function readMetadata(value: unknown): Record<string, string> {
       throw new SafetensorsError(`__metadata__ ${JSON.stringify(key.slice(0, 100))} is not a string`);
   }
   return value as Record<string, string>;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isCount(value: unknown): boolean {

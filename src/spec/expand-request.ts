@@ -1,10 +1,8 @@
+import { isObject } from './is-object.ts';
 import { MOST_MISTAKES, pointerTo } from './mistake.ts';
 import type { Schema } from './request-form.ts';
 
 /** Writes shorthands out before a request is validated, and fills in defaults afterwards. */
-
-export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** `"species"`, `["species"]` and `{"column": "species"}` are `{"columns": ["species"]}`. `renamed`: from pointers of the result to those that were sent. */
 export function expandTargets(body: unknown, renamed: Map<string, string>): unknown {

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { countSplit } from './count-split.ts';
 import type { Add, Draft } from './draft.ts';
-import { fillDefaults, isObject } from './expand-request.ts';
+import { fillDefaults } from './expand-request.ts';
 import { agrees, checkPreparation, type KnownCheckpoint } from './fine-tune.ts';
+import { isObject } from './is-object.ts';
 import { JobSpec, type Split } from './job.ts';
 import type { KnownDataset } from './known-dataset.ts';
 import { ColumnFinder } from './resolve-columns.ts';

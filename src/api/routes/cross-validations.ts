@@ -5,7 +5,7 @@ import { createJobs } from '../../jobs/create-job.ts';
 import { CrossValidation, DEFAULT_FOLDS, FOLD_OF, summarizeFolds } from '../../spec/cross-validation.ts';
 import { ApiError } from '../../spec/errors.ts';
 import type { SplitEvaluation } from '../../spec/evaluation.ts';
-import { isObject } from '../../spec/expand-request.ts';
+import { isObject } from '../../spec/is-object.ts';
 import { FINAL_STATUSES, type JobSpec } from '../../spec/job.ts';
 import { JobRequest } from '../../spec/request-form.ts';
 import { cutName } from '../../spec/resolve-job.ts';
@@ -110,7 +110,7 @@ async function present({ tenant, db }: Own, job: JobRow): Promise<CrossValidatio
   );
   const figures = rows.map(({ id }) => figuresOf(validations.get(id)));
   const folds = group === undefined ? 1 : (job.spec.split.folds ?? 1);
-  const hasEnded = rows.every(({ status }) => (FINAL_STATUSES as readonly string[]).includes(status));
+  const hasEnded = rows.every(({ status }) => FINAL_STATUSES.includes(status));
   const isWhole = rows.length === folds && rows.every(({ status }) => status === 'succeeded');
   return {
     dataset: job.datasetId,

@@ -7,7 +7,7 @@ import { cancelJob, pauseJob, resumeJob } from '../../jobs/request-change.ts';
 import { retryJob } from '../../jobs/retry-job.ts';
 import type { CheckJob } from '../../jobs/transitions.ts';
 import { ApiError } from '../../spec/errors.ts';
-import { isObject } from '../../spec/expand-request.ts';
+import { isObject } from '../../spec/is-object.ts';
 import { Job, type JobStatus } from '../../spec/job.ts';
 
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';

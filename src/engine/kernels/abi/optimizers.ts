@@ -79,17 +79,7 @@ export interface OptimizerKernels {
    * RAdam (Liu et al. 2020): g', m and v as Adam's; p −= momentRate·m / (√v + ε), without the division while `adaptive`
    * is 0. The rate holds the learning rate, the rectification and the bias corrections.
    */
-  radamUpdate(
-    p: Pointer,
-    g: Pointer,
-    m: Pointer,
-    v: Pointer,
-    n: number,
-    beta1: number,
-    beta2: number,
-    epsilon: number,
-    hyper: Pointer,
-  ): void;
+  radamUpdate: OptimizerKernels['nadamUpdate'];
   /**
    * Lion (Chen et al. 2023): c = m + (1−β₁)(g−m); p = (1 − lr·weightDecay)·p − lr·sign(c); m += (1−β₂)(g−m).
    * The sign of 0 is 0, that of NaN is NaN.

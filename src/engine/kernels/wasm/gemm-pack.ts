@@ -4,7 +4,7 @@
 /** 16 floats; the four quarters of a panel's row */
 // @ts-ignore: decorator
 @inline
-function copyRow16(from: usize, to: usize, at: usize): void {
+export function copyRow16(from: usize, to: usize, at: usize): void {
   const b0 = v128.load(from + at);
   const b1 = v128.load(from + at, 16);
   const b2 = v128.load(from + at, 32);

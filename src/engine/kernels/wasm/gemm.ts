@@ -30,7 +30,7 @@ import {
   softsign,
   tanh,
 } from './activations';
-import { copyRows, packARows, packATransposed, packB, packBTransposed } from './gemm-pack';
+import { copyRow16, copyRows, packARows, packATransposed, packB, packBTransposed } from './gemm-pack';
 import { tileColumns, tileRows } from './gemm-tiles';
 import { loadPart, storePart } from './lanes';
 
@@ -343,20 +343,6 @@ export function timesPacked(
   if (activation > 2) activateRows(c, pitchC, m, n, activation, alpha);
 }
 
-/** 16 floats from one place to another */
-// @ts-ignore: decorator
-@inline
-function copy16(from: usize, to: usize): void {
-  const c0 = v128.load(from);
-  const c1 = v128.load(from, 16);
-  const c2 = v128.load(from, 32);
-  const c3 = v128.load(from, 48);
-  v128.store(to, c0);
-  v128.store(to, c1, 16);
-  v128.store(to, c2, 32);
-  v128.store(to, c3, 48);
-}
-
 /**
  * C (rows, cols ≤ 64) = panels (rows, 16), `bytes` from one to the next; with `back` from C to the panels. All 256 bytes of a row at a time:
  * panel by panel, a line of each row, (256, 4096, 4096) took 3 % longer.
@@ -365,20 +351,20 @@ function copyPanels(panel: usize, bytes: usize, c: usize, pitch: usize, rows: u3
   if (cols == GROUP) {
     if (back) {
       for (; rows > 0; rows--) {
-        copy16(c, panel);
-        copy16(c + 64, panel + bytes);
-        copy16(c + 128, panel + 2 * bytes);
-        copy16(c + 192, panel + 3 * bytes);
+        copyRow16(c, panel, 0);
+        copyRow16(c, panel + bytes, 64);
+        copyRow16(c, panel + 2 * bytes, 128);
+        copyRow16(c, panel + 3 * bytes, 192);
         panel += 64;
         c += pitch;
       }
       return;
     }
     for (; rows > 0; rows--) {
-      copy16(panel, c);
-      copy16(panel + bytes, c + 64);
-      copy16(panel + 2 * bytes, c + 128);
-      copy16(panel + 3 * bytes, c + 192);
+      copyRow16(panel, c, 0);
+      copyRow16(panel + bytes, c + 64, 0);
+      copyRow16(panel + 2 * bytes, c + 128, 0);
+      copyRow16(panel + 3 * bytes, c + 192, 0);
       panel += 64;
       c += pitch;
     }
