@@ -13,8 +13,17 @@ export const Word = {
   taken: 3,
 } as const;
 
-/** Words of an order, from `orderAt(n)`. `inverseWeight` is an f32. */
-export const Order = { command: 0, program: 1, rows: 2, first: 3, stepLow: 4, stepHigh: 5, inverseWeight: 6 } as const;
+/** Words of an order, from `orderAt(n)`. `inverseWeight` and `inverseRows` are f32. */
+export const Order = {
+  command: 0,
+  program: 1,
+  rows: 2,
+  first: 3,
+  stepLow: 4,
+  stepHigh: 5,
+  inverseWeight: 6,
+  inverseRows: 7,
+} as const;
 
 /** First word of the n-th order. */
 export function orderAt(n: number): number {

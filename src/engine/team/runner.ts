@@ -13,6 +13,8 @@ export interface Batch {
   step: number;
   /** 1 / Σ of what the rows count for in the mean of the loss, 0 where that is 0; left out: each counts for 1 */
   inverseWeight?: number;
+  /** 1 / the rows of the update that this batch is a part of; left out: it is all of it */
+  inverseRows?: number;
 }
 
 function runAll(calls: (() => void)[]): void {
@@ -56,7 +58,7 @@ export class ProgramRunner {
     this.#stepWords[StepBlock.first] = batch.first;
     this.#stepWords[StepBlock.stepLow] = batch.step;
     this.#stepWords[StepBlock.stepHigh] = batch.step / 2 ** 32;
-    this.#stepFloats[StepBlock.inverseRows] = 1 / rows;
+    this.#stepFloats[StepBlock.inverseRows] = batch.inverseRows ?? 1 / rows;
     this.#stepFloats[StepBlock.inverseWeight] = batch.inverseWeight ?? 1 / rows;
 
     const stages = this.#stagesFor(program, rows);
