@@ -110,7 +110,7 @@ export const StepBlock = {
   /** u32, u32: step counter, part of the random counter */
   stepLow: 2,
   stepHigh: 3,
-  /** f32: 1 / rows */
+  /** f32: 1 / rows of the update that this batch is a part of */
   inverseRows: 4,
   /** f32: 1 / Σ of what the rows count for in the mean of the loss; 0 where that is 0 */
   inverseWeight: 5,
