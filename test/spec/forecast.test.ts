@@ -41,7 +41,12 @@ const MISTAKES: [name: string, body: object, pointer: string, detail: RegExp, co
     /no/,
   ],
   ['classes far ahead', { forecast: { horizon: 65 }, target: 'sky' }, '/forecast/horizon', /64 rows ahead/],
-  ['no output of their own', { forecast, target: 'sky', model: { output: null } }, '/model/output', /of its own/],
+  [
+    'no output of their own',
+    { forecast, target: 'sky', model: { layers: [{ type: 'dense', units: 2 }], output: null } },
+    '/model/output',
+    /of its own/,
+  ],
   [
     'class weights of several steps',
     { forecast, target: 'sky', training: { loss: { type: 'cross_entropy', class_weights: 'balanced' } } },
