@@ -87,7 +87,7 @@ const convolution = fc.record({
   kernel: fc.tuple(size(3), size(3)),
   stride: fc.tuple(size(2), size(2)),
   dilation: fc.tuple(size(2), size(2)),
-  padding: fc.constantFrom('same' as const, 'valid' as const),
+  padding: fc.constantFrom('same' as const, 'valid' as const, 'causal' as const),
   image: fc.tuple(fc.integer({ min: 5, max: 6 }), fc.integer({ min: 5, max: 7 })),
   groups: size(3),
   channels: size(2),
@@ -239,7 +239,8 @@ export const FAMILIES: Family[] = [
   family(['conv2dInputGrad'], convolution, (shape) => ({
     dims: [2, 3, shape.channels],
     weightDims: [product(shape.kernel) * shape.filters, shape.channels],
-    build: (graph, x, w) => conv2dTranspose(graph, x, w, shape),
+    build: (graph, x, w) =>
+      conv2dTranspose(graph, x, w, { ...shape, padding: shape.padding === 'valid' ? 'valid' : 'same' }),
   })),
   family(['conv2dWeightGrad'], convolution, (shape) =>
     convolved(shape, (graph, x, w) => {

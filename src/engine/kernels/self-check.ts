@@ -174,7 +174,18 @@ export function createStage({ n, rows, cols, k, offset, base = 0 }: CaseSizes, s
     };
     const channels = 3;
     const image = [images, height, width, channels];
+    const activated = (kernel: Convolution, groups: number): KernelCase[] =>
+      Object.values(Activation).map((code) => ({
+        kernel,
+        args: [
+          ...[bias, images, height, width, channels, 3, 2, ...geometries[0]!, channels, groups],
+          ...[pixels, weights, outputs, shifts, code, 0.3, scratch],
+        ],
+        tolerance: 1e-5,
+      }));
     return [
+      ...activated('conv2d', 1),
+      ...activated('depthwiseConv2d', channels),
       ...convolution('conv2d', 3, 5, 1),
       ...convolution('conv2d', 6, 4, 2),
       ...convolution('depthwiseConv2d', 13, 13, 13),

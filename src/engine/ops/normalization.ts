@@ -61,7 +61,7 @@ export function updateRunning(
 
 const byChannel = (node: Node): Domain => ({ kind: 'units', size: lastDim(node), of: 'chunks' });
 
-/** dscale (C) of a norm by channel; `perRow` floats of moments a row, 0 where all rows share them. */
+/** dscale (C) of a norm by channel; moments of each row, or one pair for all rows */
 function channelScaleGradient(graph: Graph, dy: Node, x: Node, moments: Node): Node {
   return graph.add('channelScaleGrad', [dy, x, moments], fixed(lastDim(x)));
 }

@@ -5,13 +5,9 @@
 import { copy, fill } from './elementwise';
 import { gemm } from './gemm';
 import { loadPart, storePart } from './lanes';
-import { expRow, rowMax, scaleRow, softmaxGrad } from './rows';
+import { WORK, WORK_FLOATS } from './scratch';
+import { expRow, rowMax, scaleRow, softmaxGrad } from './softmax';
 
-/** Where tiles lie, after gemm's part of the scratch, and how many floats fit */
-// @ts-ignore: decorator
-@inline const TILE: usize = 1198080;
-// @ts-ignore: decorator
-@inline const TILE_FLOATS: u32 = 65024;
 // @ts-ignore: decorator
 @inline const MOST_QUERIES: u32 = 64;
 
@@ -120,9 +116,9 @@ export function attention(
   y: usize,
   scratch: usize,
 ): void {
-  const tile = scratch + TILE;
+  const tile = scratch + WORK;
   const scale: f32 = 1 / sqrt<f32>(<f32>depth);
-  const most = queriesOf(causal, querySteps, TILE_FLOATS / keySteps);
+  const most = queriesOf(causal, querySteps, WORK_FLOATS / keySteps);
   const shift = <i32>keySteps - <i32>querySteps;
   const width = heads * depth;
   for (; rows > 0; rows--) {
@@ -207,10 +203,10 @@ export function attentionGrad(
   scratch: usize,
 ): void {
   const scale: f32 = 1 / sqrt<f32>(<f32>depth);
-  const most = queriesOf(causal, querySteps, TILE_FLOATS / (2 * keySteps));
+  const most = queriesOf(causal, querySteps, WORK_FLOATS / (2 * keySteps));
   const shift = <i32>keySteps - <i32>querySteps;
   const width = heads * depth;
-  const p = scratch + TILE;
+  const p = scratch + WORK;
   for (; rows > 0; rows--) {
     for (let t: u32 = 0; t < keySteps; t++) {
       fill(dk + ((<usize>t * <usize>ldk) << 2), keyHeads * depth, 0);
