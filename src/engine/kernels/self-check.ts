@@ -196,6 +196,7 @@ export function createStage({ n, rows, cols, k, offset, base = 0 }: CaseSizes, s
       { kernel: 'maxPool2dGrad', args: [pixels, weights, outputs, ...image, 3, 2, 1, 2, 1], tolerance: 1e-6 },
       { kernel: 'maxPool2dGrad', args: [pixels, weights, outputs, 1, 4, 5, 8, 2, 2, 2, 2, 0], tolerance: 0 },
       { kernel: 'maxPool2dGrad', args: [pixels, weights, outputs, 1, 4, 4, 8, 2, 2, 2, 2, 1], tolerance: 0 },
+      { kernel: 'maxPool2dPick', args: [pixels, outputs, weights, 2, 4, 5, channels, 3, 2, 1, 2], tolerance: 0 },
       { kernel: 'averagePool2d', args: [pixels, outputs, ...image, 2, 3, 2, 1], tolerance: 1e-6 },
       { kernel: 'averagePool2dGrad', args: [weights, outputs, ...image, 2, 3, 2, 1], tolerance: 1e-6 },
       { kernel: 'upsample2d', args: [pixels, outputs, images, 2, 3, channels, 2], tolerance: 0 },

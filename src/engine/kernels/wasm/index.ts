@@ -4,8 +4,9 @@ export { gemm, packPanels } from './gemm';
 export { gruForward, gruBackward } from './gru';
 export { lstmForward, lstmBackward } from './lstm';
 export { previousSteps } from './recurrence';
+export { gruTangent, lstmTangent, rnnTangent } from './recurrent-tangents';
 export { rnnForward, rnnBackward } from './rnn';
-export { attention, cachedAttention, attentionGrad, rotary } from './attention';
+export { attention, attentionGrad, attentionTangent, cachedAttention, rotary } from './attention';
 export {
   batchMoments,
   batchNormGrad,
@@ -26,6 +27,7 @@ export {
   averagePool2dGrad,
   maxPool2d,
   maxPool2dGrad,
+  maxPool2dPick,
   upsample2d,
   upsample2dGrad,
 } from './pooling';
