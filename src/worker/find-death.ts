@@ -6,7 +6,10 @@ import { layerOf, listFromHead } from '../spec/unfreezing.ts';
 export function findDeath(spec: JobSpec, replay: Replay | null): string | null {
   if (replay === null || replay.dead.length === 0) return null;
   const [heads = [], ...below] = listFromHead(spec);
-  if (replay.alive.some((name) => !heads.includes(layerOf(name)))) return null;
+  const isOfHead = (name: string) => heads.includes(layerOf(name));
+  if (replay.alive.some((name) => !isOfHead(name))) return null;
+  // units that are off leave the last bias its gradient: where it has none either, these rows count for nothing
+  if (replay.dead.some((name) => isOfHead(name) && name.endsWith('.bias'))) return null;
   const dead = new Set(replay.dead.map(layerOf));
   return below.flat().find((layer) => dead.has(layer)) ?? null;
 }
