@@ -94,6 +94,12 @@ const domain = (node: Node): Domain =>
 
 const flops = (node: Node) => 2 * elementsOf(node) * lastDim(node.inputs[0]!);
 
+/** Every share packs all of the operand that is not shared out. */
+function packs(node: Node, rows: number): number {
+  const [x, w] = node.inputs as [Node, Node];
+  return isByColumns(node) ? rows * elementsOf(x) : elementsOf(w);
+}
+
 /** Rows of Σ x (rows, …, K)ᵀ · z (rows, …, N), as many as there are units, into `to`. */
 export function callOuterSum(x: Node, z: Node, to: Argument): { kernel: KernelName; args: Argument[] } {
   const [k, n] = [lastDim(x), lastDim(z)];
@@ -105,6 +111,7 @@ export const matmuls: Op[] = [
   {
     name: 'matmul',
     flops,
+    packs,
     gradient(graph, node, dy) {
       const [x, w] = node.inputs as [Node, Node];
       return [matmulTransposed(graph, dy, w), outerSum(graph, x, dy)];
@@ -115,12 +122,14 @@ export const matmuls: Op[] = [
   {
     name: 'linear',
     flops,
+    packs,
     domain,
     lower: (node) => lowerProduct(node, false),
   },
   {
     name: 'matmulTransposed',
     flops,
+    packs,
     gradient(graph, node, dy) {
       const [x, w] = node.inputs as [Node, Node];
       return [matmul(graph, dy, w), outerSum(graph, dy, x)];
@@ -133,6 +142,7 @@ export const matmuls: Op[] = [
     sumsRows: true,
     // one row's share: each batch row contributes K·N multiply-adds per vector
     flops: (node) => 2 * elementsOf(node) * vectorsOf(node.inputs[0]!),
+    packs: (node, rows) => rows * elementsOf(node.inputs[1]!),
     gradient(graph, node, dy) {
       const [x, z] = node.inputs as [Node, Node];
       return [matmulTransposed(graph, z, dy), matmul(graph, x, dy)];

@@ -155,6 +155,9 @@ function statesOf(node: Node): Argument[] {
   return [at(states, elementsOf(states)), perRow(hasMask ? rest[0] : undefined), ...before];
 }
 
+/** Each share reads the recurrent weights from the outer caches at every step. */
+const readsOfWeights = (node: Node) => firstDim(node.inputs[0]!) * elementsOf(node.inputs[2]!);
+
 export const recurrents: Op[] = [
   {
     name: 'packedWeights',
@@ -177,6 +180,7 @@ export const recurrents: Op[] = [
       const { x, w, u } = inputsOf(node);
       return 2 * firstDim(x) * (elementsOf(w) + elementsOf(u));
     },
+    packs: readsOfWeights,
     gradient(graph, node, dh) {
       const attributes = attributesOf(node);
       const { kind, width, hasInitial, hasRecurrentBias } = attributes;
@@ -253,6 +257,7 @@ export const recurrents: Op[] = [
       const forward = packed(graph, packedU.inputs[0]!, false);
       return [graph.add('recurrentTangent', [g, states, forward, ...rest], dh.shape, node.attributes)];
     },
+    packs: readsOfWeights,
     lower(node) {
       const attributes = attributesOf(node);
       const [dh, , packedU] = node.inputs as [Node, Node, Node];

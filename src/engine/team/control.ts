@@ -9,6 +9,8 @@ export const Word = {
   phase: 1,
   /** a thread has failed: nobody must wait for it any longer */
   failed: 2,
+  /** ranges of the stage's rest that have been taken */
+  taken: 3,
 } as const;
 
 /** Words of an order, from `orderAt(n)`. `inverseWeight` and `inverseRows` are f32. */
@@ -41,7 +43,7 @@ const SPINS = 2000;
 const LOOK_UP_MS = 200;
 
 /**
- * A barrier for `threads` threads. Returns when all have arrived. Throws TeamFailedError when a thread has failed, or has not
+ * A barrier for `threads` threads, behind which no range of a rest is taken yet. Returns when all have arrived. Throws TeamFailedError when a thread has failed, or has not
  * arrived within `stallTimeoutMs`.
  */
 export function createBarrier(control: Int32Array, threads: number, stallTimeoutMs: number): () => void {
@@ -50,6 +52,7 @@ export function createBarrier(control: Int32Array, threads: number, stallTimeout
     const phase = Atomics.load(control, Word.phase);
     if (Atomics.add(control, Word.arrived, 1) === threads - 1) {
       Atomics.store(control, Word.arrived, 0);
+      Atomics.store(control, Word.taken, 0);
       Atomics.add(control, Word.phase, 1);
       Atomics.notify(control, Word.phase);
       return;
