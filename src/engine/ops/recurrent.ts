@@ -276,6 +276,7 @@ export const recurrents: Op[] = [
   {
     name: 'recurrentTangent',
     flops: (node) => 2 * elementsOf(node.inputs[2]!) * firstDim(node),
+    packs: (node) => firstDim(node) * elementsOf(node.inputs[2]!),
     lower(node) {
       const attributes = attributesOf(node);
       const [g, , packedU] = node.inputs as [Node, Node, Node];
