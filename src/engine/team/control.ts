@@ -38,7 +38,7 @@ export class TeamFailedError extends Error {}
  * How long a thread looks at the phase word before it sleeps. About 20 µs: longer than threads of one stage usually drift apart, shorter
  * than what a sleep and a wake-up cost (some 50 µs), and too short to keep a core from another thread.
  */
-const SPINS = 2000;
+const SPINS = Number(process.env.SPINS ?? 2000);
 /** Sleeping threads look up this often to see whether somebody failed. */
 const LOOK_UP_MS = 200;
 
