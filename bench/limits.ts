@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { medianOf } from './results.ts';
 import { type CompiledKernels, chooseKernels, instantiateKernels } from '../src/engine/kernels/load.ts';
+import { medianOf } from './results.ts';
 
 /** What the machine can do at most, on so many threads at once. */
 export interface Limits {

@@ -20,8 +20,7 @@ export function createGemm({ f32 }: Views): Pick<Kernels, 'gemm' | 'packPanels' 
       // op(A)[i,p] = A[i·rowA + p·stepA], op(B)[p,j] = B[p·stepB + j·colB], or where packPanels has laid it
       const [rowA, stepA] = flags & GemmFlag.transposeA ? [1, lda] : [lda, 1];
       const [stepB, colB] = flags & GemmFlag.transposeB ? [1, ldb] : [ldb, 1];
-      const inB = (p: number, j: number) =>
-        flags & GemmFlag.packedB ? panelIndex(k, n, p, j) : p * stepB + j * colB;
+      const inB = (p: number, j: number) => (flags & GemmFlag.packedB ? panelIndex(k, n, p, j) : p * stepB + j * colB);
       for (let i = 0; i < m; i++) {
         for (let j = 0; j < n; j++) {
           const out = at(c) + i * ldc + j;
@@ -42,7 +41,8 @@ export function createGemm({ f32 }: Views): Pick<Kernels, 'gemm' | 'packPanels' 
     packPanels(flags, b, ldb, k, n, first, panels, to) {
       for (let p = 0; p < k; p++) {
         for (let j = first * 16; j < Math.min(n, (first + panels) * 16); j++) {
-          f32[at(to) + panelIndex(k, n, p, j)] = f32[at(b) + (flags & GemmFlag.transposeB ? j * ldb + p : p * ldb + j)]!;
+          f32[at(to) + panelIndex(k, n, p, j)] =
+            f32[at(b) + (flags & GemmFlag.transposeB ? j * ldb + p : p * ldb + j)]!;
         }
       }
     },
