@@ -6,7 +6,7 @@ import type { Trainer } from '../engine/trainer.ts';
 import { extendCurve } from '../judging/diagnose-curve.ts';
 import { isSearch } from '../spec/check-search.ts';
 import type { JobSpec, Progress, StopReason } from '../spec/job.ts';
-import { StorageFullError } from '../storage/storage.ts';
+import { StorageFailedError, StorageFullError } from '../storage/storage.ts';
 import { buildPlateau, buildSchedule } from './build-network.ts';
 import type { CheckpointWriter } from './checkpoint-writer.ts';
 import { type Divergence, OFF_ADVICE } from './describe-divergence.ts';
@@ -29,13 +29,31 @@ const LOOK_BYTES = 2 ** 26;
 /** Batches that must be without gradients before training is given up. */
 const CERTAIN_BATCHES = 8;
 
+/** What keeps a checkpoint from being written. */
+export interface StorageTrouble {
+  code: 'storage_full' | 'storage_failed';
+  message: string;
+}
+
+/** Throws what is no fault of the storage. */
+function describeTrouble(error: unknown, step: number): StorageTrouble {
+  if (error instanceof StorageFullError)
+    return { code: 'storage_full', message: `There was no room for the checkpoint of step ${step}` };
+  if (error instanceof StorageFailedError)
+    return {
+      code: 'storage_failed',
+      message: `The checkpoint of step ${step} could not be written (${error.message})`,
+    };
+  throw error;
+}
+
 export type LoopEnd = StopReason | 'drained';
 
-/** After a checkpoint for which there was no room, the next is tried so much later, and twice that after each further one. */
-const FULL_REST_MS = { first: 5_000, most: 300_000 };
-/** How long the last checkpoint, without which a job has no result, waits for room; and how often it looks. */
-const WAIT_FOR_ROOM_MS = 600_000;
-const LOOK_FOR_ROOM_MS = 1_000;
+/** After a checkpoint that the storage did not take, the next is tried so much later, and twice that after each further one. */
+const REST_MS = { first: 5_000, most: 300_000 };
+/** How long the last checkpoint, without which a job has no result, waits for the storage; and how often it tries. */
+const WAIT_FOR_STORAGE_MS = 600_000;
+const TRY_AGAIN_MS = 1_000;
 
 function rowsOfUpdate({ training }: JobSpec, { train }: LoadedRows): number {
   return Math.min(training.batch_size * training.accumulate_steps, train.length);
@@ -72,8 +90,9 @@ export class TrainLoop {
   #begunMs = 0;
   #lastCheckpointMs = 0;
   #lastCheckpointStep = -1;
-  /** while the storage is full */
+  /** while the storage takes nothing */
   #restMs = 0;
+  #trouble: StorageTrouble | null = null;
 
   constructor(
     spec: JobSpec,
@@ -144,8 +163,8 @@ export class TrainLoop {
   }
 
   /**
-   * Writes and reports a checkpoint of the present state. Where there is no room the job keeps the previous one, says so, and trains on; a later
-   * checkpoint is tried after a rest that doubles. False: none was written.
+   * Writes and reports a checkpoint of the present state. Where there is no room, or the storage fails, the job keeps the previous one, says so, and
+   * trains on; a later checkpoint is tried after a rest that doubles. False: none was written.
    */
   async checkpoint(): Promise<boolean> {
     const state = this.#state;
@@ -158,15 +177,13 @@ export class TrainLoop {
     try {
       for (const checkpoint of await this.#writer.write(state)) this.#reporter.addCheckpoint(checkpoint);
     } catch (error) {
-      if (!(error instanceof StorageFullError)) throw error;
-      this.#restMs = Math.min(this.#restMs === 0 ? FULL_REST_MS.first : this.#restMs * 2, FULL_REST_MS.most);
+      this.#trouble = describeTrouble(error, state.step);
+      const { code, message } = this.#trouble;
+      this.#restMs = Math.min(this.#restMs === 0 ? REST_MS.first : this.#restMs * 2, REST_MS.most);
       this.#reporter.addEvent({
         type: 'job.message',
-        onceKey: `storage_full:${state.step}`,
-        data: {
-          code: 'storage_full',
-          message: `There was no room for the checkpoint of step ${state.step}; the one before is kept.`,
-        },
+        onceKey: `${code}:${state.step}`,
+        data: { code, message: `${message}; the one before is kept.` },
       });
       this.#reporter.send(this.progress());
       return false;
@@ -178,12 +195,17 @@ export class TrainLoop {
     return true;
   }
 
-  /** The last checkpoint: waits for room, unless the job is to stop. False: none was written. */
+  /** Why the last checkpoint was not written. */
+  get trouble(): StorageTrouble | null {
+    return this.#trouble;
+  }
+
+  /** The last checkpoint: waits for the storage, unless the job is to stop. False: none was written. */
   async lastCheckpoint(): Promise<boolean> {
-    const deadlineMs = performance.now() + WAIT_FOR_ROOM_MS;
+    const deadlineMs = performance.now() + WAIT_FOR_STORAGE_MS;
     while (!(await this.checkpoint())) {
       if (this.#reporter.stopRequest !== StopRequest.none || performance.now() > deadlineMs) return false;
-      await sleep(LOOK_FOR_ROOM_MS);
+      await sleep(TRY_AGAIN_MS);
     }
     return true;
   }
