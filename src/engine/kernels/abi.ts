@@ -79,6 +79,8 @@ export const GemmFlag = {
   accumulate: 4,
   /** add bias[column] after the product */
   bias: 8,
+  /** B was laid out by packPanels; `ldb` means nothing then */
+  packedB: 16,
 } as const;
 
 /** Bits of the `flags` argument of recurrent layers. */

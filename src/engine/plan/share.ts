@@ -19,7 +19,7 @@ export interface Cut {
 /** What packing one value costs, in the multiply-adds and additions that a core could do meanwhile. */
 const FLOPS_PER_PACKED = 32;
 /** A share does this many times the work that its packing costs. */
-const WORTH_PACKING = 10;
+const WORTH_PACKING = 20;
 /** About 50 µs, some fifty times what taking it costs. */
 const LEAST_FLOPS = 5e6;
 /** Work is cut finer only where each thread would have at least so many of the smallest ranges. */
