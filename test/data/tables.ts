@@ -28,7 +28,7 @@ export async function openDataset(format: DatasetFormat, contents: (string | Uin
   const storage = await openTemporaryStorage();
   const roles = format === 'idx' ? (['images', 'labels'] as const) : (['data'] as const);
   const files = contents.map((content, i) => ({ role: roles[i]!, source: cutUp(content) }));
-  const dataset = await ingestDataset({ id: 'ds_1', hint: { format }, files, storage, maxBytes: 1e9 });
+  const dataset = await ingestDataset({ folder: 'ds_1', hint: { format }, files, storage, maxBytes: 1e9 });
   const { columns } = dataset.profile;
   const load = (
     inputs: { column: string; type: ColumnForm }[],
