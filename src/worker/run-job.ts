@@ -77,7 +77,7 @@ export async function runJob(context: WorkerContext, claim: Claim, drain: AbortS
       const attempt = new Attempt(context, claim, logger, drain);
       const end = await attempt.run();
       if (end.outcome !== null) {
-        await conclude(context, claim, end.outcome);
+        await conclude(context, claim, end.outcome, logger);
         logger.info({ outcome: end.outcome.status }, 'job ended here');
         return;
       }
@@ -88,27 +88,14 @@ export async function runJob(context: WorkerContext, claim: Claim, drain: AbortS
         'the training thread died; it begins again from the newest checkpoint',
       );
       if (restarts > MAX_RESTARTS_WITHOUT_PROGRESS) {
-        await conclude(context, claim, {
-          status: 'failed',
-          stopReason: 'error',
-          error: {
-            code: 'engine_failed',
-            category: 'server',
-            message: `Training broke off: ${end.error.message}`,
-            hint: null,
-          },
-        });
+        const message = `Training broke off: ${end.error.message}`;
+        await conclude(context, claim, describeFailure('engine_failed', 'server', message), logger);
         return;
       }
     }
   } catch (error) {
     if (error instanceof MissingInputError) {
-      const { code, message } = error;
-      await conclude(context, claim, {
-        status: 'failed',
-        stopReason: 'error',
-        error: { code, category: 'user', message, hint: null },
-      });
+      await conclude(context, claim, describeFailure(error.code, 'user', error.message), logger);
       return;
     }
     if (!(error instanceof StaleClaimError)) throw error;
@@ -116,9 +103,25 @@ export async function runJob(context: WorkerContext, claim: Claim, drain: AbortS
   }
 }
 
-async function conclude(context: WorkerContext, claim: Claim, outcome: Outcome): Promise<void> {
-  if (outcome.status === 'released') await releaseJob(context.db, claim);
-  else await finishJob(context.db, claim, outcome);
+function describeFailure(code: string, category: 'user' | 'server', message: string): Outcome {
+  return { status: 'failed', stopReason: 'error', error: { code, category, message, hint: null } };
+}
+
+/** Ends the attempt, whose lease has just been renewed. A database that is away for a moment is waited for: else all since the last checkpoint would be done again. */
+async function conclude(context: WorkerContext, claim: Claim, outcome: Outcome, logger: Logger): Promise<void> {
+  const { db, leaseSeconds } = context;
+  const untilMs = performance.now() + leaseSeconds * 1000 * STOP_AT_SHARE_OF_LEASE;
+  const end = () => (outcome.status === 'released' ? releaseJob(db, claim) : finishJob(db, claim, outcome));
+  for (;;) {
+    try {
+      await end();
+      return;
+    } catch (error) {
+      if (error instanceof StaleClaimError || performance.now() > untilMs) throw error;
+      logger.warn({ err: error, outcome: outcome.status }, 'the end of the job could not be recorded; trying again');
+      await sleep(RETRY_AFTER_MS);
+    }
+  }
 }
 
 type AttemptEnd = { outcome: Outcome } | { outcome: null; error: Error; checkpointStep: number };

@@ -110,6 +110,21 @@ describe('the thread that trains', () => {
     expect(performance.now() - begin).toBeLessThan(20_000);
   }, 40_000);
 
+  it('is let go of, though the database is away just then', async () => {
+    const { id } = await postJob(service.api, spec());
+    let failures = 2;
+    const orm = new Proxy(context.db.orm, {
+      get(target, name) {
+        if (name === 'transaction' && failures-- > 0) return () => Promise.reject(new Error('the database is away'));
+        const found = Reflect.get(target, name) as unknown;
+        return typeof found === 'function' ? found.bind(target) : found;
+      },
+    });
+    const change = { trainer: trainer('stuck'), db: { ...context.db, orm } };
+    expect((await run(id, { until: 0, change })).status).toBe('queued');
+    expect(failures).toBeLessThan(0);
+  });
+
   it('stops before the lease ends when the database cannot be reached to renew it', async () => {
     const url = new URL(service.database.url);
     const proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
