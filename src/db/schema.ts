@@ -22,18 +22,10 @@ import type { Choice } from '../spec/choice.ts';
 import type { Column, DatasetFile, DatasetFormat, DatasetOrigin } from '../spec/dataset.ts';
 import type { Diagnosis } from '../spec/diagnosis.ts';
 import type { Evaluation } from '../spec/evaluation.ts';
-import type {
-  EventType,
-  JobError,
-  JobKind,
-  JobPhase,
-  JobSpec,
-  JobStatus,
-  Progress,
-  Runtime,
-  SplitName,
-  StopReason,
-} from '../spec/job.ts';
+import type { JobError, JobPhase, JobStatus, Progress, Runtime, StopReason } from '../spec/job.ts';
+import type { EventType } from '../spec/job-event.ts';
+import type { JobKind, JobSpec } from '../spec/job-spec.ts';
+import type { SplitName } from '../spec/metric-point.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { DeliveredEvent, DeliveryStatus, DeliveryTry, DisabledReason, WebhookEvent } from '../spec/webhook.ts';
 import type { TensorEntry, Transfer } from '../spec/weights.ts';

@@ -1,11 +1,12 @@
 import { widthOf } from '../data/fit-preparation.ts';
 import { outputName } from '../spec/check-model.ts';
-import type { JobSpec, MoreTarget } from '../spec/job.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import type { DenseLayer, OutputLayer } from '../spec/layers/dense.ts';
 import { ruleOf } from '../spec/layers/rules.ts';
 import type { Layer } from '../spec/model.ts';
 import { groupByInput, MODEL_INPUT, shapeOfInput, shapesOf } from '../spec/model-shapes.ts';
 import type { Preparation, PreparedInput } from '../spec/preparation.ts';
+import type { MoreTarget } from '../spec/target.ts';
 
 /** A dense layer at the end; its weights may be an embedding's table, transposed. */
 export type EndLayer = DenseLayer & { tied_to: string | null };

@@ -4,7 +4,8 @@ import type { JobRow } from '../db/jobs.ts';
 import { encodeNonFinite } from '../db/json-number.ts';
 import { jobEvents, jobs, outbox } from '../db/schema.ts';
 import { JOBS_CHANNEL } from '../db/watch.ts';
-import type { EventType, JobStatus } from '../spec/job.ts';
+import type { JobStatus } from '../spec/job.ts';
+import type { EventType } from '../spec/job-event.ts';
 import { announceEvent } from './announce-event.ts';
 
 /**

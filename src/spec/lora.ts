@@ -1,5 +1,5 @@
 import type { Add } from './draft.ts';
-import type { JobSpec } from './job.ts';
+import type { JobSpec } from './job-spec.ts';
 import type { ParameterRule } from './layers/rule.ts';
 import { matchesPattern } from './matches-pattern.ts';
 import { pointerTo } from './mistake.ts';

@@ -1,8 +1,9 @@
 import { countSplit } from './count-split.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
-import type { Split, SplitName } from './job.ts';
+import type { SplitName } from './metric-point.ts';
 import type { ColumnFinder } from './resolve-columns.ts';
+import type { Split } from './split.ts';
 import { listWords } from './suggest.ts';
 
 /** Which rows are held out: what follows, and what makes no sense. */

@@ -13,7 +13,7 @@ import type { ScheduleDescription } from '../engine/schedules.ts';
 import type { HeadDescription } from '../engine/targets.ts';
 import { outputName } from '../spec/check-model.ts';
 import { isSearch, type SearchOptimizer } from '../spec/check-search.ts';
-import type { JobSpec, MoreTarget } from '../spec/job.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import type { OutputLayer } from '../spec/layers/dense.ts';
 import { bothSides } from '../spec/layers/images.ts';
 import { isAdapted, isAdapter, isReplaced } from '../spec/lora.ts';
@@ -22,6 +22,7 @@ import type { Layer } from '../spec/model.ts';
 import { groupByInput, MODEL_INPUT, shapeOfInput } from '../spec/model-shapes.ts';
 import type { Optimizer } from '../spec/optimizer.ts';
 import type { Preparation } from '../spec/preparation.ts';
+import type { MoreTarget } from '../spec/target.ts';
 import { layerOf, listFromHead } from '../spec/unfreezing.ts';
 import { buildHeadLoss } from './build-loss.ts';
 

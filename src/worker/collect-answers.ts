@@ -3,7 +3,7 @@ import { openRestored } from '../data/prepare-number.ts';
 import type { EvaluationVisit, Trainer } from '../engine/trainer.ts';
 import type { JudgedTarget } from '../judging/judge-target.ts';
 import { drawBelow, seedGenerator } from '../judging/resample.ts';
-import type { JobSpec } from '../spec/job.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import { outputsOf, type PreparedOutput, type PreparedTargetColumn } from '../spec/preparation.ts';
 import { moreTargetsOf } from './build-network.ts';
 import { type JudgedPart, type LoadedRows, placeOfPart } from './loaded-rows.ts';

@@ -1,5 +1,5 @@
 import type { Trainer } from '../engine/trainer.ts';
-import type { JobSpec } from '../spec/job.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import { moreTargetsOf } from './build-network.ts';
 import type { LoadedRows } from './loaded-rows.ts';
 

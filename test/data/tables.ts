@@ -2,7 +2,8 @@ import { ingestDataset } from '../../src/data/ingest-dataset.ts';
 import { loadTable } from '../../src/data/load-table.ts';
 import type { ColumnForm } from '../../src/data/table.ts';
 import type { DatasetFormat } from '../../src/spec/dataset.ts';
-import type { Input, Target } from '../../src/spec/job.ts';
+import type { Input } from '../../src/spec/input.ts';
+import type { Target } from '../../src/spec/target.ts';
 import { openTemporaryStorage } from '../storage/temporary-storage.ts';
 import { cutUp } from './sources.ts';
 
