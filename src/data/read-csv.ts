@@ -58,7 +58,7 @@ export async function readCsv(
   return rows;
 }
 
-export const RFC_4180 = { delimiter: ',', decimal: '.' } as const;
+const RFC_4180 = { delimiter: ',', decimal: '.' } as const;
 
 function nameOf(delimiter: string): string {
   return delimiter === '\t' ? 'tab' : delimiter === ',' ? 'comma' : `"${delimiter}"`;

@@ -26,15 +26,6 @@ export function readPart(word: string): SplitName | null {
   return Object.hasOwn(PARTS, lower) ? PARTS[lower]! : null;
 }
 
-/** Columns that say how rows are split. */
-export function splitColumnsOf({
-  group_by,
-  order_by,
-  given_by,
-}: Pick<Split, 'group_by' | 'order_by' | 'given_by'>): string[] {
-  return [group_by, order_by, given_by].filter((name) => name !== undefined);
-}
-
 /** `given`: as it was sent, before defaults were filled in. Over a corpus only shares are looked at. */
 export function checkSplit({ split }: Draft, given: Draft, isCorpus: boolean, add: Add): void {
   const { group_by: groupBy, order_by: orderBy, given_by: givenBy, folds } = split as Split;
