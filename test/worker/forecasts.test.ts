@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Job } from '../../src/spec/job.ts';
-import { startPredictorPool } from '../../src/worker/predictor-pool.ts';
 import type { WorkerContext } from '../../src/worker/run-job.ts';
 import { runOnnx } from '../export/run-onnx.ts';
 import { call, uploadCsv } from '../support/client.ts';
@@ -28,20 +27,11 @@ const toCsv = (some: typeof rows) =>
   ['day,town,high,wind', ...some.map((row) => Object.values(row).join(',')), ''].join('\n');
 
 beforeAll(async () => {
-  service = await startService();
+  service = await startService({ predictProcesses: 1 });
   context = workerOf(service);
-  service.deps.predictor = startPredictorPool({
-    storage: service.deps.storage.describe(),
-    logger: service.deps.logger,
-    processes: 1,
-    memoryBytes: 2 ** 28,
-  });
   dataset = await uploadCsv(service.api, 'towns', toCsv(rows));
 });
-afterAll(async () => {
-  await service.deps.predictor.close();
-  await service.close();
-});
+afterAll(() => service.close());
 vi.setConfig({ testTimeout: 120_000 });
 
 const forecast = { order_by: 'day', group_by: 'town', window: 12, horizon: 3 };
