@@ -56,3 +56,12 @@ function adviceFor(finding: Finding | Explosion | null, step: number): string {
     return 'Lower the learning rate, scale the target, or take a loss that grows less fast (huber, mae).';
   return 'Lower the learning rate, set clip_norm (1.0 is usual), or normalize the inputs.';
 }
+
+/** Names of parameters that no gradient reaches. */
+export function describeDead(parameters: readonly string[]): string {
+  const more = parameters.length - MOST_NAMED;
+  const list = `${parameters.slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  return `The loss stands still, and no gradient reaches ${list}. Units that are always off (relu of negative numbers, a saturated sigmoid) learn no more: lower the learning rate, normalize the inputs, or take leaky_relu or another initialization.`;
+}
+
+const MOST_NAMED = 8;
