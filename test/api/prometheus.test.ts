@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { readFigures } from '../../src/db/figures.ts';
 import { insertDeliveries } from '../../src/db/webhook-deliveries.ts';
 import { insertWebhook } from '../../src/db/webhooks.ts';
 import { registerWorker, touchWorker } from '../../src/db/workers.ts';
@@ -100,9 +101,9 @@ it('counts deliveries that are to be made, and how late they are; not those of a
   await db.pool.query("update webhooks set disabled_reason = 'gone' where id = 'whk_off'");
   await db.pool.query(`update webhook_deliveries set next_attempt_at = now() - make_interval(secs =>
     case when webhook_id = 'whk_off' then 5000 else 70 end)`);
-  const figures = await scrape();
-  expect(figures.get('trainyard_webhook_deliveries_pending')).toBe(1);
-  expect(figures.get('trainyard_webhook_overdue_seconds')).toBeCloseTo(70, -1);
+  const { pendingDeliveries, overdueDeliverySeconds } = await readFigures(db);
+  expect(pendingDeliveries).toBe(1);
+  expect(overdueDeliverySeconds).toBeCloseTo(70, -1);
 });
 
 it('measures requests by route and status, and counts streams while they are open', async () => {
@@ -176,5 +177,6 @@ it('readiness tells what is missing, and what only delays', async () => {
   const { status, body } = await call('GET', `${lame.url}/readyz`);
   expect([status, body]).toEqual([503, { status: 'not ready', missing: ['storage'], degraded: ['queue', 'workers'] }]);
   await lame.close();
+  await touchWorker(service.database.db, 'wrk_a', null);
   expect((await call('GET', `${service.url}/readyz`)).body).toEqual({ status: 'ready', missing: [], degraded: [] });
 });
