@@ -94,6 +94,12 @@ const WIDE: LayerDescription[] = [
   dense('out', 7, 'linear', he),
 ];
 
+/** Columns that all read the columns before them, cut so fine that threads take ranges as they get on. */
+const EVEN: LayerDescription[] = [
+  ...[1, 2, 3].map((i) => dense(`d${i}`, 1296, 'relu', he)),
+  dense('out', 7, 'linear', he),
+];
+
 /** Statistics of the batch, and dropout behind them. */
 const NORMALIZED: LayerDescription[] = [
   { type: 'reshape', name: 'image', shape: [6, 8, 1] },
@@ -269,6 +275,11 @@ describe('the same bits', () => {
   it('for 1 to 8 threads of layers so wide that they are shared out by columns', async () => {
     const first = await trainAndHash(1, OPTIMIZERS[0]!, 0.7, WIDE);
     for (const threads of [2, 3, 5, 8]) expect(await trainAndHash(threads, OPTIMIZERS[0]!, 0.7, WIDE)).toBe(first);
+  });
+
+  it('for 1 to 5 threads that take ranges of products as they get on', async () => {
+    const first = await trainAndHash(1, OPTIMIZERS[0]!, 0.7, EVEN);
+    for (const threads of [2, 3, 5]) expect(await trainAndHash(threads, OPTIMIZERS[0]!, 0.7, EVEN)).toBe(first);
   });
 
   it('and they do depend on what the model is', async () => {

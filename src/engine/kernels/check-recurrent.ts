@@ -57,6 +57,14 @@ export function placeRecurrentCases(
         ];
       }),
       { kernel: 'packPanels', args: [0, wide, 37, 270, 37, 0, 3, panels], tolerance: 0 },
+      {
+        kernel: 'gemm',
+        args: [
+          ...[GemmFlag.packedB | GemmFlag.accumulate, 3, 37, 270, wide, 270, panels, 0, dz, 37],
+          ...[0, 0, 0, scratch],
+        ],
+        tolerance: 8e-6 * Math.sqrt(270),
+      },
       { kernel: 'packPanels', args: [GemmFlag.transposeB, wide, 270, 270, 37, 1, 2, panels], tolerance: 0 },
       { kernel: 'embed', args: [ids, table, dz, 8, 6, width], tolerance: 0 },
       { kernel: 'storeRows', args: [ids, states, table, 8, 6, width], tolerance: 0 },

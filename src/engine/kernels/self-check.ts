@@ -325,7 +325,7 @@ export function createStage({ n, rows, cols, k, offset, base = 0 }: CaseSizes, s
       { kernel: 'gatherRows', args: [x, order, y, 1, rows, cols, stride, step], tolerance: 0 },
       { kernel: 'gatherRowsU8', args: [bytes, order, y, 1, rows, cols, stride, 1 / 255, -0.5, step], tolerance: 1e-6 },
     ]),
-    { kernel: 'fillInverseWeight', args: [y, n, step], tolerance: 0 },
+    { kernel: 'fillFromStep', args: [y, n, step, StepBlock.inverseWeight], tolerance: 0 },
     { kernel: 'meanRows', args: [x, y, step], tolerance: 0 },
 
     { kernel: 'accumulate', args: [z, m, y, n, hyper], tolerance: 0 },

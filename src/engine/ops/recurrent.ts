@@ -140,6 +140,9 @@ function inputsOf(node: Node) {
 const perRow = (node: Node | undefined): Argument => (node === undefined ? 0 : at(node, elementsOf(node)));
 const flagsOf = ({ reverse }: Attributes) => (reverse ? RecurrentFlag.reverse : 0);
 
+/** Each share reads the recurrent weights from the outer caches at every step. */
+const readsOfWeights = (node: Node) => firstDim(node.inputs[0]!) * elementsOf(node.inputs[2]!);
+
 export const recurrents: Op[] = [
   {
     name: 'packedWeights',
@@ -162,6 +165,7 @@ export const recurrents: Op[] = [
       const { x, w, u } = inputsOf(node);
       return 2 * firstDim(x) * (elementsOf(w) + elementsOf(u));
     },
+    packs: readsOfWeights,
     gradient(graph, node, dh) {
       const attributes = attributesOf(node);
       const { kind, width, hasInitial, hasRecurrentBias } = attributes;
@@ -232,6 +236,7 @@ export const recurrents: Op[] = [
     // dz of every step, from the gradient of the hidden states
     name: 'recurrentGrad',
     flops: (node) => 2 * elementsOf(node.inputs[2]!) * firstDim(node.inputs[0]!),
+    packs: readsOfWeights,
     lower(node) {
       const attributes = attributesOf(node);
       const { kind, width, hasMask, hasInitial } = attributes;

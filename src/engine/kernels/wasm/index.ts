@@ -104,7 +104,7 @@ export {
   marginLossGrad,
 } from './row-losses';
 export { pairLoss, pairLossGrad } from './pair-losses';
-export { fillInverseWeight, gatherRows, gatherRowsU8, meanRows } from './batches';
+export { fillFromStep, gatherRows, gatherRowsU8, meanRows } from './batches';
 export { accumulate, adamUpdate, amsgradUpdate, averageUpdate, momentumUpdate, sgdUpdate } from './optimizers';
 export { adadeltaUpdate, adagradUpdate, rmspropUpdate } from './adagrad';
 export { adamaxUpdate, nadamUpdate, radamUpdate } from './adam-variants';
