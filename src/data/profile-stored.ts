@@ -1,7 +1,7 @@
 import { askThread } from '../offload/ask-thread.ts';
 import { TooLateError } from '../offload/too-late-error.ts';
 import { Turns } from '../offload/turns.ts';
-import { type Storage, StorageFullError } from '../storage/storage.ts';
+import { type Storage, StorageFailedError, StorageFullError } from '../storage/storage.ts';
 import { DatasetError } from './dataset-error.ts';
 import { DatasetTooLargeError, sumBytes } from './dataset-files.ts';
 import type { ReadAnswer, ReadRequest, ThreadAnswer } from './profile-thread.ts';
@@ -11,7 +11,7 @@ const turns = new Turns(2);
 
 /**
  * Reads stored files in a thread of their own; at most two at once, others wait for their turn.
- * Errors: DatasetError; DatasetTooLargeError; StorageFullError; the signal's reason; BlobNotFoundError as a plain Error; whatever ended the thread.
+ * Errors: DatasetError; DatasetTooLargeError; StorageFullError; StorageFailedError; the signal's reason; BlobNotFoundError as a plain Error; whatever ended the thread.
  */
 export async function readStoredFiles({
   storage,
@@ -38,6 +38,7 @@ export async function readStoredFiles({
   if (answer.type === 'refused') throw new DatasetError(answer.code, answer.mistakes);
   if (answer.type === 'too_large') throw new DatasetTooLargeError(request.maxBytes);
   if (answer.type === 'storage_full') throw new StorageFullError(new Error(answer.message));
+  if (answer.type === 'storage_failed') throw new StorageFailedError(answer.message);
   return answer.answer;
 }
 

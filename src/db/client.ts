@@ -1,6 +1,7 @@
 import { DrizzleQueryError } from 'drizzle-orm';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
+import { LentConnection } from './lent-connection.ts';
 import * as schema from './schema.ts';
 
 /** Where warnings go; a pino logger fits. */
@@ -66,7 +67,7 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
   return {
     url,
     pool,
-    orm: drizzle({ client: pool, schema }),
+    orm: drizzle({ client: new TransactionPool(pool) as unknown as pg.Pool, schema }),
     close() {
       closing ??= pool.end();
       return closing;
@@ -85,3 +86,18 @@ export function mayBeCommitted(error: unknown): boolean {
 /** The server was ended in the middle of it. */
 const STOPPED_SERVER = /^57P/;
 const NEVER_ASKED = /ECONNREFUSED|ENOTFOUND|trying to connect|connection timeout/;
+
+/** A pool for drizzle, which knows one by the name of its class. */
+class TransactionPool {
+  readonly query: pg.Pool['query'];
+  readonly #pool: pg.Pool;
+
+  constructor(pool: pg.Pool) {
+    this.#pool = pool;
+    this.query = pool.query.bind(pool) as pg.Pool['query'];
+  }
+
+  async connect(): Promise<LentConnection> {
+    return new LentConnection(await this.#pool.connect());
+  }
+}

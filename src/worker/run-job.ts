@@ -77,7 +77,7 @@ export async function runJob(context: WorkerContext, claim: Claim, drain: AbortS
       const attempt = new Attempt(context, claim, logger, drain);
       const end = await attempt.run();
       if (end.outcome !== null) {
-        await conclude(context, claim, end.outcome, logger);
+        await attempt.conclude(end.outcome);
         logger.info({ outcome: end.outcome.status }, 'job ended here');
         return;
       }
@@ -88,14 +88,27 @@ export async function runJob(context: WorkerContext, claim: Claim, drain: AbortS
         'the training thread died; it begins again from the newest checkpoint',
       );
       if (restarts > MAX_RESTARTS_WITHOUT_PROGRESS) {
-        const message = `Training broke off: ${end.error.message}`;
-        await conclude(context, claim, describeFailure('engine_failed', 'server', message), logger);
+        await conclude(context, claim, {
+          status: 'failed',
+          stopReason: 'error',
+          error: {
+            code: 'engine_failed',
+            category: 'server',
+            message: `Training broke off: ${end.error.message}`,
+            hint: null,
+          },
+        });
         return;
       }
     }
   } catch (error) {
     if (error instanceof MissingInputError) {
-      await conclude(context, claim, describeFailure(error.code, 'user', error.message), logger);
+      const { code, message } = error;
+      await conclude(context, claim, {
+        status: 'failed',
+        stopReason: 'error',
+        error: { code, category: 'user', message, hint: null },
+      });
       return;
     }
     if (!(error instanceof StaleClaimError)) throw error;
@@ -103,25 +116,9 @@ export async function runJob(context: WorkerContext, claim: Claim, drain: AbortS
   }
 }
 
-function describeFailure(code: string, category: 'user' | 'server', message: string): Outcome {
-  return { status: 'failed', stopReason: 'error', error: { code, category, message, hint: null } };
-}
-
-/** Ends the attempt, whose lease has just been renewed. A database that is away for a moment is waited for: else all since the last checkpoint would be done again. */
-async function conclude(context: WorkerContext, claim: Claim, outcome: Outcome, logger: Logger): Promise<void> {
-  const { db, leaseSeconds } = context;
-  const untilMs = performance.now() + leaseSeconds * 1000 * STOP_AT_SHARE_OF_LEASE;
-  const end = () => (outcome.status === 'released' ? releaseJob(db, claim) : finishJob(db, claim, outcome));
-  for (;;) {
-    try {
-      await end();
-      return;
-    } catch (error) {
-      if (error instanceof StaleClaimError || performance.now() > untilMs) throw error;
-      logger.warn({ err: error, outcome: outcome.status }, 'the end of the job could not be recorded; trying again');
-      await sleep(RETRY_AFTER_MS);
-    }
-  }
+async function conclude(context: WorkerContext, claim: Claim, outcome: Outcome): Promise<void> {
+  if (outcome.status === 'released') await releaseJob(context.db, claim);
+  else await finishJob(context.db, claim, outcome);
 }
 
 type AttemptEnd = { outcome: Outcome } | { outcome: null; error: Error; checkpointStep: number };
@@ -146,6 +143,8 @@ class Attempt {
   /** when the job was claimed, or its last thread had died */
   readonly #begunMs = performance.now();
   #firstStepMs: number | null = null;
+  /** when the lease was last known to be ours */
+  #renewedMs = this.#begunMs;
   #checkpointStep = 0;
   #trainedSeconds = 0;
   #phase: JobPhase = 'loading';
@@ -195,7 +194,7 @@ class Attempt {
       void thread.terminate();
     };
     const leaseMs = this.#context.leaseSeconds * 1000;
-    let renewedMs = performance.now();
+    this.#renewedMs = performance.now();
     /** One thing after the other, so that what is recorded keeps its order; a database that is away for a moment is waited for. */
     const enqueue = (task: () => Promise<void>) => {
       work = work.then(() => this.#retry(task, () => failure === null)).catch(fail);
@@ -203,7 +202,7 @@ class Attempt {
     const renew = async () => {
       const beganMs = performance.now();
       const { asked } = await renewLease(this.#context.db, this.#claim, this.#context.leaseSeconds, this.#state());
-      renewedMs = beganMs;
+      this.#renewedMs = beganMs;
       if (asked !== null) stop(asked);
     };
     let renewing: Promise<void> | null = null;
@@ -223,9 +222,7 @@ class Attempt {
     const renewal = setInterval(
       () => {
         watchBeat();
-        // by now another worker may have the job: this one must have stopped before
-        if (performance.now() - renewedMs > leaseMs * STOP_AT_SHARE_OF_LEASE)
-          fail(new Error('the lease could not be renewed'));
+        if (!this.#holdsLease()) fail(new Error('the lease could not be renewed'));
         // beside the records, not behind them: a lease must not wait until all that was reported is written
         if (renewing !== null) return;
         renewing = this.#retry(renew, () => failure === null)
@@ -269,6 +266,22 @@ class Attempt {
       error: stuck ?? threadError ?? new Error('the training thread ended without a result'),
       checkpointStep: this.#checkpointStep,
     };
+  }
+
+  /** Records the end; a database that is away is waited for as long as the lease lasts. Errors: StaleClaimError; that it could not be recorded. */
+  async conclude(outcome: Outcome): Promise<void> {
+    let isRecorded = false;
+    const record = async () => {
+      await conclude(this.#context, this.#claim, outcome);
+      isRecorded = true;
+    };
+    await this.#retry(record, () => this.#holdsLease());
+    if (!isRecorded) throw new Error('the end of the job could not be recorded before its lease ended');
+  }
+
+  /** By then another worker may have the job: this one must have stopped before. */
+  #holdsLease(): boolean {
+    return performance.now() - this.#renewedMs <= this.#context.leaseSeconds * 1000 * STOP_AT_SHARE_OF_LEASE;
   }
 
   /** Tries until it works, unless the claim is stale or the attempt has failed meanwhile (which it does before the lease ends). */
@@ -357,7 +370,7 @@ class Attempt {
     this.#phase = report.phase;
     this.#trainedSeconds = Math.max(this.#trainedSeconds, report.trainedSeconds);
     this.#diagnosis = report.diagnosis;
-    this.#progress = { ...report.progress, updated_at: new Date().toISOString() };
+    if (report.progress !== null) this.#progress = { ...report.progress, updated_at: new Date().toISOString() };
     const { checkpoints, points, events } = report;
     if (checkpoints.length > 0) {
       const freed = await recordCheckpoints(db, this.#claim, checkpoints, points, events);
