@@ -164,12 +164,13 @@ export class Trainer {
     if (classWeights !== null) this.tensor('classWeights').set(classWeights);
     const samples = rows.weighted === true ? this.weights : null;
     const ignored = ignoredLabel(loss);
-    const positions = rows.target.kind === 'labels' ? (rows.target.positions ?? 1) : 1;
+    const sequence = rows.target.kind === 'labels' ? rows.target.positions : undefined;
+    const positions = sequence ?? 1;
     const answers: RowWeightsDescription = {
       samples: null,
       labels: rows.target.kind === 'labels' ? this.labels : null,
       positions,
-      stride: rows.stride ?? positions,
+      stride: sequence === undefined ? 1 : (rows.stride ?? positions),
       classWeights: null,
       ignored,
     };
