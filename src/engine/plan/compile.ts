@@ -72,7 +72,7 @@ export interface CompileOptions {
   /** persistent nodes that no program has a use for: vectors that the leader works on */
   persistent?: readonly Node[];
   threads: number;
-  limitBytes?: number;
+  limitBytes?: number | undefined;
 }
 
 /** Compiles programs over one set of parameters. Throws PlanTooLargeError, naming the figure, before any memory is taken. */
