@@ -232,7 +232,7 @@ export const recurrents: Op[] = [
     // by dh: how the hidden states move with what g says of the sums
     gradient(graph, node, g) {
       const [dh, states, packedU, ...rest] = node.inputs as [Node, Node, Node, ...Node[]];
-      const forward = packed(graph, packedU.inputs[0]!, false);
+      const forward = packedWeights(graph, packedU.inputs[0]!, false);
       return [graph.add('recurrentTangent', [g, states, forward, ...rest], dh.shape, node.attributes)];
     },
     packs: readsOfWeights,
