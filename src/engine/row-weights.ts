@@ -33,9 +33,14 @@ export function countRows(
   loss: LossDescription,
   { labels, samples }: Pick<RowWeightsDescription, 'labels' | 'samples'>,
 ): RowCounts {
-  const positions = target.kind === 'labels' ? (target.positions ?? 1) : 1;
+  const sequence = target.kind === 'labels' ? target.positions : undefined;
+  const positions = sequence ?? 1;
   const [classWeights, ignored] = [classWeightsOf(loss), ignoredLabel(loss)];
-  const answers = { samples: null, labels, positions, stride: stride ?? positions, classWeights: null, ignored };
+  const answers = {
+    ...{ samples: null, labels, positions, classWeights: null, ignored },
+    // rows may overlap where they are sequences; one label a row stands by itself
+    stride: sequence === undefined ? 1 : (stride ?? positions),
+  };
   const isIgnoring = ignored !== NO_LABEL;
   const isWeighted = samples !== null || classWeights !== null || isIgnoring;
   return {
