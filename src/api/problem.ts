@@ -184,7 +184,11 @@ export function isUnavailable(error: unknown): boolean {
       (/^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|57P|08|53|58030)/.test(code) || code === '57014')
     )
       return true;
-    if (/connection terminated|timeout exceeded when trying to connect|query read timeout/i.test(cause.message))
+    if (
+      /connection terminated|timeout exceeded when trying to connect|timeout expired|query read timeout|is not queryable/i.test(
+        cause.message,
+      )
+    )
       return true;
   }
   return false;
