@@ -1,3 +1,4 @@
+import { DrizzleQueryError } from 'drizzle-orm';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { LentConnection } from './lent-connection.ts';
@@ -77,6 +78,18 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
     },
   };
 }
+
+/** Whether what failed may have been written all the same: the connection broke, or was silent for too long, after it had been asked. */
+export function mayBeCommitted(error: unknown): boolean {
+  if (!(error instanceof DrizzleQueryError) || error.query === 'begin') return false;
+  const { cause } = error;
+  if (cause instanceof pg.DatabaseError) return STOPPED_SERVER.test(cause.code ?? '');
+  return !NEVER_ASKED.test(`${(cause as NodeJS.ErrnoException | undefined)?.code} ${cause?.message}`);
+}
+
+/** The server was ended in the middle of it. */
+const STOPPED_SERVER = /^57P/;
+const NEVER_ASKED = /ECONNREFUSED|ENOTFOUND|trying to connect|connection timeout/;
 
 /** A pool for drizzle, which knows one by the name of its class. */
 class TransactionPool {

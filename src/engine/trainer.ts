@@ -164,12 +164,13 @@ export class Trainer {
     if (classWeights !== null) this.tensor('classWeights').set(classWeights);
     const samples = rows.weighted === true ? this.weights : null;
     const ignored = ignoredLabel(loss);
-    const positions = rows.target.kind === 'labels' ? (rows.target.positions ?? 1) : 1;
+    const sequence = rows.target.kind === 'labels' ? rows.target.positions : undefined;
+    const positions = sequence ?? 1;
     const answers: RowWeightsDescription = {
       samples: null,
       labels: rows.target.kind === 'labels' ? this.labels : null,
       positions,
-      stride: rows.stride ?? positions,
+      stride: sequence === undefined ? 1 : (rows.stride ?? positions),
       classWeights: null,
       ignored,
     };
@@ -384,12 +385,12 @@ export class Trainer {
     return this.parameters.every(({ name }) => areFinite(this.tensor(name)));
   }
 
-  /** Goes over the rows of a step once more, and looks at every value on the way; null where there is no memory for it. */
-  replay(first: number, rows: number, step: number): Replay | null {
+  /** Goes over rows of the training order once more, as in a step, and looks at every value on the way; null where there is no memory for it. */
+  replay(first: number, rows: number, step: number, limitBytes?: number): Replay | null {
     this.settle();
     const { count } = this.#description.rows;
     const source = { team: this.team, order: this.#orders.train, count, trained: this.#trainedNames };
-    return replayParts(this.#description, this.#compiled, source, this.#partsOf(first, rows, step));
+    return replayParts(this.#description, this.#compiled, source, this.#partsOf(first, rows, step), limitBytes);
   }
 
   /** Training begins at the parameters as they are: drawn, or those of another network. */

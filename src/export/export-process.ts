@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { DamagedCheckpointError, loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
 import { ExportRefusedError } from '../spec/export.ts';
 import { openStorage } from '../storage/describe.ts';
@@ -6,7 +7,7 @@ import { storeExport } from './exported-files.ts';
 import type { ExportReply, ExportTask } from './messages.ts';
 import { writeExport } from './write-export.ts';
 
-/** Entry of the process that writes one export, answers, and ends. */
+/** Entry of the process that writes one export, and is ended when it has answered. */
 async function answer({ storage: description, name, request }: ExportTask): Promise<ExportReply> {
   try {
     const storage = openStorage(description);
@@ -21,7 +22,6 @@ async function answer({ storage: description, name, request }: ExportTask): Prom
   }
 }
 
-process.once('message', async (task: ExportTask) => {
-  const reply = await answer(task);
-  process.send?.(reply, undefined, undefined, () => process.disconnect?.());
-});
+const [task] = (await once(process, 'message')) as [ExportTask];
+process.on('disconnect', () => process.exit(0));
+process.send!(await answer(task));

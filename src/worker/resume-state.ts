@@ -27,6 +27,8 @@ export interface ResumeState {
   firstLoss?: number;
   /** the updates in a row whose losses were beyond hope, and the first of these losses */
   explosion?: { loss: number; updates: number } | null;
+  /** whether a loss that stood still has been looked into */
+  lookedForDead?: boolean;
   /** losses after epochs; absent in checkpoints from before it was kept */
   curve?: CurvePoint[];
   /** the latest figures, shown as progress */
@@ -48,9 +50,4 @@ export function firstState(): ResumeState {
     metrics: {},
     trainedSeconds: 0,
   };
-}
-
-/** Smaller is better for everything watched but accuracy. */
-export function isBetter(metric: string, value: number, than: number, minDelta = 0): boolean {
-  return metric.endsWith('accuracy') ? value > than + minDelta : value < than - minDelta;
 }

@@ -1,28 +1,35 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { judgePlateau, type PlateauDescription } from '../engine/plateau.ts';
+import type { PlateauDescription } from '../engine/plateau.ts';
 import { drawPhase, seedOf, shuffle } from '../engine/random.ts';
-import type { Finding } from '../engine/replay.ts';
 import { type ScheduleDescription, scheduleFactor } from '../engine/schedules.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import { extendCurve } from '../judging/diagnose-curve.ts';
-import type { JobSpec, Progress, StopReason } from '../spec/job.ts';
+import { isSearch } from '../spec/check-search.ts';
+import type { Progress, StopReason } from '../spec/job.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import { StorageFailedError, StorageFullError } from '../storage/storage.ts';
 import { buildPlateau, buildSchedule } from './build-network.ts';
 import type { CheckpointWriter } from './checkpoint-writer.ts';
-import type { Explosion } from './describe-divergence.ts';
+import { type Divergence, describeDead } from './describe-divergence.ts';
 import { evaluateSplit } from './evaluate-split.ts';
 import { hasExploded } from './explosion.ts';
+import { findDeath } from './find-death.ts';
 import { findLearningRate } from './find-learning-rate.ts';
+import { hasStoppedImproving, judgeEpoch } from './judge-epoch.ts';
 import type { LoadedRows } from './loaded-rows.ts';
 import { StopRequest } from './messages.ts';
 import type { Reporter } from './reporter.ts';
-import { isBetter, type ResumeState } from './resume-state.ts';
+import type { ResumeState } from './resume-state.ts';
 
 /** Points of a step series in one job, at most: the stride follows from the spec, so that a repeated run records the same steps. */
 const MAX_STEP_POINTS = 2000;
 
-/** Share of the loss by which it must change from epoch to epoch, or it stands still: f32's rounding is some 1e-7. */
-const STANDSTILL = 1e-6;
+/** Share of the loss by which it must change from epoch to epoch, or it stands still: where a constant alone is learnt, it wavers with the order of rows. */
+const STANDSTILL = 1e-3;
+/** What looking for lost gradients may take beside the training that goes on. */
+const LOOK_BYTES = 2 ** 26;
+/** Batches that must be without gradients before training is given up. */
+const CERTAIN_BATCHES = 8;
 
 /** What keeps a checkpoint from being written. */
 export interface StorageTrouble {
@@ -81,8 +88,7 @@ export class TrainLoop {
   readonly #secondsBefore: number;
   readonly #stepsBefore: number;
   /** where numbers stopped being finite; null while they are, or where nobody could look */
-  #divergence: Finding | Explosion | null = null;
-  #hasLookedForDead = false;
+  #divergence: Divergence | null = null;
   #begunMs = 0;
   #lastCheckpointMs = 0;
   #lastCheckpointStep = -1;
@@ -147,14 +153,14 @@ export class TrainLoop {
         }
       }
       if (this.#isSpoilt()) return 'diverged';
-      this.#finishEpoch();
+      if (!this.#finishEpoch()) return 'diverged';
       if (this.#isCheckpointDue(true)) await this.checkpoint();
     }
     return this.#shouldStopEarly() ? 'early_stopped' : 'completed';
   }
 
   /** why it diverged */
-  get divergence(): Finding | Explosion | null {
+  get divergence(): Divergence | null {
     return this.#divergence;
   }
 
@@ -334,12 +340,13 @@ export class TrainLoop {
     return { first, rows: Math.min(this.#batchSize, this.#rows.train.length - first) };
   }
 
-  #finishEpoch(): void {
+  /** False when nothing can be learnt any more. */
+  #finishEpoch(): boolean {
     const state = this.#state;
     const figures: Record<string, number> = { 'train.epoch_loss': state.lossSum / state.rowSum };
     this.#trainer.settle();
     if ((this.#spec.training.regularization ?? []).length > 0) figures['train.penalty'] = this.#trainer.penalty();
-    this.#lookForDead(figures['train.epoch_loss']!);
+    const isDead = this.#isDead(figures['train.epoch_loss']!);
     if (this.#rows.validation.length > 0) {
       const scores = evaluateSplit(this.#trainer, this.#rows, this.#spec, 'validation', () => this.#reporter.beat());
       for (const [name, value] of Object.entries(scores)) figures[`validation.${name}`] = value;
@@ -368,55 +375,44 @@ export class TrainLoop {
       onceKey: `metrics:epoch:${state.epoch}`,
       data: { epoch: state.epoch, step: state.step, metrics: figures },
     });
-    this.#judge(figures);
+    if (judgeEpoch(this.#spec, state, figures, this.#plateau)) this.#writer.keepBest();
+    return !isDead;
   }
 
-  /** A loss that stands still from one epoch to the next may have lost its gradients: then it is said which parameters have none. */
-  #lookForDead(loss: number): void {
-    const before = this.#state.metrics['train.epoch_loss'];
-    if (before === undefined || this.#hasLookedForDead || Math.abs(loss - before) > STANDSTILL * Math.abs(loss)) return;
-    this.#hasLookedForDead = true;
-    const rows = Math.min(this.#batchSize, this.#rows.train.length);
-    const dead = this.#trainer.replay(0, rows, this.#state.step)?.dead ?? [];
-    if (dead.length === 0 || !(loss > 0)) return;
-    const list = dead.length > 8 ? `${dead.slice(0, 8).join(', ')} and ${dead.length - 8} more` : dead.join(', ');
-    const message = `The loss stands still, and no gradient reaches ${list}. Units that are always off (relu of negative numbers, a saturated sigmoid) learn no more: lower the learning rate, normalize the inputs, or take leaky_relu or another initialization.`;
+  /**
+   * A loss that stands still from one epoch to the next may have lost its gradients. Then it is said which parameters have none; where nothing but the
+   * last layer has any, in many batches too, only a constant is learnt: true. It is looked into the first time, and when the epochs have doubled, so
+   * that a resume looks where the training that never stopped does.
+   */
+  #isDead(loss: number): boolean {
+    const state = this.#state;
+    const before = state.metrics['train.epoch_loss'];
+    const isStill = before !== undefined && Math.abs(loss - before) <= STANDSTILL * Math.abs(loss);
+    const epochs = state.epoch + 1;
+    if (!isStill || (state.lookedForDead && Math.log2(epochs) % 1 !== 0)) return false;
+    state.lookedForDead = true;
+    if (!(loss > 0) || isSearch(this.#spec.training.optimizer)) return false;
+    const look = (batches: number) => {
+      const rows = Math.min(batches * this.#batchSize, this.#rows.train.length);
+      return this.#trainer.replay(0, rows, state.step, LOOK_BYTES);
+    };
+    const { dead = [] } = look(1) ?? {};
+    if (dead.length === 0) return false;
+    const layer = findDeath(this.#spec, look(CERTAIN_BATCHES));
+    if (layer !== null) {
+      this.#divergence = { what: 'death', layer };
+      return true;
+    }
     this.#reporter.addEvent({
       type: 'job.message',
       onceKey: 'dead_gradients',
-      data: { message, parameters: dead.slice(0, 100) },
+      data: { message: describeDead(dead), parameters: dead.slice(0, 100) },
     });
-  }
-
-  /** Is it the best so far? Has it stopped improving? */
-  #judge(figures: Record<string, number>): void {
-    const state = this.#state;
-    const figureOf = (metric: string) => (metric === 'train.loss' ? figures['train.epoch_loss'] : figures[metric]);
-    const watched = this.#spec.checkpoints.best;
-    const value = figureOf(watched);
-    if (value !== undefined && (state.best === null || isBetter(watched, value, state.best.value))) {
-      state.best = { value, epoch: state.epoch, step: state.step, metrics: { ...state.metrics } };
-      this.#writer.keepBest();
-    }
-    const { early_stopping: stopping, schedule } = this.#spec.training;
-    if (this.#plateau !== null && schedule.type === 'reduce_on_plateau') {
-      const seen = figureOf(schedule.metric);
-      if (seen !== undefined) state.plateau = judgePlateau(this.#plateau, state.plateau ?? null, seen);
-    }
-    if (stopping === null) return;
-    const current = figureOf(stopping.metric);
-    if (current === undefined) return;
-    const { stopping: soFar } = state;
-    state.stopping =
-      soFar === null || isBetter(stopping.metric, current, soFar.value, stopping.min_delta)
-        ? { value: current, epochsWithout: 0 }
-        : { value: soFar.value, epochsWithout: soFar.epochsWithout + 1 };
+    return false;
   }
 
   #shouldStopEarly(): boolean {
-    const stopping = this.#spec.training.early_stopping;
-    const { stopping: soFar, batch } = this.#state;
-    return stopping !== null && soFar !== null && batch === 0 && soFar.epochsWithout >= stopping.patience;
+    return this.#state.batch === 0 && hasStoppedImproving(this.#spec, this.#state);
   }
 
   #interruption(): LoopEnd | null {

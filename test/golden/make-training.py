@@ -15,24 +15,12 @@ import os
 
 import torch
 import torch.nn.functional as F
+
+from noise import Noise, digits
 from torch.optim import lr_scheduler as S
 
 torch.set_default_dtype(torch.float64)
 ROWS, INPUTS, EPOCHS = 12, 4, 3
-
-
-class Noise:
-    """Park & Miller's generator: exact in float64, so JavaScript makes the same numbers. In (-1, 1), rounded to float32."""
-
-    def __init__(self, seed):
-        self.state = seed
-
-    def tensor(self, *shape):
-        values = []
-        for _ in range(int(torch.tensor(shape).prod())):
-            self.state = self.state * 16807 % 2147483647
-            values.append(self.state / 1073741824 - 1)
-        return torch.tensor(values).float().double().reshape(shape)
 
 
 class Network(torch.nn.Module):
@@ -43,8 +31,8 @@ class Network(torch.nn.Module):
         for layer in layers:
             if layer["type"] == "dense":
                 module = torch.nn.Linear(width, layer["units"])
-                module.weight.data = noise.tensor(width, layer["units"]).T.clone()
-                module.bias.data = noise.tensor(layer["units"])
+                module.weight.data = noise.tensor((width, layer["units"])).T.clone()
+                module.bias.data = noise.tensor((layer["units"],))
                 self.add_module(layer["name"], module)
                 width = layer["units"]
 
@@ -150,14 +138,14 @@ CASES = [
 
 def run(one):
     training, noise = one["training"], Noise(1)
-    x = noise.tensor(ROWS, INPUTS)
-    weights = (1 + noise.tensor(ROWS)).float().double() if "sample_weight" in training else torch.ones(ROWS)
+    x = noise.tensor((ROWS, INPUTS))
+    weights = (1 + noise.tensor((ROWS,))).float().double() if "sample_weight" in training else torch.ones(ROWS)
     width = one["layers"][-1]["units"]
     own = width - sum(head["width"] for head in one["heads"])
     targets = [{"width": own, "loss": training["loss"], "weight": 1}, *map(dict, one["heads"])]
     for target in targets:
         isValues = target["loss"]["type"] == "mse"
-        drawn = noise.tensor(ROWS, target["width"]) if isValues else noise.tensor(ROWS)
+        drawn = noise.tensor((ROWS, target["width"])) if isValues else noise.tensor((ROWS,))
         target["values"] = drawn if isValues else (drawn.abs() * target["width"]).floor().long()
     network = Network(noise, one["layers"])
     optimizer = create_optimizer(network, training)
@@ -202,7 +190,7 @@ def run(one):
                 average.update_parameters(network)
             losses.append(float(f"{total:.9g}"))
     saved = network if average is None else average.module
-    final = {name: [float(f"{v:.9g}") for v in (p.T if p.dim() == 2 else p).flatten().tolist()] for name, p in saved.named_parameters()}
+    final = {name: digits(p.T if p.dim() == 2 else p, 9) for name, p in saved.named_parameters()}
     return {**one, "losses": losses, "final": final}
 
 

@@ -271,7 +271,8 @@ describe('damaged files', () => {
 
   it('the dataset: the job fails with a code', async () => {
     const own = await uploadCsv(service.api, 'own', spirals(300));
-    const path = join(service.folder, 'datasets', own, 'data');
+    const [key] = await Array.fromAsync(service.deps.storage.list(`datasets/${own}/`));
+    const path = join(service.folder, key!);
     const { id } = await postJob(service.api, describeSpirals(own, { epochs: 2 }));
     await flipByte(path, 3_000);
     expect(await run(id)).toMatchObject({ status: 'failed', error: { code: 'dataset_damaged', category: 'server' } });

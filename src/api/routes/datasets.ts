@@ -4,6 +4,7 @@ import { Type } from 'typebox';
 import { removeDatasetFiles } from '../../data/dataset-files.ts';
 import type { ImageOptions } from '../../data/decode-images.ts';
 import { FILE_TYPES } from '../../data/identify-file.ts';
+import { mayBeCommitted } from '../../db/client.ts';
 import { countDatasetBytes, deleteDataset, getDataset, insertDataset, listDatasets } from '../../db/datasets.ts';
 import { openOutbound } from '../../outbound/request.ts';
 import { Dataset, Profile } from '../../spec/dataset.ts';
@@ -14,8 +15,9 @@ import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { findMade, idFor } from '../idempotency.ts';
 import { inOrderOf } from '../in-order.ts';
 import { makeDataset } from '../make-dataset.ts';
-import { presentDataset } from '../present.ts';
+import { presentDataset, warnOf } from '../present.ts';
 import type { Quotas } from '../quotas.ts';
+import { removeFiles } from '../remove-files.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
 import type { TusUploads } from '../tus-uploads.ts';
 import { LONGEST_NAME, linger, type Making, receiveUpload, UPLOAD_TYPES } from '../uploads.ts';
@@ -34,8 +36,14 @@ const UploadQuery = Type.Object({
       description: 'of the images of an archive: 1 makes them grey; else 1 where all are grey, 3 otherwise',
     }),
   ),
+  header: Type.Optional(
+    Type.Boolean({
+      description:
+        'of CSV: false where the first line is a row, and no header; columns are column_1, column_2, … then. `text/csv; header=absent` says the same (RFC 4180). Else there is one',
+    }),
+  ),
 });
-type UploadQuery = { name?: string; image_size?: string; channels?: 1 | 3 };
+type UploadQuery = { name?: string; image_size?: string; channels?: 1 | 3; header?: boolean };
 
 const arrangeProfile = inOrderOf(Profile);
 
@@ -44,7 +52,11 @@ const bytes = (description: string) => ({ type: 'string', format: 'binary', desc
 /** For the documentation: bodies are streams, and read by hand. */
 const UploadBody = {
   content: {
-    'text/csv': { schema: bytes('CSV with a header line; delimiter, decimal comma and encoding are found out') },
+    'text/csv': {
+      schema: bytes(
+        'CSV with a header line, unless `header` says otherwise; delimiter, decimal comma and encoding are found out',
+      ),
+    },
     'text/tab-separated-values': { schema: bytes('the same with tabs') },
     'application/x-ndjson': { schema: bytes('one flat JSON object a line') },
     'application/jsonl': { schema: bytes('the same') },
@@ -138,7 +150,7 @@ function addUploadRoute(app: Api, deps: ApiDeps, quotas: Quotas, uploads: TusUpl
         reply,
         id,
         deps,
-        readImageOptions(query),
+        { images: readImageOptions(query), hasHeader: query.header ?? null },
         makeOf,
         quota,
       );
@@ -160,7 +172,13 @@ function addUploadRoute(app: Api, deps: ApiDeps, quotas: Quotas, uploads: TusUpl
         },
         most,
       ).catch(async (error: unknown) => {
-        await removeDatasetFiles(id, storage).catch(() => {});
+        // where nobody knows whether there is a row, the files stay: without one, retention finds them
+        if (!mayBeCommitted(error))
+          await removeFiles(
+            storage,
+            files.map(({ key }) => key),
+            request.log,
+          );
         throw error;
       });
       if (origin?.type === 'upload') await uploads.remove(tenant, origin.upload);
@@ -233,8 +251,9 @@ function addReadRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
       },
     },
     async (request) => {
-      const { rows, columns } = await find(request);
-      return arrangeProfile({ rows, columns });
+      const row = await find(request);
+      const { rows, columns } = row;
+      return arrangeProfile({ rows, columns, ...warnOf(row) });
     },
   );
 
@@ -277,7 +296,9 @@ function addReadRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
       const { tenant, db } = ofTenant(deps, request);
       const row = await deleteDataset(db, tenant, id);
       if (row === null) throw new ApiError('dataset_not_found', `There is no dataset ${id}.`);
-      await removeDatasetFiles(id, deps.storage);
+      await removeDatasetFiles(id, deps.storage).catch((err: unknown) =>
+        request.log.warn({ err, dataset: id }, 'files of a dataset could not be removed'),
+      );
       return reply.code(204).send();
     },
   );

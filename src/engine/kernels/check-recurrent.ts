@@ -54,6 +54,21 @@ export function placeRecurrentCases(
             args: [...sizes, backward, dh, states, m, h, dz, (steps * 4 + more) * width, scratch],
             tolerance: 1e-5,
           },
+          {
+            kernel: 'rnnTangent',
+            args: [...sizes, forward, dz, (steps + more) * width, states, m, dh, scratch],
+            tolerance: 1e-5,
+          },
+          {
+            kernel: 'lstmTangent',
+            args: [...sizes, forward, dz, (steps * 4 + 2 * more) * width, states, m, c, dh, scratch],
+            tolerance: 2e-5,
+          },
+          {
+            kernel: 'gruTangent',
+            args: [...sizes, forward, dz, (steps * 4 + more) * width, states, m, h, dh, scratch],
+            tolerance: 2e-5,
+          },
         ];
       }),
       { kernel: 'packPanels', args: [0, wide, 37, 270, 37, 0, 3, panels], tolerance: 0 },
