@@ -64,7 +64,7 @@ export async function readCsv(
 /** Where the first line is no header. */
 const WITHOUT_HEADER = 'or ?header=false, if the first line is a row';
 
-export const RFC_4180 = { delimiter: ',', decimal: '.' } as const;
+const RFC_4180 = { delimiter: ',', decimal: '.' } as const;
 
 function nameOf(delimiter: string): string {
   return delimiter === '\t' ? 'tab' : delimiter === ',' ? 'comma' : `"${delimiter}"`;

@@ -1,7 +1,7 @@
 import type { Choose } from './choice.ts';
 import type { Column } from './dataset.ts';
 import { fillDefaults } from './expand-request.ts';
-import type { Input } from './job.ts';
+import type { Input } from './input.ts';
 import { Layer } from './model.ts';
 import { showCount } from './show-count.ts';
 

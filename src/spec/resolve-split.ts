@@ -1,8 +1,9 @@
 import { countSplit } from './count-split.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
-import type { Split, SplitName } from './job.ts';
+import type { SplitName } from './metric-point.ts';
 import type { ColumnFinder } from './resolve-columns.ts';
+import type { Split } from './split.ts';
 import { listWords } from './suggest.ts';
 
 /** Which rows are held out: what follows, and what makes no sense. */
@@ -23,15 +24,6 @@ const PARTS: Record<string, SplitName> = {
 export function readPart(word: string): SplitName | null {
   const lower = word.toLowerCase();
   return Object.hasOwn(PARTS, lower) ? PARTS[lower]! : null;
-}
-
-/** Columns that say how rows are split. */
-export function splitColumnsOf({
-  group_by,
-  order_by,
-  given_by,
-}: Pick<Split, 'group_by' | 'order_by' | 'given_by'>): string[] {
-  return [group_by, order_by, given_by].filter((name) => name !== undefined);
 }
 
 /** `given`: as it was sent, before defaults were filled in. Over a corpus only shares are looked at. */
