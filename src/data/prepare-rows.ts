@@ -2,7 +2,7 @@ import { closest } from 'fastest-levenshtein';
 import { pointerTo } from '../spec/mistake.ts';
 import { type RowMistake, RowsError } from '../spec/prediction.ts';
 import {
-  outputsOf,
+  knownColumns,
   type Preparation,
   type PreparedDate,
   type PreparedInput,
@@ -20,7 +20,7 @@ import { whyNot } from './transforms.ts';
 const MOST_MISTAKES = 1000;
 
 /**
- * Prepares rows as JSON gives them: x is (rows, inputWidth), or of a forecast (rows, width of a row). A column that is absent or null is missing; columns of the target are passed over.
+ * Prepares rows as JSON gives them: x is (rows, inputWidth), or of a forecast (rows, width of a row). A column that is absent or null is missing; columns of the target are passed over, and so are others of a row that has every input.
  * An image is a flat array of numbers from 0 to 255, row-major, or the same bytes as base64.
  * Throws RowsError with all mistakes: unknown_column, invalid_type, not_finite, wrong_length, out_of_range.
  */
@@ -28,14 +28,7 @@ export function prepareRows(rows: readonly Record<string, unknown>[], preparatio
   const { inputs, forecast } = preparation;
   const inputWidth = forecast?.rowWidth ?? preparation.inputWidth;
   const names = inputs.map(({ column }) => column);
-  const known = new Set(names);
-  for (const { output } of outputsOf(preparation)) {
-    const { target } = output;
-    for (const { column } of target.type === 'number' ? target.columns : [target]) known.add(column);
-  }
-  if (forecast !== undefined)
-    for (const column of [...forecast.columns, forecast.orderBy, forecast.groupBy])
-      if (column !== undefined) known.add(column);
+  const known = knownColumns(preparation);
   const writers = inputs.map((input) => ({ column: input.column, width: widthOf(input), write: openWriter(input) }));
   const x = new Float32Array(rows.length * inputWidth);
   const mistakes: RowMistake[] = [];
@@ -49,8 +42,10 @@ export function prepareRows(rows: readonly Record<string, unknown>[], preparatio
       add(null, 'invalid_type', 'a row is an object', `an object with ${names.slice(0, 10).join(', ')}`);
       return;
     }
-    for (const column of Object.keys(row)) {
-      if (known.has(column)) continue;
+    const unknown = Object.keys(row).filter((column) => !known.has(column));
+    // beside all inputs it is no input with a name that is misspelt
+    const isWhole = unknown.length > 0 && names.every((name) => Object.hasOwn(row, name));
+    for (const column of isWhole ? [] : unknown) {
       const suggestion = column.length <= 256 ? `did you mean ${JSON.stringify(closest(column, names))}?` : null;
       add(
         column.slice(0, 256),

@@ -30,9 +30,10 @@ export async function readCsv(
   const onRecord = (fields: string[], line: () => number) => {
     for (let i = 0; i < fields.length; i++) fields[i] = trimField(fields[i]!);
     if (width === -1) {
-      checkHeader(fields, line(), mistakes);
-      width = fields.length;
-      handler.onHeader(fields);
+      const names = fields.map(nameColumn);
+      checkHeader(names, line(), mistakes);
+      width = names.length;
+      handler.onHeader(names);
     } else if (fields.length !== width) {
       const expected = `${width} fields, as the header has; a ${nameOf(delimiter)} inside a value needs quotes around the value`;
       mistakes.add(line(), null, `the row has ${fields.length} fields`, expected);
@@ -59,6 +60,11 @@ export async function readCsv(
 }
 
 export const RFC_4180 = { delimiter: ',', decimal: '.' } as const;
+
+/** A column without a name, such as row numbers that a data frame was written with, has its place for one. */
+export function nameColumn(name: string, index: number): string {
+  return name === '' ? `column_${index + 1}` : name;
+}
 
 function nameOf(delimiter: string): string {
   return delimiter === '\t' ? 'tab' : delimiter === ',' ? 'comma' : `"${delimiter}"`;

@@ -260,7 +260,7 @@ export const evaluations = pgTable(
   (t) => [index('evaluations_file').on(t.outcomesKey), ownRows()],
 );
 
-export type EvaluationFigures = Pick<Evaluation, 'weights' | 'splits' | 'importance'>;
+export type EvaluationFigures = Pick<Evaluation, 'weights' | 'splits' | 'importance' | 'notes'>;
 
 /** The registry: what is used goes by a name, whatever became of the job that trained it. */
 export const models = pgTable(

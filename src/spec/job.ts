@@ -8,6 +8,7 @@ import { OutputLayer } from './layers/dense.ts';
 import { NAME } from './layers/fields.ts';
 import { Loss } from './loss.ts';
 import { Model } from './model.ts';
+import { Note } from './note.ts';
 import { DATE_PARTS } from './preparation.ts';
 import { closed, derived, nullable, words } from './schema.ts';
 import { Tokenizer } from './tokenizer.ts';
@@ -493,16 +494,9 @@ export const Runtime = closed(
       description: 'longest delay seen on the thread that renews the lease',
     }),
     notes: Type.Optional(
-      Type.Array(
-        closed({
-          code: Type.String({
-            description: 'dropped_…: rows left out; leakage_…: held-out rows or the target may be known in training',
-          }),
-          message: Type.String(),
-          data: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
-        }),
-        { description: 'what was noticed when the rows were loaded; each is a job.message event as well' },
-      ),
+      Type.Array(Note, {
+        description: 'what was noticed when the rows were loaded; each is a job.message event as well',
+      }),
     ),
     learning_rate: Type.Optional(Type.Number({ description: 'where the spec says auto: what the range test found' })),
     first_step_ms: Type.Optional(

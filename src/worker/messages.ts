@@ -4,9 +4,9 @@ import type { CheckpointToRecord } from '../jobs/record-checkpoint.ts';
 import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import type { Diagnosis } from '../spec/diagnosis.ts';
 import type { EventType, JobError, JobPhase, JobSpec, MetricPoint, Progress, StopReason } from '../spec/job.ts';
+import type { Note } from '../spec/note.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { StorageDescription } from '../storage/describe.ts';
-import type { Note } from './loaded-rows.ts';
 
 /**
  * What the lease-holding main thread and the thread that trains say to each other. The trainer posts messages; the main thread answers only

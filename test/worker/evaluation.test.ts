@@ -83,6 +83,14 @@ describe('an evaluation', () => {
     expect((await call('GET', url, undefined, { 'if-none-match': etag })).status).toBe(304);
   });
 
+  it('says what was noticed of the rows, such as a part that no group is left for', async () => {
+    const job = await run(species({ split: { group_by: 'island' } }));
+    const { notes, splits } = await evaluationOf(job.id);
+    expect(Object.keys(splits)).not.toContain('validation');
+    expect(notes).toContainEqual(expect.objectContaining({ code: 'empty_validation', data: { part: 'validation' } }));
+    expect(notes).toEqual(job.runtime!.notes);
+  });
+
   it('tells which columns matter', async () => {
     const { importance } = await evaluationOf(first.id);
     expect(importance).toMatchObject({ split: 'test', rows: 34, repeats: 5, left_out: 0 });
