@@ -141,13 +141,13 @@ describe('arrays of NumPy', () => {
   });
 });
 
-it('reads Parquet with LZ4 and a column that has no values', async () => {
-  // as pyarrow 25 writes {"a": [1, 2], "n": [null, null]}
+it('reads Parquet with LZ4, a column that has no values, and times of day in seconds', async () => {
+  // as pyarrow 25 writes {"n": [null, null], "t": [time(0, 1, 2), time(12, 0, 0, 500_000)]}
   const file =
-    'UEFSMRUAFSwVKCwVBBUAFQYVBhwAAACCAgAAAAQBAQABAIACAAAAAAAAABUAFQwVDiwVBBUAFQYVBhwAAABgAgAAAAQAFQQZPDUAGAZzY2hlbWEVBAAVBCUCGAFhABUCJQIYAW5svAAAABYEGRwZLCYAHBUEGSUGABkYAWEVDhYEFlIWTiYISRwVABUAFQIAPCkGGSYABAAAACYAHBUCGSUGABkYAW4VDhYEFjIWNCZWSRwVABUAFQIAPCkGGSYEAAAAABaEARYEJggWggEAKCBwYXJxdWV0LWNwcC1hcnJvdyB2ZXJzaW9uIDI1LjAuMRksHAAAHAAAALUAAABQQVIx';
+    'UEFSMRUAFQwVDiwVBBUAFQYVBhwAAABgAgAAAAQAFQAVLBUwLBUEFQAVBhUGHAAAAPAHAgAAAAQBgAuyAwAAAAAgUfMOCgAAABUEGTw1ABgGc2NoZW1hFQQAFQIlAhgBbmy8AAAAFQQlAhgBdGx8EhwsAAAAAAAWBBkcGSwmABwVAhklBgAZGAFuFQ4WBBYyFjQmCEkcFQAVABUCADwpBhkmBAAAAAAmABwVBBklBgAZGAF0FQ4WBBZSFlYmPEkcFQAVABUCADwpBhkmAAQAAAAWhAEWBCYIFooBACggcGFycXVldC1jcHAtYXJyb3cgdmVyc2lvbiAyNS4wLjEZLBwAABwAAAC+AAAAUEFSMQ==';
   const { profile, preview } = await readFile(Buffer.from(file, 'base64'));
-  expect(preview).toMatchObject([{ a: 1 }, { a: 2 }]);
-  expect(profile.columns.map(({ missing }) => missing)).toEqual([0, 2]);
+  expect(preview).toMatchObject([{ t: 62 }, { t: 43_200.5 }]);
+  expect(profile.columns.map(({ missing }) => missing)).toEqual([2, 0]);
 });
 
 it('unpacks LZ4 with matches that overlap, in blocks that lean on each other', () => {
