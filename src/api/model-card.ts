@@ -62,7 +62,7 @@ export function writeModelCard(card: ModelCard): string {
     about,
     model.description,
     '## What it does',
-    `From ${spec.inputs.length} columns it answers ${describeTarget(spec.target)}.`,
+    `From ${spec.inputs.length === 1 ? 'one column' : `${spec.inputs.length} columns`} it answers ${describeTarget(spec)}.`,
     table(['input', 'type', 'prepared'], inputs.slice(0, MOST_COLUMNS)),
     inputs.length > MOST_COLUMNS ? `… and ${inputs.length - MOST_COLUMNS} more.` : '',
     '## How good it is',
@@ -128,7 +128,12 @@ function describeFigure({ value, low, high, baseline }: Figure): string[] {
   return [round(value), low === null || high === null ? '' : `${round(low)} to ${round(high)}`, round(baseline)];
 }
 
-function describeTarget(target: ModelCard['spec']['target']): string {
+function describeTarget({ target, forecast }: ModelCard['spec']): string {
+  if (target.type === 'next_token') return `the next token of ${target.columns.map(quote).join(', ')}`;
+  if (forecast != null) {
+    const { horizon, window } = forecast;
+    return `the next ${horizon === 1 ? 'value' : `${horizon} values`} of ${target.columns.map(quote).join(', ')} (${target.type}), by the last ${window} rows`;
+  }
   return target.columns.map((column) => `${quote(column)} (${target.type})`).join(', ');
 }
 

@@ -160,7 +160,7 @@ function writeImage(input: PreparedInput & { type: 'image' }, value: unknown, y:
   const name = JSON.stringify(input.column);
   const channels = input.channels ?? [input];
   const size = `${input.shape.join(' × ')} = ${y.length}`;
-  const expected = `${size} numbers from 0 to 255, or as many bytes in base64`;
+  const expected = `${size} numbers from 0 to 255, or as many bytes in base64; an image file is a body by itself`;
   if (value === null) return ['invalid_type', `${name} is missing, and an image cannot be`, expected];
   let bytes: ArrayLike<unknown>;
   if (typeof value === 'string') {

@@ -78,7 +78,9 @@ describe('prepareRows', () => {
       detail: 'the network has no input "bill_lenght"',
       expected: 'did you mean "bill_length"?',
     });
-    expect(mistakes[5]!.expected).toBe('1 × 2 × 1 = 2 numbers from 0 to 255, or as many bytes in base64');
+    expect(mistakes[5]!.expected).toBe(
+      '1 × 2 × 1 = 2 numbers from 0 to 255, or as many bytes in base64; an image file is a body by itself',
+    );
   });
 
   it('does not take what every object has for a column', () => {
