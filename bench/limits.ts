@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { type CompiledKernels, chooseKernels, instantiateKernels } from '../src/engine/kernels/load.ts';
+import { medianOf } from './results.ts';
 
 /** What the machine can do at most, on so many threads at once. */
 export interface Limits {
@@ -12,38 +13,38 @@ export interface Limits {
 
 /** Floating-point operations of one `fmaPeak` iteration. */
 export const PEAK_FLOP = 160;
-const TRIAL_MS = 250;
+const TRIAL_MS = 100;
 const ARRAY_BYTES = 64 * 2 ** 20;
 
-export async function measureLimits(threads: number): Promise<Limits> {
+/** Threads that measure the limits as often as they are asked: a machine that is shared is faster at times. */
+export async function openLimits(threads: number): Promise<{ measure(): Promise<Limits>; close(): Promise<void> }> {
   const { compiled } = chooseKernels();
   const workers = Array.from(
     { length: threads },
     () => new Worker(new URL(import.meta.url), { workerData: compiled, execArgv: [] }),
   );
-  try {
-    await Promise.all(workers.map((worker) => once(worker, 'message')));
-    const measure = async (what: 'flops' | 'bytes') => {
-      const answers = workers.map((worker) => once(worker, 'message') as Promise<[number]>);
-      for (const worker of workers) worker.postMessage(what);
-      return (await Promise.all(answers)).reduce((sum, [rate]) => sum + rate, 0) / 1e9;
-    };
-    return { gflops: await measure('flops'), gigabytesPerSecond: await measure('bytes') };
-  } finally {
-    await Promise.all(workers.map((worker) => worker.terminate()));
-  }
+  await Promise.all(workers.map((worker) => once(worker, 'message')));
+  const ask = async (what: 'flops' | 'bytes') => {
+    const answers = workers.map((worker) => once(worker, 'message') as Promise<[number]>);
+    for (const worker of workers) worker.postMessage(what);
+    return (await Promise.all(answers)).reduce((sum, [rate]) => sum + rate, 0) / 1e9;
+  };
+  return {
+    measure: async () => ({ gflops: await ask('flops'), gigabytesPerSecond: await ask('bytes') }),
+    close: async () => void (await Promise.all(workers.map((worker) => worker.terminate()))),
+  };
 }
 
-/** Best rate of goes of a few milliseconds. */
+/** Median rate of goes of a fraction of a millisecond, or a few: a core that is shared loses time in some. */
 function measureRate(work: number, go: () => void): number {
-  let best = 0;
+  const rates: number[] = [];
   const end = performance.now() + TRIAL_MS;
   while (performance.now() < end) {
     const began = performance.now();
     go();
-    best = Math.max(best, (work * 1000) / (performance.now() - began));
+    rates.push((work * 1000) / (performance.now() - began));
   }
-  return best;
+  return medianOf(rates);
 }
 
 if (!isMainThread && parentPort !== null) {

@@ -1,6 +1,6 @@
 import type { KernelName, Kernels } from '../src/engine/kernels/abi.ts';
 import { chooseKernels } from '../src/engine/kernels/load.ts';
-import { type Limits, measureLimits } from './limits.ts';
+import { type Limits, openLimits } from './limits.ts';
 import { showProgress } from './progress.ts';
 import type { BenchOptions } from './questions.ts';
 import { record, show, table } from './results.ts';
@@ -71,8 +71,9 @@ interface RooflineResult {
   stepFlops: number;
   /** of the leader's time in a step */
   shares: Record<KernelClass, number>;
-  productGflops: number | null;
-  updateGigabytesPerSecond: number | null;
+  /** rate of the leader's products, and of what its updates read and write, against what a thread could do meanwhile */
+  productsOfPeak: number | null;
+  updatesOfMemory: number | null;
 }
 
 function emptyProfile(): Profile {
@@ -80,39 +81,49 @@ function emptyProfile(): Profile {
   return { calls: 0, milliseconds, productFlops: 0, updateBytes: 0 };
 }
 
-/** Mean milliseconds of a step, over so many seconds and three steps at least. */
-function timeSteps(train: () => void, seconds: number): { stepMs: number; steps: number } {
+/** Times steps over so many milliseconds, and one at least. */
+function timeSteps(train: () => void, forMs: number): { ms: number; steps: number } {
   const began = performance.now();
   let steps = 0;
-  while (steps < 3 || performance.now() - began < seconds * 1000) {
+  do {
     train();
     steps += 1;
-  }
-  return { stepMs: (performance.now() - began) / steps, steps };
+  } while (performance.now() - began < forMs);
+  return { ms: performance.now() - began, steps };
 }
+
+/** How often the limits are measured within a run, in turns with its steps. */
+const TURNS = 5;
 
 async function profileWorkload(name: string, threads: number, seconds: number): Promise<RooflineResult> {
   const workload = workloadNamed(name);
   const { compiled } = chooseKernels();
   const profile = emptyProfile();
   const runs = [undefined, (kernels: Kernels) => timeKernels(kernels, profile)];
-  const timed: { stepMs: number; steps: number }[] = [];
+  const timed: { stepMs: number; steps: number; limits: Limits }[] = [];
   let stepFlops = 0;
-  const limits: Limits[] = [];
+  const limits = await openLimits(threads);
   for (const instrument of runs) {
-    limits.push(await measureLimits(threads));
     const trainer = openWorkload(workload, compiled, threads, { instrument });
     let step = 0;
     const train = () => {
       trainer.step((step % BATCHES) * workload.batch, workload.batch, step, workload.learningRate);
       step += 1;
     };
-    timeSteps(train, seconds / 3);
+    timeSteps(train, (seconds / 3) * 1000);
     Object.assign(profile, emptyProfile());
-    timed.push(timeSteps(train, seconds));
+    const turns: { ms: number; steps: number; limits: Limits }[] = [];
+    for (let turn = 0; turn < TURNS; turn++) {
+      const now = await limits.measure();
+      turns.push({ ...timeSteps(train, (seconds / TURNS) * 1000), limits: now });
+    }
+    const steps = turns.reduce((sum, turn) => sum + turn.steps, 0);
+    const stepMs = turns.reduce((sum, turn) => sum + turn.ms, 0) / steps;
+    timed.push({ stepMs, steps, limits: meanOf(turns.map((turn) => turn.limits)) });
     stepFlops = trainer.stepFlops;
     await trainer.close();
   }
+  await limits.close();
   const [plain, profiled] = timed as [(typeof timed)[0], (typeof timed)[0]];
   const { product, optimizer } = profile.milliseconds;
   // the clock is read twice a call: one reading falls within the call's time, one beside it
@@ -124,14 +135,16 @@ async function profileWorkload(name: string, threads: number, seconds: number): 
     return [kind, (ms - (clockMs / 2) * (ms / inCalls)) / work] as const;
   });
   return {
-    ...{ workload: name, threads, limits: meanOf(limits), stepMs: plain.stepMs, stepFlops },
+    ...{ workload: name, threads, limits: plain.limits, stepMs: plain.stepMs, stepFlops },
     shares: Object.fromEntries(shares) as Record<KernelClass, number>,
-    productGflops: product > 0 ? profile.productFlops / product / 1e6 : null,
-    updateGigabytesPerSecond: optimizer > 0 && profile.updateBytes > 0 ? profile.updateBytes / optimizer / 1e6 : null,
+    productsOfPeak: product > 0 ? profile.productFlops / product / 1e6 / (profiled.limits.gflops / threads) : null,
+    updatesOfMemory:
+      optimizer > 0 && profile.updateBytes > 0
+        ? profile.updateBytes / optimizer / 1e6 / (profiled.limits.gigabytesPerSecond / threads)
+        : null,
   };
 }
 
-/** A machine that is shared is faster at times: the limits in front of a run and behind it. */
 function meanOf(limits: readonly Limits[]): Limits {
   const mean = (of: (l: Limits) => number) => limits.reduce((sum, l) => sum + of(l), 0) / limits.length;
   return { gflops: mean((l) => l.gflops), gigabytesPerSecond: mean((l) => l.gigabytesPerSecond) };
@@ -162,15 +175,14 @@ export function render(recorded: Record<string, unknown>): string {
   );
   const percent = (share: number) => `${Math.round(100 * share)} %`;
   const rows = results.map(({ workload, threads, limits, stepMs, stepFlops, shares, ...r }) => {
-    const perThread = { gflops: limits.gflops / threads, bytes: limits.gigabytesPerSecond / threads };
     const classes = CLASSES.map((kind) => shares[kind]);
     const rest = Math.max(0, 1 - classes.reduce((sum, share) => sum + share, 0));
     return [
       ...[workload, threads, show(stepMs), percent(stepFlops / stepMs / 1e6 / limits.gflops)],
       ...classes.map((share) => (share < 0.005 ? '' : percent(share))),
       percent(rest),
-      r.productGflops === null ? '' : percent(r.productGflops / perThread.gflops),
-      r.updateGigabytesPerSecond === null ? '' : percent(r.updateGigabytesPerSecond / perThread.bytes),
+      r.productsOfPeak === null ? '' : percent(r.productsOfPeak),
+      r.updatesOfMemory === null ? '' : percent(r.updatesOfMemory),
     ];
   });
   const limits = [...Map.groupBy(results, (r) => r.threads)]
@@ -185,7 +197,7 @@ export function render(recorded: Record<string, unknown>): string {
     .join('; ');
   return [
     '## What share of the machine’s limits is reached, and where does the rest go?',
-    `Limits, measured in front of each run and behind it, of ${limits}. *of peak*: the arithmetic of a step against the
+    `Limits, measured in turns with the steps, of ${limits}. *of peak*: the arithmetic of a step against the
 multiply-adds the cores could do meanwhile. Then the leader's time by kind of kernel; *rest* is waiting at barriers, and JavaScript. *products at*: the rate of matrix products against the peak; *updates at*: the optimizer's bytes against the
 memory's rate, above 100 % where weights stay in the caches. \`npm run bench -- roofline\``,
     table(['', 'threads', 'ms a step', 'of peak', ...CLASSES, 'rest', 'products at', 'updates at'], rows),

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Job } from '../src/spec/job.ts';
 
 const MOST_TRIES = 5;
 
@@ -24,6 +25,18 @@ export async function send<T>(
   }
   if (!response.ok) throw new Error(`${method} ${url} answered ${response.status}: ${text}`);
   return JSON.parse(text) as T;
+}
+
+/** Posts a job, and waits until it has succeeded. */
+export async function train(api: string, spec: object): Promise<Job> {
+  const { id } = await send<Job>('POST', `${api}/jobs`, spec);
+  for (;;) {
+    const job = await send<Job>('GET', `${api}/jobs/${id}`);
+    if (job.status === 'succeeded') return job;
+    if (job.status === 'failed' || job.status === 'cancelled')
+      throw new Error(`${job.name} ended ${job.status}: ${job.error?.message}`);
+    await sleep(200);
+  }
 }
 
 export function say(line: string): void {

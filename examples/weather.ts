@@ -1,8 +1,8 @@
 import type { Job } from '../src/spec/job.ts';
-import { say, send } from './client.ts';
+import { say, send, train } from './client.ts';
 import { heldOut, parseCsv, predict, type Row, readVega } from './rows.ts';
 
-/** Seattle's weather, day by day from 2012 to 2015: what are the next days' highest temperatures? */
+/** Seattle's weather, day by day from 2012 to 2015: what are the next days' highest temperatures, and is it going to rain? */
 
 const DAYS = 7;
 const AHEAD = 3;
@@ -19,7 +19,7 @@ export async function uploadWeather(api: string): Promise<string> {
   return id;
 }
 
-export async function showWeather(api: string, { id }: Job): Promise<void> {
+export async function showWeather(api: string, { id, spec }: Job): Promise<void> {
   const days = heldOut(parseCsv(read()), TEST_SHARE);
   const highest = days.map((day) => Number(day.temp_max));
   const rows = days.map(({ date, weather, ...figures }): Row => {
@@ -44,4 +44,28 @@ export async function showWeather(api: string, { id }: Job): Promise<void> {
   say(
     `  After the last day, of ${highest.at(-1)} °C: ${last!.temp_max.map((value) => value.toFixed(1)).join(', ')} °C.`,
   );
+  await showSky(api, spec, days);
+}
+
+/** The same windows tell the next day's class. */
+async function showSky(
+  api: string,
+  { dataset, inputs, split, forecast }: Job['spec'],
+  days: readonly Row[],
+): Promise<void> {
+  const { order_by, window } = forecast!;
+  const job = await train(api, {
+    ...{ name: "tomorrow's weather", dataset, inputs, target: 'weather' },
+    split: { validation: split.validation, test: split.test },
+    forecast: { order_by, window },
+    training: { seed: 1 },
+  });
+  const same = days.filter(({ weather }, day) => day >= DAYS && weather === days[day - 1]!.weather).length;
+  say(
+    `  Tomorrow's weather of drizzle, fog, rain, snow and sun: right for ${percent(Number(job.metrics['test.accuracy']))} of the days; "as today" for ${percent(same / (days.length - DAYS))}.`,
+  );
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
 }

@@ -2,7 +2,15 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiError } from '../spec/errors.ts';
-import { type AnswerFormat, type PredictAnswer, PredictorBusyError, type RowSource } from '../spec/prediction.ts';
+import {
+  type AnswerFormat,
+  MOST_WARNINGS,
+  type PredictAnswer,
+  PredictorBusyError,
+  type RowMistake,
+  type RowSource,
+  type RowWarning,
+} from '../spec/prediction.ts';
 import type { ApiDeps } from './deps.ts';
 import { MOST_ROWS, type PredictBody } from './predict-rows.ts';
 import type { PredictTarget } from './predict-target.ts';
@@ -46,8 +54,10 @@ export async function answerPredictions(
   reply.header('content-type', TYPES[format]);
   if (format === 'json') {
     const texts: string[] = [];
+    const warnings: RowMistake[] = [];
     let rows = 0;
     for await (const answer of answers) {
+      warnings.push(...placeWarnings(answer.warnings, rows).slice(0, MOST_WARNINGS - warnings.length));
       rows += answer.rows;
       if (rows > MOST_ROWS)
         throw new ApiError(
@@ -57,7 +67,10 @@ export async function answerPredictions(
       if (answer.rows > 0) texts.push(answer.text.slice(1, -1));
     }
     if (rows === 0) throw refuseEmpty();
-    const described = Object.entries(label).map(([name, value]) => `,${JSON.stringify(name)}:${JSON.stringify(value)}`);
+    const beside = { ...(warnings.length > 0 && { warnings }), ...label };
+    const described = Object.entries(beside).map(
+      ([name, value]) => `,${JSON.stringify(name)}:${JSON.stringify(value)}`,
+    );
     return reply.send(`{"predictions":[${texts.join(',')}]${described.join('')}}`);
   }
   reply.header('x-trainyard-checkpoint', label.checkpoint);
@@ -68,6 +81,11 @@ export async function answerPredictions(
   return reply.send(
     Readable.from(writeLines(first.value, answers, request), { objectMode: false, highWaterMark: 65_536 }),
   );
+}
+
+/** Pointers into the request’s rows, `before` of which came in earlier parts. */
+export function placeWarnings(warnings: readonly RowWarning[] = [], before = 0): RowMistake[] {
+  return warnings.map(({ row, pointer, ...rest }) => ({ pointer: `/rows/${before + row}${pointer}`, ...rest }));
 }
 
 async function* writeLines(

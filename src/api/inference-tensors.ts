@@ -1,8 +1,8 @@
 import { ApiError, type ProblemError } from '../spec/errors.ts';
 import type { InferenceRequest, Tensor, TensorMetadata } from '../spec/inference.ts';
 import { MOST_MISTAKES } from '../spec/mistake.ts';
-import { type Prediction, type RowMistake, RowsError } from '../spec/prediction.ts';
-import { outputsOf, type Preparation } from '../spec/preparation.ts';
+import type { Prediction, RowMistake } from '../spec/prediction.ts';
+import { outputsOf, type Preparation, type PreparedForecast } from '../spec/preparation.ts';
 import { didYouMean } from '../spec/suggest.ts';
 import { MOST_ROWS } from './predict-rows.ts';
 
@@ -28,22 +28,33 @@ function namesBeside(inputs: Preparation['inputs'], forecast: Preparation['forec
   return names.filter((name) => inputs.every(({ column }) => column !== name));
 }
 
+type DescribedTensor = TensorMetadata & { classes: string[] | null };
+
 /** A tensor for each target, of a forecast with its next values, and for a category another of `species.probabilities`, in the order of its classes. */
-export function describeTensors(preparation: Preparation): (TensorMetadata & { classes: string[] | null })[] {
+export function describeTensors(preparation: Preparation): DescribedTensor[] {
+  const { forecast } = preparation;
+  if (forecast !== undefined) return describeSteps(preparation, forecast);
   return outputsOf(preparation).flatMap(({ output: { target, link, outputWidth } }) => {
     const one = (name: string, datatype: string) => ({ name, datatype, shape: [-1], classes: null });
     if (link === 'embedding') return [{ name: 'embedding', datatype: 'FP64', shape: [-1, outputWidth], classes: null }];
-    const { forecast } = preparation;
-    if (forecast !== undefined)
-      return forecast.columns.map((name) => ({
-        ...{ name, datatype: 'FP64', shape: [-1, forecast.horizon], classes: null },
-      }));
     if (target.type === 'number') return target.columns.map(({ column }) => one(column, 'FP64'));
     if (target.type === 'next_token') return [one('next_token', 'BYTES')];
     const { column, classes } = target;
     const name = `${column}${link === 'scores' ? SCORES : PROBABILITIES}`;
     return [one(column, 'BYTES'), { name, datatype: 'FP64', shape: [-1, classes.length], classes }];
   });
+}
+
+/** Of a forecast: the next values of each column, of a category with what is said of each of its classes. */
+function describeSteps({ target, link }: Preparation, { columns, horizon }: PreparedForecast): DescribedTensor[] {
+  const shape = [-1, horizon];
+  if (target.type !== 'category') return columns.map((name) => ({ name, datatype: 'FP64', shape, classes: null }));
+  const { column, classes } = target;
+  const name = `${column}${link === 'scores' ? SCORES : PROBABILITIES}`;
+  return [
+    { name: column, datatype: 'BYTES', shape, classes: null },
+    { name, datatype: 'FP64', shape: [...shape, classes.length], classes },
+  ];
 }
 
 /** Rows of objects from one tensor for each column. Throws invalid_field with all that does not fit together. */
@@ -90,15 +101,13 @@ export function readTensors({ inputs }: InferenceRequest, preparation: Preparati
 }
 
 /** What is wrong with a row, where the client has written it. */
-export function placeMistakes({ mistakes }: RowsError, { inputs }: InferenceRequest): RowsError {
-  return new RowsError(
-    mistakes.map((mistake): RowMistake => {
-      const [, row, column = ''] = /^\/rows\/(\d+)\/(.*)$/s.exec(mistake.pointer) ?? [];
-      const name = column.replaceAll('~1', '/').replaceAll('~0', '~');
-      const place = inputs.findIndex((input) => input.name === name);
-      return place === -1 ? mistake : { ...mistake, pointer: `/inputs/${place}/data/${row}` };
-    }),
-  );
+export function placeMistakes(mistakes: readonly RowMistake[], { inputs }: InferenceRequest): RowMistake[] {
+  return mistakes.map((mistake): RowMistake => {
+    const [, row, column = ''] = /^\/rows\/(\d+)\/(.*)$/s.exec(mistake.pointer) ?? [];
+    const name = column.replaceAll('~1', '/').replaceAll('~0', '~');
+    const place = inputs.findIndex((input) => input.name === name);
+    return place === -1 ? mistake : { ...mistake, pointer: `/inputs/${place}/data/${row}` };
+  });
 }
 
 /** Tensors of answers, those that are asked for. Throws invalid_field for one that there is not. */
@@ -108,7 +117,8 @@ export function writeTensors(
   asked: InferenceRequest['outputs'],
 ): Tensor[] {
   const all = describeTensors(preparation);
-  const isOne = outputsOf(preparation).length === 1;
+  const isForecast = preparation.forecast !== undefined;
+  const isOne = isForecast || outputsOf(preparation).length === 1;
   const write = ({ name, datatype, shape, classes }: (typeof all)[number]): Tensor => ({
     name,
     datatype,
@@ -118,7 +128,8 @@ export function writeTensors(
       const [part, ending] = name.endsWith(SCORES) ? ['scores', SCORES] : ['probabilities', PROBABILITIES];
       const found = prediction[part!] as Record<string, unknown>;
       const byClass = isOne ? found : (found[name.slice(0, -ending!.length)] as Record<string, unknown>);
-      return classes.map((one) => toTensorValue(byClass[one]));
+      const steps = (isForecast ? found : [byClass]) as Record<string, unknown>[];
+      return steps.flatMap((step) => classes.map((one) => toTensorValue(step[one])));
     }),
   });
   if (asked === undefined || asked.length === 0) return all.map(write);

@@ -1,3 +1,4 @@
+import { looksLikeRow } from '../data/looks-like-row.ts';
 import type { ApiKeyRow } from '../db/api-keys.ts';
 import type { CheckpointRow } from '../db/checkpoints.ts';
 import type { DatasetRow } from '../db/datasets.ts';
@@ -12,7 +13,7 @@ import type { DeliveryRow } from '../db/webhook-deliveries.ts';
 import type { WebhookRow } from '../db/webhooks.ts';
 import type { ApiKey } from '../spec/api-key.ts';
 import { LEARNING_RATE } from '../spec/choice.ts';
-import { Dataset } from '../spec/dataset.ts';
+import { Dataset, type DatasetWarning } from '../spec/dataset.ts';
 import { Evaluation } from '../spec/evaluation.ts';
 import { Checkpoint, FINAL_STATUSES, Job, type JobEvent, Progress } from '../spec/job.ts';
 import { Model, type ModelAlias, ModelVersion } from '../spec/model-registry.ts';
@@ -42,10 +43,24 @@ export function presentDataset(row: DatasetRow): Dataset {
     rows,
     // what is large is in the profile
     columns: columns.map(({ histogram, quantiles, ...column }) => column),
+    ...warnOf(row),
     origin,
     created_at: row.createdAt.toISOString(),
   });
 }
+
+/** What the columns of a CSV make doubtful. */
+export function warnOf({ format, files, columns }: DatasetRow): Pick<Dataset, 'warnings'> {
+  const isNamed = format === 'csv' && files[0]?.dialect?.hasHeader !== false;
+  return isNamed && looksLikeRow(columns) ? { warnings: [NO_HEADER] } : {};
+}
+
+const NO_HEADER: DatasetWarning = {
+  code: 'no_header',
+  detail:
+    'The first line was taken as the names of the columns, and looks like a row: what it says is of the kind of what stands below it.',
+  expected: 'if it is a row, the file once more with ?header=false',
+};
 
 export function presentApiKey(row: ApiKeyRow): ApiKey {
   const { id, name, hint, scopes } = row;

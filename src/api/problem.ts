@@ -13,7 +13,7 @@ import { ApiError, ERRORS, type ErrorCode, type Problem, type ProblemError } fro
 import { EstimatorBusyError, NotEstimableError } from '../spec/estimate.ts';
 import { ExporterBusyError, ExportRefusedError } from '../spec/export.ts';
 import { CheckpointUnusableError, PredictorBusyError, RowsError } from '../spec/prediction.ts';
-import { BlobNotFoundError, StorageFullError } from '../storage/storage.ts';
+import { BlobNotFoundError, StorageFailedError, StorageFullError } from '../storage/storage.ts';
 import { refuseBusy } from './idempotency.ts';
 import { JSON_BODY_BYTES } from './json-body.ts';
 import { refuseDatasetBytes } from './quotas.ts';
@@ -127,6 +127,10 @@ function toApiError(
   if (error instanceof CheckpointUnusableError) return new ApiError('checkpoint_damaged', `${error.message}.`);
   if (error instanceof StorageFullError)
     return new ApiError('storage_full', 'There is no room left; nothing was stored.');
+  if (error instanceof StorageFailedError)
+    return new ApiError('unavailable', 'The storage cannot be read or written just now. Please try again.', {
+      headers: { 'retry-after': '2' },
+    });
   if (error instanceof BlobNotFoundError) return new ApiError('checkpoint_not_found', 'The file is gone.');
   if (error.validation !== undefined) {
     const code = error.validation.every(isLimit) ? 'invalid_limit' : 'invalid_field';

@@ -30,6 +30,8 @@ export interface Making {
   id: string;
   deps: ApiDeps;
   images: ImageOptions;
+  /** whether CSV has a header line; null: not said here */
+  hasHeader: boolean | null;
   /** of the files in storage */
   maxBytes: number;
   signal: AbortSignal;
@@ -48,7 +50,7 @@ export async function receiveUpload(
   reply: FastifyReply,
   id: string,
   deps: ApiDeps,
-  images: ImageOptions,
+  { images, hasHeader }: Pick<Making, 'images' | 'hasHeader'>,
   /** makes a dataset of what a JSON object says */
   makeOf: (body: unknown, making: Making) => Promise<Upload>,
   /** bytes that the tenant's datasets may have, and what is left of them; null: any number */
@@ -64,7 +66,7 @@ export async function receiveUpload(
   try {
     const declared = Number(request.headers['content-length'] ?? 0);
     if (declared > maxBytes + (isMultipart ? MULTIPART_MARGIN_BYTES : 0)) throw new DatasetTooLargeError(maxBytes);
-    const making = { id, deps, images, maxBytes, signal: abort.signal };
+    const making = { id, deps, images, hasHeader, maxBytes, signal: abort.signal };
     return isMultipart ? await receiveParts(request, making) : await receiveBody(request, making, makeOf);
   } catch (error) {
     linger(request.raw, reply);
@@ -157,11 +159,12 @@ function digest(bytes: Uint8Array): string {
 /** Stores and reads one file. */
 export async function ingest(
   source: AsyncIterable<Uint8Array>,
-  hint: FileHint,
-  { id, deps: { storage }, images, maxBytes, signal }: Making,
+  told: FileHint,
+  { id, deps: { storage }, images, hasHeader, maxBytes, signal }: Making,
   encoding?: string,
 ): Promise<{ ingested: IngestedDataset; sentSha256: string }> {
   const stored = await storeDatasetFile({ id, role: 'data', source, storage, maxBytes, encoding, signal });
+  const hint = { ...told, hasHeader: hasHeader ?? told.hasHeader };
   const ingested = await readDataset({ id, files: [stored.file], hint, images, storage, maxBytes, signal });
   return { ingested, sentSha256: stored.sentSha256 };
 }
@@ -181,7 +184,7 @@ export function readDigest({ headers }: FastifyRequest): string | null {
 
 /** Fields `images` and `labels` (IDX), or one `file` whose type, ending or beginning says what it is; and `name`. */
 async function receiveParts(request: FastifyRequest, making: Making): Promise<Upload> {
-  const { id, deps, images, maxBytes, signal } = making;
+  const { id, deps, images, hasHeader, maxBytes, signal } = making;
   const { storage } = deps;
   let name: string | undefined;
   let fileName: string | undefined;
@@ -204,7 +207,8 @@ async function receiveParts(request: FastifyRequest, making: Making): Promise<Up
       if (files.some((file) => file.role === role)) throw refuse(`"${part.fieldname}" stands here twice.`);
       if (files.length > 0 && (role === 'data') !== (files[0]!.role === 'data'))
         throw refuse('Send images and labels, or one file.');
-      hint = readHint(part.mimetype, part.filename);
+      const told = readHint(part.mimetype, part.filename);
+      hint = { ...told, hasHeader: hasHeader ?? told.hasHeader };
       if (role === 'data') fileName = readFileName(part.filename);
       const left = maxBytes - sumBytes(files);
       const stored = await storeDatasetFile({ id, role, source: part.file, storage, maxBytes: left, signal });

@@ -1,4 +1,4 @@
-import { BlobNotFoundError, StorageFullError } from '../storage/storage.ts';
+import { BlobNotFoundError, StorageFailedError, StorageFullError } from '../storage/storage.ts';
 
 /** What can be wrong with the bytes of a dataset. */
 export const DATASET_ERROR_CODES = [
@@ -62,6 +62,7 @@ export function isOutside(error: unknown): boolean {
     error instanceof DatasetError ||
     error instanceof BlobNotFoundError ||
     error instanceof StorageFullError ||
+    error instanceof StorageFailedError ||
     (typeof errno === 'number' && !/^Z(STD)?_/.test(code))
   );
 }

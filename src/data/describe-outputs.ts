@@ -31,7 +31,7 @@ export function describeOutputs(outputs: Float32Array, preparation: Preparation)
   });
 }
 
-function describeOutput(y: Float32Array, output: PreparedOutput): Prediction {
+export function describeOutput(y: Float32Array, output: PreparedOutput): Prediction {
   const { target, link } = output;
   if (link === 'embedding') return { embedding: Array.from(y, toJson) };
   if (target.type === 'number') {

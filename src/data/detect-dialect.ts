@@ -6,7 +6,11 @@ const DELIMITERS = [',', ';', '\t', '|'] as const;
 const MOST_RECORDS = 100;
 
 /** What separates fields: whatever gives every record of the sample the same number of fields, and the most of them; else a comma. */
-export function detectDialect(text: string, isWhole: boolean): Pick<Dialect, 'delimiter' | 'decimal'> {
+export function detectDialect(
+  text: string,
+  isWhole: boolean,
+  hasHeader = true,
+): Pick<Dialect, 'delimiter' | 'decimal'> {
   const records = splitSample(text, isWhole);
   let delimiter: string = ',';
   let most = 1;
@@ -17,7 +21,7 @@ export function detectDialect(text: string, isWhole: boolean): Pick<Dialect, 'de
     most = width;
     delimiter = candidate;
   }
-  const hasDecimalComma = delimiter !== ',' && usesDecimalComma(records.slice(1), delimiter);
+  const hasDecimalComma = delimiter !== ',' && usesDecimalComma(hasHeader ? records.slice(1) : records, delimiter);
   return { delimiter, decimal: hasDecimalComma ? ',' : '.' };
 }
 

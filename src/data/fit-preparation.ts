@@ -49,7 +49,7 @@ export function fitInputs(
   return { inputs: prepared, inputWidth: prepared.reduce((sum, input) => sum + widthOf(input), 0) };
 }
 
-function fitOutput(
+export function fitOutput(
   table: Table,
   target: Target,
   trainRows: Uint32Array,

@@ -12,9 +12,11 @@ export interface FileHint {
   charset: string | null;
   /** the delimiter that goes with a type or ending */
   delimiter: string | null;
+  /** whether the first line of CSV has names; null: not said */
+  hasHeader: boolean | null;
 }
 
-export const NO_HINT: FileHint = { format: null, charset: null, delimiter: null };
+export const NO_HINT: FileHint = { format: null, charset: null, delimiter: null, hasHeader: null };
 
 const TYPES: Record<string, DatasetFormat> = {
   'text/csv': 'csv',
@@ -64,6 +66,10 @@ export function readHint(mediaType: string | undefined, fileName: string | undef
   const charset = parameters
     .map((part) => /^charset="?([\w.:-]+)"?$/.exec(part)?.[1])
     .find((found) => found !== undefined);
+  // RFC 4180, 3
+  const header = parameters
+    .map((part) => /^header="?(present|absent)"?$/.exec(part)?.[1])
+    .find((found) => found !== undefined);
   const ending = /\.([a-z]+)(?:\.(?:gz|zst))?$/i.exec(fileName ?? '')?.[1]?.toLowerCase() ?? '';
   const byType = type === 'text/plain' && ENDINGS[ending] !== undefined ? undefined : TYPES[type];
   const isTabbed = type === 'text/tab-separated-values' || ending === 'tsv' || ending === 'tab';
@@ -71,6 +77,7 @@ export function readHint(mediaType: string | undefined, fileName: string | undef
     format: byType ?? ENDINGS[ending] ?? null,
     charset: charset ?? null,
     delimiter: isTabbed ? '\t' : null,
+    hasHeader: header === undefined ? null : header === 'present',
   };
 }
 
@@ -91,17 +98,23 @@ export async function identifyFile(source: ByteSource, hint: FileHint): Promise<
   const text = await decodeSample(sample, encoding);
   const format = hint.format ?? guessFormat(text, isWhole);
   if (format !== 'csv') return { format, archive: null, dialect: describe({ encoding, delimiter: ',', decimal: '.' }) };
-  const found = detectDialect(text, isWhole);
+  const hasHeader = hint.hasHeader ?? true;
+  const found = detectDialect(text, isWhole, hasHeader);
   return {
     format,
     archive: null,
-    dialect: describe({ ...found, encoding, delimiter: hint.delimiter ?? found.delimiter }),
+    dialect: describe({
+      ...found,
+      ...{ encoding, delimiter: hint.delimiter ?? found.delimiter },
+      ...(!hasHeader && { hasHeader }),
+    }),
   };
 }
 
 /** Only what is not by default is kept. */
 function describe(dialect: Dialect): Dialect | undefined {
-  return dialect.encoding === null && dialect.delimiter === ',' && dialect.decimal === '.' ? undefined : dialect;
+  const { encoding, delimiter, decimal, hasHeader = true } = dialect;
+  return encoding === null && delimiter === ',' && decimal === '.' && hasHeader ? undefined : dialect;
 }
 
 function isText(format: DatasetFormat): boolean {

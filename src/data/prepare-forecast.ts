@@ -1,8 +1,8 @@
 import { pointerTo } from '../spec/mistake.ts';
-import type { Prediction, RowMistake } from '../spec/prediction.ts';
+import type { Prediction, RowMistake, RowWarning } from '../spec/prediction.ts';
 import { RowsError } from '../spec/prediction.ts';
-import type { Preparation, PreparedForecast } from '../spec/preparation.ts';
-import { readNumbers, toJson } from './describe-outputs.ts';
+import { outputsOf, type Preparation, type PreparedForecast } from '../spec/preparation.ts';
+import { describeOutput, readNumbers, toJson } from './describe-outputs.ts';
 import { parseDate } from './parse-date.ts';
 import { prepareRows } from './prepare-rows.ts';
 import { smoothSeries } from './smooth-series.ts';
@@ -25,11 +25,12 @@ type Row = Record<string, unknown>;
 export function prepareWindows(
   rows: readonly Row[],
   preparation: Preparation & { forecast: PreparedForecast },
+  warn?: (warning: RowWarning) => void,
 ): PreparedWindows {
   const { forecast, inputWidth } = preparation;
   const { window, lookback, rowWidth, columns, difference, orderBy, groupBy } = forecast;
   // all of what is wrong with rows by themselves
-  const plain = prepareRows(rows, preparation);
+  const plain = prepareRows(rows, preparation, warn);
   const mistakes: RowMistake[] = [];
   const series = groupSeries(rows, groupBy);
   if (orderBy !== undefined) for (const places of series) checkOrder(rows, places, orderBy, mistakes);
@@ -126,14 +127,27 @@ function smoothRows(rows: readonly Row[], series: readonly number[][], { inputs 
   return result;
 }
 
-/** `{"temperature": [12.1, 12.9]}`: the next values, in the target’s own units, and after which row they come. */
+/**
+ * `{"temperature": [12.1, 12.9]}`: the next values, in the target’s own units, and after which row they come; of a category
+ * `{"sky": ["rain", "sun"], "probabilities": [{"rain": 0.7, "sun": 0.3}, …]}`, or `scores` where outputs are no logits.
+ */
 export function describeForecasts(
   outputs: Float32Array,
   ends: PreparedWindows['ends'],
   preparation: Preparation & { forecast: PreparedForecast },
 ): Prediction[] {
-  const { forecast, outputWidth } = preparation;
+  const { forecast, outputWidth, target } = preparation;
   const { columns, horizon } = forecast;
+  const steps = outputsOf(preparation);
+  if (target.type === 'category')
+    return ends.map(({ row }, w) => {
+      const told = steps.map(({ output, first }) => {
+        const at = w * steps.length * outputWidth + first;
+        return describeOutput(outputs.subarray(at, at + outputWidth), output);
+      });
+      const list = (name: string) => name in told[0]! && { [name]: told.map((answer) => answer[name]) };
+      return { after_row: row, ...list(target.column), ...list('probabilities'), ...list('scores') };
+    });
   return ends.map(({ row, bases }, w) => {
     const values = readNumbers(outputs.subarray(w * outputWidth, (w + 1) * outputWidth), preparation);
     const next = columns.map((column, c) => [

@@ -1,6 +1,6 @@
 import { closest } from 'fastest-levenshtein';
 import { pointerTo } from '../spec/mistake.ts';
-import { type RowMistake, RowsError } from '../spec/prediction.ts';
+import { type RowMistake, RowsError, type RowWarning } from '../spec/prediction.ts';
 import {
   knownColumns,
   type Preparation,
@@ -8,6 +8,8 @@ import {
   type PreparedInput,
   type PreparedNumber,
 } from '../spec/preparation.ts';
+import { listWords } from '../spec/suggest.ts';
+import { quote } from './dataset-error.ts';
 import { widthOf } from './fit-preparation.ts';
 import { parseDate } from './parse-date.ts';
 import { openPlaces, openPlaceWriter, type PreparedClass } from './prepare-category.ts';
@@ -22,14 +24,30 @@ const MOST_MISTAKES = 1000;
 /**
  * Prepares rows as JSON gives them: x is (rows, inputWidth), or of a forecast (rows, width of a row). A column that is absent or null is missing; columns of the target are passed over, and so are others of a row that has every input.
  * An image is a flat array of numbers from 0 to 255, row-major, or the same bytes as base64.
- * Throws RowsError with all mistakes: unknown_column, invalid_type, not_finite, wrong_length, out_of_range.
+ * Throws RowsError with all mistakes: unknown_column, invalid_type, not_finite, wrong_length, out_of_range. `warn` is told of what is taken as missing and is
+ * not left out: unknown_class; and of rows that have nothing: empty_row.
  */
-export function prepareRows(rows: readonly Record<string, unknown>[], preparation: Preparation): Float32Array {
+export function prepareRows(
+  rows: readonly Record<string, unknown>[],
+  preparation: Preparation,
+  warn?: (warning: RowWarning) => void,
+): Float32Array {
   const { inputs, forecast } = preparation;
   const inputWidth = forecast?.rowWidth ?? preparation.inputWidth;
   const names = inputs.map(({ column }) => column);
   const known = knownColumns(preparation);
-  const writers = inputs.map((input) => ({ column: input.column, width: widthOf(input), write: openWriter(input) }));
+  let current = 0;
+  const warnOfClass: WarnOfClass = (column, value, expected) =>
+    warn?.({
+      row: current,
+      pointer: pointerTo('', column),
+      code: 'unknown_class',
+      detail: `${JSON.stringify(column)} is ${quote(value)}, which no training row had: it is taken as missing`,
+      expected,
+    });
+  const writers = inputs.map((input) => ({
+    ...{ column: input.column, width: widthOf(input), write: openWriter(input, warnOfClass) },
+  }));
   const x = new Float32Array(rows.length * inputWidth);
   const mistakes: RowMistake[] = [];
 
@@ -54,13 +72,24 @@ export function prepareRows(rows: readonly Record<string, unknown>[], preparatio
         suggestion,
       );
     }
+    current = index;
+    let isEmpty = true;
     let offset = index * inputWidth;
     for (const { column, width, write } of writers) {
       const value = Object.hasOwn(row, column) ? row[column] : null;
+      isEmpty &&= value === null || value === undefined;
       const mistake = write(value ?? null, x.subarray(offset, offset + width));
       if (mistake !== null) add(column, ...mistake);
       offset += width;
     }
+    if (isEmpty)
+      warn?.({
+        row: index,
+        pointer: '',
+        code: 'empty_row',
+        detail: 'the row has no value for any input: all are taken as missing',
+        expected: describeWords('some of', names),
+      });
   });
   if (mistakes.length > 0) throw new RowsError(mistakes);
   return x;
@@ -71,7 +100,16 @@ type Mistake = [code: string, detail: string, expected: string] | null;
 /** Writes a value, null where it is missing, into its input's place in a row. */
 type WriteValue = (value: unknown, y: Float32Array) => Mistake;
 
-function openWriter(input: PreparedInput): WriteValue {
+type WarnOfClass = (column: string, value: string, expected: string) => void;
+
+function describeWords(which: string, words: readonly string[]): string {
+  return `${which}: ${listWords(
+    words.map((word) => (word.length > 60 ? `${word.slice(0, 60)}…` : word)),
+    8,
+  )}`;
+}
+
+function openWriter(input: PreparedInput, warn: WarnOfClass): WriteValue {
   switch (input.type) {
     case 'number':
       return openNumberWriter(input);
@@ -87,7 +125,7 @@ function openWriter(input: PreparedInput): WriteValue {
     case 'category':
     case 'lookup':
     case 'hash':
-      return openClassWriter(input);
+      return openClassWriter(input, warn);
     case 'date':
       return openTimeWriter(input);
     case 'terms':
@@ -124,13 +162,18 @@ function openNumberWriter(input: PreparedNumber): WriteValue {
   };
 }
 
-function openClassWriter(input: PreparedClass): WriteValue {
+function openClassWriter(input: PreparedClass, warn: WarnOfClass): WriteValue {
   const placeOf = openPlaces(input);
   const write = openPlaceWriter(input);
+  const expected = input.type === 'hash' ? '' : describeWords('one of', input.classes);
   return (value, y) => {
     if (value !== null && typeof value === 'object') return wrongType(input.column, value, 'a string');
     if (typeof value === 'number' && !Number.isFinite(value)) return notFinite(input.column, 'a class');
-    write(y, 0, placeOf(value === null ? null : String(value)), value === null);
+    const name = value === null ? null : String(value);
+    const place = placeOf(name);
+    // a class that has no place of its own is one of the others, where there is a place for those
+    if (name !== null && place === -1) warn(input.column, name, expected);
+    write(y, 0, place, value === null);
     return null;
   };
 }

@@ -173,19 +173,8 @@ function writeTarget(table: Table, target: PreparedTarget, plan: TargetPlan, int
   const width = plan.kind === 'labels' ? 1 : plan.width;
   checkLength(plan.kind, y, rows * width);
   if (target.type === 'category') {
-    const { codes, classes } = getForm(table, target.column, 'category');
-    const places = matchClasses(classes, target.classes);
-    for (let row = 0; row < rows; row++) {
-      const place = codes[row] === -1 ? 0 : places[codes[row]!]!;
-      if (place === -1) {
-        const name = classes[codes[row]!]!;
-        throw new UnusableColumnError(
-          target.column,
-          `has the class ${JSON.stringify(name)}, which the network does not know`,
-        );
-      }
-      y[row] = place;
-    }
+    const places = placeClasses(table, target);
+    for (let row = 0; row < rows; row++) y[row] = Math.max(0, places[row]!);
     return;
   }
   if (target.type !== 'number') throw new Error(`${target.type} is no target of a table`);
@@ -205,10 +194,24 @@ function refuse(column: string, transform: PreparedTransform, value: number, row
   return new UnusableColumnError(column, `has ${value} in row ${row + 1}, and ${why}`);
 }
 
-/** Place of each class among the `known`; −1 where it is none of them. */
-function matchClasses(classes: readonly string[], known: readonly string[]): Int32Array {
-  const places = new Map(known.map((name, place) => [name, place]));
-  return Int32Array.from(classes, (name) => places.get(name) ?? -1);
+/** Of each row the class’s place among the target’s; −1 where it is missing. Throws UnusableColumnError where the target has no such class. */
+export function placeClasses(
+  table: Table,
+  { column, classes: known }: PreparedTarget & { type: 'category' },
+): Int32Array {
+  const { codes, classes } = getForm(table, column, 'category');
+  const byName = new Map(known.map((name, place) => [name, place]));
+  const places = classes.map((name) => byName.get(name) ?? null);
+  return codes.map((code) => {
+    if (code === -1) return -1;
+    const place = places[code]!;
+    if (place === null)
+      throw new UnusableColumnError(
+        column,
+        `has the class ${JSON.stringify(classes[code])}, which the network does not know`,
+      );
+    return place;
+  });
 }
 
 function checkLength(name: string, array: { length: number }, expected: number): void {

@@ -1,6 +1,6 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { type Storage, StorageFullError } from '../storage/storage.ts';
+import { type Storage, StorageFailedError, StorageFullError } from '../storage/storage.ts';
 import { DatasetError } from './dataset-error.ts';
 import { DatasetTooLargeError, sumBytes } from './dataset-files.ts';
 import type { ReadAnswer, ReadRequest, ThreadAnswer } from './profile-thread.ts';
@@ -12,7 +12,7 @@ const waiting: (() => void)[] = [];
 
 /**
  * Reads stored files in a thread of their own; at most two at once, others wait for their turn.
- * Errors: DatasetError; DatasetTooLargeError; StorageFullError; the signal's reason; BlobNotFoundError as a plain Error; whatever ended the thread.
+ * Errors: DatasetError; DatasetTooLargeError; StorageFullError; StorageFailedError; the signal's reason; BlobNotFoundError as a plain Error; whatever ended the thread.
  */
 export async function readStoredFiles({
   storage,
@@ -107,6 +107,7 @@ async function runThread(
     if (answer.type === 'refused') throw new DatasetError(answer.code, answer.mistakes);
     if (answer.type === 'too_large') throw new DatasetTooLargeError(request.maxBytes);
     if (answer.type === 'storage_full') throw new StorageFullError(new Error(answer.message));
+    if (answer.type === 'storage_failed') throw new StorageFailedError(answer.message);
     return answer.answer;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY')

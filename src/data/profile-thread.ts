@@ -1,7 +1,7 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { DatasetFile, DatasetFormat } from '../spec/dataset.ts';
 import { openStorage, type StorageDescription } from '../storage/describe.ts';
-import { StorageFullError } from '../storage/storage.ts';
+import { StorageFailedError, StorageFullError } from '../storage/storage.ts';
 import { DatasetError, type DatasetErrorCode, type DatasetMistake } from './dataset-error.ts';
 import { DatasetTooLargeError, keyOf, limitBytes } from './dataset-files.ts';
 import type { ImageOptions } from './decode-images.ts';
@@ -33,7 +33,8 @@ export type ThreadAnswer =
   | { type: 'read'; answer: ReadAnswer }
   | { type: 'refused'; code: DatasetErrorCode; mistakes: DatasetMistake[] }
   | { type: 'too_large' }
-  | { type: 'storage_full'; message: string };
+  | { type: 'storage_full'; message: string }
+  | { type: 'storage_failed'; message: string };
 
 async function read(request: ReadRequest): Promise<ReadAnswer> {
   const storage = openStorage(request.storage);
@@ -92,6 +93,7 @@ async function answer(request: ReadRequest): Promise<ThreadAnswer> {
     if (error instanceof DatasetError) return { type: 'refused', code: error.code, mistakes: error.mistakes };
     if (error instanceof DatasetTooLargeError) return { type: 'too_large' };
     if (error instanceof StorageFullError) return { type: 'storage_full', message: error.message };
+    if (error instanceof StorageFailedError) return { type: 'storage_failed', message: error.message };
     throw error;
   }
 }

@@ -13,14 +13,14 @@ export interface CsvHandler {
 }
 
 /**
- * Reads CSV (RFC 4180 but for the dialect, UTF-8, header line; any of \n, \r\n, \r ends a line; empty lines are passed over), calling the handler as it goes.
+ * Reads CSV (RFC 4180 but for the dialect, UTF-8, a header line unless the dialect has none; any of \n, \r\n, \r ends a line; empty lines are passed over), calling the handler as it goes.
  * Memory is bounded by one record of at most 16 MiB. Answers the number of rows.
  * Throws DatasetError: empty_body, invalid_encoding, invalid_csv with up to 20 mistakes.
  */
 export async function readCsv(
   source: AsyncIterable<Uint8Array>,
   handler: CsvHandler,
-  { delimiter, decimal }: Pick<Dialect, 'delimiter' | 'decimal'> = RFC_4180,
+  { delimiter, decimal, hasHeader = true }: Pick<Dialect, 'delimiter' | 'decimal' | 'hasHeader'> = RFC_4180,
 ): Promise<number> {
   const mistakes = new MistakeList('invalid_csv');
   let width = -1;
@@ -30,12 +30,14 @@ export async function readCsv(
   const onRecord = (fields: string[], line: () => number) => {
     for (let i = 0; i < fields.length; i++) fields[i] = trimField(fields[i]!);
     if (width === -1) {
-      const names = fields.map(nameColumn);
+      const names = fields.map((field, i) => nameColumn(hasHeader ? field : '', i));
       checkHeader(names, line(), mistakes);
       width = names.length;
       handler.onHeader(names);
-    } else if (fields.length !== width) {
-      const expected = `${width} fields, as the header has; a ${nameOf(delimiter)} inside a value needs quotes around the value`;
+      if (hasHeader) return;
+    }
+    if (fields.length !== width) {
+      const expected = `${width} fields, as the ${hasHeader ? 'header' : 'first row'} has; a ${nameOf(delimiter)} inside a value needs quotes around the value`;
       mistakes.add(line(), null, `the row has ${fields.length} fields`, expected);
     } else {
       rows++;
@@ -58,6 +60,9 @@ export async function readCsv(
   if (rows === 0) fail('invalid_csv', { line: 1 }, 'there is a header and no row', 'at least one row below the header');
   return rows;
 }
+
+/** Where the first line is no header. */
+const WITHOUT_HEADER = 'or ?header=false, if the first line is a row';
 
 export const RFC_4180 = { delimiter: ',', decimal: '.' } as const;
 
@@ -144,13 +149,13 @@ function checkHeader(names: string[], line: number, mistakes: MistakeList): void
   names.forEach((name, index) => {
     const first = seen.get(name);
     const problem = checkColumnName(name);
-    if (problem !== null) mistakes.add(line, index + 1, problem.detail, problem.expected);
+    if (problem !== null) mistakes.add(line, index + 1, problem.detail, `${problem.expected}; ${WITHOUT_HEADER}`);
     else if (first !== undefined) {
       mistakes.add(
         line,
         index + 1,
         `the name ${quote(name)} is that of column ${first} already`,
-        'a first line with a name of its own for each column',
+        `a first line with a name of its own for each column; ${WITHOUT_HEADER}`,
       );
     }
     seen.set(name, first ?? index + 1);

@@ -50,10 +50,10 @@ function readFields(
   { bytes, header, delimiter, line: first }: Extract<RowSource, { type: 'csv' }>,
   preparation: Preparation,
 ): ReadRow[] {
-  const { inputs, forecast } = preparation;
+  const { inputs, forecast, target } = preparation;
   const types = new Map<string, PreparedInput['type']>([
     // what changes are told from is a number, whether the network takes it or not
-    ...(forecast?.columns ?? []).map((column) => [column, 'number'] as const),
+    ...(target.type === 'number' ? (forecast?.columns ?? []) : []).map((column) => [column, 'number'] as const),
     ...inputs.map(({ column, type }) => [column, type] as const),
   ]);
   const read = header.map((column) => readerOf(types.get(column), delimiter !== ','));

@@ -1,5 +1,6 @@
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
+import { LentConnection } from './lent-connection.ts';
 import * as schema from './schema.ts';
 
 /** Where warnings go; a pino logger fits. */
@@ -65,10 +66,25 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
   return {
     url,
     pool,
-    orm: drizzle({ client: pool, schema }),
+    orm: drizzle({ client: new TransactionPool(pool) as unknown as pg.Pool, schema }),
     close() {
       closing ??= pool.end();
       return closing;
     },
   };
+}
+
+/** A pool for drizzle, which knows one by the name of its class. */
+class TransactionPool {
+  readonly query: pg.Pool['query'];
+  readonly #pool: pg.Pool;
+
+  constructor(pool: pg.Pool) {
+    this.#pool = pool;
+    this.query = pool.query.bind(pool) as pg.Pool['query'];
+  }
+
+  async connect(): Promise<LentConnection> {
+    return new LentConnection(await this.#pool.connect());
+  }
 }

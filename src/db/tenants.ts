@@ -1,7 +1,8 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { LRUCache } from 'lru-cache';
-import pg from 'pg';
+import type pg from 'pg';
 import { createPool, type Database, type DatabaseOptions } from './client.ts';
+import { isWhole, LentConnection } from './lent-connection.ts';
 import { API_ROLE } from './roles.ts';
 import * as schema from './schema.ts';
 
@@ -65,21 +66,24 @@ export function openTenantDatabases(url: string, options: DatabaseOptions = {}):
 
 /** What drizzle and the repositories use of a pool; drizzle knows one by the name of its class. */
 class TenantPool {
-  readonly connect: () => Promise<pg.PoolClient>;
+  readonly #connect: () => Promise<pg.PoolClient>;
 
   constructor(connect: () => Promise<pg.PoolClient>) {
-    this.connect = connect;
+    this.#connect = connect;
+  }
+
+  async connect(): Promise<LentConnection> {
+    return new LentConnection(await this.#connect());
   }
 
   async query(...query: Parameters<pg.PoolClient['query']>): Promise<unknown> {
-    const client = await this.connect();
+    const client = await this.#connect();
     try {
       const result: unknown = await client.query(...query);
       client.release();
       return result;
     } catch (error) {
-      // what the server has answered leaves the connection whole; after a time-out nobody knows
-      client.release(!(error instanceof pg.DatabaseError));
+      client.release(!isWhole(error));
       throw error;
     }
   }

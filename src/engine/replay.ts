@@ -19,8 +19,9 @@ import { Team } from './team/team.ts';
 export interface Replay {
   /** the first values that were not finite; null where all were */
   finding: Finding | null;
-  /** parameters whose gradient was 0 everywhere */
+  /** parameters whose gradient was 0 everywhere, and those that some gradient reached; neither where a value was not finite */
   dead: string[];
+  alive: string[];
 }
 
 export interface Finding {
@@ -56,31 +57,33 @@ export interface ReplayedNetwork {
 
 const MOST_ROWS = 3;
 
-/** null where the rows overlap, or there is no memory for the values. */
+/** null where the rows overlap, or there is no memory for the values, of which they may take `limitBytes`. */
 export function replayParts(
   description: ReplayedNetwork,
   compiled: CompiledKernels,
   source: ReplaySource,
   parts: readonly Batch[],
+  limitBytes?: number,
 ): Replay | null {
   if (description.rows.stride !== undefined) return null;
   const tensors = new Map(source.trained.map(({ name, tensor }) => [name, tensor]));
   for (const { name, tensor } of source.trained) {
     if (!source.team.floats(tensor).every(Number.isFinite))
-      return { finding: { what: 'weights', name, rows: [] }, dead: [] };
+      return { finding: { what: 'weights', name, rows: [] }, dead: [], alive: [] };
   }
-  let dead: string[] | null = null;
+  let dead = source.trained.map(({ name }) => name);
   try {
     for (const batch of parts) {
-      const { finding, silent } = replayPart(description, compiled, source, tensors, batch);
-      if (finding !== null) return { finding, dead: [] };
-      dead = dead === null ? silent : dead.filter((name) => silent.includes(name));
+      const { finding, silent } = replayPart(description, compiled, source, tensors, batch, limitBytes);
+      if (finding !== null) return { finding, dead: [], alive: [] };
+      dead = dead.filter((name) => silent.includes(name));
     }
   } catch (error) {
     if (error instanceof PlanTooLargeError || error instanceof RangeError) return null;
     throw error;
   }
-  return { finding: null, dead: dead ?? [] };
+  const alive = source.trained.map(({ name }) => name).filter((name) => !dead.includes(name));
+  return { finding: null, dead, alive };
 }
 
 function replayPart(
@@ -89,6 +92,7 @@ function replayPart(
   source: ReplaySource,
   tensors: ReadonlyMap<string, string>,
   batch: Batch,
+  limitBytes: number | undefined,
 ): { finding: Finding | null; silent: string[] } {
   const { target, weighted = false, features: encoding } = description.rows;
   const { rows } = batch;
@@ -116,7 +120,7 @@ function replayPart(
   slopes.forEach((node, i) => {
     if (node !== null) outputs[`slope ${i}`] = node;
   });
-  const plan = compile(graph, { replay: { outputs, maxRows: rows } }, { threads: 1 });
+  const plan = compile(graph, { replay: { outputs, maxRows: rows } }, { threads: 1, limitBytes });
   const team = new Team(plan, compiled);
   copyInto(team, source, tensors, batch);
   team.run('replay', { ...batch, first: 0 });

@@ -31,7 +31,7 @@ export interface TargetsDescription {
   heads: readonly HeadDescription[];
   /** whether each row has a factor of its own in the loss */
   weighted: boolean;
-  /** elements from one row's labels to the next's, where they overlap */
+  /** elements from one row's labels to the next's, where each row has several, which overlap */
   stride?: number | undefined;
 }
 
@@ -59,7 +59,7 @@ export class Targets {
     this.#tables = [target, ...heads.map((head) => head.target)].map((one: TargetDescription, i) => {
       const dims = one.kind === 'values' ? [one.width] : one.positions === undefined ? [] : [one.positions];
       if (one.kind === 'values') return table(graph, { name: targetName(i), rows, dims, element: 'f32' });
-      const overlap = i > 0 || stride === undefined ? {} : { stride };
+      const overlap = i > 0 || stride === undefined || one.positions === undefined ? {} : { stride };
       return table(graph, { name: targetName(i), rows, dims, element: 'i32', ...overlap });
     });
     for (const head of heads) {

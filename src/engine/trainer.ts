@@ -94,7 +94,7 @@ export class Trainer {
   /** what is trained: the parameter, and the tensor of the values that training changes */
   readonly #trainedNames: readonly { name: string; tensor: string }[];
   /** of the update that is being made: what `#writeBlocks` writes when every thread has left the last one */
-  readonly #batch = { rows: 0, first: 0, step: 0, inverseWeight: Number.NaN };
+  readonly #batch = { rows: 0, first: 0, step: 0, inverseWeight: Number.NaN, inverseRows: Number.NaN };
   #part = 0;
   #learningRate = Number.NaN;
   #update = 0;
@@ -164,12 +164,13 @@ export class Trainer {
     if (classWeights !== null) this.tensor('classWeights').set(classWeights);
     const samples = rows.weighted === true ? this.weights : null;
     const ignored = ignoredLabel(loss);
-    const positions = rows.target.kind === 'labels' ? (rows.target.positions ?? 1) : 1;
+    const sequence = rows.target.kind === 'labels' ? rows.target.positions : undefined;
+    const positions = sequence ?? 1;
     const answers: RowWeightsDescription = {
       samples: null,
       labels: rows.target.kind === 'labels' ? this.labels : null,
       positions,
-      stride: rows.stride ?? positions,
+      stride: sequence === undefined ? 1 : (rows.stride ?? positions),
       classWeights: null,
       ignored,
     };
@@ -266,19 +267,17 @@ export class Trainer {
    * Rows that count for nothing have loss 0 and no gradient.
    */
   step(first: number, rows: number, step: number, learningRate: number): number {
-    const weight = this.#weights === null ? rows : sumRowWeights(this.#weights, this.#orders.train, first, rows);
-    this.#batchWeight = weight;
-    // of all the rows: so the parts' losses and gradients are shares of the whole, and their sum is the mean
-    const inverseWeight = weight > 0 ? 1 / weight : 0;
+    this.#batchWeight = this.#weightOf(first, rows);
     if (this.#search !== null) {
       const { search, trained } = this.#search;
-      return search.step(this.#createObjective(trained, first, rows, step, inverseWeight), learningRate, step);
+      return search.step(this.#createObjective(trained, this.#partsOf(first, rows, step)), learningRate, step);
     }
     if (step === 0) this.#beginAverage();
     // one batch object and one callback for all steps: a step allocates nothing
     const { batchRows, accumulateSteps = 1 } = this.#description;
     const batch = this.#batch;
-    batch.inverseWeight = inverseWeight;
+    batch.inverseWeight = inverseOf(this.#batchWeight);
+    batch.inverseRows = 1 / rows;
     this.#learningRate = learningRate;
     this.#update = step + 1;
     const stage = this.#stageOf(step);
@@ -302,22 +301,25 @@ export class Trainer {
     return last;
   }
 
-  /** The parts, of batchRows at most, that rows are gone through in; until `visit` says no. */
-  #forEachPart(
-    first: number,
-    rows: number,
-    step: number,
-    inverseWeight: number,
-    visit: (batch: Batch, part: number) => boolean,
-  ): boolean {
+  /** What rows of the training order count for together. */
+  #weightOf(first: number, rows: number): number {
+    return this.#weights === null ? rows : sumRowWeights(this.#weights, this.#orders.train, first, rows);
+  }
+
+  /**
+   * The batches, of batchRows at most, in which the rows of an update are gone through. Each is told what all of them count for: so the parts' losses
+   * and gradients are shares of the whole, and their sum is the mean.
+   */
+  #partsOf(first: number, rows: number, step: number): Batch[] {
     const { batchRows, accumulateSteps = 1 } = this.#description;
-    for (let part = 0; part * batchRows < rows; part++) {
-      const done = part * batchRows;
-      const rowsOfPart = Math.min(batchRows, rows - done);
-      const batch = { rows: rowsOfPart, first: first + done, step: step * accumulateSteps + part, inverseWeight };
-      if (!visit(batch, part)) return false;
-    }
-    return true;
+    const inverseWeight = inverseOf(this.#weightOf(first, rows));
+    return Array.from({ length: Math.ceil(rows / batchRows) }, (_, part) => ({
+      rows: Math.min(batchRows, rows - part * batchRows),
+      first: first + part * batchRows,
+      step: step * accumulateSteps + part,
+      inverseWeight,
+      inverseRows: 1 / rows,
+    }));
   }
 
   #createSearch(optimizer: SearchDescription, trained: readonly string[]): { search: Search; trained: Vector } {
@@ -335,10 +337,10 @@ export class Trainer {
     };
   }
 
-  #createObjective(weights: Vector, first: number, rows: number, step: number, inverseWeight: number): Objective {
-    /** Every thread waits when it is over: the leader may read what there is, and change the weights. */
+  #createObjective(weights: Vector, parts: readonly Batch[]): Objective {
+    /** Until a value is not finite. Every thread waits when it is over: the leader may read what there is, and change the weights. */
     const pass = (program: string, visit?: (rowsOfPart: number) => void) =>
-      this.#forEachPart(first, rows, step, inverseWeight, (batch, part) => {
+      parts.every((batch, part) => {
         const wasFinite = this.team.run(program, batch, () => {
           this.#common[HyperBlock.isAccumulated] = part === 0 ? 0 : 1;
         });
@@ -353,7 +355,7 @@ export class Trainer {
       const wasFinite = pass(program, (rowsOfPart) => {
         for (let r = 0; r < rowsOfPart; r++) sum += rowLosses[r]!;
       });
-      const mean = sum * inverseWeight;
+      const mean = sum * (parts[0]?.inverseWeight ?? 0);
       return wasFinite && Number.isFinite(mean) ? mean : Number.NaN;
     };
     return {
@@ -383,22 +385,12 @@ export class Trainer {
     return this.parameters.every(({ name }) => areFinite(this.tensor(name)));
   }
 
-  /** Goes over the rows of a step once more, and looks at every value on the way; null where there is no memory for it. */
-  replay(first: number, rows: number, step: number): Replay | null {
+  /** Goes over rows of the training order once more, as in a step, and looks at every value on the way; null where there is no memory for it. */
+  replay(first: number, rows: number, step: number, limitBytes?: number): Replay | null {
     this.settle();
-    const { batchRows, accumulateSteps = 1, rows: table } = this.#description;
-    const weight = this.#weights === null ? rows : sumRowWeights(this.#weights, this.#orders.train, first, rows);
-    const source = { team: this.team, order: this.#orders.train, count: table.count, trained: this.#trainedNames };
-    const parts = Array.from({ length: Math.ceil(rows / batchRows) }, (_, part) => {
-      const begin = part * batchRows;
-      return {
-        rows: Math.min(batchRows, rows - begin),
-        first: first + begin,
-        step: step * accumulateSteps + part,
-        inverseWeight: weight > 0 ? 1 / weight : 0,
-      };
-    });
-    return replayParts(this.#description, this.#compiled, source, parts);
+    const { count } = this.#description.rows;
+    const source = { team: this.team, order: this.#orders.train, count, trained: this.#trainedNames };
+    return replayParts(this.#description, this.#compiled, source, this.#partsOf(first, rows, step), limitBytes);
   }
 
   /** Training begins at the parameters as they are: drawn, or those of another network. */
@@ -451,6 +443,11 @@ export class Trainer {
 interface StagePrograms extends Stage {
   loss: Float32Array;
   partLoss: Float32Array;
+}
+
+/** 0 where nothing counts: then there is no gradient either. */
+function inverseOf(weight: number): number {
+  return weight > 0 ? 1 / weight : 0;
 }
 
 /** v · 0 is 0, but not a number where v is infinite or none itself: a sum is quicker than a question for each. */

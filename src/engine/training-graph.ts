@@ -26,8 +26,8 @@ export interface RowsDescription {
     | { dims: readonly number[]; element: 'f32' }
     | { dims: readonly number[]; element: 'u8'; scale: number; shift: number };
   /**
-   * Elements of features, and of labels, from the beginning of one row to that of the next; left out: rows follow each other. 1: rows are windows
-   * over a sequence, one from each of its elements on.
+   * Elements of features, and of labels at positions, from the beginning of one row to that of the next; left out: rows follow each other. 1: rows are
+   * windows over a sequence, one from each of its elements on.
    */
   stride?: number;
   target: TargetDescription;

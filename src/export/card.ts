@@ -18,7 +18,7 @@ export function writeCard(of: {
   const { training } = spec;
   return `# ${onOneLine(spec.name)}
 
-Predicts ${outputsOf(preparation)
+Predicts ${(preparation.forecast === undefined ? outputsOf(preparation) : [{ output: preparation }])
     .map(({ output }) => describeOutput(output, preparation.forecast))
     .join(', ')}.
 

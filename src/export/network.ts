@@ -1,6 +1,7 @@
 import { widthOf } from '../data/fit-preparation.ts';
 import { outputName } from '../spec/check-model.ts';
-import type { JobSpec, MoreTarget } from '../spec/job.ts';
+import { furtherTargets } from '../spec/further-targets.ts';
+import type { JobSpec } from '../spec/job.ts';
 import type { DenseLayer, OutputLayer } from '../spec/layers/dense.ts';
 import { ruleOf } from '../spec/layers/rules.ts';
 import type { Layer } from '../spec/model.ts';
@@ -37,7 +38,7 @@ export function describeNetwork(spec: JobSpec, preparation: Preparation): Networ
     return { name, shape: shapeOfInput(layers, { name, width, dims }) as number[] };
   });
   const main = output === null ? [] : [endLayer('output', output, preparation.outputWidth)];
-  const heads = moreTargetsOf(spec).map((target, i) =>
+  const heads = furtherTargets(spec).map((target, i) =>
     endLayer(outputName(target.name), target.output, preparation.more![i]!.outputWidth),
   );
   const ends = [(main[0] ?? layers.at(-1)!).name, ...heads.map(({ name }) => name)];
@@ -57,11 +58,6 @@ export function groupColumns(
       groups.length === 1 ? preparation.inputWidth : columns.reduce((sum, column) => sum + widthOf(column), 0);
     return { name, columns, width };
   });
-}
-
-/** Specs from before there could be several have no such field. */
-function moreTargetsOf(spec: JobSpec): readonly MoreTarget[] {
-  return spec.more_targets ?? [];
 }
 
 function endLayer(name: string, output: OutputLayer, units: number): EndLayer {

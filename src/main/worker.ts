@@ -53,7 +53,7 @@ await registerWorker(db, {
   kernels: compiled.build,
   threads: config.threads ?? maxThreads,
 });
-const figures = watchProcess();
+const figures = watchProcess(logger);
 const touch = setInterval(() => {
   touchWorker(db, workerId, runningJob, figures.read()).catch((err: unknown) =>
     logger.warn({ err }, 'the worker could not say that it lives'),

@@ -1,6 +1,7 @@
 import { checkSearch } from './check-search.ts';
 import { checkSequenceEnd } from './check-text-model.ts';
 import type { Add } from './draft.ts';
+import { furtherTargets } from './further-targets.ts';
 import type { JobSpec } from './job.ts';
 import type { OutputLayer } from './layers/dense.ts';
 import type { Initializer } from './layers/initializer.ts';
@@ -71,13 +72,14 @@ interface Head {
 }
 
 /** The output layers there are besides `layers`. */
-function headsOf({ model, more_targets: more }: JobSpec, widths: readonly number[]): Head[] {
-  const { output } = model;
+function headsOf(spec: JobSpec, widths: readonly number[]): Head[] {
+  const { output } = spec.model;
+  const isNamed = spec.more_targets.length > 0;
   return [
     ...(output === null ? [] : [{ name: 'output', output, width: widths[0]!, pointer: '/model/output' }]),
-    ...more.map(({ name, output: own }, i) => ({
+    ...furtherTargets(spec).map(({ name, output: own }, i) => ({
       ...{ name: outputName(name), output: own, width: widths[i + 1]! },
-      pointer: pointerTo('/more_targets', i, 'output'),
+      pointer: isNamed ? pointerTo('/more_targets', i, 'output') : '/model/output',
     })),
   ];
 }

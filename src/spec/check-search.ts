@@ -1,7 +1,6 @@
 import type { Add } from './draft.ts';
 import type { JobSpec } from './job.ts';
 import { pointerTo } from './mistake.ts';
-import type { Layer } from './model.ts';
 import type { Optimizer } from './optimizer.ts';
 
 /** Optimizers that look at the same rows several times before they have made a step, and what does not go with them. */
@@ -14,30 +13,6 @@ export function isSearch(optimizer: Optimizer): optimizer is SearchOptimizer {
 
 /** Losses whose curvature by the outputs is known, and nowhere negative. */
 const CURVED = ['mse', 'huber', 'log_cosh', 'poisson', 'kl_divergence', 'cross_entropy', 'binary_cross_entropy'];
-
-/** Layers whose gradient can be differentiated once more. */
-const TWICE = [
-  'dense',
-  'conv1d',
-  'conv2d',
-  'conv2d_transpose',
-  'average_pool1d',
-  'average_pool2d',
-  'global_average_pool1d',
-  'global_average_pool2d',
-  'zero_padding2d',
-  'upsample2d',
-  'activation',
-  'dropout',
-  'spatial_dropout',
-  'stochastic_depth',
-  'flatten',
-  'reshape',
-  'permute',
-  'add',
-  'multiply',
-  'concatenate',
-];
 
 export function checkSearch({ training, model }: JobSpec, add: Add): void {
   const { optimizer } = training;
@@ -57,12 +32,6 @@ export function checkSearch({ training, model }: JobSpec, add: Add): void {
       refuse(pointer, 'sees the same rows several times, which running statistics must not', 'another normalisation');
     else if (layer.type === 'activity_regularization')
       refuse(pointer, 'looks at the loss alone, which has no penalties', 'no such layer');
-    else if (optimizer.type === 'hessian_free') {
-      if (!TWICE.includes(layer.type))
-        refuse(pointer, `needs a second derivative, which ${layer.type} has not here`, 'dense or convolutional layers');
-      else if (activationOf(layer) === 'log_softmax')
-        refuse(pointer, 'needs a second derivative, which log_softmax has not here', 'another activation');
-    }
   });
   if (optimizer.type !== 'hessian_free') return;
   const { loss } = training;
@@ -70,8 +39,4 @@ export function checkSearch({ training, model }: JobSpec, add: Add): void {
     refuse('/training/loss', `needs a loss that is curved and convex, which ${loss.type} is not`, CURVED.join(', '));
   else if ('focal_gamma' in loss && loss.focal_gamma > 0)
     refuse('/training/loss/focal_gamma', 'needs a convex loss, which a focal one is not', '0');
-}
-
-function activationOf(layer: Layer): string | null {
-  return 'activation' in layer ? layer.activation.type : null;
 }

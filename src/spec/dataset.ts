@@ -94,10 +94,25 @@ export const Column = closed(
 );
 export type Column = Static<typeof Column>;
 
+export const DatasetWarning = closed(
+  {
+    code: Type.String({ description: '`no_header`: the first line of a CSV looks like a row and not like names' }),
+    detail: Type.String(),
+    expected: Type.String({ description: 'what would mend it' }),
+  },
+  { title: 'DatasetWarning', description: 'What may be otherwise than it was taken; nothing is refused for it.' },
+);
+export type DatasetWarning = Static<typeof DatasetWarning>;
+
+const warnings = Type.Optional(
+  Type.Array(DatasetWarning, { maxItems: 1, description: 'left out where there is nothing to say' }),
+);
+
 export const Profile = closed(
   {
     rows: Type.Integer({ minimum: 0 }),
     columns: Type.Array(Column, { maxItems: 10_000 }),
+    warnings,
   },
   { title: 'Profile' },
 );
@@ -136,6 +151,7 @@ export const Dataset = closed(
     }),
     rows: Type.Integer({ minimum: 0 }),
     columns: Type.Array(Column, { maxItems: 10_000 }),
+    warnings,
     origin: nullable(DatasetOrigin, { description: 'null for one whose bytes were sent with the request' }),
     created_at: Type.String({ format: 'date-time' }),
   },
@@ -149,6 +165,8 @@ export interface Dialect {
   encoding: string | null;
   delimiter: string;
   decimal: '.' | ',';
+  /** false: the first line is a row, and columns are column_1, column_2, … */
+  hasHeader?: boolean;
 }
 
 /**

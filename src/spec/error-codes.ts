@@ -473,7 +473,7 @@ export const ERRORS = {
   unavailable: {
     status: 503,
     title: 'A part of the service cannot be reached just now',
-    when: 'The database is away, the service is stopping, or it has more to do than it can.',
+    when: 'The database or the storage is away, the service is stopping, or it has more to do than it can.',
     remedy: 'Try again after the seconds of Retry-After.',
   },
   storage_full: {

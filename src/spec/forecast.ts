@@ -31,7 +31,8 @@ export const Forecast = closed(
       minimum: 1,
       maximum: 512,
       default: 1,
-      description: 'values of the target behind the window, all of which are told at once',
+      description:
+        'values of the target behind the window, all of which are told at once; of a category at most 64, each by an output layer of its own, and the loss is the sum of theirs',
     }),
     stride: Type.Integer({
       minimum: 1,
@@ -40,7 +41,7 @@ export const Forecast = closed(
       description: 'rows from one training window to the next; held-out windows begin at every row',
     }),
     difference: Type.Boolean({
-      ...derived('true, unless the loss takes numbers as they are'),
+      ...derived('true for numbers, unless the loss takes them as they are; false for a category'),
       description:
         'what is learnt is the change of the target since the last row of the window, each step of the horizon scaled by itself; answers are values again. The target is an input then.',
     }),
@@ -48,7 +49,7 @@ export const Forecast = closed(
   {
     title: 'Forecast',
     description:
-      'Rows are a series in time. The network takes `window` rows, as (window, width) or one vector, and tells `horizon` values of the target. Rows are split by time, and a window lies within one part with all that it tells.',
+      'Rows are a series in time. The network takes `window` rows, as (window, width) or one vector, and tells `horizon` values of the target: numbers, or classes with their probabilities. Rows are split by time, and a window lies within one part with all that it tells.',
   },
 );
 export type Forecast = Static<typeof Forecast>;

@@ -81,6 +81,7 @@ export const InferenceResponse = closed(
     model_name: Type.String(),
     model_version: Type.String(),
     id: Type.Optional(Type.String()),
+    parameters,
     outputs: Type.Array(Tensor),
   },
   { title: 'InferenceResponse' },

@@ -206,7 +206,7 @@ export const Optimizer = variants(
         }),
       },
       {
-        description: `Martens 2010: minimises a quadratic model of the loss by conjugate gradients, with the Gauss-Newton matrix for its curvature. ${SEARCH} For losses and layers that have a second derivative here.`,
+        description: `Martens 2010: minimises a quadratic model of the loss by conjugate gradients, with the Gauss-Newton matrix for its curvature. ${SEARCH} For losses that are convex in the outputs.`,
       },
     ),
     closed(

@@ -37,6 +37,18 @@ export interface PredictAnswer {
   rows: number;
   /** of csv */
   header: string | null;
+  /** of json, at most MOST_WARNINGS: lines tell theirs themselves; absent: there is nothing to say */
+  warnings?: RowWarning[];
+}
+
+/** Of an answer in JSON; a line tells MOST_LINE_WARNINGS of its row. */
+export const MOST_WARNINGS = 100;
+export const MOST_LINE_WARNINGS = 10;
+
+/** What may be meant otherwise than it is taken; the row is answered all the same. */
+export interface RowWarning extends RowMistake {
+  /** from 0; `pointer` is below it: `/island`, or the row itself */
+  row: number;
 }
 
 export interface GenerateRequest {

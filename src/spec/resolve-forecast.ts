@@ -1,5 +1,6 @@
 import type { Add, Draft } from './draft.ts';
-import { takesRaw } from './loss.ts';
+import { MOST_STEPS } from './further-targets.ts';
+import { isOfPairs, takesRaw } from './loss.ts';
 import { pointerTo } from './mistake.ts';
 import type { ColumnFinder, ResolvedTarget } from './resolve-columns.ts';
 
@@ -51,15 +52,16 @@ export function beginForecast(spec: Draft, given: Draft, add: Add): void {
 export function resolveForecast(spec: Draft, target: ResolvedTarget | null, finder: ColumnFinder, add: Add): void {
   const { forecast, training, inputs } = spec;
   if (forecast === null || target === null) return;
-  if (target.classes !== null)
-    add('/target', 'a forecast tells numbers', 'a number column, and no forecast for a category');
+  if (target.classes !== null) checkClasses(spec, add);
   if (target.resolved.outliers !== undefined)
     add('/target/outliers', 'a series is told as it is', 'leave it out, or clip it as an input');
   if (forecast.group_by !== undefined) finder.find(forecast.group_by, '/forecast/group_by');
   const loss = training.loss?.type;
   const isRaw = loss !== undefined && takesRaw(loss);
   forecast.difference ??= !isRaw && target.classes === null && target.resolved.transform === undefined;
-  if (forecast.difference) {
+  if (forecast.difference && target.classes !== null)
+    add('/forecast/difference', 'classes have no difference', 'false');
+  else if (forecast.difference) {
     if (isRaw) add('/forecast/difference', `${loss} takes its target as it is`, 'false');
     if (target.resolved.transform !== undefined)
       add(
@@ -79,6 +81,22 @@ export function resolveForecast(spec: Draft, target: ResolvedTarget | null, find
   (inputs ?? []).forEach((input: Draft, i: number) => {
     checkInput(input, i, finder, add);
   });
+}
+
+/** Each step of a category is told by an output layer of its own, and its loss is one of several. */
+function checkClasses({ forecast, training, model }: Draft, add: Add): void {
+  const { horizon } = forecast;
+  const { loss } = training;
+  if (loss?.type !== undefined && isOfPairs(loss))
+    add('/training/loss', `${loss.type} makes embeddings, and a forecast tells classes`, 'cross_entropy');
+  if (horizon > MOST_STEPS)
+    add('/forecast/horizon', `a category is told at most ${MOST_STEPS} rows ahead`, `at most ${MOST_STEPS}`);
+  if (horizon === 1) return;
+  if (model.output === null)
+    add('/model/output', 'each row ahead has an output layer of its own', 'an object, or nothing');
+  for (const field of ['class_weights', 'ignore_class'])
+    if (loss?.[field] != null)
+      add(`/training/loss/${field}`, 'is for a category that is told one row ahead', 'null, or forecast.horizon 1');
 }
 
 function checkInput(input: Draft, i: number, finder: ColumnFinder, add: Add): void {

@@ -50,7 +50,12 @@ export function resolveJob(
   { teacher = null, weights = null }: { teacher?: KnownCheckpoint | null; weights?: KnownWeights | null } = {},
 ): Resolution {
   const mistakes: Mistake[] = [];
+  const said = new Set<string>();
   const add: Add = (pointer, detail, expected = null, code = 'invalid_spec') => {
+    // output layers of several steps are told once, and so is what is wrong with them
+    const mistake = `${pointer} ${detail}`;
+    if (said.has(mistake)) return;
+    said.add(mistake);
     mistakes.push({ pointer: toSent(pointer), code, detail, expected });
   };
   const choices: Choice[] = [];
@@ -145,8 +150,11 @@ export function resolveJob(
   others.forEach(({ loss }, i) => {
     checkHeadLoss(loss, more[i]!, pointerTo('/more_targets', i, 'loss'), add);
   });
+  const width = widthOfOutput(spec.target, target.classes, spec.training.loss, kept?.target);
+  const horizon: number = spec.forecast?.horizon ?? 1;
   const outputWidths = [
-    widthOfOutput(spec.target, target.classes, spec.training.loss, kept?.target) * (spec.forecast?.horizon ?? 1),
+    // numbers of all steps are told by one layer, and each step of a category by its own
+    ...(isCategory ? Array.from({ length: horizon }, () => width) : [width * horizon]),
     ...others.map((other, i) => widthOfOutput(other, more[i]!.classes, other.loss, kept?.more?.[i]?.target)),
   ];
   const modelInputs = listModelInputs(inputs, dataset.columns, basis?.preparation, spec.forecast);

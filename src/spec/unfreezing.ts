@@ -1,6 +1,7 @@
 import { MOST_STAGES } from './adaptation.ts';
 import { isSearch } from './check-search.ts';
 import type { Add, Draft } from './draft.ts';
+import { furtherTargets } from './further-targets.ts';
 import type { JobSpec } from './job.ts';
 import { ruleOf } from './layers/rules.ts';
 import { matchesPattern } from './matches-pattern.ts';
@@ -13,7 +14,8 @@ import { didYouMean, listWords } from './suggest.ts';
  */
 
 /** Layers with parameters, from the head down. The layers that tell the targets stand together at the top. */
-export function listFromHead({ model, more_targets: more = [] }: Pick<JobSpec, 'model' | 'more_targets'>): string[][] {
+export function listFromHead(spec: Pick<JobSpec, 'model' | 'target' | 'more_targets'>): string[][] {
+  const { model } = spec;
   const hidden = model.layers
     .filter(
       (layer) =>
@@ -25,7 +27,10 @@ export function listFromHead({ model, more_targets: more = [] }: Pick<JobSpec, '
         ).length > 0,
     )
     .map(({ name }) => [name]);
-  const heads = [...(model.output === null ? [] : ['output']), ...more.map(({ name }) => `output_${name}`)];
+  const heads = [
+    ...(model.output === null ? [] : ['output']),
+    ...furtherTargets(spec).map(({ name }) => `output_${name}`),
+  ];
   if (model.output !== null) return [heads, ...hidden.toReversed()];
   const [last = [], ...others] = hidden.toReversed();
   return [[...last, ...heads], ...others];

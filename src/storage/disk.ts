@@ -3,11 +3,25 @@ import { type FileHandle, mkdir, open, opendir, rename, rm, rmdir, stat, unlink 
 import { dirname, join, resolve } from 'node:path';
 import { addAbortSignal, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { BlobNotFoundError, checkKey, type Storage, StorageFullError, type StoredBlob } from './storage.ts';
+import {
+  BlobNotFoundError,
+  checkKey,
+  type Storage,
+  StorageFailedError,
+  StorageFullError,
+  type StoredBlob,
+} from './storage.ts';
 
 const MIB = 2 ** 20;
 /** Pieces of a MiB on their way into new memory, whose pages cost more than the bytes: 50 MiB in 95 ms, and in 150 with one at a time. */
 const READS_AT_ONCE = 4;
+
+/** Of what one request may read at once. */
+const READ_BYTES = 256 * 1024;
+/** How long a file system may take for one operation: it may hang (NFS), and nobody waits for it for ever. */
+const PATIENCE_MS = 60_000;
+/** The same for all that was written to a file, which may be many GB. */
+const SYNC_PATIENCE_MS = 600_000;
 
 /** Marks files that are still being written. `~` is outside the alphabet of keys, so that none can be taken for a blob. */
 const PARTIAL = '~partial-';
@@ -15,17 +29,21 @@ const PARTIAL = '~partial-';
 export interface DiskStorageOptions {
   /** How the partial file is opened; a test of a full disk opens `/dev/full` instead. */
   openPartial?: (path: string) => Promise<FileHandle>;
+  /** how long the file system may take for one operation */
+  patienceMs?: number;
 }
 
 /** Blobs as files below `directory`, which is made when the first is put. */
 export function openDiskStorage(directory: string, options: DiskStorageOptions = {}): Storage {
   const root = resolve(directory);
-  const openPartial = options.openPartial ?? ((path: string) => open(path, 'wx', 0o640));
+  const { openPartial = (path: string) => open(path, 'wx', 0o640), patienceMs = PATIENCE_MS } = options;
 
   const locate = (key: string) => {
     checkKey(key);
     return join(root, key);
   };
+  /** Waits for the file system, though not for ever. Errors: StorageFullError, StorageFailedError; that there is no such file, as it is. */
+  const answered = <T>(operation: Promise<T>, limitMs = patienceMs) => answerOf(operation, limitMs);
 
   async function put(
     key: string,
@@ -37,34 +55,39 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
     const partial = `${path}${PARTIAL}${randomUUID()}`;
     const hash = createHash('sha256');
     let sizeBytes = 0;
+    let handle: FileHandle | undefined;
     try {
       signal?.throwIfAborted();
       // Without this a source that has nothing to say would hold up the abort.
       if (signal !== undefined && source instanceof Readable) addAbortSignal(signal, source);
-      const { handle, madeFolder } = await openInFolder(partial, folder, openPartial);
-      try {
-        const file = new Writable({
-          highWaterMark: MIB,
-          write(chunk: Buffer, _encoding, done) {
-            hash.update(chunk);
-            sizeBytes += chunk.length;
-            writeWhole(handle, chunk).then(() => done(), done);
-          },
-        });
-        await pipeline(sliceSource(source), file, { signal });
-        await handle.sync();
-      } finally {
-        // Waits for a write that is still under way after an abort.
-        await handle.close();
-      }
+      const opened = await openInFolder(partial, folder, openPartial, answered);
+      const file = opened.handle;
+      handle = file;
+      const sink = new Writable({
+        highWaterMark: MIB,
+        write(chunk: Buffer, _encoding, done) {
+          hash.update(chunk);
+          sizeBytes += chunk.length;
+          answered(writeWhole(file, chunk)).then(() => done(), done);
+        },
+      });
+      await pipeline(sliceSource(source), sink, { signal });
+      await answered(file.sync(), Math.max(SYNC_PATIENCE_MS, patienceMs));
+      // Waits for a write that is still under way after an abort.
+      await answered(file.close());
+      handle = undefined;
       signal?.throwIfAborted();
-      await rename(partial, path);
-      await syncFolders(folder, madeFolder ? root : folder);
+      await answered(rename(partial, path));
+      await answered(syncFolders(folder, opened.madeFolder ? root : folder));
     } catch (error) {
       if (source instanceof Readable) source.destroy();
-      await unlink(partial).catch(() => {});
+      // Where the source fails too, a pipeline answers both errors.
+      const own = error instanceof AggregateError ? error.errors.find(isOfStorage) : undefined;
+      const leave = removePartial(partial, handle);
+      // of a file system that hangs it is removed when that goes on
+      if (!(error instanceof LateError)) await leave;
       if (signal?.aborted) throw signal.reason;
-      throw isFull(error) ? new StorageFullError(error) : error;
+      throw own ?? error;
     }
     return { key, sizeBytes, sha256: hash.digest('hex') };
   }
@@ -73,8 +96,29 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
     if (range !== undefined && !(range.start >= 0 && range.end >= range.start)) {
       throw new RangeError(`not a range of bytes: ${range.start}-${range.end}`);
     }
-    const { handle } = await openBlob(key);
-    return handle.createReadStream({ ...range, highWaterMark: 256 * 1024 });
+    const { handle, size } = await openBlob(key);
+    const end = Math.min(size, range === undefined ? size : range.end + 1);
+    let at = range?.start ?? 0;
+    return new Readable({
+      highWaterMark: READ_BYTES,
+      read() {
+        const length = Math.min(READ_BYTES, end - at);
+        if (length <= 0) return void this.push(null);
+        answered(handle.read(Buffer.allocUnsafe(length), 0, length, at)).then(
+          ({ bytesRead, buffer }) => {
+            at += bytesRead;
+            // one that became shorter ends here
+            this.push(bytesRead === 0 ? null : buffer.subarray(0, bytesRead));
+          },
+          (error: Error) => this.destroy(error),
+        );
+      },
+      destroy(error, done) {
+        if (error instanceof LateError) void handle.close().catch(() => {});
+        else return void handle.close().then(() => done(error), done);
+        done(error);
+      },
+    });
   }
 
   async function load(key: string, onPiece: (piece: Uint8Array) => void = () => {}): Promise<Uint8Array<ArrayBuffer>> {
@@ -85,7 +129,7 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
       const readPiece = async (from: number) => {
         const piece = bytes.subarray(from, from + MIB);
         for (let done = 0; done < piece.length; ) {
-          const { bytesRead } = await handle.read(piece, done, piece.length - done, from + done);
+          const { bytesRead } = await answered(handle.read(piece, done, piece.length - done, from + done));
           if (bytesRead === 0) throw new Error(`the blob at ${key} became shorter while it was read`);
           done += bytesRead;
         }
@@ -114,10 +158,10 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
   }
 
   async function openBlob(key: string): Promise<{ handle: FileHandle; size: number }> {
-    const handle = await open(locate(key), 'r').catch((error) => {
+    const handle = await answered(open(locate(key), 'r')).catch((error) => {
       throw isAbsent(error) ? new BlobNotFoundError(key) : error;
     });
-    const found = await handle.stat();
+    const found = await answered(handle.stat());
     if (found.isFile()) return { handle, size: found.size };
     await handle.close();
     throw new BlobNotFoundError(key);
@@ -125,7 +169,7 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
 
   async function size(key: string): Promise<number | null> {
     try {
-      const found = await stat(locate(key));
+      const found = await answered(stat(locate(key)));
       return found.isFile() ? found.size : null;
     } catch (error) {
       if (isAbsent(error)) return null;
@@ -135,7 +179,7 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
 
   async function remove(key: string): Promise<void> {
     const path = locate(key);
-    await unlink(path).catch((error) => {
+    await answered(unlink(path)).catch((error) => {
       if (!isAbsent(error)) throw error;
     });
     // Folders that are left empty go too; one that is not empty stops the climb.
@@ -191,14 +235,50 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
   };
 }
 
+/** The file system has not answered, and may still do what it was asked for. */
+class LateError extends StorageFailedError {}
+
+function answerOf<T>(operation: Promise<T>, limitMs: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(new LateError(`no answer within ${limitMs / 1000} s`));
+      // a file that is opened after all is not used
+      operation.then((answer) => (answer as Partial<FileHandle> | undefined)?.close?.()).catch(() => {});
+    }, limitMs);
+    operation.then(resolve, (error) => reject(nameError(error))).finally(() => clearTimeout(timer));
+  });
+}
+
+function nameError(error: unknown): unknown {
+  if (isFull(error)) return new StorageFullError(error);
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall === undefined || isAbsent(error)) return error;
+  return new StorageFailedError(`${code ?? 'error'} at ${syscall}`, { cause: error });
+}
+
+function isOfStorage(error: unknown): boolean {
+  return error instanceof StorageFullError || error instanceof StorageFailedError;
+}
+
+async function removePartial(path: string, handle: FileHandle | undefined): Promise<void> {
+  await handle?.close().catch(() => {});
+  await unlink(path).catch(() => {});
+}
+
 /** Opens the file, making its folder first. Another removal may take the empty folder away between the two. */
-async function openInFolder(path: string, folder: string, openPartial: (path: string) => Promise<FileHandle>) {
+async function openInFolder(
+  path: string,
+  folder: string,
+  openPartial: (path: string) => Promise<FileHandle>,
+  answered: <T>(operation: Promise<T>) => Promise<T>,
+) {
   for (let tries = 1; ; tries++) {
-    const madeFolder = (await mkdir(folder, { recursive: true, mode: 0o750 })) !== undefined;
     try {
-      return { handle: await openPartial(path), madeFolder };
+      const madeFolder = (await answered(mkdir(folder, { recursive: true, mode: 0o750 }))) !== undefined;
+      return { handle: await answered(openPartial(path)), madeFolder };
     } catch (error) {
-      if (!isAbsent(error) || tries === 5) throw error;
+      if (!isAbsent(error)) throw error;
+      if (tries === 5) throw new StorageFailedError('its folder cannot be made', { cause: error });
     }
   }
 }
@@ -249,7 +329,5 @@ function isAbsent(error: unknown): boolean {
 }
 
 function isFull(error: unknown): boolean {
-  // Where the source fails too, a pipeline answers both errors.
-  if (error instanceof AggregateError) return error.errors.some(isFull);
   return ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
 }

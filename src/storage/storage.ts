@@ -13,10 +13,13 @@ export type StorageDescription = { kind: 'disk'; directory: string };
 
 /**
  * Blobs under keys that the server chose (`datasets/ds_…/data`, `checkpoints/job_…/….safetensors`); never a client's words.
- * A blob is whole or absent: it appears under its key only after every byte is durable.
+ * A blob is whole or absent: it appears under its key only after every byte is durable. Errors of every call: StorageFailedError.
  */
 export interface Storage {
-  /** Streams to the key; rejects, leaving nothing behind, when the source fails or `signal` aborts. Errors: StorageFullError, the source's, the signal's reason. */
+  /**
+   * Streams to the key; rejects, leaving nothing behind, when the source fails or `signal` aborts. Errors: StorageFullError, StorageFailedError, the
+   * source's, the signal's reason.
+   */
   put(
     key: string,
     source: Readable | AsyncIterable<Uint8Array> | Uint8Array,
@@ -60,5 +63,12 @@ export class BlobNotFoundError extends Error {
 export class StorageFullError extends Error {
   constructor(cause: unknown) {
     super('the storage is full', { cause });
+  }
+}
+
+/** The storage is broken or away, may not be written, or does not answer: what was asked may go well another time. */
+export class StorageFailedError extends Error {
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`the storage failed: ${reason}`, options);
   }
 }

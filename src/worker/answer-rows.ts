@@ -6,12 +6,15 @@ import { readImageFile } from '../data/read-image-file.ts';
 import { type ReadRow, readRows } from '../data/read-rows.ts';
 import {
   type AnswerFormat,
+  MOST_LINE_WARNINGS,
+  MOST_WARNINGS,
   type PredictAnswer,
   type Prediction,
   type PredictRequest,
   type RowMistake,
   type RowSource,
   RowsError,
+  type RowWarning,
 } from '../spec/prediction.ts';
 import type { Preparation, PreparedForecast } from '../spec/preparation.ts';
 
@@ -36,7 +39,7 @@ export async function prepareRequest(
   read.forEach(({ row }, place) => {
     if (Array.isArray(row)) wrong.set(place, row);
   });
-  const { x, texts, places } = prepareRight(read, wrong, preparation);
+  const { x, texts, places, warnings } = prepareRight(read, wrong, preparation);
   if (!inline && wrong.size > 0) throw describeWrong(read, wrong, source);
   return {
     x,
@@ -49,7 +52,8 @@ export async function prepareRequest(
       places.forEach((place, i) => {
         answers[place] = predictions[i]!;
       });
-      return render(answers, format, preparation);
+      const placed = warnings.map((warning) => ({ ...warning, row: places[warning.row]! }));
+      return render(answers, format, preparation, nameLines(placed, read));
     },
   };
 }
@@ -69,21 +73,38 @@ function prepareForecast(
   }
   const wrong = new Map(read.flatMap(({ row }, place) => (Array.isArray(row) ? [[place, row]] : [])));
   if (wrong.size > 0) throw describeWrong(read, wrong, source);
-  const { x, ends } = prepareSeries(read, preparation);
+  const warnings: RowWarning[] = [];
+  const { x, ends } = prepareSeries(read, preparation, (warning) => {
+    if (warnings.length < MOST_WARNINGS) warnings.push(warning);
+  });
   return {
     x,
     rows: ends.length,
-    answer: (outputs) => render(describeForecasts(outputs, ends, preparation), format, preparation),
+    answer(outputs) {
+      const answers = describeForecasts(outputs, ends, preparation);
+      const named = nameLines(warnings, read);
+      if (format === 'json') return render(answers, format, preparation, named);
+      // a line tells of a window: the first that ends with the row or behind it says what is said of the row
+      const placed = named.map((warning) => {
+        const answer = ends.findIndex(({ row }) => row >= warning.row);
+        return { ...warning, pointer: `/rows/${warning.row}${warning.pointer}`, row: answer };
+      });
+      return render(answers, format, preparation, placed);
+    },
   };
 }
 
 const MOST_SERIES_ROWS = 1000;
 
 /** Of rows of text, mistakes are told with the line. */
-function prepareSeries(read: readonly ReadRow[], preparation: Preparation & { forecast: PreparedForecast }) {
+function prepareSeries(
+  read: readonly ReadRow[],
+  preparation: Preparation & { forecast: PreparedForecast },
+  warn: (warning: RowWarning) => void,
+) {
   const rows = read.map(({ row }) => row as Record<string, unknown>);
   try {
-    return prepareWindows(rows, preparation);
+    return prepareWindows(rows, preparation, warn);
   } catch (error) {
     if (!(error instanceof RowsError)) throw error;
     throw new RowsError(
@@ -109,10 +130,16 @@ function prepareRight(read: readonly ReadRow[], wrong: Map<number, RowMistake[]>
   for (;;) {
     const places = [...read.keys()].filter((place) => !wrong.has(place));
     const rows = places.map((place) => read[place]!.row as Record<string, unknown>);
+    const warnings: RowWarning[] = [];
+    let said = 0;
+    const warn = (warning: RowWarning) => {
+      said = warnings.at(-1)?.row === warning.row ? said + 1 : 1;
+      if (said <= MOST_LINE_WARNINGS) warnings.push(warning);
+    };
     try {
-      if (input?.type !== 'text') return { x: prepareRows(rows, preparation), texts: null, places };
+      if (input?.type !== 'text') return { x: prepareRows(rows, preparation, warn), texts: null, places, warnings };
       const texts = prepareTexts(rows, input);
-      return { x: texts.x, texts, places };
+      return { x: texts.x, texts, places, warnings };
     } catch (error) {
       if (!(error instanceof RowsError)) throw error;
       let found = 0;
@@ -148,6 +175,14 @@ function describeWrong(
       }),
     );
   return new RowsError(mistakes.slice(0, MOST_MISTAKES));
+}
+
+/** Of rows of text, the line is told. */
+function nameLines(warnings: readonly RowWarning[], read: readonly ReadRow[]): RowWarning[] {
+  return warnings.map((warning) => {
+    const { line } = read[warning.row]!;
+    return line === null ? warning : { ...warning, detail: `line ${line}: ${warning.detail}` };
+  });
 }
 
 /** Values that are prepared already. */
@@ -196,16 +231,32 @@ function describe(outputs: Float32Array, texts: PreparedTexts | null, preparatio
   return describeNextTokens(outputs, texts, input, preparation.outputWidth);
 }
 
-function render(answers: readonly Prediction[], format: AnswerFormat, preparation: Preparation): PredictAnswer {
-  const rows = answers.length;
-  if (format === 'json') return { text: JSON.stringify(answers), rows, header: null };
+/** `warnings`: of rows, which are the answers in their order */
+function render(
+  told: readonly Prediction[],
+  format: AnswerFormat,
+  preparation: Preparation,
+  warnings: readonly RowWarning[] = [],
+): PredictAnswer {
+  const rows = told.length;
+  if (format === 'json')
+    return {
+      ...{ text: JSON.stringify(told), rows, header: null },
+      ...(warnings.length > 0 && { warnings: warnings.slice(0, MOST_WARNINGS) }),
+    };
+  const byRow = Map.groupBy(warnings, ({ row }) => row);
+  const answers = told.map((answer, i): Prediction => {
+    const own = byRow.get(i)?.map(({ row: _, ...warning }) => warning);
+    return own === undefined ? answer : { ...answer, warnings: own };
+  });
   if (format === 'ndjson')
     return { text: answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''), rows, header: null };
   const columns = columnsOf(preparation);
   const empty = ','.repeat(columns.length);
   const lines = answers.map((answer) => {
     const mistaken = describeError(answer);
-    if (mistaken !== '') return `${empty}${quoteField(mistaken)}\n`;
+    if (mistaken !== '') return `${empty}${quoteField(mistaken)},\n`;
+    const { warnings: own = [] } = answer as { warnings?: RowMistake[] };
     let line = '';
     // all answers have their values in one order
     let left = columns.length;
@@ -218,20 +269,19 @@ function render(answers: readonly Prediction[], format: AnswerFormat, preparatio
       }
     };
     write(answer);
-    return `${line}\n`;
+    return `${line},${quoteField(own.map(({ detail }) => detail).join('; '))}\n`;
   });
-  return { text: lines.join(''), rows, header: `${[...columns, 'error'].map(quoteField).join(',')}\n` };
+  return { text: lines.join(''), rows, header: `${[...columns, 'error', 'warnings'].map(quoteField).join(',')}\n` };
 }
 
 /** Columns of an answer in CSV: `species`, `probabilities.Adelie`, … */
 function columnsOf(preparation: Preparation): string[] {
   if (preparation.inputs[0]?.type === 'text') return ['next_token'];
-  if (isForecast(preparation)) {
-    const [answer] = describeForecasts(new Float32Array(preparation.outputWidth), [{ row: 0, bases: [] }], preparation);
-    return flatten(answer!).map(([column]) => column);
-  }
   const width = preparation.outputWidth + (preparation.more ?? []).reduce((sum, output) => sum + output.outputWidth, 0);
-  const [answer] = describeOutputs(new Float32Array(width), preparation);
+  const outputs = new Float32Array(width);
+  const [answer] = isForecast(preparation)
+    ? describeForecasts(outputs, [{ row: 0, bases: [] }], preparation)
+    : describeOutputs(outputs, preparation);
   return flatten(answer!).map(([column]) => column);
 }
 

@@ -13,7 +13,8 @@ import type { ScheduleDescription } from '../engine/schedules.ts';
 import type { HeadDescription } from '../engine/targets.ts';
 import { outputName } from '../spec/check-model.ts';
 import { isSearch, type SearchOptimizer } from '../spec/check-search.ts';
-import type { JobSpec, MoreTarget } from '../spec/job.ts';
+import { furtherTargets } from '../spec/further-targets.ts';
+import type { JobSpec } from '../spec/job.ts';
 import type { OutputLayer } from '../spec/layers/dense.ts';
 import { bothSides } from '../spec/layers/images.ts';
 import { isAdapted, isAdapter, isReplaced } from '../spec/lora.ts';
@@ -35,7 +36,7 @@ export function buildLayers(spec: JobSpec, preparation: Preparation): LayerDescr
     ...layers.map(buildLayer),
     ...(output === null ? [] : [buildOutput('output', output, preparation.outputWidth)]),
   ];
-  const heads = moreTargetsOf(spec).map(({ name, output }, i) =>
+  const heads = furtherTargets(spec).map(({ name, output }, i) =>
     buildOutput(outputName(name), output, preparation.more![i]!.outputWidth),
   );
   const ends = [all.at(-1)!, ...heads].map(({ name }) => name);
@@ -47,11 +48,6 @@ export function buildLayers(spec: JobSpec, preparation: Preparation): LayerDescr
     })),
     ...(heads.length === 0 ? [] : [{ type: 'concatenate' as const, name: 'outputs.all', inputs: ends }]),
   ];
-}
-
-/** Specs from before there could be several have no such field. */
-export function moreTargetsOf(spec: JobSpec): readonly MoreTarget[] {
-  return spec.more_targets ?? [];
 }
 
 /** Rows are kept as vectors: model inputs are parts of them, and a layer over images or sequences needs them as such again. `names`: who gives a model input. */
@@ -134,7 +130,7 @@ function buildLayer(layer: Layer): LayerDescription {
 
 export function buildHeads(spec: JobSpec, preparation: Preparation): HeadDescription[] {
   const { more } = planPrepared(preparation);
-  return moreTargetsOf(spec).map(({ loss, weight }, i) => ({
+  return furtherTargets(spec).map(({ loss, weight }, i) => ({
     ...{ target: more[i]!, width: preparation.more![i]!.outputWidth, loss: buildHeadLoss(loss), weight },
   }));
 }

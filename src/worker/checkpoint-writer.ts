@@ -63,7 +63,7 @@ export class CheckpointWriter {
 
   /**
    * Writes the best weights, if they are new, and then everything a resume needs. In that order: whoever finds the second can rely on the first.
-   * The trainer must have settled, and rest until it is done: files are written from its memory. Errors: StorageFullError; what was written by then is told with the next call.
+   * The trainer must have settled, and rest until it is done: files are written from its memory. Errors: StorageFullError, StorageFailedError; what was written by then is told with the next call.
    */
   async write(state: ResumeState): Promise<CheckpointToRecord[]> {
     const { best } = state;

@@ -3,9 +3,10 @@ import { openRestored } from '../data/prepare-number.ts';
 import type { EvaluationVisit, Trainer } from '../engine/trainer.ts';
 import type { JudgedTarget } from '../judging/judge-target.ts';
 import { drawBelow, seedGenerator } from '../judging/resample.ts';
+import { nameStep } from '../spec/forecast.ts';
+import { furtherTargets } from '../spec/further-targets.ts';
 import type { JobSpec } from '../spec/job.ts';
 import { outputsOf, type PreparedOutput, type PreparedTargetColumn } from '../spec/preparation.ts';
-import { moreTargetsOf } from './build-network.ts';
 import { type JudgedPart, type LoadedRows, placeOfPart } from './loaded-rows.ts';
 
 /** Rows of a part that are judged at most, and numbers that are kept of their answers to each target. */
@@ -93,7 +94,9 @@ function ignoredLabelOf({ training: { loss } }: JobSpec, { preparation: { target
 }
 
 function nameOf(spec: JobSpec, target: number): string {
-  return target === 0 ? spec.target.columns[0]! : moreTargetsOf(spec)[target - 1]!.name;
+  const { columns, type } = spec.target;
+  if ((spec.forecast ?? null) !== null && type === 'category') return nameStep(columns[0]!, target + 1);
+  return target === 0 ? columns[0]! : furtherTargets(spec)[target - 1]!.name;
 }
 
 interface Gatherer {

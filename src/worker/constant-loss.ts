@@ -1,6 +1,6 @@
 import type { Trainer } from '../engine/trainer.ts';
+import { furtherTargets } from '../spec/further-targets.ts';
 import type { JobSpec } from '../spec/job.ts';
-import { moreTargetsOf } from './build-network.ts';
 import type { LoadedRows } from './loaded-rows.ts';
 
 /**
@@ -10,7 +10,7 @@ import type { LoadedRows } from './loaded-rows.ts';
 export function measureConstantLoss(trainer: Trainer, rows: LoadedRows, spec: JobSpec): number | null {
   const { loss } = spec.training;
   const { target, link, outputWidth } = rows.preparation;
-  if (moreTargetsOf(spec).length > 0 || spec.training.sample_weight != null) return null;
+  if (furtherTargets(spec).length > 0 || spec.training.sample_weight != null) return null;
   if (loss.type === 'cross_entropy' || loss.type === 'binary_cross_entropy') {
     const isPlain = Object.entries(loss).every(
       ([name, value]) => name === 'type' || value === null || value === (name === 'pos_weight' ? 1 : 0),

@@ -9,16 +9,29 @@ export interface Explosion {
   loss: number;
 }
 
+/** Numbers are finite, and nothing but the last layer can learn any more. */
+export interface Death {
+  what: 'death';
+  /** nearest the output of those that no gradient reaches */
+  layer: string;
+}
+
+export type Divergence = Finding | Explosion | Death;
+
 /** Says where numbers stopped being finite, and what to do about it. `finding` is null where nobody could look. */
 export function describeDivergence(
-  finding: Finding | Explosion | null,
+  finding: Divergence | null,
   { step, epoch, isKept }: { step: number; epoch: number; isKept: boolean },
 ): Pick<JobError, 'code' | 'category' | 'message' | 'hint'> {
-  const isExploded = finding?.what === 'explosion';
-  const at = `at step ${isExploded ? step : step + 1}, in epoch ${epoch + 1}`;
-  const rows = (finding?.what === 'explosion' ? [] : (finding?.rows ?? [])).map((row) => row + 1);
+  // an update that was made, and none that was stopped; a death is found when an epoch is over
+  const isDone = finding?.what === 'explosion' || finding?.what === 'death';
+  const at =
+    finding?.what === 'death'
+      ? `at step ${step}, after epoch ${epoch}`
+      : `at step ${isDone ? step : step + 1}, in epoch ${epoch + 1}`;
+  const rows = (finding !== null && 'rows' in finding ? finding.rows : []).map((row) => row + 1);
   const where = rows.length === 0 ? '' : ` (row${rows.length === 1 ? '' : 's'} ${rows.join(', ')} of the dataset)`;
-  const kept = isExploded
+  const kept = isDone
     ? 'The weights are kept as they are.'
     : isKept
       ? 'The weights before that step are kept.'
@@ -27,12 +40,14 @@ export function describeDivergence(
   return { code: 'diverged', category: 'user', message, hint: adviceFor(finding, step) };
 }
 
-function sentence(finding: Finding | Explosion | null): string {
+function sentence(finding: Divergence | null): string {
   switch (finding?.what) {
     case undefined:
       return 'the loss was no longer a finite number';
     case 'explosion':
       return `the loss was ${finding.first.toPrecision(3)} at first and is ${finding.loss.toPrecision(3)}, and has not fallen for 100 updates`;
+    case 'death':
+      return `the loss stands still, and no gradient reaches the layer "${finding.layer}" nor what lies before it`;
     case 'inputs':
       return 'the inputs were not finite numbers';
     case 'weights':
@@ -48,7 +63,12 @@ function sentence(finding: Finding | Explosion | null): string {
   }
 }
 
-function adviceFor(finding: Finding | Explosion | null, step: number): string {
+/** What becomes of units that are always off, and what helps. */
+export const OFF_ADVICE =
+  'Units that are always off (relu of negative numbers, a saturated sigmoid) learn no more: lower the learning rate, normalize the inputs, or take leaky_relu or another initialization.';
+
+function adviceFor(finding: Divergence | null, step: number): string {
+  if (finding?.what === 'death') return OFF_ADVICE;
   if (finding?.what === 'inputs') return 'Mend these rows, or normalize the inputs.';
   if (step === 0 && finding?.what === 'outputs')
     return 'It happened before any update: normalize the inputs, and check that indices lie within an embedding’s vocabulary and that initial weights are small.';

@@ -1,9 +1,9 @@
 import { readNumbers } from '../data/describe-outputs.ts';
 import { openRestored } from '../data/prepare-number.ts';
 import type { EvaluationVisit, Trainer } from '../engine/trainer.ts';
+import { furtherTargets } from '../spec/further-targets.ts';
 import type { JobSpec } from '../spec/job.ts';
 import { outputsOf, type PreparedOutput, type PreparedTarget } from '../spec/preparation.ts';
-import { moreTargetsOf } from './build-network.ts';
 import { type JudgedPart, type LoadedRows, placeOfPart } from './loaded-rows.ts';
 
 /**
@@ -48,7 +48,7 @@ export function evaluateSplit(
     Object.entries({ loss: targets[i]!.loss, ...own(i, targets[i]!.accuracy) }).map(
       ([metric, value]) => [`${name}.${metric}`, value] as const,
     );
-  const more = moreTargetsOf(spec);
+  const more = furtherTargets(spec);
   return {
     loss,
     ...own(0, accuracy),
@@ -65,7 +65,8 @@ function scoreText(loss: number, tokensPerCharacter: number): Record<string, num
 }
 
 /** Under which the first target's own loss stands; letters, digits and _ alone. */
-function firstName({ target: { columns } }: JobSpec): string {
+function firstName({ target: { columns }, forecast = null }: JobSpec): string {
+  if (forecast !== null) return 'step_1';
   return columns.length === 1 && /^[A-Za-z]\w{0,63}$/.test(columns[0]!) ? columns[0]! : 'target';
 }
 

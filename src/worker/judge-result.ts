@@ -10,6 +10,7 @@ import { type LoadedRows, MOST_NOTES } from './loaded-rows.ts';
 import type { TrainerData } from './messages.ts';
 import type { Reporter } from './reporter.ts';
 import { shuffleColumns } from './shuffle-columns.ts';
+import { whenStorageIsWell } from './when-storage-is-well.ts';
 
 export interface JudgedResult extends Pick<Judgement, 'splits' | 'scores'> {
   importance: Importance | null;
@@ -42,7 +43,8 @@ export async function judgeResult(
   const importance = shuffleColumns(trainer, rows, data.spec, trainedSteps, goOn(SPLITS_SHARE, 1));
   const dataset = data.dataset.files.map(({ sha256 }) => sha256).join(' ');
   const key = `evaluations/${data.jobId}/${typeid('evl').toString()}.bin`;
-  const file = await storage.put(key, encodeOutcomes({ dataset, splits: outcomes })).catch((error: unknown) => {
+  const write = () => storage.put(key, encodeOutcomes({ dataset, splits: outcomes }));
+  const file = await whenStorageIsWell(reporter, write).catch((error: unknown) => {
     if (error instanceof StorageFullError) return null;
     throw error;
   });

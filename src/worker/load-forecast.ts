@@ -1,17 +1,18 @@
 import { cutWindows, orderSteps, type Steps, tabulateSteps } from '../data/cut-windows.ts';
 import { fitTargetColumn } from '../data/fit-number.ts';
-import { fitInputs } from '../data/fit-preparation.ts';
+import { fitInputs, fitOutput } from '../data/fit-preparation.ts';
 import { listForms } from '../data/list-forms.ts';
 import { loadTable } from '../data/load-table.ts';
 import { openTargetColumn } from '../data/prepare-number.ts';
-import { writeInputs } from '../data/prepare-table.ts';
+import { placeClasses, planPrepared, writeInputs } from '../data/prepare-table.ts';
 import { sliceColumns } from '../data/slice-columns.ts';
 import { fitSmoothing } from '../data/smooth-series.ts';
 import type { SplitRows } from '../data/split-by-column.ts';
 import { splitRows } from '../data/split-rows.ts';
 import { getForm, type Table, UnusableColumnError } from '../data/table.ts';
+import type { Column } from '../spec/dataset.ts';
 import { type Forecast, nameStep } from '../spec/forecast.ts';
-import type { Input, Target } from '../spec/job.ts';
+import type { Input, JobSpec, Target } from '../spec/job.ts';
 import type { Note } from '../spec/note.ts';
 import type { Preparation, PreparedOutput } from '../spec/preparation.ts';
 import { lookbackOf } from '../spec/resolve-forecast.ts';
@@ -53,7 +54,9 @@ export async function loadForecast(data: RowsRequest, storage: Storage): Promise
       ? { train: none, validation: none, test: all }
       : splitRows({ rows: all, split: spec.split, table });
   const lookback = known?.forecast?.lookback ?? lookbackOf(spec);
-  const targets = target.columns.map((column) => getForm(table, column, 'numbers'));
+  const targets = target.columns.map((column) =>
+    target.type === 'category' ? numberClasses(table, column) : getForm(table, column, 'numbers'),
+  );
   const cut = cutWindows(steps, parts, targets, { ...forecast, lookback });
   const { train, validation, test } = judgedAs === undefined ? cut : chooseJudged(judgedAs, cut);
   if ((judgedAs === undefined ? train : test).length === 0)
@@ -74,12 +77,15 @@ export async function loadForecast(data: RowsRequest, storage: Storage): Promise
       trainRows: parts.train,
       windows: train,
       lookback,
-      forecast,
+      spec,
+      columns: dataset.columns,
     });
   const rowWidth = preparation.forecast!.rowWidth;
   const trainSample = judgedAs === undefined ? sampleRows(train, MOST_TRAIN_SAMPLE) : none;
   const judged = joinParts({ validation, test, trainSample });
   const windows = Math.max(0, table.rows - window + 1);
+  const plan = planPrepared(preparation);
+  const told = preparation.target.type === 'category' ? placeClasses(table, preparation.target) : null;
   // what a window is told apart by is what its last row says
   const lastSteps = judged.map((first) => first + window - 1);
   return {
@@ -94,7 +100,7 @@ export async function loadForecast(data: RowsRequest, storage: Storage): Promise
       inputs.map(({ column }) => column),
       lastSteps,
     ),
-    classCounts: null,
+    classCounts: told === null ? null : countClasses(preparation, told, values, train),
     notes: [
       ...(judgedAs === undefined ? noteShortParts(parts, cut, lookback + horizon) : []),
       ...(orderBy === undefined ? [] : noteUnevenSteps(getForm(table, orderBy, 'numbers'), steps)),
@@ -106,14 +112,20 @@ export async function loadForecast(data: RowsRequest, storage: Storage): Promise
       count: windows,
       stride: rowWidth,
       features: { element: 'f32', dims: [window * rowWidth] },
-      target: { kind: 'values', width: preparation.outputWidth },
+      target: plan.target,
       weighted: false,
       trainOrder: judgedAs === undefined ? train.length : 1,
       evaluationOrder: judged.length,
     },
     write(trainer) {
       writeInputs(stepTable, preparation.inputs, rowWidth, trainer.features);
-      writeTargets(preparation, values, windows, trainer.values);
+      if (told === null) writeTargets(preparation, values, windows, trainer.values);
+      else
+        [plan.target, ...plan.more].forEach(({ kind }, i) => {
+          const of = { labels: () => trainer.headLabels(i - 1), values: () => trainer.headValues(i - 1) };
+          const first = { labels: () => trainer.labels, values: () => trainer.values };
+          writeClasses(told, values, windows, i + 1, (i === 0 ? first : of)[kind]());
+        });
       trainer.evaluationOrder.set(judged);
       const kept = new Set(targets);
       for (const columns of [stepTable.columns, table.columns])
@@ -140,10 +152,15 @@ class WindowValues {
     return this.#targets[column]![this.#rows[first + this.#forecast.window - 1]!]!;
   }
 
+  /** The row of the table that is `ahead` steps behind the window that begins at step `first`; undefined behind the end. */
+  row(first: number, ahead: number): number | undefined {
+    return this.#rows[first + this.#forecast.window - 1 + ahead];
+  }
+
   /** NaN behind the end */
   value(first: number, column: number, ahead: number): number {
-    const step = first + this.#forecast.window - 1 + ahead;
-    const value = step < this.#rows.length ? this.#targets[column]![this.#rows[step]!]! : Number.NaN;
+    const row = this.row(first, ahead);
+    const value = row === undefined ? Number.NaN : this.#targets[column]![row]!;
     return this.#forecast.difference ? value - this.base(first, column) : value;
   }
 }
@@ -157,7 +174,8 @@ function fitForecast({
   trainRows,
   windows,
   lookback,
-  forecast,
+  spec,
+  columns: ofDataset,
 }: {
   stepTable: Table;
   steps: Steps;
@@ -168,29 +186,24 @@ function fitForecast({
   trainRows: Uint32Array;
   windows: Uint32Array;
   lookback: number;
-  forecast: Forecast;
+  spec: JobSpec;
+  columns: readonly Column[];
 }): Preparation {
-  const { window, horizon, difference, order_by: orderBy, group_by: groupBy } = forecast;
+  const { window, horizon, difference, order_by: orderBy, group_by: groupBy } = spec.forecast!;
   const isTrained = new Uint8Array(stepTable.rows);
   for (const row of trainRows) isTrained[row] = 1;
   const trainSteps = Uint32Array.from(steps.rows.keys()).filter((step) => isTrained[steps.rows[step]!] === 1);
-  const numbers = new Float64Array(stepTable.rows);
-  const columns = target.columns.flatMap((column, c) =>
-    Array.from({ length: horizon }, (_, h) => {
-      for (const first of windows) numbers[first] = values.value(first, c, h + 1);
-      return fitTargetColumn(
-        { column: nameStep(column, h + 1), normalize: target.normalize, transform: target.transform },
-        numbers,
-        windows,
-      );
-    }),
-  );
-  const output: PreparedOutput = { target: { type: 'number', columns }, outputWidth: columns.length };
+  const outputs =
+    target.type === 'category'
+      ? Array.from({ length: horizon }, () => fitOutput(stepTable, target, windows, ofDataset, spec.training.loss.type))
+      : [fitNumbers(target, horizon, values, windows)];
+  const [output, ...more] = outputs as [PreparedOutput, ...PreparedOutput[]];
   const { inputs: prepared, inputWidth: rowWidth } = fitInputs(stepTable, inputs, trainSteps, output);
   return {
     inputs: prepared,
     inputWidth: window * rowWidth,
     ...output,
+    ...(more.length > 0 && { more }),
     forecast: {
       window,
       lookback,
@@ -201,6 +214,22 @@ function fitForecast({
       ...named({ orderBy, groupBy }),
     },
   };
+}
+
+/** Of each column the numbers of all steps, each scaled by itself. */
+function fitNumbers(target: Target, horizon: number, values: WindowValues, windows: Uint32Array): PreparedOutput {
+  const numbers = new Float64Array(windows.reduce((most, first) => Math.max(most, first + 1), 0));
+  const columns = target.columns.flatMap((column, c) =>
+    Array.from({ length: horizon }, (_, h) => {
+      for (const first of windows) numbers[first] = values.value(first, c, h + 1);
+      return fitTargetColumn(
+        { column: nameStep(column, h + 1), normalize: target.normalize, transform: target.transform },
+        numbers,
+        windows,
+      );
+    }),
+  );
+  return { target: { type: 'number', columns }, outputWidth: columns.length };
 }
 
 /** Without the fields that say nothing. */
@@ -223,6 +252,37 @@ function writeTargets({ target, forecast }: Preparation, values: WindowValues, w
       y[first * width + place] = Number.isNaN(value) ? 0 : prepare(value);
     }
   });
+}
+
+/** (windows): of each the class so many steps ahead; 0 where it is missing, or there is none */
+function writeClasses(
+  places: Int32Array,
+  values: WindowValues,
+  windows: number,
+  ahead: number,
+  y: Int32Array | Float32Array,
+): void {
+  for (let first = 0; first < windows; first++) {
+    const row = values.row(first, ahead);
+    y[first] = row === undefined ? 0 : Math.max(0, places[row]!);
+  }
+}
+
+/** Of the next step of training windows, by the preparation’s classes. */
+function countClasses(
+  { target }: Preparation,
+  places: Int32Array,
+  values: WindowValues,
+  windows: Uint32Array,
+): number[] {
+  const counts = new Array<number>(target.type === 'category' ? target.classes.length : 0).fill(0);
+  for (const first of windows) counts[places[values.row(first, 1)!]!]! += 1;
+  return counts;
+}
+
+/** The column’s classes as numbers, NaN where it is missing. */
+function numberClasses(table: Table, column: string): Float64Array {
+  return Float64Array.from(getForm(table, column, 'category').codes, (code) => (code === -1 ? Number.NaN : code));
 }
 
 /** A part that is shorter than what a window takes and tells judges nothing. */

@@ -14,13 +14,13 @@ import { openShuffle, splitRows } from '../data/split-rows.ts';
 import { getForm, type Table, UnusableColumnError } from '../data/table.ts';
 import { writeCrossFitted } from '../data/target-encoding.ts';
 import { seedOf } from '../engine/random.ts';
+import { furtherTargets } from '../spec/further-targets.ts';
 import type { Input, JobSpec, Split } from '../spec/job.ts';
 import { isOfPairs, targetOf } from '../spec/loss.ts';
 import type { Note } from '../spec/note.ts';
 import type { Preparation, PreparedInput } from '../spec/preparation.ts';
 import type { Storage } from '../storage/storage.ts';
 import { BatchAugmenter } from './augment-batch.ts';
-import { moreTargetsOf } from './build-network.ts';
 import { chooseJudged, withoutColumns } from './judged-rows.ts';
 import { letGo } from './let-go.ts';
 import { loadForecast } from './load-forecast.ts';
@@ -35,7 +35,7 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
   if (target.type === 'next_token') return loadWindows(data, storage);
   // specs from before there were forecasts have no such field
   if ((spec.forecast ?? null) !== null) return loadForecast(data, storage);
-  const more = moreTargetsOf(spec);
+  const more = furtherTargets(spec);
   const sampleWeight = spec.training.sample_weight ?? null;
   const judgedAs = spec.kind === 'evaluate' ? (spec.evaluate_on ?? 'all') : undefined;
   const forms = listForms(inputs, judgedAs === 'all' ? withoutColumns(spec.split) : spec.split, dataset.columns);

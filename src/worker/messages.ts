@@ -78,7 +78,7 @@ export interface EventDraft {
 /** Everything since the last message, in order. */
 export interface Report {
   phase: JobPhase;
-  progress: Omit<Progress, 'updated_at'>;
+  progress: Omit<Progress, 'updated_at'> | null;
   points: MetricPoint[];
   events: EventDraft[];
   /** points and events before them are recorded in the same transaction */

@@ -48,8 +48,8 @@ export class Reporter {
     return nowMs - this.#lastMs >= REPORT_EVERY_MS || this.#points.length >= MAX_POINTS;
   }
 
-  /** Sends what has gathered. Waits while the main thread is far behind, unless it has asked to stop. */
-  send(progress: Omit<Progress, 'updated_at'>): void {
+  /** Sends what has gathered; null: as far as before. Waits while the main thread is far behind, unless it has asked to stop. */
+  send(progress: Omit<Progress, 'updated_at'> | null): void {
     this.#lastMs = performance.now();
     this.#post({
       type: 'report',

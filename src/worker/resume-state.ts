@@ -27,6 +27,8 @@ export interface ResumeState {
   firstLoss?: number;
   /** the updates in a row whose losses were beyond hope, and the first of these losses */
   explosion?: { loss: number; updates: number } | null;
+  /** whether a loss that stood still has been looked into */
+  lookedForDead?: boolean;
   /** losses after epochs; absent in checkpoints from before it was kept */
   curve?: CurvePoint[];
   /** the latest figures, shown as progress */

@@ -77,7 +77,7 @@ export async function runJob(context: WorkerContext, claim: Claim, drain: AbortS
       const attempt = new Attempt(context, claim, logger, drain);
       const end = await attempt.run();
       if (end.outcome !== null) {
-        await conclude(context, claim, end.outcome);
+        await attempt.conclude(end.outcome);
         logger.info({ outcome: end.outcome.status }, 'job ended here');
         return;
       }
@@ -143,6 +143,8 @@ class Attempt {
   /** when the job was claimed, or its last thread had died */
   readonly #begunMs = performance.now();
   #firstStepMs: number | null = null;
+  /** when the lease was last known to be ours */
+  #renewedMs = this.#begunMs;
   #checkpointStep = 0;
   #trainedSeconds = 0;
   #phase: JobPhase = 'loading';
@@ -192,7 +194,7 @@ class Attempt {
       void thread.terminate();
     };
     const leaseMs = this.#context.leaseSeconds * 1000;
-    let renewedMs = performance.now();
+    this.#renewedMs = performance.now();
     /** One thing after the other, so that what is recorded keeps its order; a database that is away for a moment is waited for. */
     const enqueue = (task: () => Promise<void>) => {
       work = work.then(() => this.#retry(task, () => failure === null)).catch(fail);
@@ -200,7 +202,7 @@ class Attempt {
     const renew = async () => {
       const beganMs = performance.now();
       const { asked } = await renewLease(this.#context.db, this.#claim, this.#context.leaseSeconds, this.#state());
-      renewedMs = beganMs;
+      this.#renewedMs = beganMs;
       if (asked !== null) stop(asked);
     };
     let renewing: Promise<void> | null = null;
@@ -220,9 +222,7 @@ class Attempt {
     const renewal = setInterval(
       () => {
         watchBeat();
-        // by now another worker may have the job: this one must have stopped before
-        if (performance.now() - renewedMs > leaseMs * STOP_AT_SHARE_OF_LEASE)
-          fail(new Error('the lease could not be renewed'));
+        if (!this.#holdsLease()) fail(new Error('the lease could not be renewed'));
         // beside the records, not behind them: a lease must not wait until all that was reported is written
         if (renewing !== null) return;
         renewing = this.#retry(renew, () => failure === null)
@@ -266,6 +266,22 @@ class Attempt {
       error: stuck ?? threadError ?? new Error('the training thread ended without a result'),
       checkpointStep: this.#checkpointStep,
     };
+  }
+
+  /** Records the end; a database that is away is waited for as long as the lease lasts. Errors: StaleClaimError; that it could not be recorded. */
+  async conclude(outcome: Outcome): Promise<void> {
+    let isRecorded = false;
+    const record = async () => {
+      await conclude(this.#context, this.#claim, outcome);
+      isRecorded = true;
+    };
+    await this.#retry(record, () => this.#holdsLease());
+    if (!isRecorded) throw new Error('the end of the job could not be recorded before its lease ended');
+  }
+
+  /** By then another worker may have the job: this one must have stopped before. */
+  #holdsLease(): boolean {
+    return performance.now() - this.#renewedMs <= this.#context.leaseSeconds * 1000 * STOP_AT_SHARE_OF_LEASE;
   }
 
   /** Tries until it works, unless the claim is stale or the attempt has failed meanwhile (which it does before the lease ends). */
@@ -354,7 +370,7 @@ class Attempt {
     this.#phase = report.phase;
     this.#trainedSeconds = Math.max(this.#trainedSeconds, report.trainedSeconds);
     this.#diagnosis = report.diagnosis;
-    this.#progress = { ...report.progress, updated_at: new Date().toISOString() };
+    if (report.progress !== null) this.#progress = { ...report.progress, updated_at: new Date().toISOString() };
     const { checkpoints, points, events } = report;
     if (checkpoints.length > 0) {
       const freed = await recordCheckpoints(db, this.#claim, checkpoints, points, events);

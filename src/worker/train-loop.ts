@@ -1,17 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { judgePlateau, type PlateauDescription } from '../engine/plateau.ts';
 import { drawPhase, seedOf, shuffle } from '../engine/random.ts';
-import type { Finding } from '../engine/replay.ts';
 import { type ScheduleDescription, scheduleFactor } from '../engine/schedules.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import { extendCurve } from '../judging/diagnose-curve.ts';
+import { isSearch } from '../spec/check-search.ts';
 import type { JobSpec, Progress, StopReason } from '../spec/job.ts';
-import { StorageFullError } from '../storage/storage.ts';
+import { StorageFailedError, StorageFullError } from '../storage/storage.ts';
 import { buildPlateau, buildSchedule } from './build-network.ts';
 import type { CheckpointWriter } from './checkpoint-writer.ts';
-import type { Explosion } from './describe-divergence.ts';
+import { type Divergence, OFF_ADVICE } from './describe-divergence.ts';
 import { evaluateSplit } from './evaluate-split.ts';
 import { hasExploded } from './explosion.ts';
+import { findDeath } from './find-death.ts';
 import { findLearningRate } from './find-learning-rate.ts';
 import type { LoadedRows } from './loaded-rows.ts';
 import { StopRequest } from './messages.ts';
@@ -21,16 +22,38 @@ import { isBetter, type ResumeState } from './resume-state.ts';
 /** Points of a step series in one job, at most: the stride follows from the spec, so that a repeated run records the same steps. */
 const MAX_STEP_POINTS = 2000;
 
-/** Share of the loss by which it must change from epoch to epoch, or it stands still: f32's rounding is some 1e-7. */
-const STANDSTILL = 1e-6;
+/** Share of the loss by which it must change from epoch to epoch, or it stands still: where a constant alone is learnt, it wavers with the order of rows. */
+const STANDSTILL = 1e-3;
+/** What looking for lost gradients may take beside the training that goes on. */
+const LOOK_BYTES = 2 ** 26;
+/** Batches that must be without gradients before training is given up. */
+const CERTAIN_BATCHES = 8;
+
+/** What keeps a checkpoint from being written. */
+export interface StorageTrouble {
+  code: 'storage_full' | 'storage_failed';
+  message: string;
+}
+
+/** Throws what is no fault of the storage. */
+function describeTrouble(error: unknown, step: number): StorageTrouble {
+  if (error instanceof StorageFullError)
+    return { code: 'storage_full', message: `There was no room for the checkpoint of step ${step}` };
+  if (error instanceof StorageFailedError)
+    return {
+      code: 'storage_failed',
+      message: `The checkpoint of step ${step} could not be written (${error.message})`,
+    };
+  throw error;
+}
 
 export type LoopEnd = StopReason | 'drained';
 
-/** After a checkpoint for which there was no room, the next is tried so much later, and twice that after each further one. */
-const FULL_REST_MS = { first: 5_000, most: 300_000 };
-/** How long the last checkpoint, without which a job has no result, waits for room; and how often it looks. */
-const WAIT_FOR_ROOM_MS = 600_000;
-const LOOK_FOR_ROOM_MS = 1_000;
+/** After a checkpoint that the storage did not take, the next is tried so much later, and twice that after each further one. */
+const REST_MS = { first: 5_000, most: 300_000 };
+/** How long the last checkpoint, without which a job has no result, waits for the storage; and how often it tries. */
+const WAIT_FOR_STORAGE_MS = 600_000;
+const TRY_AGAIN_MS = 1_000;
 
 function rowsOfUpdate({ training }: JobSpec, { train }: LoadedRows): number {
   return Math.min(training.batch_size * training.accumulate_steps, train.length);
@@ -63,13 +86,13 @@ export class TrainLoop {
   readonly #secondsBefore: number;
   readonly #stepsBefore: number;
   /** where numbers stopped being finite; null while they are, or where nobody could look */
-  #divergence: Finding | Explosion | null = null;
-  #hasLookedForDead = false;
+  #divergence: Divergence | null = null;
   #begunMs = 0;
   #lastCheckpointMs = 0;
   #lastCheckpointStep = -1;
-  /** while the storage is full */
+  /** while the storage takes nothing */
   #restMs = 0;
+  #trouble: StorageTrouble | null = null;
 
   constructor(
     spec: JobSpec,
@@ -128,20 +151,20 @@ export class TrainLoop {
         }
       }
       if (this.#isSpoilt()) return 'diverged';
-      this.#finishEpoch();
+      if (!this.#finishEpoch()) return 'diverged';
       if (this.#isCheckpointDue(true)) await this.checkpoint();
     }
     return this.#shouldStopEarly() ? 'early_stopped' : 'completed';
   }
 
   /** why it diverged */
-  get divergence(): Finding | Explosion | null {
+  get divergence(): Divergence | null {
     return this.#divergence;
   }
 
   /**
-   * Writes and reports a checkpoint of the present state. Where there is no room the job keeps the previous one, says so, and trains on; a later
-   * checkpoint is tried after a rest that doubles. False: none was written.
+   * Writes and reports a checkpoint of the present state. Where there is no room, or the storage fails, the job keeps the previous one, says so, and
+   * trains on; a later checkpoint is tried after a rest that doubles. False: none was written.
    */
   async checkpoint(): Promise<boolean> {
     const state = this.#state;
@@ -154,15 +177,13 @@ export class TrainLoop {
     try {
       for (const checkpoint of await this.#writer.write(state)) this.#reporter.addCheckpoint(checkpoint);
     } catch (error) {
-      if (!(error instanceof StorageFullError)) throw error;
-      this.#restMs = Math.min(this.#restMs === 0 ? FULL_REST_MS.first : this.#restMs * 2, FULL_REST_MS.most);
+      this.#trouble = describeTrouble(error, state.step);
+      const { code, message } = this.#trouble;
+      this.#restMs = Math.min(this.#restMs === 0 ? REST_MS.first : this.#restMs * 2, REST_MS.most);
       this.#reporter.addEvent({
         type: 'job.message',
-        onceKey: `storage_full:${state.step}`,
-        data: {
-          code: 'storage_full',
-          message: `There was no room for the checkpoint of step ${state.step}; the one before is kept.`,
-        },
+        onceKey: `${code}:${state.step}`,
+        data: { code, message: `${message}; the one before is kept.` },
       });
       this.#reporter.send(this.progress());
       return false;
@@ -174,12 +195,17 @@ export class TrainLoop {
     return true;
   }
 
-  /** The last checkpoint: waits for room, unless the job is to stop. False: none was written. */
+  /** Why the last checkpoint was not written. */
+  get trouble(): StorageTrouble | null {
+    return this.#trouble;
+  }
+
+  /** The last checkpoint: waits for the storage, unless the job is to stop. False: none was written. */
   async lastCheckpoint(): Promise<boolean> {
-    const deadlineMs = performance.now() + WAIT_FOR_ROOM_MS;
+    const deadlineMs = performance.now() + WAIT_FOR_STORAGE_MS;
     while (!(await this.checkpoint())) {
       if (this.#reporter.stopRequest !== StopRequest.none || performance.now() > deadlineMs) return false;
-      await sleep(LOOK_FOR_ROOM_MS);
+      await sleep(TRY_AGAIN_MS);
     }
     return true;
   }
@@ -312,12 +338,13 @@ export class TrainLoop {
     return { first, rows: Math.min(this.#batchSize, this.#rows.train.length - first) };
   }
 
-  #finishEpoch(): void {
+  /** False when nothing can be learnt any more. */
+  #finishEpoch(): boolean {
     const state = this.#state;
     const figures: Record<string, number> = { 'train.epoch_loss': state.lossSum / state.rowSum };
     this.#trainer.settle();
     if ((this.#spec.training.regularization ?? []).length > 0) figures['train.penalty'] = this.#trainer.penalty();
-    this.#lookForDead(figures['train.epoch_loss']!);
+    const isDead = this.#isDead(figures['train.epoch_loss']!);
     if (this.#rows.validation.length > 0) {
       const scores = evaluateSplit(this.#trainer, this.#rows, this.#spec, 'validation', () => this.#reporter.beat());
       for (const [name, value] of Object.entries(scores)) figures[`validation.${name}`] = value;
@@ -347,23 +374,43 @@ export class TrainLoop {
       data: { epoch: state.epoch, step: state.step, metrics: figures },
     });
     this.#judge(figures);
+    return !isDead;
   }
 
-  /** A loss that stands still from one epoch to the next may have lost its gradients: then it is said which parameters have none. */
-  #lookForDead(loss: number): void {
-    const before = this.#state.metrics['train.epoch_loss'];
-    if (before === undefined || this.#hasLookedForDead || Math.abs(loss - before) > STANDSTILL * Math.abs(loss)) return;
-    this.#hasLookedForDead = true;
-    const rows = Math.min(this.#batchSize, this.#rows.train.length);
-    const dead = this.#trainer.replay(0, rows, this.#state.step)?.dead ?? [];
-    if (dead.length === 0 || !(loss > 0)) return;
+  /**
+   * A loss that stands still from one epoch to the next may have lost its gradients. Then it is said which parameters have none; where nothing but the
+   * last layer has any, in many batches too, only a constant is learnt: true. It is looked into the first time, and when the epochs have doubled, so
+   * that a resume looks where the training that never stopped does.
+   */
+  #isDead(loss: number): boolean {
+    const state = this.#state;
+    const before = state.metrics['train.epoch_loss'];
+    const isStill = before !== undefined && Math.abs(loss - before) <= STANDSTILL * Math.abs(loss);
+    const epochs = state.epoch + 1;
+    if (!isStill || (state.lookedForDead && Math.log2(epochs) % 1 !== 0)) return false;
+    state.lookedForDead = true;
+    if (!(loss > 0) || isSearch(this.#spec.training.optimizer)) return false;
+    const look = (batches: number) => {
+      const rows = Math.min(batches * this.#batchSize, this.#rows.train.length);
+      return this.#trainer.replay(0, rows, state.step, LOOK_BYTES);
+    };
+    const { dead = [] } = look(1) ?? {};
+    if (dead.length === 0) return false;
+    const layer = findDeath(this.#spec, look(CERTAIN_BATCHES));
+    if (layer !== null) {
+      this.#divergence = { what: 'death', layer };
+      return true;
+    }
     const list = dead.length > 8 ? `${dead.slice(0, 8).join(', ')} and ${dead.length - 8} more` : dead.join(', ');
-    const message = `The loss stands still, and no gradient reaches ${list}. Units that are always off (relu of negative numbers, a saturated sigmoid) learn no more: lower the learning rate, normalize the inputs, or take leaky_relu or another initialization.`;
     this.#reporter.addEvent({
       type: 'job.message',
       onceKey: 'dead_gradients',
-      data: { message, parameters: dead.slice(0, 100) },
+      data: {
+        message: `The loss stands still, and no gradient reaches ${list}. ${OFF_ADVICE}`,
+        parameters: dead.slice(0, 100),
+      },
     });
+    return false;
   }
 
   /** Is it the best so far? Has it stopped improving? */

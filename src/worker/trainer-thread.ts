@@ -13,7 +13,7 @@ import type { Diagnosis } from '../spec/diagnosis.ts';
 import { isAdapter, isReplaced } from '../spec/lora.ts';
 import type { Transfer } from '../spec/weights.ts';
 import { openStorage } from '../storage/describe.ts';
-import { BlobNotFoundError, type Storage } from '../storage/storage.ts';
+import { BlobNotFoundError, type Storage, StorageFailedError } from '../storage/storage.ts';
 import type { Teacher } from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
 import { measureConstantLoss } from './constant-loss.ts';
@@ -27,6 +27,7 @@ import { memoryOfJob, openJudge, openTrainer, READY_MEMBERS } from './open-train
 import { Reporter, StopAskedError } from './reporter.ts';
 import { firstState, type ResumeState } from './resume-state.ts';
 import { type LoopEnd, TrainLoop } from './train-loop.ts';
+import { whenStorageIsWell } from './when-storage-is-well.ts';
 
 /**
  * Entry of the thread that trains one job: load → build → train → evaluate → save. It leads the engine's team and computes all the time, so
@@ -35,7 +36,7 @@ import { type LoopEnd, TrainLoop } from './train-loop.ts';
 async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
   const { spec } = data;
   const storage = openStorage(data.storage);
-  const rows = await loadRows(data, storage);
+  const rows = await whenStorageIsWell(reporter, () => loadRows(data, storage));
   if (spec.kind === 'evaluate') return evaluate(data, rows, storage, reporter);
   if (rows.train.length === 0)
     return refuse(
@@ -44,7 +45,8 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       'Check the target column for missing values.',
     );
 
-  const teacher = data.teacher === null ? null : await readTeacher(storage, data.teacher);
+  const { teacher: teaching } = data;
+  const teacher = teaching === null ? null : await whenStorageIsWell(reporter, () => readTeacher(storage, teaching));
   const trainer = openTrainer(spec, rows, data, teacher);
   try {
     reporter.post({
@@ -62,7 +64,7 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
       letGo(teacher.weights.values());
     }
     const writer = new CheckpointWriter(storage, data.jobId, spec, rows.preparation, trainer);
-    const state = await restore(data, storage, trainer, writer, reporter);
+    const state = await whenStorageIsWell(reporter, () => restore(data, storage, trainer, writer, reporter));
     if (state === null) {
       return fail(
         'checkpoint_damaged',
@@ -85,7 +87,8 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
     const isSpoilt = !trainer.hasFiniteWeights();
     const isSaved = isSpoilt || (await loop.lastCheckpoint());
     if (!isSaved && end !== 'cancelled' && end !== 'drained' && reporter.stopRequest === StopRequest.none) {
-      return fail('storage_full', 'There was no room for the last checkpoint.', 'Make room, and try the job again.');
+      const { code, message } = loop.trouble!;
+      return fail(code, `${message}.`, 'Mend the storage or make room, and try the job again.');
     }
     if (!isSaved && end !== 'cancelled') return { status: 'released' };
     return await conclude(end, { data, storage, rows, trainer, writer, reporter, state, loop, diagnose });
@@ -115,7 +118,8 @@ async function evaluate(data: TrainerData, rows: LoadedRows, storage: Storage, r
       notes: rows.notes.slice(0, MOST_NOTES),
     });
     rows.write(trainer);
-    const weights = mergeAdapters(await loadCheckpoint(storage, from.storageKey, { sha256: from.sha256 }));
+    const read = () => loadCheckpoint(storage, from.storageKey, { sha256: from.sha256 });
+    const weights = mergeAdapters(await whenStorageIsWell(reporter, read));
     setTensors(
       trainer,
       weights,
@@ -319,6 +323,9 @@ function explain(error: unknown, { stopRequest }: Reporter): Outcome {
   }
   if (error instanceof DamagedDatasetError || error instanceof BlobNotFoundError) {
     return fail('dataset_damaged', sentence(error.message), 'Upload the dataset again, and clone the job with it.');
+  }
+  if (error instanceof StorageFailedError) {
+    return fail('storage_failed', sentence(error.message), 'Mend the storage, and try the job again.');
   }
   if (error instanceof DamagedCheckpointError) {
     return fail('checkpoint_damaged', sentence(error.message), 'Begin from another checkpoint.');

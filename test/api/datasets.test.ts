@@ -79,6 +79,42 @@ describe('an upload', () => {
     expect(body.name).toBe(body.id);
   });
 
+  it('of a CSV whose first line is a row is warned of, and taken so where that is said', async () => {
+    const csv = '5.1,3.5,2020-01-01,setosa\n4.9,3,2020-01-02,setosa\n6.3,3.3,2020-01-03,virginica\n';
+    const { body } = await call('POST', `${api}/datasets`, csv, CSV);
+    expect(body).toMatchObject({
+      rows: 2,
+      warnings: [{ code: 'no_header', expected: expect.stringContaining('?header=false') }],
+    });
+    const { body: profile } = await call('GET', `${api}/datasets/${body.id}/profile`);
+    expect(profile.warnings).toEqual(body.warnings);
+    for (const [query, type] of [
+      ['?header=false', 'text/csv'],
+      ['', 'text/csv; header=absent'],
+    ] as const) {
+      const { body: right } = await call('POST', `${api}/datasets${query}`, csv, { 'content-type': type });
+      expect(right.warnings).toBeUndefined();
+      expect(right.columns.map(({ name, type }: Record<string, string>) => [name, type])).toEqual([
+        ['column_1', 'number'],
+        ['column_2', 'number'],
+        ['column_3', 'date'],
+        ['column_4', 'category'],
+      ]);
+      const { body: preview } = await call('GET', `${api}/datasets/${right.id}/preview`);
+      expect(preview.data[0]).toEqual({ column_1: 5.1, column_2: 3.5, column_3: '2020-01-01', column_4: 'setosa' });
+    }
+    // the same value twice can be no header
+    const { body: refused } = await call('POST', `${api}/datasets`, '1,1,0\n0,1,0\n', CSV);
+    expect(refused.errors[0].expected).toContain('?header=false');
+    const { body: penguins } = await call(
+      'POST',
+      `${api}/datasets`,
+      'bill,species,1990\n39,Adelie,1\n45,Gentoo,0\n',
+      CSV,
+    );
+    expect(penguins.warnings).toBeUndefined();
+  });
+
   it('of JSON lines', async () => {
     const lines = '{"a": 1, "b": "x"}\n{"a": 2.5, "b": "y"}\n';
     const { body } = await call('POST', `${api}/datasets`, lines, { 'content-type': 'application/x-ndjson' });

@@ -20,17 +20,22 @@ describe('a database that is away', () => {
     const lonely = await startService({ databaseUrl: postgres.url });
     expect((await call('GET', `${lonely.url}/readyz`)).status).toBe(200);
     await postgres.stop();
-    const begin = performance.now();
-    for (const answer of [
-      await call('GET', `${lonely.api}/jobs/${NO_JOB}`),
-      await call('GET', `${lonely.api}/jobs`),
-      await call('POST', `${lonely.api}/jobs`, { dataset: 'ds_01h455vb4pex5vsknk084sn02q', target: 'y' }),
-      await call('POST', `${lonely.api}/datasets`, 'a,b\n1,2\n', { 'content-type': 'text/csv' }),
+    const tookMs: number[] = [];
+    for (const ask of [
+      () => call('GET', `${lonely.api}/jobs/${NO_JOB}`),
+      () => call('GET', `${lonely.api}/jobs`),
+      () => call('POST', `${lonely.api}/jobs`, { dataset: 'ds_01h455vb4pex5vsknk084sn02q', target: 'y' }),
+      () => call('POST', `${lonely.api}/datasets`, 'a,b\n1,2\n', { 'content-type': 'text/csv' }),
     ]) {
+      const begin = performance.now();
+      const answer = await ask();
+      tookMs.push(performance.now() - begin);
       expectProblem(answer, 'unavailable');
       expect(answer.headers.get('retry-after')).toBe('2');
     }
-    expect(performance.now() - begin).toBeLessThan(16_000);
+    // a busy machine may hold one of them up
+    expect(Math.min(...tookMs)).toBeLessThan(2_000);
+    expect(Math.max(...tookMs)).toBeLessThan(6_000);
     // the upload that could not be noted is not kept
     const keys: string[] = [];
     for await (const key of lonely.deps.storage.list('')) keys.push(key);

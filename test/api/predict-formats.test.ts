@@ -75,7 +75,7 @@ describe('the same rows', () => {
     const answer = await call('POST', at, text, csv);
     expect(answer.headers.get('content-type')).toBe('text/csv; charset=utf-8');
     const [header, ...rows] = answer.body.trimEnd().split('\n');
-    expect(header).toBe('species,probabilities.cat,probabilities.dog,error');
+    expect(header).toBe('species,probabilities.cat,probabilities.dog,error,warnings');
     expect(rows.map((row: string) => row.split(',')[0])).toEqual(['cat', 'dog', 'cat']);
     const lines = await call('POST', at, text, { ...csv, accept: 'application/x-ndjson' });
     expect(linesOf(lines.body).map(({ species }) => species)).toEqual(['cat', 'dog', 'cat']);
@@ -132,6 +132,37 @@ it('mistakes stand in the place of the answer where rows are answered in lines',
   const refused = await call('POST', at, lines, { ...ndjson, accept: 'application/json' });
   const { errors } = expectProblem(refused, 'invalid_rows');
   expect(errors.map(({ detail }) => detail.split(':')[0])).toEqual(['line 2', 'line 3', 'line 4', 'line 5', 'line 5']);
+});
+
+it('what is taken as missing, and was not left out, is told in every format', async () => {
+  const rows = [{ x: 1, colour: 'green' }, { x: 3, colour: null }, {}, { x: 3, colour: 'red' }];
+  const { body } = await call('POST', at, { rows });
+  expect(body.predictions).toHaveLength(4);
+  expect(body.warnings).toEqual([
+    {
+      ...{ pointer: '/rows/0/colour', code: 'unknown_class', expected: expect.stringMatching(/^one of: .*red/) },
+      detail: '"colour" is "green", which no training row had: it is taken as missing',
+    },
+    { pointer: '/rows/2', code: 'empty_row', detail: expect.any(String), expected: 'some of: x, colour' },
+  ]);
+  expect((await call('POST', at, { rows: rows.slice(3) })).body).not.toHaveProperty('warnings');
+  const lines = await call('POST', at, rows.map((row) => JSON.stringify(row)).join('\n'), ndjson);
+  expect(
+    linesOf(lines.body).map(({ warnings = [] }) => warnings.map((one: { pointer: string }) => one.pointer)),
+  ).toEqual([['/colour'], [], [''], []]);
+  const table = await call('POST', at, 'x,colour\n3,red\n1,green\n', csv);
+  expect(table.body.split('\n')[2]).toMatch(/^cat,.*,,"line 3: .*""green"", which no training row had/);
+  // as JSON, rows of all parts of the body are counted; a hundred are told at most
+  const long = `x,colour\n${'3,red\n'.repeat(700)}${'3,green\n'.repeat(200)}`;
+  const { body: all } = await call('POST', at, long, { ...csv, accept: 'application/json' });
+  expect(all.warnings).toHaveLength(100);
+  expect(all.warnings[0]).toMatchObject({ pointer: '/rows/700/colour', detail: expect.stringMatching(/^line 702: /) });
+  const tensors = [
+    { name: 'x', shape: [2], datatype: 'FP64', data: [1, 3] },
+    { name: 'colour', shape: [2], datatype: 'BYTES', data: ['red', 'green'] },
+  ];
+  const { body: inferred } = await call('POST', `${service.url}/v2/models/cats/infer`, { inputs: tensors });
+  expect(inferred.parameters.warnings).toMatchObject([{ pointer: '/inputs/1/data/1', code: 'unknown_class' }]);
 });
 
 it('malformed bodies are refused before anything is answered', async () => {

@@ -136,12 +136,15 @@ describe.skipIf(missing !== undefined)(`containers${missing === undefined ? '' :
         const isUnderWay = ({ progress }: Job) => (progress?.step ?? 0) > 500;
         await waitForJob(api, id, isUnderWay, 2 * MINUTES);
         const victim = await holderOf(id);
+        const killedAt = Date.now();
         await docker('kill', victim);
         const ended = await waitForJob(api, id, hasEnded, 5 * MINUTES);
         expect(ended).toMatchObject({ status: 'succeeded', progress: { percentage: 100 } });
         const ends = `count(*) from job_events where job_id = '${id}' and type = 'job.succeeded'`;
         expect(await select(ends)).toBe('1');
-        expect(ended.transitions.filter(({ status }) => status === 'running')).toHaveLength(2);
+        const begun = ended.transitions.filter(({ status }) => status === 'running');
+        expect(begun).toHaveLength(2);
+        expect(Date.parse(begun[1]!.at) - killedAt).toBeLessThan(45_000);
       },
       10 * MINUTES,
     );

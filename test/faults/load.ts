@@ -62,6 +62,8 @@ export class Load {
   readonly acknowledged: Acknowledged[] = [];
   /** answers by status; 0: none came */
   readonly answers = new Map<number, number>();
+  /** what nobody should hear, whatever happens: an error that is none of those that say when to come again */
+  readonly odd: string[] = [];
   readonly #api: string;
   readonly #specs: readonly object[];
   readonly #draw: () => number;
@@ -78,7 +80,7 @@ export class Load {
     const spec = this.#marks % this.#specs.length;
     const mark = String(++this.#marks);
     const answer = await callOnce('POST', `${this.#api}/jobs`, { ...this.#specs[spec], metadata: { mark } });
-    this.#count(answer);
+    this.#count('post', answer);
     if (answer?.status !== 201) return;
     const job: Acknowledged = { id: (answer.body as Job).id, spec, wish: 'success' };
     this.acknowledged.push(job);
@@ -91,7 +93,7 @@ export class Load {
     const kind = this.#draw();
     const action = kind < 0.1 ? 'cancel' : kind < 0.55 ? 'pause' : 'resume';
     const answer = await callOnce('POST', `${this.#api}/jobs/${job.id}/${action}`);
-    this.#count(answer);
+    this.#count(action, answer);
     // without an answer it may have been heard
     if (action === 'cancel' && (answer === null || answer.status !== 409)) job.wish = 'cancel';
   }
@@ -118,8 +120,10 @@ export class Load {
     }
   }
 
-  #count(answer: Answer<unknown> | null): void {
+  #count(what: string, answer: Answer<unknown> | null): void {
     const status = answer?.status ?? 0;
+    if (status >= 500 && status !== 503 && status !== 507)
+      this.odd.push(`${what} was answered ${status}: ${JSON.stringify(answer?.body)}`);
     this.answers.set(status, (this.answers.get(status) ?? 0) + 1);
   }
 }

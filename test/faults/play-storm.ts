@@ -73,6 +73,7 @@ export async function playStorm({
     );
     const played = new Map<string, number>();
     const load = new Load(api, specs, draw);
+    const odd: string[] = [];
     // every fault is played before one is played again
     let deck: typeof playable = [];
     for (let round = 1; round <= rounds; round++) {
@@ -89,13 +90,14 @@ export async function playStorm({
       for (const [what, part] of stage.parts())
         if (part.child.exitCode !== null)
           throw new Error(`${what} ended by itself in "${fault.name}":\n${part.lastLines()}`);
+      for (const answer of load.odd.splice(0)) odd.push(`${fault.name}: ${answer}\n${stage.api.lastLines()}`);
       played.set(fault.name, (played.get(fault.name) ?? 0) + 1);
       log(
         `${String(round).padStart(4)}/${rounds}  ${fault.name.padEnd(32)} ${load.acknowledged.length} jobs acknowledged`,
       );
     }
     const jobs = await load.waitForEnd(END_MS);
-    const wrong = await checkStores(stage.databaseUrl, stage.storageFolder);
+    const wrong = [...odd, ...(await checkStores(stage.databaseUrl, stage.storageFolder))];
     for (const [i, job] of jobs.entries()) wrong.push(...(await checkJob(api, job, load.acknowledged[i]!, expected)));
     return { played, skipped, jobs, answers: load.answers, wrong };
   } finally {

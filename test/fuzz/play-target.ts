@@ -8,7 +8,7 @@ export const LONGEST_STALL_MS = 200;
 /** An answer that takes longer does not come. */
 const LONGEST_ANSWER_MS = 20_000;
 const RESOLUTION_MS = 10;
-/** A crowded machine holds a process up as well: what the input does, it does each time. */
+/** A machine may hold a process up as well: what the input does, it does each time. */
 const TRIES = 4;
 
 export interface Played {
@@ -45,17 +45,20 @@ export async function playTarget<Input>(
     delays.reset();
     await sleep(3 * RESOLUTION_MS);
   };
-  /** How long the loop was held up meanwhile, in ms; 0 where it cannot have been for long. */
+  /** How long the loop was held up meanwhile by what this thread computed, in ms; 0 where it cannot have been for long. */
   const playOnce = async (input: Input): Promise<number> => {
     // what was played before has no part in it
     await nextTurn();
     const begin = performance.now();
+    const used = process.threadCpuUsage();
     const outcome = await answered(target.play(input));
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
     if (performance.now() - begin < LONGEST_STALL_MS / 4) return 0;
+    const { user, system } = process.threadCpuUsage(used);
     // a delay is noted by the timer that came late
     await sleep(2 * RESOLUTION_MS);
-    const heldMs = Math.max(0, delays.max / 1e6 - RESOLUTION_MS);
+    // where others have the processors, the loop is late though nobody holds it up
+    const heldMs = Math.max(0, Math.min(delays.max / 1e6 - RESOLUTION_MS, (user + system) / 1000));
     await arm();
     return heldMs;
   };

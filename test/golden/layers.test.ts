@@ -47,7 +47,7 @@ describe.each(KERNEL_BUILDS)("PyTorch's layers, %s kernels", (build) => {
   });
 });
 
-// a penalty on activities adds to the loss, which has no part in these cases: training-options.test.ts and divergence.test.ts have it
+// a penalty on activities adds to the loss, which has no part in these cases: training.json has it
 it('every layer has a case here or among the convolutions, but for those that draw or only add to the loss', () => {
   const convolutions = JSON.parse(readFileSync(new URL('./convolutions.json', import.meta.url), 'utf8')) as {
     cases: { layer: { type: string } }[];

@@ -29,22 +29,29 @@ interface Golden {
 const golden = JSON.parse(readFileSync(new URL('./losses.json', import.meta.url), 'utf8')) as Golden;
 const { columns } = golden;
 
-async function run(compiled: CompiledKernels, { loss: given, x, target }: Golden['cases'][number]) {
+/** Positions: so many of the script's rows are one row of ours, a sequence. */
+async function run(
+  compiled: CompiledKernels,
+  { loss: given, x, target }: Golden['cases'][number],
+  positions: number,
+  threads: number,
+) {
   const { class_weights: weightsOf = null, ignore_class: ignored = null, ...rest } = given;
   const loss = describeLoss(fillVariant<Loss>(Loss, rest), { classWeights: weightsOf, ignoreIndex: ignored });
-  const rows = x.length / columns;
+  const rows = x.length / columns / positions;
+  const sequence = positions === 1 ? [] : [positions];
   const graph = new Graph();
   const order = rowOrder(graph, 'order', rows);
   const labels = takesLabels(loss);
   const source = (name: string, dims: number[], element: 'f32' | 'i32'): Node =>
     gather(graph, table(graph, { name, rows, dims, element }), order);
-  const predicted = source('x', [columns], 'f32');
-  const targets = labels ? source('target', [], 'i32') : source('target', [columns], 'f32');
+  const predicted = source('x', [...sequence, columns], 'f32');
+  const targets = labels ? source('target', sequence, 'i32') : source('target', [...sequence, columns], 'f32');
   const classWeights = classWeightsOf(loss);
   const weights = classWeights && table(graph, { name: 'weights', rows: columns, dims: [], element: 'f32' });
   const mean = meanRows(graph, rowLoss(graph, predicted, targets, loss, weights ?? undefined));
   const [dx] = differentiate(graph, mean, [predicted]);
-  const plan = compile(graph, { step: { outputs: { mean, dx: dx! }, maxRows: rows } }, { threads: 2 });
+  const plan = compile(graph, { step: { outputs: { mean, dx: dx! }, maxRows: rows } }, { threads });
   const team = new Team(plan, compiled);
   team.indices('order').set(Array.from({ length: rows }, (_, i) => i));
   team.floats('x').set(x);
@@ -54,8 +61,8 @@ async function run(compiled: CompiledKernels, { loss: given, x, target }: Golden
   const description = {
     samples: null,
     labels: labels ? team.integers('target') : null,
-    positions: 1,
-    stride: 1,
+    positions,
+    stride: positions,
     classWeights,
     ignored: ignoredLabel(loss),
   };
@@ -64,17 +71,26 @@ async function run(compiled: CompiledKernels, { loss: given, x, target }: Golden
   team.meet();
   const outcome = {
     value: team.output('step', 'mean', 1)[0]!,
-    dx: team.output('step', 'dx', rows * columns).slice(),
+    dx: team.output('step', 'dx', x.length).slice(),
   };
   await team.close();
   return outcome;
 }
 
+/** Losses of whole rows: of vectors, or of rows against each other. */
+const OF_ROWS = ['kl_divergence', 'cosine', 'contrastive', 'triplet'];
+const titled = golden.cases.flatMap((one) =>
+  (OF_ROWS.includes(one.loss.type) ? [1] : [1, 4]).map((positions) => ({
+    ...{ one, positions },
+    title: `${JSON.stringify(one.loss)}${positions > 1 ? `, in sequences of ${positions}` : ''}`,
+  })),
+);
+
 describe.each(KERNEL_BUILDS)("PyTorch's losses, %s kernels", (build) => {
   const compiled = compileKernels({ build });
 
-  it.each(golden.cases.map((c) => ({ ...c, title: JSON.stringify(c.loss) })))('are ours: $title', async (one) => {
-    const { value, dx } = await run(compiled, one);
+  it.each(titled)('are ours: $title', async ({ one, positions }) => {
+    const { value, dx } = await run(compiled, one, positions, build === 'relaxed' ? 2 : 1);
     expect(Math.abs(value / one.value - 1), `${value} instead of ${one.value}`).toBeLessThan(2e-6);
     one.dx.forEach((slope, i) => {
       const off = Math.abs(dx[i]! - slope) / (3e-7 + 3e-6 * Math.abs(slope));

@@ -11,6 +11,8 @@ import os
 import torch
 import torch.nn.functional as F
 
+from noise import digits
+
 COLUMNS = 5
 # zero, the neighbourhood of zero, every kink and both of its sides, and where exponentials over- and underflow
 MAGNITUDES = [1e-40, 1e-30, 1e-6, 0.01, 0.1, 0.3, 0.5, 0.8, 0.99, 1, 1.01, 1.3, 1.7, 2, 2.5, 2.99, 3, 3.01, 4, 5, 5.9, 6, 6.1, 9, 15,
@@ -44,10 +46,6 @@ CASES = [
 ]
 
 
-def numbers(tensor):
-    return [float(f"{v:.9g}") for v in tensor.flatten().tolist()]
-
-
 if __name__ == "__main__":
     count = len(VALUES)
     # scattered, so that a row holds large and small numbers; as float32 has them
@@ -58,7 +56,7 @@ if __name__ == "__main__":
         given = x.clone().requires_grad_()
         y = function(given)
         y.backward(dy)
-        lines.append("    " + json.dumps({"activation": activation, "y": numbers(y), "dx": numbers(given.grad)}))
+        lines.append("    " + json.dumps({"activation": activation, "y": digits(y, 9), "dx": digits(given.grad, 9)}))
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "activations.json")
     with open(path, "w") as file:
         cases = ",\n".join(lines)

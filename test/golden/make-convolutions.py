@@ -11,21 +11,9 @@ import os
 import torch
 import torch.nn.functional as F
 
+from noise import Noise, digits
+
 ROWS = 2
-
-
-class Noise:
-    """Park & Miller's generator: exact in float64, so JavaScript makes the same numbers. In (-1, 1), rounded to float32."""
-
-    def __init__(self, seed):
-        self.state = seed
-
-    def tensor(self, shape):
-        values = []
-        for _ in range(int(torch.tensor(shape).prod())):
-            self.state = self.state * 16807 % 2147483647
-            values.append(self.state / 1073741824 - 1)
-        return torch.tensor(values, dtype=torch.float64).float().double().reshape(shape)
 
 
 def sides(layer, name, default):
@@ -57,6 +45,13 @@ def crop(y, places, reach, stride):
             y = F.pad(y, [0] * (2 * (1 - i)) + [0, missing])
         y = y.narrow(2 + i, before, size)
     return y
+
+
+ACTIVATIONS = {
+    "linear": lambda x: x, "relu": F.relu, "leaky_relu": F.leaky_relu, "relu6": F.relu6, "elu": F.elu, "selu": F.selu, "gelu": F.gelu,
+    "silu": F.silu, "softplus": F.softplus, "softsign": F.softsign, "sigmoid": torch.sigmoid, "hard_sigmoid": F.hardsigmoid, "tanh": torch.tanh,
+    "hard_tanh": F.hardtanh,
+}
 
 
 def apply(layer, x, weight, bias):
@@ -109,6 +104,10 @@ CASES = [
     (WIDE, conv2d(4, groups=4, padding="same")),
     (WIDE, conv2d(4, groups=4, kernel_size=[3, 2], stride=2, padding="same")),
     (IMAGE, conv2d(6, groups=2, kernel_size=[2, 3], dilation=[1, 2])),
+    *[((3, 4, 2), conv2d(filters, groups=groups, kernel_size=2, activation=activation))
+      for activation in ACTIVATIONS if activation != "linear" for filters, groups in ((3, 1), (2, 2))],
+    (SMALL, transpose(activation="relu6")),
+    (SEQUENCE, conv1d(2, groups=2, activation="softplus")),
     (SMALL, transpose()),
     (SMALL, transpose(stride=2)),
     (SMALL, transpose(stride=2, padding="same")),
@@ -120,6 +119,9 @@ CASES = [
     (SEQUENCE, conv1d(dilation=2, padding="causal")),
     (SEQUENCE, conv1d(kernel_size=2, stride=3, padding="causal")),
     (SEQUENCE, conv1d(4, groups=2, dilation=3)),
+    (IMAGE, conv2d(6, groups=2, padding="same", dilation=2)),
+    (SEQUENCE, conv1d(2, groups=2, kernel_size=4, padding="same", stride=2)),
+    (SEQUENCE, conv1d(2, kernel_size=4, padding="same", dilation=3)),
     (IMAGE, {"type": "max_pool2d"}),
     (IMAGE, {"type": "max_pool2d", "size": [3, 2], "stride": [1, 2]}),
     (IMAGE, {"type": "average_pool2d", "size": [2, 3], "stride": [2, 1]}),
@@ -150,10 +152,9 @@ def run(dims, layer):
         parameters["weight"] = noise.tensor(weight_shape(layer, dims[-1])).requires_grad_()
         parameters["bias"] = noise.tensor((layer["filters"],)).requires_grad_()
     y = apply(layer, x.movedim(-1, 1), parameters.get("weight"), parameters.get("bias"))
-    y = channels_last(y)
+    y = channels_last(ACTIVATIONS[layer.get("activation", "linear")](y))
     target = noise.tensor(y.shape)
     ((y - target) ** 2).mean().backward()
-    digits = lambda tensor: [float(f"{v:.6g}") for v in tensor.detach().flatten().tolist()]
     gradients = {"x": digits(x.grad), **{name: digits(p.grad) for name, p in parameters.items()}}
     return {"dims": dims, "layer": layer, "shape": list(y.shape[1:]), "output": digits(y), "gradients": gradients}
 

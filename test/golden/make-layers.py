@@ -13,21 +13,9 @@ import os
 import torch
 import torch.nn.functional as F
 
+from noise import Noise, digits
+
 ROWS = 3
-
-
-class Noise:
-    """Park & Miller's generator: exact in float64, so JavaScript makes the same numbers. In (-1, 1), rounded to float32."""
-
-    def __init__(self, seed):
-        self.state = seed
-
-    def tensor(self, shape, scale=1.0, shift=0.0):
-        values = []
-        for _ in range(int(torch.tensor(shape).prod())):
-            self.state = self.state * 16807 % 2147483647
-            values.append((self.state / 1073741824 - 1) * scale + shift)
-        return torch.tensor(values, dtype=torch.float64).float().double().reshape(shape)
 
 
 class Parameters:
@@ -175,9 +163,9 @@ def recurrent(p, name, layer, x, initial, mask):
         h = h.index_select(1, packed.unsorted_indices)
         packed = torch.nn.utils.rnn.PackedSequence(data, packed.batch_sizes, order, packed.unsorted_indices)
         y, _ = torch.nn.utils.rnn.pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])
-        if ways == 1:
-            # where there is padding, the state goes on as it is
-            y = torch.stack([torch.cat([y[r, :n], y[r, n - 1 : n].expand(x.shape[1] - n, -1)]) for r, n in enumerate(lengths.tolist())])
+        # where there is padding, the state goes on as it is: forwards the last one, backwards the initial one, which PyTorch has only zeros for
+        after = lambda r, n: torch.cat([y[r, n - 1, :units], y.new_zeros(units * (ways - 1))])
+        y = torch.stack([torch.cat([y[r, :n], after(r, n).expand(x.shape[1] - n, -1)]) for r, n in enumerate(lengths.tolist())])
     if layer.get("returns") == "sequence":
         return y
     return h[-ways:].transpose(0, 1).flatten(1)
@@ -193,7 +181,7 @@ def apply(p, layer, inputs, masks, training):
     if kind in GATES:
         return recurrent(p, name, layer, x, inputs[1:], masks[0])
     if kind == "dense":
-        return ACTIVATIONS[layer.get("activation", "linear")](linear(p, name, x, layer["units"]))
+        return ACTIVATIONS[layer.get("activation", "linear")](linear(p, name, x, layer["units"], layer.get("bias", True)))
     if kind == "embedding":
         return F.embedding(x.long(), p.get(f"{name}.weight", layer["vocabulary"], layer["units"]))
     if kind == "position_embedding":
@@ -266,8 +254,11 @@ def one(dims, **layer):
     return {"inputs": {"input": dims}, "layers": [layer]}
 
 
-def packed(*layers):
-    return {"inputs": {"input": (5,)}, "x": ids(LENGTHS, 5, 7), "layers": [TOKENS, *layers]}
+def packed(*layers, **states):
+    """Rows of which some end early; `states`: widths of other inputs, behind the indices of a row."""
+    tokens, more = ids(LENGTHS, 5, 7), sum(states.values())
+    x = [row + [round(math.sin(r + 2 * i), 3) for i in range(more)] for r, row in enumerate(tokens)]
+    return {"inputs": {"input": (5,), **{name: (width,) for name, width in states.items()}}, "x": x, "layers": [TOKENS, *layers]}
 
 
 def with_state(kind, depth=1, ways=1, **more):
@@ -291,6 +282,8 @@ def block_case(kind="transformer_encoder", **more):
 CASES = [
     one(VECTOR, type="dense", units=3, activation="tanh"),
     one((2, 3), type="dense", units=2),
+    one(VECTOR, type="dense", units=4, bias=False, activation="gelu"),
+    one(VECTOR, type="dense", units=4, activation="silu"),
     *[one(SEQUENCE, type=kind) for kind in ("layer_norm", "rms_norm")],
     one(VECTOR, type="layer_norm", epsilon=0.01),
     *[one(IMAGE, type="group_norm", groups=groups) for groups in (1, 3, 6)],
@@ -311,6 +304,10 @@ CASES = [
     *[with_state(kind, 2, 2, returns="sequence") for kind in GATES],
     *[packed({"type": kind, "units": 3, "returns": returns}) for kind in GATES for returns in ("last", "sequence")],
     *[packed({"type": kind, "units": 2, "depth": 2, "bidirectional": True}) for kind in GATES],
+    *[packed({"type": kind, "units": 2, "bidirectional": True, "returns": "sequence"}) for kind in GATES],
+    packed({"type": "lstm", "units": 3, "inputs": ["tokens", "h", "c"]}, h=3, c=3),
+    packed({"type": "gru", "units": 2, "depth": 2, "inputs": ["tokens", "h"]}, h=4),
+    packed({"type": "rnn", "units": 2, "bidirectional": True, "inputs": ["tokens", "h"]}, h=4),
     one(SEQUENCE, type="attention", heads=2),
     one(SEQUENCE, type="attention", heads=3, causal=True, bias=False),
     one((3, 8), type="attention", heads=4, key_heads=2),
@@ -330,8 +327,11 @@ CASES = [
     block_case(norm="rms_norm", gated=True, activation="silu", bias=False),
     block_case("transformer_decoder", gated=True, rotary=True),
     block_case("transformer_decoder", key_heads=1, norm_position="post"),
+    block_case(key_heads=1, rotary=True, gated=True, norm="rms_norm", norm_position="post"),
     cross(type="transformer_decoder", heads=2, units=5),
     cross(type="transformer_decoder", heads=2, units=5, norm="rms_norm", norm_position="post"),
+    # the other sequence has padding, and this one too
+    packed({"type": "dense", "name": "plain", "units": 4}, {"type": "transformer_decoder", "heads": 2, "units": 5, "inputs": ["plain", "tokens"]}),
     packed({"type": "transformer_encoder", "heads": 2, "units": 5}),
     packed({"type": "transformer_decoder", "heads": 2, "units": 5, "norm_position": "post"}),
     one(VECTOR, type="feed_forward", units=4, activation="relu"),
@@ -363,10 +363,6 @@ CASES = [
         ],
     },
 ]
-
-
-def digits(tensor):
-    return [float(f"{v:.6g}") for v in tensor.detach().flatten().tolist()]
 
 
 def run(case):

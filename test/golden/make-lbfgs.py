@@ -11,20 +11,10 @@ import os
 
 import torch
 
+from noise import Noise
+
 torch.set_default_dtype(torch.float64)
 ROWS = 24
-
-
-class Noise:
-    def __init__(self, seed):
-        self.state = seed
-
-    def tensor(self, *shape):
-        values = []
-        for _ in range(int(torch.tensor(shape).prod())):
-            self.state = self.state * 16807 % 2147483647
-            values.append(self.state / 1073741824 - 1)
-        return torch.tensor(values).float().double().reshape(shape)
 
 
 CASES = [
@@ -39,12 +29,12 @@ CASES = [
 def run(case):
     noise = Noise(1)
     inputs, units = len(case["scales"]), case["units"]
-    x = (noise.tensor(ROWS, inputs) * torch.tensor(case["scales"], dtype=torch.float64)).float().double()
-    t = noise.tensor(ROWS, 1)
+    x = (noise.tensor((ROWS, inputs)) * torch.tensor(case["scales"], dtype=torch.float64)).float().double()
+    t = noise.tensor((ROWS, 1))
     widths = [inputs, units, 1] if units > 0 else [inputs, 1]
     parameters = []
     for a, b in zip(widths, widths[1:]):
-        parameters += [noise.tensor(a, b).requires_grad_(), noise.tensor(b).requires_grad_()]
+        parameters += [noise.tensor((a, b)).requires_grad_(), noise.tensor((b,)).requires_grad_()]
     spec = case["optimizer"]
     optimizer = torch.optim.LBFGS(parameters, lr=spec.get("learning_rate", 1), max_iter=spec["max_iterations"],
                                   history_size=spec["history"], line_search_fn="strong_wolfe")

@@ -12,16 +12,14 @@ import os
 import torch
 import torch.nn.functional as F
 
+from noise import Noise, digits
+
 ROWS, COLUMNS = 8, 5
 MARGIN = 0.7
 
 
 def noise(count, seed=1):
-    values, state = [], seed
-    for _ in range(count):
-        state = state * 16807 % 2147483647
-        values.append(state / 1073741824 - 1)
-    return torch.tensor(values).float().double()
+    return Noise(seed).tensor((count,))
 
 
 x = (noise(ROWS * COLUMNS) * 3).float().double().reshape(ROWS, COLUMNS)
@@ -138,18 +136,14 @@ CASES = [
 ]
 
 
-def numbers(tensor):
-    return [float(f"{v:.9g}") for v in tensor.flatten().tolist()]
-
-
 if __name__ == "__main__":
     lines = []
     for loss, predicted, target, function in CASES:
         given = predicted.clone().requires_grad_()
         value = function(given, target)
         value.backward()
-        case = {"loss": loss, "x": numbers(predicted), "target": target.flatten().tolist(), "value": float(f"{float(value):.9g}"),
-                "dx": numbers(given.grad)}
+        case = {"loss": loss, "x": digits(predicted, 9), "target": target.flatten().tolist(), "value": float(f"{float(value):.9g}"),
+                "dx": digits(given.grad, 9)}
         lines.append("    " + json.dumps(case))
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "losses.json"), "w") as file:
         cases = ",\n".join(lines)

@@ -11,25 +11,13 @@ import os
 
 import torch
 
+from noise import Noise
+
 # NAdam keeps its product of momenta in the default type
 torch.set_default_dtype(torch.float64)
 
 STEPS = 30
 SHAPES = {"matrix": (7, 5), "vector": (5,)}
-
-
-class Noise:
-    """Park & Miller's generator: exact in float64, so JavaScript makes the same numbers. In (-1, 1), rounded to float32."""
-
-    def __init__(self, seed):
-        self.state = seed
-
-    def tensor(self, shape):
-        values = []
-        for _ in range(int(torch.tensor(shape).prod())):
-            self.state = self.state * 16807 % 2147483647
-            values.append(self.state / 1073741824 - 1)
-        return torch.tensor(values, dtype=torch.float64).float().double().reshape(shape)
 
 
 class Lion(torch.optim.Optimizer):

@@ -6,6 +6,7 @@ Made with PyTorch 1.13. The tests read the JSON only. A case's `schedule` is wri
 standing at PyTorch's default.
 """
 import json
+import math
 import os
 
 import torch
@@ -41,15 +42,43 @@ CASES = [
 ]
 
 
-def run(schedule, create):
+def after_warmup(create, warmup=8):
+    """PyTorch's scheduler behind a linear rise: it begins when that is over."""
+    rise = {"start_factor": 1 / (warmup + 1), "total_iters": warmup}
+    return lambda o: S.SequentialLR(o, [S.LinearLR(o, **rise), create(o)], [warmup])
+
+
+def rates_of(create, count):
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=RATE)
     scheduler = create(optimizer)
     rates = []
-    for _ in range(STEPS):
-        rates.append(round(optimizer.param_groups[0]["lr"], 12))
+    for _ in range(count):
+        rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         scheduler.step()
-    return {"schedule": schedule, "rates": rates}
+    return rates
+
+
+LEFT = STEPS - 8
+# OneCycleLR changes the rate that SequentialLR goes by
+CYCLE = rates_of(lambda o: S.OneCycleLR(o, RATE, LEFT, cycle_momentum=False), LEFT) + [0]
+CASES += [
+    ({**schedule, "warmup_steps": 8}, after_warmup(create))
+    for schedule, create in [
+        ({"type": "step", "every_steps": 7, "gamma": 0.5}, lambda o: S.StepLR(o, 7, 0.5)),
+        ({"type": "multi_step", "milestones": [10, 11, 40]}, lambda o: S.MultiStepLR(o, [10, 11, 40])),
+        ({"type": "polynomial", "power": 2.5}, lambda o: S.PolynomialLR(o, LEFT - 1, 2.5)),
+        # its own formula goes by the rate before, which SequentialLR sets anew
+        ({"type": "cosine", "final_share": 0.2}, lambda o: S.LambdaLR(o, lambda t: 0.2 + 0.4 * (1 + math.cos(math.pi * t / (LEFT - 1))))),
+        ({"type": "cosine_restarts", "first_steps": 5, "growth": 2, "final_share": 0.1},
+         lambda o: S.CosineAnnealingWarmRestarts(o, 5, 2, RATE * 0.1)),
+        ({"type": "one_cycle"}, lambda o: S.LambdaLR(o, lambda t: CYCLE[t] / RATE)),
+    ]
+]
+
+
+def run(schedule, create):
+    return {"schedule": schedule, "rates": [round(rate, 12) for rate in rates_of(create, STEPS)]}
 
 
 # epochs' metrics, and whether a larger one is better

@@ -11,6 +11,7 @@ import { OP_NAMES, opOf } from '../../src/engine/ops/registry.ts';
 import type { Case } from './case.ts';
 import { concatenationCases } from './concatenation.ts';
 import { Differences, EPSILON, TENSORS } from './differences.ts';
+import { fixedCases } from './fixed.ts';
 import { lossCases, secondCases } from './losses.ts';
 import { movementCases } from './movement.ts';
 import { normalizationCases } from './normalization.ts';
@@ -109,6 +110,7 @@ const POOLS: PoolingWindow[] = [
 
 const CASES: Case[] = [
   ...secondCases,
+  ...fixedCases,
   ...concatenationCases,
   ...movementCases,
   ...sequenceCases,

@@ -34,7 +34,7 @@ const LOSSES: [LossDescription, number[]?][] = [
   [{ type: 'cross_entropy' }],
   [{ type: 'cross_entropy', labelSmoothing: 0.2, ignoreIndex: 2 }, [0.5, 1, 2, 1.5]],
 ];
-const ACTIVATIONS = ['relu', 'sigmoid', 'softplus', 'silu', 'mish', 'softmax', 'selu', 'softsign'].map(
+const ACTIVATIONS = ['relu', 'sigmoid', 'softplus', 'silu', 'mish', 'softmax', 'log_softmax', 'selu', 'softsign'].map(
   (type): [string, LayerDescription[]] => [type, [dense('a', 6, { type }), dense('b', OUTPUTS)]],
 );
 const window = { kernel: [2, 2], stride: [1, 1], dilation: [1, 1], padding: 'same', groups: 1 } as const;
@@ -56,7 +56,64 @@ const NETWORKS: [string, LayerDescription[]][] = [
   ],
 ];
 
-async function check(layers: LayerDescription[], loss: LossDescription, classWeights?: number[]): Promise<void> {
+const steps = { type: 'reshape', name: 'steps', shape: [3, 4] } as LayerDescription;
+const recurrent = (type: string, more: object = {}) =>
+  ({
+    ...{ type, name: type, units: 3, depth: 1, bidirectional: false, returns: 'last', dropout: 0 },
+    ...{ recurrentInit: init, ...common, ...more },
+  }) as LayerDescription;
+const heads = { heads: 2, keyHeads: 1, rotary: true, init, bias: true };
+const block = {
+  ...{ ...heads, keyHeads: 2, rotary: false, units: 5, activation: { type: 'gelu', approximate: 'none' }, gated: true },
+  ...{ norm: 'layer_norm', normPosition: 'pre', epsilon: 1e-3, dropout: 0.2 },
+};
+const tokens = { type: 'embedding', name: 'e', vocabulary: 5, units: 4, init, padding: true } as LayerDescription;
+/** indices, 0 behind the end of a row */
+const TOKENS = Array.from({ length: ROWS * INPUTS }, (_, i) => (i % INPUTS > 3 + (i % 7) ? 0 : 1 + ((i * i) % 4)));
+const SEQUENCES: [string, LayerDescription[], number[]?][] = [
+  ...['rnn', 'lstm', 'gru'].flatMap((type): [string, LayerDescription[], number[]?][] => [
+    [type, [steps, recurrent(type)]],
+    [`${type}, two deep and both ways`, [steps, recurrent(type, { depth: 2, bidirectional: true })]],
+    [`${type} over padding`, [tokens, recurrent(type)], TOKENS],
+    [
+      `${type} with an initial state`,
+      [
+        { ...dense('h', 3, { type: 'tanh' }), inputs: ['input'] },
+        { ...steps, inputs: ['input'] },
+        recurrent(type, { inputs: type === 'lstm' ? ['steps', 'h', 'h'] : ['steps', 'h'] }),
+      ],
+    ],
+  ]),
+  [
+    'causal attention with shared keys and rotary positions',
+    [steps, { type: 'attention', name: 'at', ...heads, causal: true }, { type: 'flatten', name: 'f' }],
+  ],
+  [
+    'a transformer over padding',
+    [
+      tokens,
+      { type: 'transformer_encoder', name: 'encoder', ...block } as LayerDescription,
+      {
+        ...{ type: 'transformer_decoder', name: 'decoder', ...block, normPosition: 'post' },
+        inputs: ['e', 'encoder'],
+      } as LayerDescription,
+      { type: 'flatten', name: 'f' },
+    ],
+    TOKENS,
+  ],
+];
+const NORMS: [string, object][] = [
+  ['layer_norm', {}],
+  ['rms_norm', {}],
+  ['group_norm', { groups: 2 }],
+];
+
+async function check(
+  layers: LayerDescription[],
+  loss: LossDescription,
+  classWeights?: number[],
+  inputs?: number[],
+): Promise<void> {
   const graph = new Graph();
   const order = rowOrder(graph, 'order', ROWS);
   const source = (name: string, dims: number[], element: 'f32' | 'i32' = 'f32') =>
@@ -88,7 +145,7 @@ async function check(layers: LayerDescription[], loss: LossDescription, classWei
   const noise = createNoise(9);
   const random = (count: number) => Float32Array.from({ length: count }, () => 2 * noise() - 1);
   team.indices('order').set(Array.from({ length: ROWS }, (_, i) => i));
-  team.floats('x').set(random(ROWS * INPUTS));
+  team.floats('x').set(inputs ?? random(ROWS * INPUTS));
   if (takesLabels(loss)) team.integers('target').set([0, 3, 1, 2, 1, 3]);
   else team.floats('target').set(targetsOf(loss, [...random(ROWS * OUTPUTS)], OUTPUTS));
   if (classWeights !== undefined) team.floats('weights').set(classWeights);
@@ -150,22 +207,72 @@ describe('Gauss-Newton products', () => {
   );
   it.each(NETWORKS)('through %s', (_, layers) => check(layers, { type: 'cross_entropy' }));
 
-  it('are refused where a gradient cannot be differentiated once more', async () => {
-    const layers: LayerDescription[] = [
-      { type: 'reshape', name: 'image', shape: [3, 2, 2] },
-      { type: 'max_pool2d', name: 'p', size: [2, 2], stride: [1, 1] },
-      { type: 'flatten', name: 'f' },
-      dense('a', 3),
-      dense('b', OUTPUTS),
-    ];
-    // nothing that is trained lies before the pooling, so nothing is asked of it
-    await check(layers, { type: 'mse' });
-    const behind = [
-      layers[0]!,
-      { type: 'conv2d', name: 'c', filters: 2, ...window, activation: { type: 'tanh' }, ...common } as LayerDescription,
-      ...layers.slice(1),
-    ];
-    await expect(check(behind, { type: 'mse' })).rejects.toThrow(/maxPool2dGrad .* has no gradient/);
+  it.each(NORMS)('through %s', (type, more) =>
+    check(
+      [
+        { type: 'reshape', name: 'image', shape: [3, 4] },
+        dense('a', 6, { type: 'tanh' }),
+        { type, name: 'norm', epsilon: 1e-3, ...more } as LayerDescription,
+        { type: 'flatten', name: 'f' },
+        dense('b', OUTPUTS),
+      ],
+      { type: 'cross_entropy' },
+    ),
+  );
+
+  it('through largest values of windows, padding, gates and a feed-forward network', () =>
+    check(
+      [
+        { type: 'reshape', name: 'image', shape: [3, 2, 2] },
+        {
+          type: 'conv2d',
+          name: 'c',
+          filters: 4,
+          ...window,
+          activation: { type: 'tanh' },
+          ...common,
+        } as LayerDescription,
+        { type: 'max_pool2d', name: 'p', size: [2, 2], stride: [1, 1] },
+        { type: 'reshape', name: 'line', shape: [2, 4] },
+        { type: 'zero_padding1d', name: 'padded', before: 1, after: 0 },
+        { type: 'upsample1d', name: 'up', factor: 2 },
+        { type: 'glu', name: 'glu', activation: { type: 'sigmoid' } },
+        {
+          ...{
+            type: 'feed_forward',
+            name: 'ff',
+            units: 3,
+            activation: { type: 'silu' },
+            gated: true,
+            init,
+            bias: true,
+          },
+        } as LayerDescription,
+        { type: 'global_max_pool1d', name: 'most' },
+        dense('b', OUTPUTS),
+      ],
+      { type: 'mse' },
+    ));
+
+  it.each(SEQUENCES)('through %s', (_, layers, inputs) =>
+    check([...layers, dense('b', OUTPUTS)], { type: 'cross_entropy' }, undefined, inputs),
+  );
+
+  it('through an embedding and positions', () =>
+    check(
+      [
+        { type: 'embedding', name: 'e', vocabulary: 5, units: 3, init, padding: false },
+        { type: 'position_embedding', name: 'p', kind: 'learned', init },
+        dense('a', 2, { type: 'tanh' }),
+        { type: 'flatten', name: 'f' },
+        dense('b', OUTPUTS),
+      ],
+      { type: 'cross_entropy' },
+      undefined,
+      Array.from({ length: ROWS * INPUTS }, (_, i) => (i * i + i) % 5),
+    ));
+
+  it('are refused where the curvature of a loss is not known', async () => {
     await expect(check(MLP, { type: 'cosine' })).rejects.toThrow(/cosineLossGrad .* has no gradient/);
   });
 });

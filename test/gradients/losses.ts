@@ -139,6 +139,13 @@ export const secondCases: Case[] = [
   gradientOfActivation('hardSiluGrad', 'hard_silu', 0.4),
   gradientOfActivation('mishGrad', 'mish', 0.4),
   {
+    ...gradientOfActivation('logSoftmaxGrad', 'log_softmax', 0.4),
+    build(graph, x, w) {
+      const y = activate(graph, graph.add('constant', [], x.shape, { value: 0.4 }), { type: 'log_softmax' });
+      return opOf(y).gradient!(graph, y, addBias(graph, x, w))[0]!;
+    },
+  },
+  {
     ...gradientOfActivation('softmaxGrad', 'softmax', 0.4),
     build(graph, x, w) {
       const y = activate(graph, graph.add('constant', [], x.shape, { value: 0.4 }), { type: 'softmax' });

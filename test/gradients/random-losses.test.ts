@@ -3,8 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { differentiate } from '../../src/engine/graph/differentiate.ts';
 import { Graph } from '../../src/engine/graph/graph.ts';
 import { chooseKernels } from '../../src/engine/kernels/load.ts';
+import { multiply } from '../../src/engine/ops/elementwise.ts';
 import { gather, rowOrder, table } from '../../src/engine/ops/leaves.ts';
 import { type LossDescription, meanRows, rowLoss, takesLabels } from '../../src/engine/ops/losses.ts';
+import { penalizeActivity } from '../../src/engine/ops/penalty.ts';
 import { compile } from '../../src/engine/plan/compile.ts';
 import { Team } from '../../src/engine/team/team.ts';
 import { targetsOf } from './losses.ts';
@@ -120,5 +122,54 @@ describe('gradients of losses, whatever the shape', () => {
         });
       });
     await fc.assert(fc.asyncProperty(drawn, check), { numRuns: 25, seed: 11 });
+  });
+});
+
+describe('the gradient of a penalty on activities, whatever the shape', () => {
+  it('is that of the loss and the penalty together', async () => {
+    const between2 = fc.tuple(between(0, 1), between(0, 1));
+    const drawn = fc.tuple(
+      between2,
+      fc.integer({ min: 1, max: 5 }),
+      fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 3 }),
+    );
+    const property = fc.asyncProperty(drawn, async ([[l1, l2], rows, dims]) => {
+      const graph = new Graph();
+      const order = rowOrder(graph, 'order', rows);
+      const source = (name: string) => gather(graph, table(graph, { name, rows, dims, element: 'f32' }), order);
+      const [x, target] = [source('x'), source('target')];
+      const y = penalizeActivity(graph, multiply(graph, x, x), { l1, l2 });
+      const losses = rowLoss(graph, y, target, { type: 'mse' });
+      const [dx] = differentiate(graph, meanRows(graph, losses), [x]);
+      const team = new Team(
+        compile(graph, { both: { outputs: { losses, dx: dx! }, maxRows: rows } }, { threads: 1 }),
+        compiled,
+      );
+      team.indices('order').set(Array.from({ length: rows }, (_, i) => i));
+      const given = team.floats('x');
+      given.forEach((_, i) => {
+        given[i] = Math.cos(i * 2.7) + (i % 2);
+      });
+      team.floats('target').fill(0.4);
+      const outcome = team.output('both', 'losses', rows);
+      const run = () => {
+        team.run('both', { rows, first: 0, step: 0 });
+        const penalty = given.reduce((sum, value) => sum + l1 * value * value + l2 * value ** 4, 0);
+        return (outcome.reduce((sum, value) => sum + value, 0) + penalty) / rows;
+      };
+      run();
+      const gradient = team.output('both', 'dx', given.length).slice();
+      for (let i = 0; i < given.length; i++) {
+        const held = given[i]!;
+        given[i] = held + EPSILON;
+        const above = run();
+        given[i] = held - EPSILON;
+        const numeric = (above - run()) / (2 * EPSILON);
+        given[i] = held;
+        expect(Math.abs(gradient[i]! - numeric)).toBeLessThan(3e-3 * Math.max(1, Math.abs(numeric)));
+      }
+      await team.close();
+    });
+    await fc.assert(property, { numRuns: 25, seed: 12 });
   });
 });

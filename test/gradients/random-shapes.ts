@@ -15,6 +15,14 @@ import { averagePool2d, maxPool2d } from '../../src/engine/ops/pooling.ts';
 import { recurrent } from '../../src/engine/ops/recurrent.ts';
 import { opOf } from '../../src/engine/ops/registry.ts';
 import type { Case } from './case.ts';
+import {
+  fixedAttention,
+  fixedBatchScale,
+  fixedGroupNorm,
+  fixedMaxPool,
+  fixedRecurrence,
+  fixedVectorNorm,
+} from './fixed.ts';
 import { lossCases, secondCases } from './losses.ts';
 
 /** Operations inside small networks of any shape. One case stands for every operation in its `ops`. */
@@ -87,7 +95,7 @@ const convolution = fc.record({
   kernel: fc.tuple(size(3), size(3)),
   stride: fc.tuple(size(2), size(2)),
   dilation: fc.tuple(size(2), size(2)),
-  padding: fc.constantFrom('same' as const, 'valid' as const),
+  padding: fc.constantFrom('same' as const, 'valid' as const, 'causal' as const),
   image: fc.tuple(fc.integer({ min: 5, max: 6 }), fc.integer({ min: 5, max: 7 })),
   groups: size(3),
   channels: size(2),
@@ -239,7 +247,8 @@ export const FAMILIES: Family[] = [
   family(['conv2dInputGrad'], convolution, (shape) => ({
     dims: [2, 3, shape.channels],
     weightDims: [product(shape.kernel) * shape.filters, shape.channels],
-    build: (graph, x, w) => conv2dTranspose(graph, x, w, shape),
+    build: (graph, x, w) =>
+      conv2dTranspose(graph, x, w, { ...shape, padding: shape.padding === 'valid' ? 'valid' : 'same' }),
   })),
   family(['conv2dWeightGrad'], convolution, (shape) =>
     convolved(shape, (graph, x, w) => {
@@ -321,6 +330,26 @@ export const FAMILIES: Family[] = [
     ...{ dims, weightDims: [2 * dims.at(-1)!] },
     build: (graph, x, w) => batchNorm(graph, x, ...pairOf(graph, w, dims.at(-1)!), 0.1).y,
   })),
+  ...[true, false].map((centered) =>
+    family(['vectorNormGrad', 'vectorScaleGrad'], fc.tuple(size(3), fc.integer({ min: 2, max: 20 })), (dims) =>
+      fixedVectorNorm(dims, centered),
+    ),
+  ),
+  family(['groupNormGrad', 'channelScaleGrad'], places, ({ image: [height, width], groups, width: each }) =>
+    fixedGroupNorm([height, width, groups * (each + 1)], groups),
+  ),
+  family(['channelScaleGrad'], image, (dims) => fixedBatchScale(dims)),
+  family(['maxPool2dGrad'], pool, ({ image, ...window }) => fixedMaxPool(image, window)),
+  family(['recurrentGrad'], sequence, ({ kind: [kind], steps, width, reverse, initial }) =>
+    fixedRecurrence(kind, steps, width, reverse, initial),
+  ),
+  family(['attentionGrad'], heads, ({ keyHeads, shared, depth, causal, cross, steps, others }) =>
+    fixedAttention(
+      { heads: keyHeads * shared, keyHeads, depth, causal: causal && !cross },
+      steps,
+      cross ? others : null,
+    ),
+  ),
   family(['attention'], heads, attended),
   family(['rotary'], fc.tuple(size(4), size(3), size(3), size(4)), ([steps, count, half, rest]) => {
     const [depth, width] = [2 * half, count * 2 * half + rest];

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Activation, GEMM_SCRATCH_BYTES, GemmFlag } from '../../src/engine/kernels/abi.ts';
 import { ALL_BUILDS, Bench, WASM_BUILDS } from './builds.ts';
 
-const { transposeA, transposeB, accumulate, bias } = GemmFlag;
+const { transposeA, transposeB, accumulate, bias, packedB } = GemmFlag;
 
 /** One product on a fresh memory; `rows` and `cols` say which parts of C are computed, each with its own call. */
 function multiply(
@@ -19,6 +19,13 @@ function multiply(
   const c = bench.random(m * ldc);
   const biasAt = bench.random(n);
   const scratch = bench.room(GEMM_SCRATCH_BYTES / 4);
+  if (flags & packedB) {
+    const panels = Math.ceil(n / 16);
+    const packed = bench.room(k * panels * 16);
+    bench.kernels.packPanels(flags & transposeB, b, ldb, k, n, 0, panels, packed);
+    bench.kernels.gemm(flags, m, n, k, a, lda, packed, 0, c, ldc, biasAt, activation, 0.2, scratch);
+    return bench.readBits(c, m * ldc);
+  }
   for (const [r0, r1] of rows) {
     for (const [c0, c1] of cols) {
       bench.kernels.gemm(
@@ -55,6 +62,11 @@ describe.each(WASM_BUILDS)('gemm, %s', (build) => {
     expect(multiply(build, shape, splitEvery(shape.m, 6), splitEvery(shape.n, 9))).toEqual(whole);
   });
 
+  it.each(cases)('reads packed panels with the same bits: %o', (shape) => {
+    const flags = shape.flags | packedB;
+    expect(multiply(build, { ...shape, flags })).toEqual(multiply(build, shape));
+  });
+
   it('goes over blocks of columns and rows with the same bits', () => {
     const shape = { flags: transposeA, m: 250, n: 530, k: 20 };
     expect(multiply(build, shape, splitEvery(250, 125), splitEvery(530, 100))).toEqual(multiply(build, shape));
@@ -69,6 +81,7 @@ describe.each(WASM_BUILDS)('gemm, %s', (build) => {
     const whole = multiply(build, shape);
     expect(multiply(build, shape, [[0, shape.m]], splitEvery(shape.n, 55))).toEqual(whole);
     expect(multiply(build, shape, splitEvery(shape.m, 101))).toEqual(whole);
+    expect(multiply(build, { ...shape, flags: shape.flags | packedB })).toEqual(whole);
   });
 
   it('reads a narrow product the same way as a wide one', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { furtherTargets } from '../../src/spec/further-targets.ts';
 import type { KnownDataset } from '../../src/spec/known-dataset.ts';
 import type { Mistake } from '../../src/spec/mistake.ts';
 import { BIRDS, column, resolve } from './birds.ts';
@@ -33,7 +34,43 @@ const MISTAKES: [name: string, body: object, pointer: string, detail: RegExp, co
   ['another order', { forecast, split: { order_by: 'low' } }, '/split/order_by', /order of the forecast/],
   ['groups', { forecast, split: { group_by: 'town' } }, '/split/group_by', /split by time/],
   ['balance', { forecast, split: { balance: 'oversample' } }, '/split/balance', /split by time/],
-  ['a class to come', { forecast, target: 'sky' }, '/target', /tells numbers/],
+  [
+    'a difference of classes',
+    { forecast: { ...forecast, difference: true }, target: 'sky' },
+    '/forecast/difference',
+    /no/,
+  ],
+  ['classes far ahead', { forecast: { horizon: 65 }, target: 'sky' }, '/forecast/horizon', /64 rows ahead/],
+  [
+    'no output of their own',
+    { forecast, target: 'sky', model: { layers: [{ type: 'dense', units: 2 }], output: null } },
+    '/model/output',
+    /of its own/,
+  ],
+  [
+    'class weights of several steps',
+    { forecast, target: 'sky', training: { loss: { type: 'cross_entropy', class_weights: 'balanced' } } },
+    '/training/loss/class_weights',
+    /one row ahead/,
+  ],
+  [
+    'embeddings',
+    { forecast: { window: 4 }, target: 'sky', training: { loss: 'triplet' } },
+    '/training/loss',
+    /embeddings/,
+  ],
+  [
+    'a sequence before several output layers',
+    {
+      forecast,
+      target: 'sky',
+      inputs: ['low'],
+      model: { layers: [{ type: 'gru', units: 3, returns: 'sequence' }] },
+    },
+    '/model/layers/0/type',
+    /takes a vector/,
+    'shape_mismatch',
+  ],
   [
     'changes of a logarithm',
     { forecast: { ...forecast, difference: true }, target: { column: 'high', transform: 'yeo_johnson' } },
@@ -95,6 +132,22 @@ describe('a forecast', () => {
     expect(spec!.inputs[0]!.parts).toEqual(['hour', 'weekday', 'day_of_year']);
     // what it resolves to resolves to itself
     expect(resolve(spec!, { dataset: WEATHER }).spec).toEqual(spec);
+  });
+
+  it('tells a class at each step, by an output layer of its own', () => {
+    const { spec } = say({ forecast, target: 'sky' });
+    expect(spec).toMatchObject({
+      forecast: { difference: false, horizon: 2 },
+      target: { columns: ['sky'], type: 'category' },
+      training: { loss: { type: 'cross_entropy' } },
+      more_targets: [],
+    });
+    expect(spec!.inputs.map((input) => input.column)).toContain('sky');
+    expect(furtherTargets(spec!).map(({ name }) => name)).toEqual(['step_2']);
+    expect(resolve(spec!, { dataset: WEATHER }).spec).toEqual(spec);
+    // balanced classes where one step is told
+    const balanced = { loss: { type: 'cross_entropy', class_weights: 'balanced' } };
+    expect(say({ forecast: { window: 4 }, target: 'sky', training: balanced }).mistakes).toEqual([]);
   });
 
   it('stays a sequence for layers that take one', () => {

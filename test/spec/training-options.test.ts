@@ -127,18 +127,6 @@ describe('optimizers that search', () => {
       '/model/layers/1/type',
       /running statistics/,
     ],
-    [
-      'layer norm in hessian_free',
-      searching('hessian_free', {}, [dense(), { type: 'layer_norm' }]),
-      '/model/layers/1/type',
-      /second derivative/,
-    ],
-    [
-      'log_softmax in hessian_free',
-      searching('hessian_free', {}, [dense({ activation: 'log_softmax' })]),
-      '/model/layers/0/type',
-      /log_softmax/,
-    ],
     ['a hinge in hessian_free', searching('hessian_free', { loss: 'hinge' }), '/training/loss', /curved and convex/],
     [
       'a focal loss in hessian_free',

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, utimes, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { openStorage } from '../../src/storage/describe.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
-import { BlobNotFoundError, StorageFullError } from '../../src/storage/storage.ts';
+import { BlobNotFoundError, StorageFailedError, StorageFullError } from '../../src/storage/storage.ts';
+import { waitFor } from '../support/wait-for.ts';
 import { listAll, makeFolder, openTemporaryStorage, readAll } from './temporary-storage.ts';
 
 const bytesOf = (length: number) => Buffer.from(Array.from({ length }, (_, i) => (i * 7) % 251));
@@ -118,6 +119,48 @@ describe('put', () => {
       expect(await readAll(await full.read('kept'))).toEqual(bytesOf(10));
     },
   );
+
+  it('of a file system that breaks is told as such, however it breaks, and goes well when that is mended', async () => {
+    const folder = await makeFolder();
+    const broken = openDiskStorage(folder, {
+      openPartial: () => Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO', syscall: 'open' })),
+    });
+    await expect(broken.put('a', bytesOf(10))).rejects.toThrow('the storage failed: EIO at open');
+    const storage = openDiskStorage(folder);
+    await storage.put('b/c', bytesOf(10));
+    // a folder that cannot be entered, not even by root
+    await rename(join(folder, 'b'), join(folder, 'kept'));
+    await symlink('b', join(folder, 'b'));
+    for (const work of [
+      () => storage.put('b/d', bytesOf(10)),
+      () => storage.read('b/c'),
+      () => storage.load('b/c'),
+      () => storage.size('b/c'),
+    ])
+      await expect(work()).rejects.toThrow(StorageFailedError);
+    await rm(join(folder, 'b'));
+    await rename(join(folder, 'kept'), join(folder, 'b'));
+    expect(await readAll(await storage.read('b/c'))).toEqual(bytesOf(10));
+  });
+
+  it('is not waited for where the file system answers nothing; the partial file goes when it answers', async () => {
+    const folder = await makeFolder();
+    const { promise: thawed, resolve: thaw } = Promise.withResolvers<void>();
+    const frozen = openDiskStorage(folder, {
+      patienceMs: 50,
+      async openPartial(path) {
+        const handle = await open(path, 'wx');
+        const write = handle.write.bind(handle) as (...given: unknown[]) => Promise<unknown>;
+        return Object.assign(handle, {
+          write: (...given: unknown[]) => thawed.then(() => write(...given)),
+        }) as FileHandle;
+      },
+    });
+    await expect(frozen.put('a', bytesOf(10))).rejects.toThrow('no answer within 0.05 s');
+    expect(await frozen.size('a')).toBeNull();
+    thaw();
+    await waitFor(async () => (await listFiles(folder)).length === 0, 'the partial file to go');
+  });
 
   it('goes on while another removal takes empty folders away', async () => {
     const storage = await openTemporaryStorage();

@@ -3,6 +3,7 @@ import type { CompiledKernels } from '../../src/engine/kernels/load.ts';
 import type { AdaptersDescription } from '../../src/engine/layers/context.ts';
 import type { LayerDescription } from '../../src/engine/layers/layer.ts';
 import type { LossDescription } from '../../src/engine/ops/losses.ts';
+import type { ParameterGroup } from '../../src/engine/optimizers/groups.ts';
 import type { OptimizerDescription } from '../../src/engine/optimizers/optimizer.ts';
 import type { SearchDescription } from '../../src/engine/optimizers/search/search.ts';
 import type { HeadDescription } from '../../src/engine/targets.ts';
@@ -28,6 +29,7 @@ export interface NetworkOptions {
   /** of each row */
   weights?: ArrayLike<number>;
   clipNorm?: number | undefined;
+  parameterGroups?: readonly ParameterGroup[];
   penaltyFor?: (name: string) => { l1: number; l2: number } | null;
   clipValue?: number;
   averaging?: { decay: number } | null;
@@ -68,6 +70,7 @@ export function createTrainer(compiled: CompiledKernels, threads: number, option
       loss: options.loss,
       ...(options.heads === undefined ? {} : { heads: options.heads }),
       optimizer: options.optimizer,
+      ...(options.parameterGroups === undefined ? {} : { parameterGroups: options.parameterGroups }),
       clipNorm: options.clipNorm ?? null,
       ...(options.penaltyFor === undefined ? {} : { penaltyFor: options.penaltyFor }),
       clipValue: options.clipValue ?? null,

@@ -100,6 +100,47 @@ describe('the diagnosis of a job', () => {
     expect(diagnosis).toEqual({ verdict: 'diverged', reason: error!.message, advice: error!.hint });
   });
 
+  const off = {
+    type: 'dense',
+    name: 'off',
+    units: 8,
+    activation: 'relu',
+    bias_init: { type: 'constant', value: -100 },
+  };
+  it('whose hidden units are all off has diverged: no gradient reaches them, and a constant is all that is learnt', async () => {
+    const { diagnosis, error, status, stop_reason, progress } = await run(
+      table(200, (a, b) => a + b),
+      {
+        model: { layers: [...layers(6).layers, off] },
+        training: { epochs: 500, optimizer: { type: 'sgd', learning_rate: 0.05 } },
+      },
+    );
+    expect({ status, stop_reason, code: error?.code }).toEqual({
+      ...{ status: 'failed', stop_reason: 'diverged', code: 'diverged' },
+    });
+    expect(error!.message).toMatch(
+      /^Training diverged at step \d+, after epoch \d+: the loss stands still, and no gradient reaches the layer "off" nor what lies before it\. The weights are kept as they are\.$/,
+    );
+    expect(error!.hint).toMatch(/always off.*leaky_relu/);
+    expect(diagnosis).toEqual({ verdict: 'diverged', reason: error!.message, advice: error!.hint });
+    expect(progress!.step).toBeLessThan(500);
+  });
+
+  it('in which some units are off, and others learn, goes on, and says which have no gradient', async () => {
+    const [on] = layers(6).layers;
+    const model = {
+      layers: [off, { ...on, name: 'on', inputs: ['input'] }, { type: 'concatenate', inputs: ['off', 'on'] }],
+    };
+    const { id, status } = await run(
+      table(100, (a, b) => a + b),
+      { model, training: { epochs: 3, optimizer: { type: 'sgd', learning_rate: 1e-7 } } },
+    );
+    expect(status).toBe('succeeded');
+    const events: { data: { parameters?: string[] } }[] = (await call('GET', `${service.api}/jobs/${id}/events`)).body
+      .data;
+    expect(events.flatMap(({ data }) => data.parameters ?? [])).toEqual(['off.weight', 'off.bias']);
+  });
+
   it('of a few epochs is undecided', async () => {
     const { diagnosis } = await run(
       table(60, (a) => a),

@@ -37,12 +37,25 @@ beforeAll(async () => {
     memoryBytes: 2 ** 28,
   });
   dataset = await uploadCsv(service.api, 'towns', toCsv(rows));
+  const lines = rows.map(({ day, town }) => `${day},${town},${skyOf(day)}`);
+  skies = await uploadCsv(service.api, 'skies', ['day,town,sky', ...lines, ''].join('\n'));
+  const days = rows.filter(({ town }) => town === 'north').map(({ day }, i) => `${day},${i % 7 < 5 ? 'grey' : 'blue'}`);
+  weekends = await uploadCsv(service.api, 'weekends', ['day,sky', ...days, ''].join('\n'));
 });
 afterAll(async () => {
   await service.deps.predictor.close();
   await service.close();
 });
 vi.setConfig({ testTimeout: 120_000 });
+
+/** Two days each of three skies, one after the other. */
+const skyOf = (day: string) => ['rain', 'sun', 'fog'][Math.floor((Date.parse(day) / 86_400_000 / 2) % 3)]!;
+let skies: string;
+let weekends: string;
+const classes = () => ({
+  ...spec(),
+  ...{ dataset: skies, target: 'sky', inputs: ['sky'], forecast: { ...forecast, window: 6 } },
+});
 
 const forecast = { order_by: 'day', group_by: 'town', window: 12, horizon: 3 };
 const inputs = ['high', { column: 'wind', smooth: { type: 'median', span: 3 } }];
@@ -145,6 +158,133 @@ describe('a forecast', () => {
     expect(body.outputs).toMatchObject([
       { name: 'high', shape: [2, 3], data: told.predictions.flatMap(({ high }: { high: number[] }) => high) },
     ]);
+  });
+});
+
+describe('a forecast of classes', () => {
+  let job: Job;
+  const south = () =>
+    plain.filter(({ town }) => town === 'south').map(({ day, town }) => ({ day, town, sky: skyOf(day) }));
+
+  it('is judged step by step', async () => {
+    job = await train(service, context, classes());
+    expect(job.error).toBeNull();
+    const { body } = await call('GET', `${service.api}/jobs/${job.id}/evaluation`);
+    const { targets } = body.splits.test;
+    expect(targets.map(({ name }: { name: string }) => name)).toEqual(['sky+1', 'sky+2', 'sky+3']);
+    // the sky follows a cycle of six days that the window shows
+    for (const { metrics } of targets) expect(metrics.accuracy.value).toBeGreaterThan(0.9);
+    expect(job.metrics).toMatchObject({
+      'test.accuracy': expect.any(Number),
+      'test.step_1.loss': expect.any(Number),
+      'test.step_3.accuracy': expect.any(Number),
+    });
+  });
+
+  it('tells the next classes with their probabilities, from JSON, JSON lines, CSV and tensors', async () => {
+    const rows = south().slice(-8);
+    const { body } = await predict(job, rows);
+    expect(body.predictions).toHaveLength(3);
+    const [told] = body.predictions;
+    expect(told.after_row).toBe(5);
+    expect(told.sky.slice(0, 2)).toEqual(rows.slice(6, 8).map(({ sky }) => sky));
+    expect(told.probabilities).toHaveLength(3);
+    const [next] = told.probabilities;
+    expect(Object.keys(next).sort()).toEqual(['fog', 'rain', 'sun']);
+    expect(next.fog + next.rain + next.sun).toBeCloseTo(1, 9);
+    const ask = (text: string, type: string, accept = 'application/json') =>
+      call('POST', `${service.api}/jobs/${job.id}/predict`, text, { 'content-type': type, accept });
+    const lines = rows.map((row) => JSON.stringify(row)).join('\n');
+    expect((await ask(lines, 'application/x-ndjson')).body.predictions).toEqual(body.predictions);
+    const csv = ['day,town,sky', ...rows.map(({ day, town, sky }) => `${day},${town},${sky}`), ''].join('\n');
+    expect((await ask(csv, 'text/csv')).body.predictions).toEqual(body.predictions);
+    const { body: best } = await call('GET', `${service.api}/jobs/${job.id}/checkpoints/best`);
+    await call('POST', `${service.api}/models`, { name: 'skies' });
+    await call('POST', `${service.api}/models/skies/versions`, { checkpoint: best.id });
+    const { body: metadata } = await call('GET', `${service.url}/v2/models/skies`);
+    expect(metadata.outputs).toMatchObject([
+      { name: 'sky', datatype: 'BYTES', shape: [-1, 3] },
+      { name: 'sky.probabilities', datatype: 'FP64', shape: [-1, 3, 3] },
+    ]);
+    const tensor = (name: 'day' | 'town' | 'sky') => ({
+      ...{ name, datatype: 'BYTES', shape: [rows.length], data: rows.map((row) => row[name]) },
+    });
+    const inputs = [tensor('day'), tensor('town'), tensor('sky')];
+    const { body: answer } = await call('POST', `${service.url}/v2/models/skies/infer`, { inputs });
+    expect(answer.outputs[0].data).toEqual(body.predictions.flatMap(({ sky }: { sky: string[] }) => sky));
+    expect(answer.outputs[1]).toMatchObject({ shape: [3, 3, 3] });
+    expect(answer.outputs[1].data.slice(0, 3)).toEqual(
+      metadata.outputs[1].classes?.map((c: string) => next[c]) ?? expect.anything(),
+    );
+  });
+
+  it('says what it takes as missing', async () => {
+    const rows = south()
+      .slice(-7)
+      .map((row, i) => (i === 1 ? { ...row, sky: 'hail' } : row));
+    const { body } = await predict(job, rows);
+    expect(body.warnings).toMatchObject([{ pointer: '/rows/1/sky', code: 'unknown_class' }]);
+    const lines = rows.map((row) => JSON.stringify(row)).join('\n');
+    const told = await call('POST', `${service.api}/jobs/${job.id}/predict`, lines, {
+      'content-type': 'application/x-ndjson',
+    });
+    const [first, second] = told.body
+      .trim()
+      .split('\n')
+      .map((line: string) => JSON.parse(line));
+    expect(first.warnings).toMatchObject([{ pointer: '/rows/1/sky', code: 'unknown_class' }]);
+    expect(second.warnings).toBeUndefined();
+  });
+
+  it('is exported, and judged on another dataset', async () => {
+    const rows = south().slice(-6);
+    const { body } = await predict(job, rows);
+    const response = await fetch(`${service.api}/jobs/${job.id}/checkpoints/best/download?format=onnx`);
+    expect(response.status).toBe(200);
+    const feeds = { sky: { type: 'string' as const, dims: [1, 6], data: rows.map(({ sky }) => sky) } };
+    const [outputs] = await runOnnx(new Uint8Array(await response.arrayBuffer()), [feeds]);
+    expect(outputs!['sky.labels']).toMatchObject({ dims: [1, 3], data: body.predictions[0].sky });
+    const probabilities = outputs!['sky.probabilities']!;
+    expect(probabilities.dims).toEqual([1, 3, 3]);
+    const expected = body.predictions[0].probabilities.flatMap((one: Record<string, number>) =>
+      ['fog', 'rain', 'sun'].map((name) => one[name]!),
+    );
+    const told = [...(probabilities.data as Float32Array)];
+    told.forEach((value, i) => {
+      expect(Math.abs(value - expected[i])).toBeLessThan(1e-4);
+    });
+    const { body: best } = await call('GET', `${service.api}/jobs/${job.id}/checkpoints/best`);
+    const judged = await train(service, context, {
+      ...{ kind: 'evaluate', model: { from: best.id }, dataset: skies, evaluate_on: 'all' },
+    });
+    expect(judged.error).toBeNull();
+    expect(judged.metrics['all.accuracy']).toBeGreaterThan(0.9);
+    const foreign = await uploadCsv(
+      service.api,
+      'hail',
+      ['day,town,sky', ...rows.map(({ day, town }, i) => `${day},${town},${i % 2 ? 'hail' : 'sun'}`), ''].join('\n'),
+    );
+    const evaluation = { kind: 'evaluate', model: { from: best.id }, dataset: foreign };
+    const refused = await call('POST', `${service.api}/jobs`, evaluation);
+    expect(refused.body.errors).toMatchObject([{ pointer: '/dataset', detail: expect.stringContaining('"hail"') }]);
+  });
+
+  it('of two classes is told by one logit, with weights of classes where it is one step', async () => {
+    const two = await train(service, context, {
+      ...classes(),
+      ...{ dataset: weekends, target: 'sky', inputs: ['sky'], forecast: { order_by: 'day', window: 7, horizon: 2 } },
+      training: { ...classes().training, loss: 'binary_cross_entropy' },
+    });
+    expect(two.error).toBeNull();
+    expect(two.metrics['test.accuracy']).toBeGreaterThan(0.9);
+    expect(two.metrics['test.step_2.accuracy']).toBeGreaterThan(0.9);
+    const balanced = await train(service, context, {
+      ...classes(),
+      ...{ forecast: { ...forecast, window: 6, horizon: 1 } },
+      training: { ...classes().training, loss: { type: 'cross_entropy', class_weights: 'balanced' } },
+    });
+    expect(balanced.error).toBeNull();
+    expect(balanced.metrics['test.accuracy']).toBeGreaterThan(0.9);
   });
 });
 

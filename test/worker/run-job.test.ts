@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,6 +16,7 @@ import { expectProblem } from '../support/problem.ts';
 import { startProxy } from '../support/proxy.ts';
 import { type Service, startService } from '../support/service.ts';
 import { describeSpirals, spirals } from '../support/spirals.ts';
+import { waitFor } from '../support/wait-for.ts';
 import { workerOf } from '../support/worker.ts';
 
 /** One job from claim to end, on the real thread that trains, without a queue. */
@@ -126,6 +127,58 @@ describe('the thread that trains', () => {
     expect(performance.now() - begin).toBeLessThan(4_000);
     await db.close();
     await proxy.close();
+  });
+});
+
+describe('a database that is away for a moment', () => {
+  /** The worker's database behind a proxy that can be cut. */
+  async function startBehindProxy() {
+    const url = new URL(service.database.url);
+    const proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
+    url.port = String(proxy.port);
+    const db = openDatabase(url.href, { connectTimeoutMs: 500 });
+    const { id } = await postJob(service.api, spec());
+    const claim = await claimOrThrow(context.db, id);
+    const running = runJob({ ...context, db }, claim, new AbortController().signal);
+    const close = async () => {
+      await db.close();
+      await proxy.close();
+    };
+    return { id, proxy, running, close };
+  }
+
+  it('is waited for: what the job reports comes behind it, once and without a gap', async () => {
+    const { id, proxy, running, close } = await startBehindProxy();
+    await reached(id, 100);
+    const before = (await get(id)).progress!.step;
+    for (let i = 0; i < 3; i++) {
+      proxy.refuse();
+      await sleep(700);
+      proxy.open();
+      await sleep(300);
+    }
+    await running;
+    await close();
+    const ended = await get(id);
+    expect([ended.attempt, ended.progress!.step > before]).toEqual([1, true]);
+    await expectSameBits(ended);
+    const seriesOf = async (of: string) => (await call('GET', `${service.api}/jobs/${of}/metrics`)).body.data;
+    expect(await seriesOf(id)).toEqual(await seriesOf((await undisturbed()).id));
+    const events = await eventsOf(id);
+    expect(events.filter(({ type }) => type === 'job.succeeded')).toHaveLength(1);
+  });
+
+  it('when the job has ended: the end is recorded as soon as it can be, by the same attempt', async () => {
+    const { id, proxy, running, close } = await startBehindProxy();
+    while ((await get(id)).phase !== 'evaluating') await sleep(3);
+    proxy.refuse();
+    await sleep(3000);
+    proxy.open();
+    await running;
+    await close();
+    const ended = await get(id);
+    expect(ended.attempt).toBe(1);
+    await expectSameBits(ended);
   });
 });
 
@@ -262,6 +315,44 @@ describe('damaged files', () => {
     await writeFile(stray, 'left over');
     await run(id);
     await expect(truncate(stray)).rejects.toThrow('ENOENT');
+  });
+});
+
+describe('a storage that fails for a while', () => {
+  /** Nobody can enter the folder meanwhile, not even root. */
+  async function breakFolder(name: string): Promise<() => Promise<void>> {
+    const path = join(service.folder, name);
+    await rename(path, `${path}.kept`);
+    await symlink(path, path);
+    return async () => {
+      await rm(path);
+      await rename(`${path}.kept`, path);
+    };
+  }
+  const hasSaid = async (id: string) => (await eventsOf(id)).some(({ data }) => data.code === 'storage_failed');
+
+  it('is asked again for the dataset; the job waits, says so, and comes to the same bits', async () => {
+    const own = await uploadCsv(service.api, 'spirals', spirals(400));
+    const { id } = await postJob(service.api, describeSpirals(own, { epochs: 400, every: 100 }));
+    const mend = await breakFolder(`datasets/${own}`);
+    const running = run(id);
+    await waitFor(() => hasSaid(id), 'the message');
+    expect((await get(id)).status).toBe('running');
+    await mend();
+    await expectSameBits(await running);
+  });
+
+  it('is given a later checkpoint, and a download is refused for the moment', async () => {
+    const { id } = await postJob(service.api, spec());
+    const running = run(id);
+    await reached(id, 100);
+    const mend = await breakFolder(`checkpoints/${id}`);
+    await waitFor(() => hasSaid(id), 'the message');
+    const refused = await call('GET', `${service.api}/jobs/${id}/checkpoints/latest/download`);
+    expectProblem(refused, 'unavailable');
+    expect(refused.headers.get('retry-after')).toBe('2');
+    await mend();
+    await expectSameBits(await running);
   });
 });
 

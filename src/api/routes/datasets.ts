@@ -14,7 +14,7 @@ import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { findMade, idFor } from '../idempotency.ts';
 import { inOrderOf } from '../in-order.ts';
 import { makeDataset } from '../make-dataset.ts';
-import { presentDataset } from '../present.ts';
+import { presentDataset, warnOf } from '../present.ts';
 import type { Quotas } from '../quotas.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
 import type { TusUploads } from '../tus-uploads.ts';
@@ -34,8 +34,14 @@ const UploadQuery = Type.Object({
       description: 'of the images of an archive: 1 makes them grey; else 1 where all are grey, 3 otherwise',
     }),
   ),
+  header: Type.Optional(
+    Type.Boolean({
+      description:
+        'of CSV: false where the first line is a row, and no header; columns are column_1, column_2, … then. `text/csv; header=absent` says the same (RFC 4180). Else there is one',
+    }),
+  ),
 });
-type UploadQuery = { name?: string; image_size?: string; channels?: 1 | 3 };
+type UploadQuery = { name?: string; image_size?: string; channels?: 1 | 3; header?: boolean };
 
 const arrangeProfile = inOrderOf(Profile);
 
@@ -44,7 +50,11 @@ const bytes = (description: string) => ({ type: 'string', format: 'binary', desc
 /** For the documentation: bodies are streams, and read by hand. */
 const UploadBody = {
   content: {
-    'text/csv': { schema: bytes('CSV with a header line; delimiter, decimal comma and encoding are found out') },
+    'text/csv': {
+      schema: bytes(
+        'CSV with a header line, unless `header` says otherwise; delimiter, decimal comma and encoding are found out',
+      ),
+    },
     'text/tab-separated-values': { schema: bytes('the same with tabs') },
     'application/x-ndjson': { schema: bytes('one flat JSON object a line') },
     'application/jsonl': { schema: bytes('the same') },
@@ -138,7 +148,7 @@ function addUploadRoute(app: Api, deps: ApiDeps, quotas: Quotas, uploads: TusUpl
         reply,
         id,
         deps,
-        readImageOptions(query),
+        { images: readImageOptions(query), hasHeader: query.header ?? null },
         makeOf,
         quota,
       );
@@ -233,8 +243,9 @@ function addReadRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
       },
     },
     async (request) => {
-      const { rows, columns } = await find(request);
-      return arrangeProfile({ rows, columns });
+      const row = await find(request);
+      const { rows, columns } = row;
+      return arrangeProfile({ rows, columns, ...warnOf(row) });
     },
   );
 

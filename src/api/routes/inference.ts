@@ -6,6 +6,7 @@ import { ApiError } from '../../spec/errors.ts';
 import { InferenceRequest, InferenceResponse, ModelMetadata } from '../../spec/inference.ts';
 import { describeUnknownModel, parseModelReference, parseVersion } from '../../spec/model-reference.ts';
 import { type Prediction, RowsError } from '../../spec/prediction.ts';
+import { placeWarnings } from '../answer-predictions.ts';
 import { answersWithin } from '../answers-within.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { describeInputs, describeTensors, placeMistakes, readTensors, writeTensors } from '../inference-tensors.ts';
@@ -130,7 +131,7 @@ export function addInferenceRoutes(app: Api, deps: ApiDeps): void {
           tags: ['inference'],
           summary: `Ask ${what}`,
           description:
-            'A tensor for each column, with as many rows in each; what is left out is missing. Of a category the answer has the class, and `<column>.probabilities` in the order of classes that `/predict` shows.',
+            'A tensor for each column, with as many rows in each; what is left out is missing. Of a category the answer has the class, and `<column>.probabilities` in the order of classes that `/predict` shows; of a forecast each row ahead has them. What is taken as missing and was not left out is told in `parameters.warnings`.',
           params,
           body: InferenceRequest,
           response: { 200: InferenceResponse },
@@ -147,7 +148,7 @@ async function infer(deps: ApiDeps, request: FastifyRequest) {
   const rows = readTensors(asked, preparation);
   // an output that there is not is told before anything is computed
   writeTensors([], preparation, asked.outputs);
-  const { text } = await deps.predictor
+  const { text, warnings = [] } = await deps.predictor
     .predict({
       network: { storageKey, sha256 },
       source: { type: 'rows', json: JSON.stringify(rows) },
@@ -155,12 +156,13 @@ async function infer(deps: ApiDeps, request: FastifyRequest) {
       inline: false,
     })
     .catch((error: unknown) => {
-      throw error instanceof RowsError ? placeMistakes(error, asked) : error;
+      throw error instanceof RowsError ? new RowsError(placeMistakes(error.mistakes, asked)) : error;
     });
   return {
     model_name: model,
     model_version: String(version),
     ...(asked.id !== undefined && { id: asked.id }),
+    ...(warnings.length > 0 && { parameters: { warnings: placeMistakes(placeWarnings(warnings), asked) } }),
     outputs: writeTensors(JSON.parse(text) as Prediction[], preparation, asked.outputs),
   };
 }

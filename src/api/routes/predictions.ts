@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { ApiError } from '../../spec/errors.ts';
+import { MOST_WARNINGS } from '../../spec/prediction.ts';
 import { answerPredictions } from '../answer-predictions.ts';
 import type { Api, ApiDeps } from '../deps.ts';
 import {
@@ -38,6 +39,20 @@ const bodyOf = (schema: object) => ({
     ...Object.fromEntries(IMAGE_TYPES.map((type) => [type, BINARY])),
   },
 });
+const warnings = Type.Optional(
+  Type.Array(
+    Type.Object({
+      pointer: Type.String({ description: 'into the rows: `/rows/3/island`' }),
+      code: Type.String({ description: '`unknown_class`, `empty_row`' }),
+      detail: Type.String(),
+      expected: Type.Union([Type.String(), Type.Null()]),
+    }),
+    {
+      maxItems: MOST_WARNINGS,
+      description: 'the first of what was taken as missing and was not left out; absent where there is none',
+    },
+  ),
+);
 const answerOf = (label: Record<string, ReturnType<typeof Type.String> | ReturnType<typeof Type.Integer>>) => ({
   200: {
     description: 'A prediction for each row, in their order; of a forecast one for each row that ends a window',
@@ -45,6 +60,7 @@ const answerOf = (label: Record<string, ReturnType<typeof Type.String> | ReturnT
       'application/json': {
         schema: Type.Object({
           predictions: Type.Array(Type.Record(Type.String(), Type.Unknown())),
+          warnings,
           ...label,
           checkpoint: Type.String(),
         }),
@@ -62,7 +78,7 @@ const element = Type.Optional(
       'of `application/octet-stream`: rows of prepared values (little-endian float32), or of images as they are, a byte for each value',
   }),
 );
-const DESCRIPTION = `Rows come as JSON (up to ${MOST_ROWS}), JSON lines, CSV, one image file, or bytes, and are prepared as those were that the network learnt from. By \`Accept\` they are answered as JSON (all or none), or as JSON lines or CSV: any number, each as soon as it is there, and what is wrong with a row in the place of its answer. Of a forecast the rows are a series in the order of time (up to ${MOST_ROWS}, as JSON, JSON lines or CSV), told all or none: after each that has enough before it (\`after_row\`, counted from 0) the next values are told, after the last one those that are not known yet. A client that reads slowly is waited for.`;
+const DESCRIPTION = `Rows come as JSON (up to ${MOST_ROWS}), JSON lines, CSV, one image file, or bytes, and are prepared as those were that the network learnt from. By \`Accept\` they are answered as JSON (all or none), or as JSON lines or CSV: any number, each as soon as it is there, and what is wrong with a row in the place of its answer. Of a forecast the rows are a series in the order of time (up to ${MOST_ROWS}, as JSON, JSON lines or CSV), told all or none: after each that has enough before it (\`after_row\`, counted from 0) the next values are told, after the last one those that are not known yet. A class that no training row had is taken as missing, and so is all of a row without any value: \`warnings\` tell of it, of JSON beside the predictions, of lines in the line (a column of CSV). A client that reads slowly is waited for.`;
 
 export function addPredictionRoutes(app: Api, deps: ApiDeps): void {
   app.register(async (routes) => {

@@ -1,7 +1,10 @@
 import { FROM_OUTPUT } from '../ops/activations.ts';
-import type { Epilogue } from '../ops/matmul.ts';
+import { type Epilogue, packedRows } from '../ops/matmul.ts';
 import { opOf } from '../ops/registry.ts';
-import { countUses, type Graph, lastDim, type Node, reachable } from './graph.ts';
+import { countUses, firstDim, type Graph, lastDim, type Node, reachable } from './graph.ts';
+
+/** Rows of a weight gradient from which z is packed once: two strips. */
+const WORTH_PACKING_ONCE = 512;
 
 /** Products, and their names once they have an epilogue. */
 const WITH_EPILOGUE: Record<string, string> = { matmul: 'linear', conv2d: 'conv2dEpilogue' };
@@ -15,7 +18,8 @@ const FUSED = Object.values(WITH_EPILOGUE);
  *   while it is still in registers or in the cache. (The gradients of these activations read the output, so nothing else needs the values
  *   between.)
  * - relu behind max pooling, on the way back → one node, which writes the image's gradient once.
- * - an update along a product's weight gradient → one node, which never holds the whole gradient.
+ * - an update along a product's weight gradient → one node, which never holds the whole gradient. With many rows of it, they are made strip by strip,
+ *   and z of Σ x·z is packed once for all strips and threads.
  * - a product that the threads share out better by columns (`byColumns` says) is marked so.
  * - affine(1, 0) and reshape to the same dims vanish; affine(0, shift) does not need what it is of.
  */
@@ -48,7 +52,9 @@ export function simplify(graph: Graph, roots: readonly Node[], byColumns: (node:
       return graph.add('maxPool2dGrad', first!.inputs.map(now), node.shape, { ...first!.attributes, rectified: true });
     if (node.op === 'update' && usedOnce(first!) && now(first!).op === 'outerSum') {
       const [, ...changed] = node.inputs;
-      return graph.add('outerUpdate', [...now(first!).inputs, ...changed.map(now)], node.shape, node.attributes);
+      const [x, z] = now(first!).inputs as [Node, Node];
+      const other = firstDim(node) >= WORTH_PACKING_ONCE ? packedRows(graph, z) : z;
+      return graph.add('outerUpdate', [x, other, ...changed.map(now)], node.shape, node.attributes);
     }
     if (node.inputs.every((input) => now(input) === input)) return node;
     return graph.add(node.op, node.inputs.map(now), node.shape, node.attributes, node.dtype);

@@ -79,6 +79,8 @@ export const GemmFlag = {
   accumulate: 4,
   /** add bias[column] after the product */
   bias: 8,
+  /** B was laid out by packPanels; `ldb` means nothing then */
+  packedB: 16,
 } as const;
 
 /** Bits of the `flags` argument of recurrent layers. */
@@ -110,7 +112,7 @@ export const StepBlock = {
   /** u32, u32: step counter, part of the random counter */
   stepLow: 2,
   stepHigh: 3,
-  /** f32: 1 / rows */
+  /** f32: 1 / rows of the update that this batch is a part of */
   inverseRows: 4,
   /** f32: 1 / Σ of what the rows count for in the mean of the loss; 0 where that is 0 */
   inverseWeight: 5,

@@ -62,6 +62,14 @@ export function placeNormalizationCases(
           ],
           tolerance: 1e-5,
         },
+        {
+          kernel: 'attentionTangent',
+          args: [
+            ...[...sizes, dq, dkv, dkv + keyHeads * depth * 4, queries * ldq * 4, keys * ldk * 4],
+            ...[q, ldq, kv, v, ldk, m, out, scratch],
+          ],
+          tolerance: 1e-5,
+        },
       ];
     });
     const cached = [0, mask].map((m): KernelCase => {

@@ -54,9 +54,32 @@ export function placeRecurrentCases(
             args: [...sizes, backward, dh, states, m, h, dz, (steps * 4 + more) * width, scratch],
             tolerance: 1e-5,
           },
+          {
+            kernel: 'rnnTangent',
+            args: [...sizes, forward, dz, (steps + more) * width, states, m, dh, scratch],
+            tolerance: 1e-5,
+          },
+          {
+            kernel: 'lstmTangent',
+            args: [...sizes, forward, dz, (steps * 4 + 2 * more) * width, states, m, c, dh, scratch],
+            tolerance: 2e-5,
+          },
+          {
+            kernel: 'gruTangent',
+            args: [...sizes, forward, dz, (steps * 4 + more) * width, states, m, h, dh, scratch],
+            tolerance: 2e-5,
+          },
         ];
       }),
       { kernel: 'packPanels', args: [0, wide, 37, 270, 37, 0, 3, panels], tolerance: 0 },
+      {
+        kernel: 'gemm',
+        args: [
+          ...[GemmFlag.packedB | GemmFlag.accumulate, 3, 37, 270, wide, 270, panels, 0, dz, 37],
+          ...[0, 0, 0, scratch],
+        ],
+        tolerance: 8e-6 * Math.sqrt(270),
+      },
       { kernel: 'packPanels', args: [GemmFlag.transposeB, wide, 270, 270, 37, 1, 2, panels], tolerance: 0 },
       { kernel: 'embed', args: [ids, table, dz, 8, 6, width], tolerance: 0 },
       { kernel: 'storeRows', args: [ids, states, table, 8, 6, width], tolerance: 0 },

@@ -174,7 +174,18 @@ export function createStage({ n, rows, cols, k, offset, base = 0 }: CaseSizes, s
     };
     const channels = 3;
     const image = [images, height, width, channels];
+    const activated = (kernel: Convolution, groups: number): KernelCase[] =>
+      Object.values(Activation).map((code) => ({
+        kernel,
+        args: [
+          ...[bias, images, height, width, channels, 3, 2, ...geometries[0]!, channels, groups],
+          ...[pixels, weights, outputs, shifts, code, 0.3, scratch],
+        ],
+        tolerance: 1e-5,
+      }));
     return [
+      ...activated('conv2d', 1),
+      ...activated('depthwiseConv2d', channels),
       ...convolution('conv2d', 3, 5, 1),
       ...convolution('conv2d', 6, 4, 2),
       ...convolution('depthwiseConv2d', 13, 13, 13),
@@ -185,6 +196,7 @@ export function createStage({ n, rows, cols, k, offset, base = 0 }: CaseSizes, s
       { kernel: 'maxPool2dGrad', args: [pixels, weights, outputs, ...image, 3, 2, 1, 2, 1], tolerance: 1e-6 },
       { kernel: 'maxPool2dGrad', args: [pixels, weights, outputs, 1, 4, 5, 8, 2, 2, 2, 2, 0], tolerance: 0 },
       { kernel: 'maxPool2dGrad', args: [pixels, weights, outputs, 1, 4, 4, 8, 2, 2, 2, 2, 1], tolerance: 0 },
+      { kernel: 'maxPool2dPick', args: [pixels, outputs, weights, 2, 4, 5, channels, 3, 2, 1, 2], tolerance: 0 },
       { kernel: 'averagePool2d', args: [pixels, outputs, ...image, 2, 3, 2, 1], tolerance: 1e-6 },
       { kernel: 'averagePool2dGrad', args: [weights, outputs, ...image, 2, 3, 2, 1], tolerance: 1e-6 },
       { kernel: 'upsample2d', args: [pixels, outputs, images, 2, 3, channels, 2], tolerance: 0 },
@@ -325,7 +337,7 @@ export function createStage({ n, rows, cols, k, offset, base = 0 }: CaseSizes, s
       { kernel: 'gatherRows', args: [x, order, y, 1, rows, cols, stride, step], tolerance: 0 },
       { kernel: 'gatherRowsU8', args: [bytes, order, y, 1, rows, cols, stride, 1 / 255, -0.5, step], tolerance: 1e-6 },
     ]),
-    { kernel: 'fillInverseWeight', args: [y, n, step], tolerance: 0 },
+    { kernel: 'fillFromStep', args: [y, n, step, StepBlock.inverseWeight], tolerance: 0 },
     { kernel: 'meanRows', args: [x, y, step], tolerance: 0 },
 
     { kernel: 'accumulate', args: [z, m, y, n, hyper], tolerance: 0 },

@@ -1,6 +1,8 @@
-import { elementsOf, type Graph, lastDim, type Node } from '../graph/graph.ts';
+import { elementsOf, fixed, type Graph, lastDim, type Node } from '../graph/graph.ts';
 import type { Activation } from '../kernels/abi.ts';
 import { at } from '../plan/call.ts';
+import { multiply, subtract } from './elementwise.ts';
+import { matmul } from './matmul.ts';
 import { elementwise, type Op } from './op.ts';
 
 /**
@@ -113,6 +115,14 @@ function vectors(node: Node, ...inputs: Node[]) {
   return [...inputs.map((input) => at(input, n)), at(node, n), { units: n / length }, length];
 }
 
+/** By dy, the gradient of log-softmax, dx = dy − p·Σ dy, makes g − Σ p·g of g. Sums over a vector are products with ones. */
+function bendLogSoftmax(graph: Graph, node: Node, g: Node): (Node | undefined)[] {
+  const y = node.inputs[1]!;
+  const p = graph.add('softmax', [y], y.shape);
+  const ones = graph.add('constant', [], fixed(lastDim(y), lastDim(y)), { value: 1 });
+  return [subtract(graph, g, matmul(graph, multiply(graph, p, g), ones)), undefined];
+}
+
 /** Over vectors of the last dimension, from the output. */
 function vectorOps(name: 'softmax' | 'logSoftmax'): Op[] {
   const gradKernel = `${name}Grad` as const;
@@ -125,7 +135,7 @@ function vectorOps(name: 'softmax' | 'logSoftmax'): Op[] {
     {
       name: gradKernel,
       // softmax has a symmetric Jacobian, its logarithm has not
-      ...(name === 'softmax' && { gradient: linearInFirst(gradKernel) }),
+      gradient: name === 'softmax' ? linearInFirst(gradKernel) : bendLogSoftmax,
       lower: (node) => [{ kernel: gradKernel, args: vectors(node, ...node.inputs) }],
     },
   ];

@@ -141,6 +141,10 @@ export const attentions: Op[] = [
   },
   {
     name: 'attentionGrad',
+    // by dy: how y moves with queries, keys and values
+    gradient: (graph, node, g) => [
+      graph.add('attentionTangent', [g, ...node.inputs.slice(1)], node.inputs[0]!.shape, node.attributes),
+    ],
     flops: (node) => 2.5 * flopsOf(node.inputs[1]!, node.inputs[2]!, node.attributes as unknown as Attributes),
     lower(node) {
       const [dy, q, memory, mask] = node.inputs as [Node, Node, Node, Node?];
@@ -154,6 +158,25 @@ export const attentions: Op[] = [
         {
           kernel: 'attentionGrad',
           args: [...sizes, at(dy, elementsOf(dy)), ...from, ...to, all * 4, all * 4, { own: 'scratch' }],
+        },
+      ];
+    },
+  },
+  {
+    name: 'attentionTangent',
+    flops: (node) => 2 * flopsOf(node.inputs[1]!, node.inputs[2]!, node.attributes as unknown as Attributes),
+    lower(node) {
+      const [g, q, memory, mask] = node.inputs as [Node, Node, Node, Node?];
+      const attributes = node.attributes as unknown as Attributes;
+      const { sizes, from, first } = layoutOf(q, memory, mask, attributes);
+      const { cross, keyHeads, depth } = attributes;
+      const all = elementsOf(g);
+      const begin = cross ? elementsOf(q) : first;
+      const moved = [at(g, all), at(g, all, begin), at(g, all, begin + keyHeads * depth), all * 4, all * 4];
+      return [
+        {
+          kernel: 'attentionTangent',
+          args: [...sizes, ...moved, ...from, at(node, elementsOf(node)), { own: 'scratch' }],
         },
       ];
     },

@@ -1,4 +1,4 @@
-import { elementsOf, type Graph, lastDim, type Node } from '../graph/graph.ts';
+import { elementsOf, type Graph, lastDim, type Node, vectorsOf } from '../graph/graph.ts';
 import { at } from '../plan/call.ts';
 import type { Op } from './op.ts';
 
@@ -31,10 +31,7 @@ function columnsGradient(graph: Graph, dy: Node, like: Node, first: number): Nod
 
 const firstOf = (node: Node) => node.attributes.first as number;
 
-/** Vectors in a unit of a batched node; fixed nodes are taken as one unit of all. */
-const vectors = (node: Node) => elementsOf(node) / lastDim(node);
-
-/** Moves `count` columns of each vector from `from` (beginning at its column `source`) to `to` (at its column `target`). */
+/** Moves `count` columns of each vector (of a batched node; a fixed one is taken as one unit) from `from` (beginning at its column `source`) to `to` (at its column `target`). */
 function move(from: Node, source: number, to: Node, target: number, count: number) {
   return {
     kernel: 'copyColumns' as const,
@@ -43,7 +40,7 @@ function move(from: Node, source: number, to: Node, target: number, count: numbe
       lastDim(from),
       at(to, elementsOf(to), target),
       lastDim(to),
-      { units: vectors(to) },
+      { units: vectorsOf(to) },
       count,
     ],
   };

@@ -156,10 +156,14 @@ function flops(node: Node): number {
   return (2 * kernel[0] * kernel[1] * channels * filters * places[0] * places[1]) / groups;
 }
 
+/** Each share of images packs the weights. */
+const packs = (node: Node) => elementsOf(node.inputs[1]!);
+
 export const convolutions: Op[] = [
   {
     name: 'conv2d',
     flops,
+    packs,
     gradient(graph, node, dy) {
       const [x, w] = node.inputs as [Node, Node];
       const geometry = geometryOf(node);
@@ -168,10 +172,11 @@ export const convolutions: Op[] = [
     lower: lowerForward,
   },
   // conv2d with its bias and activation in the product's epilogue, made by the simplifier
-  { name: 'conv2dEpilogue', flops, lower: lowerForward },
+  { name: 'conv2dEpilogue', flops, packs, lower: lowerForward },
   {
     name: 'conv2dInputGrad',
     flops,
+    packs,
     gradient(graph, node, g) {
       const [dy, w] = node.inputs as [Node, Node];
       const geometry = geometryOf(node);
@@ -198,6 +203,7 @@ export const convolutions: Op[] = [
     name: 'conv2dWeightGrad',
     sumsRows: true,
     flops,
+    packs: (node, rows) => rows * elementsOf(node.inputs[1]!),
     gradient(graph, node, g) {
       const [x, dy] = node.inputs as [Node, Node];
       const geometry = geometryOf(node);

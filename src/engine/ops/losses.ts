@@ -1,5 +1,5 @@
 import { batched, elementsOf, fixed, type Graph, lastDim, type Node, vectorsOf } from '../graph/graph.ts';
-import { type KernelName, NO_LABEL, ValueLoss } from '../kernels/abi.ts';
+import { type KernelName, NO_LABEL, StepBlock, ValueLoss } from '../kernels/abi.ts';
 import { type Argument, at, whole } from '../plan/call.ts';
 import type { Op } from './op.ts';
 import { type PairLossDescription, pairLosses, rowLossOfPairs } from './pair-losses.ts';
@@ -233,6 +233,11 @@ const bendDivergence: Bend = (graph, node, g) => {
   return graph.add('maskRows', [graph.add('softmaxGrad', [g, p], g.shape), dloss], g.shape);
 };
 
+/** y (rows): one word of the step block for each row */
+function fillFromStep(node: Node, word: number) {
+  return { kernel: 'fillFromStep' as const, args: [at(node, 1), { units: 1 }, { own: 'step' as const }, word] };
+}
+
 export const losses: Op[] = [
   ...labelLosses('softmaxCrossEntropy', 'softmaxCrossEntropyGrad', 'softmaxCrossEntropyBend'),
   ...labelLosses('focalCrossEntropy', 'focalCrossEntropyGrad'),
@@ -258,8 +263,14 @@ export const losses: Op[] = [
     lower: (node) => [{ kernel: 'meanRows', args: [whole(node.inputs[0]!), whole(node), { own: 'step' }] }],
   },
   {
+    // 1 / Σ of what the rows of an update count for
     name: 'inverseWeight',
-    lower: (node) => [{ kernel: 'fillInverseWeight', args: [at(node, 1), { units: 1 }, { own: 'step' }] }],
+    lower: (node) => [fillFromStep(node, StepBlock.inverseWeight)],
+  },
+  {
+    // 1 / the rows of an update
+    name: 'inverseRows',
+    lower: (node) => [fillFromStep(node, StepBlock.inverseRows)],
   },
   {
     name: 'correct',

@@ -94,17 +94,37 @@ const domain = (node: Node): Domain =>
 
 const flops = (node: Node) => 2 * elementsOf(node) * lastDim(node.inputs[0]!);
 
-/** Rows of Σ x (rows, …, K)ᵀ · z (rows, …, N), as many as there are units, into `to`. */
+/** Every share packs all of the operand that is not shared out. */
+function packs(node: Node, rows: number): number {
+  const [x, w] = node.inputs as [Node, Node];
+  return isByColumns(node) ? rows * elementsOf(x) : elementsOf(w);
+}
+
+/** z (rows, …, N) laid out once as the tiles of a product read it, for all who multiply by it: panels of 16 columns (kernel packPanels). */
+export function packedRows(graph: Graph, z: Node): Node {
+  return graph.add('packedRows', [z], batched(vectorsOf(z), Math.ceil(lastDim(z) / 16) * 16));
+}
+
+/** Rows of Σ x (rows, …, K)ᵀ · z (rows, …, N), as many as there are units, into `to`; z as it is, or its packedRows. */
 export function callOuterSum(x: Node, z: Node, to: Argument): { kernel: KernelName; args: Argument[] } {
-  const [k, n] = [lastDim(x), lastDim(z)];
-  const product = [GemmFlag.transposeA, { units: 1 }, n, { rows: vectorsOf(x) }, at(x, 1), k, whole(z), n, to, n];
+  const isPacked = z.op === 'packedRows';
+  const flags = GemmFlag.transposeA | (isPacked ? GemmFlag.packedB : 0);
+  const [k, n] = [lastDim(x), lastDim(isPacked ? z.inputs[0]! : z)];
+  const product = [flags, { units: 1 }, n, { rows: vectorsOf(x) }, at(x, 1), k, whole(z), n, to, n];
   return { kernel: 'gemm', args: [...product, 0, Activation.none, 0, { own: 'scratch' }] };
+}
+
+/** Every share of Σ x·z packs all of z, where that was not done for all. */
+export function packsOfOuterSum(node: Node, rows: number): number {
+  const z = node.inputs[1]!;
+  return z.op === 'packedRows' ? 0 : rows * elementsOf(z);
 }
 
 export const matmuls: Op[] = [
   {
     name: 'matmul',
     flops,
+    packs,
     gradient(graph, node, dy) {
       const [x, w] = node.inputs as [Node, Node];
       return [matmulTransposed(graph, dy, w), outerSum(graph, x, dy)];
@@ -115,12 +135,14 @@ export const matmuls: Op[] = [
   {
     name: 'linear',
     flops,
+    packs,
     domain,
     lower: (node) => lowerProduct(node, false),
   },
   {
     name: 'matmulTransposed',
     flops,
+    packs,
     gradient(graph, node, dy) {
       const [x, w] = node.inputs as [Node, Node];
       return [matmul(graph, dy, w), outerSum(graph, dy, x)];
@@ -133,6 +155,7 @@ export const matmuls: Op[] = [
     sumsRows: true,
     // one row's share: each batch row contributes K·N multiply-adds per vector
     flops: (node) => 2 * elementsOf(node) * vectorsOf(node.inputs[0]!),
+    packs: packsOfOuterSum,
     gradient(graph, node, dy) {
       const [x, z] = node.inputs as [Node, Node];
       return [matmulTransposed(graph, z, dy), matmul(graph, x, dy)];
@@ -140,6 +163,16 @@ export const matmuls: Op[] = [
     lower(node) {
       const [x, z] = node.inputs as [Node, Node];
       return [callOuterSum(x, z, at(node, lastDim(z)))];
+    },
+  },
+  {
+    name: 'packedRows',
+    domain: (node) => ({ kind: 'units', size: lastDim(node) / 16, of: 'columns' }),
+    lower(node) {
+      const z = node.inputs[0]!;
+      const n = lastDim(z);
+      const vectors = { rows: vectorsOf(z) };
+      return [{ kernel: 'packPanels', args: [0, whole(z), n, vectors, n, { start: 1 }, { units: 1 }, whole(node)] }];
     },
   },
 ];

@@ -61,9 +61,23 @@ export function updateRunning(
 
 const byChannel = (node: Node): Domain => ({ kind: 'units', size: lastDim(node), of: 'chunks' });
 
-/** dscale (C) of a norm by channel; `perRow` floats of moments a row, 0 where all rows share them. */
+/** dscale (C) of a norm by channel; moments of each row, or one pair for all rows */
 function channelScaleGradient(graph: Graph, dy: Node, x: Node, moments: Node): Node {
   return graph.add('channelScaleGrad', [dy, x, moments], fixed(lastDim(x)));
+}
+
+/** y (rows, …, C) = x·scale (C) for every vector */
+function scaleColumns(graph: Graph, x: Node, scale: Node): Node {
+  return graph.add('scaleColumns', [x, scale], x.shape);
+}
+
+/**
+ * What dx of a norm makes of `g` by dy. dx = P·(scale∘dy), and P, which takes off the mean and what lies along x̂, is symmetric: so it is scale∘(P·g).
+ */
+function bendByFlow(graph: Graph, node: Node, g: Node): (Node | undefined)[] {
+  const [, x, moments, scale] = node.inputs as [Node, Node, Node, Node];
+  const ones = graph.add('constant', [], scale.shape, { value: 1 });
+  return [scaleColumns(graph, graph.add(node.op, [g, x, moments, ones], x.shape, node.attributes), scale)];
 }
 
 const momentsOf = (moments: Node) => (moments.shape.batched ? at(moments, elementsOf(moments)) : whole(moments));
@@ -104,6 +118,7 @@ export const normalizations: Op[] = [
   {
     name: 'vectorNormGrad',
     flops: (node) => 8 * elementsOf(node),
+    gradient: bendByFlow,
     lower(node) {
       const [dy, x, moments, scale] = node.inputs as [Node, Node, Node, Node];
       const n = elementsOf(x);
@@ -120,6 +135,11 @@ export const normalizations: Op[] = [
     name: 'vectorScaleGrad',
     sumsRows: true,
     flops: (node) => 3 * elementsOf(node.inputs[0]!),
+    // by dy: x̂·g
+    gradient(graph, node, g) {
+      const [, x, moments] = node.inputs as [Node, Node, Node];
+      return [graph.add('vectorNorm', [x, moments, g], x.shape), undefined, undefined];
+    },
     lower(node) {
       const [dy, x, moments] = node.inputs as [Node, Node, Node];
       const args = [at(dy, 1), at(x, 1), lastDim(x), whole(moments), at(node, 1), { rows: vectorsOf(x) }, { units: 1 }];
@@ -153,6 +173,7 @@ export const normalizations: Op[] = [
   {
     name: 'groupNormGrad',
     flops: (node) => 8 * elementsOf(node),
+    gradient: bendByFlow,
     lower(node) {
       const [dy, x, moments, scale] = node.inputs as [Node, Node, Node, Node];
       const n = elementsOf(x);
@@ -201,10 +222,26 @@ export const normalizations: Op[] = [
     domain: byChannel,
     sumsRows: true,
     flops: (node) => 3 * elementsOf(node.inputs[0]!),
+    gradient(graph, node, g) {
+      const [, x, moments] = node.inputs as [Node, Node, Node];
+      const zeros = graph.add('constant', [], g.shape, { value: 0 });
+      return [graph.add('fixedNorm', [x, moments, g, zeros], x.shape), undefined, undefined];
+    },
     lower(node) {
       const [dy, x, moments] = node.inputs as [Node, Node, Node];
       const from = [at(dy, 1), at(x, 1), at(moments, 1), pitchOf(moments), at(node, 1)];
       return [{ kernel: 'channelScaleGrad', args: [...from, { rows: 1 }, vectorsOf(x), lastDim(x), { units: 1 }] }];
+    },
+  },
+  {
+    name: 'scaleColumns',
+    inPlace: true,
+    lower(node) {
+      const [x, scale] = node.inputs as [Node, Node];
+      const n = elementsOf(x);
+      // as if all vectors were places of one row
+      const sizes = [1, { units: vectorsOf(x) }, lastDim(x)];
+      return [{ kernel: 'mulChannels', args: [at(x, n), whole(scale), at(node, n), ...sizes] }];
     },
   },
   {

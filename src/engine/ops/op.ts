@@ -27,6 +27,11 @@ export interface Op {
   alias?: boolean;
   /** Floating-point operations for one row (batched) or in all (fixed), for the choice of threads. */
   flops?(node: Node): number;
+  /**
+   * Values that each share of the work lays out anew, however small it is, for a batch of `rows`: packed operands. Left out: none. A product
+   * whose shares are too dear is cut once for each thread, no finer.
+   */
+  packs?(node: Node, rows: number): number;
   /** A fixed value that every row of the batch adds to: its `flops` are those of one row. */
   sumsRows?: boolean;
   /** Inputs that the operation changes in place, by index: parameters and optimizer state. */

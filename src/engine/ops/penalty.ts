@@ -4,8 +4,8 @@ import { add } from './elementwise.ts';
 import { defaultDomain, type Op } from './op.ts';
 
 /**
- * x as it is; training makes l1·Σ|x| + l2·Σx² of each row smaller as well, the mean over the rows of the batch. The penalty is only ever seen in the
- * gradient: the loss does not have it.
+ * x as it is; training makes l1·Σ|x| + l2·Σx² of each row smaller as well, the mean over the rows of the update, whatever they count for
+ * in the loss. The penalty is only ever seen in the gradient: the loss does not have it.
  */
 export function penalizeActivity(graph: Graph, x: Node, penalty: Penalty): Node {
   return graph.add('activityPenalty', [x], x.shape, { ...penalty });
@@ -19,7 +19,7 @@ export const penalties: Op[] = [
     gradient(graph, node, dy) {
       const slope = penaltySlope(graph, node.inputs[0]!, node.attributes as unknown as Penalty);
       if (slope === null) return [dy];
-      const share = graph.add('inverseWeight', [], batched());
+      const share = graph.add('inverseRows', [], batched());
       return [add(graph, dy, graph.add('maskRows', [slope, share], dy.shape))];
     },
   },

@@ -63,7 +63,17 @@ export const poolings: Op[] = [
   },
   {
     name: 'maxPool2dGrad',
+    // which value of a window is the largest does not change with a small step
+    gradient: (graph, node, g) => [
+      null,
+      graph.add('maxPool2dPick', [node.inputs[0]!, g], node.inputs[1]!.shape, node.attributes),
+    ],
     lower: (node) => [{ kernel: 'maxPool2dGrad', args: [...pooled(node), attributesOf(node).rectified ? 1 : 0] }],
+  },
+  {
+    // of each window of the second input, the value at the place of the first's largest
+    name: 'maxPool2dPick',
+    lower: (node) => [{ kernel: 'maxPool2dPick', args: pooled(node) }],
   },
   {
     name: 'averagePool2d',

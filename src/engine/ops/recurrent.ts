@@ -28,13 +28,18 @@ interface Kind {
   initial: number;
   forward: KernelName;
   backward: KernelName;
+  tangent: KernelName;
 }
 
 const KINDS: Record<RecurrentKind, Kind> = {
-  rnn: { gates: 1, kept: 1, hidden: 0, back: 1, initial: 1, forward: 'rnnForward', backward: 'rnnBackward' },
-  lstm: { gates: 4, kept: 6, hidden: 5, back: 4, initial: 2, forward: 'lstmForward', backward: 'lstmBackward' },
-  gru: { gates: 3, kept: 5, hidden: 4, back: 4, initial: 1, forward: 'gruForward', backward: 'gruBackward' },
+  rnn: { gates: 1, kept: 1, hidden: 0, back: 1, initial: 1, ...kernelsOf('rnn') },
+  lstm: { gates: 4, kept: 6, hidden: 5, back: 4, initial: 2, ...kernelsOf('lstm') },
+  gru: { gates: 3, kept: 5, hidden: 4, back: 4, initial: 1, ...kernelsOf('gru') },
 };
+
+function kernelsOf<const K extends RecurrentKind>(kind: K) {
+  return { forward: `${kind}Forward`, backward: `${kind}Backward`, tangent: `${kind}Tangent` } as const;
+}
 
 export interface RecurrentInputs {
   /** (rows, steps, in) */
@@ -140,6 +145,19 @@ function inputsOf(node: Node) {
 const perRow = (node: Node | undefined): Argument => (node === undefined ? 0 : at(node, elementsOf(node)));
 const flagsOf = ({ reverse }: Attributes) => (reverse ? RecurrentFlag.reverse : 0);
 
+/** Of a node with inputs [flow, states, packed weights, mask, initial states]: states, mask, and what the first step needs of the state before it. */
+function statesOf(node: Node): Argument[] {
+  const { kind, hasMask, hasInitial } = attributesOf(node);
+  const [, states, , ...rest] = node.inputs as [Node, Node, Node, ...Node[]];
+  const initial = hasInitial ? rest.slice(hasMask ? 1 : 0) : [];
+  // LSTM its cell, GRU its hidden state
+  const before = kind === 'rnn' ? [] : [perRow(kind === 'lstm' ? initial[1] : initial[0])];
+  return [at(states, elementsOf(states)), perRow(hasMask ? rest[0] : undefined), ...before];
+}
+
+/** Each share reads the recurrent weights from the outer caches at every step. */
+const readsOfWeights = (node: Node) => firstDim(node.inputs[0]!) * elementsOf(node.inputs[2]!);
+
 export const recurrents: Op[] = [
   {
     name: 'packedWeights',
@@ -162,6 +180,7 @@ export const recurrents: Op[] = [
       const { x, w, u } = inputsOf(node);
       return 2 * firstDim(x) * (elementsOf(w) + elementsOf(u));
     },
+    packs: readsOfWeights,
     gradient(graph, node, dh) {
       const attributes = attributesOf(node);
       const { kind, width, hasInitial, hasRecurrentBias } = attributes;
@@ -232,21 +251,42 @@ export const recurrents: Op[] = [
     // dz of every step, from the gradient of the hidden states
     name: 'recurrentGrad',
     flops: (node) => 2 * elementsOf(node.inputs[2]!) * firstDim(node.inputs[0]!),
+    // by dh: how the hidden states move with what g says of the sums
+    gradient(graph, node, g) {
+      const [dh, states, packedU, ...rest] = node.inputs as [Node, Node, Node, ...Node[]];
+      const forward = packed(graph, packedU.inputs[0]!, false);
+      return [graph.add('recurrentTangent', [g, states, forward, ...rest], dh.shape, node.attributes)];
+    },
+    packs: readsOfWeights,
     lower(node) {
       const attributes = attributesOf(node);
-      const { kind, width, hasMask, hasInitial } = attributes;
-      const [dh, states, packedU, ...rest] = node.inputs as [Node, Node, Node, ...Node[]];
-      const mask = hasMask ? rest[0] : undefined;
-      const initial = hasInitial ? rest.slice(hasMask ? 1 : 0) : [];
-      // what the first step needs of the state before it: LSTM its cell, GRU its hidden state
-      const before = kind === 'rnn' ? [] : [perRow(kind === 'lstm' ? initial[1] : initial[0])];
+      const [dh, , packedU] = node.inputs as [Node, Node, Node];
       return [
         {
-          kernel: KINDS[kind].backward,
+          kernel: KINDS[attributes.kind].backward,
           args: [
-            ...[flagsOf(attributes), { units: 1 }, firstDim(dh), width, whole(packedU), at(dh, elementsOf(dh))],
-            ...[at(states, elementsOf(states)), perRow(mask), ...before],
+            ...[flagsOf(attributes), { units: 1 }, firstDim(dh), attributes.width, whole(packedU)],
+            ...[at(dh, elementsOf(dh)), ...statesOf(node)],
             ...[at(node, elementsOf(node)), elementsOf(node), { own: 'scratch' as const }],
+          ],
+        },
+      ];
+    },
+  },
+  {
+    name: 'recurrentTangent',
+    flops: (node) => 2 * elementsOf(node.inputs[2]!) * firstDim(node),
+    packs: (node) => firstDim(node) * elementsOf(node.inputs[2]!),
+    lower(node) {
+      const attributes = attributesOf(node);
+      const [g, , packedU] = node.inputs as [Node, Node, Node];
+      return [
+        {
+          kernel: KINDS[attributes.kind].tangent,
+          args: [
+            ...[flagsOf(attributes), { units: 1 }, firstDim(node), attributes.width, whole(packedU)],
+            ...[at(g, elementsOf(g)), elementsOf(g), ...statesOf(node)],
+            ...[at(node, elementsOf(node)), { own: 'scratch' as const }],
           ],
         },
       ];

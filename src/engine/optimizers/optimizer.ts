@@ -1,6 +1,6 @@
 import { elementsOf, firstDim, type Graph, type Node, vectorsOf } from '../graph/graph.ts';
 import { HyperBlock, type KernelName } from '../kernels/abi.ts';
-import { callOuterSum } from '../ops/matmul.ts';
+import { callOuterSum, packsOfOuterSum } from '../ops/matmul.ts';
 import { type Op, unitElements } from '../ops/op.ts';
 import { type Argument, at } from '../plan/call.ts';
 import { accumulations } from './accumulation.ts';
@@ -141,6 +141,7 @@ export const updates: Op[] = [
     sumsRows: true,
     writes: (node) => node.inputs.map((_, i) => i).slice(2),
     flops: (node) => 2 * elementsOf(node) * vectorsOf(node.inputs[0]!),
+    packs: packsOfOuterSum,
     strip(node) {
       const n = unitElements(node);
       const units = Math.max(STRIP_LEAST, Math.min(STRIP_MOST, Math.floor(STRIP_ELEMENTS / n)));

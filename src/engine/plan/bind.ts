@@ -1,45 +1,61 @@
 import type { Kernels } from '../kernels/abi.ts';
-import type { Domain } from './call.ts';
+import { sameDomain } from './call.ts';
 import type { Plan, PlannedArgument, PlannedCall, PlannedWork, Program } from './compile.ts';
+import { cutWork, type Range } from './share.ts';
+
+type BoundCalls = (() => void)[];
 
 /** A stage ready to run on one thread: kernels with every argument in place. */
-export type BoundStage = (() => void)[];
-
-/**
- * Share of one thread: [start, end) of `size` units. Shares of large domains are cut at multiples of 16 units (a cache line of f32), so that two threads
- * seldom write one line. Where the cuts lie never changes a result.
- */
-export function shareOf(size: number, rank: number, threads: number): { start: number; end: number } {
-  const grain = size >= 16 * threads * 4 ? 16 : 1;
-  const cut = (i: number) => (i === threads ? size : Math.min(size, Math.round((size * i) / threads / grain) * grain));
-  return { start: cut(rank), end: cut(rank + 1) };
-}
-
-function rangeOf(domain: Domain, rows: number, rank: number, threads: number): { start: number; end: number } {
-  switch (domain.kind) {
-    case 'rows':
-      return shareOf(rows, rank, threads);
-    case 'units':
-      return shareOf(domain.size, rank, threads);
-    case 'single':
-      return { start: 0, end: rank === 0 ? 1 : 0 };
-  }
+export interface BoundStage {
+  /** what this thread does in any case */
+  own: BoundCalls;
+  /** ranges that are done by whoever takes them first; the same on all threads */
+  rest: BoundCalls[];
 }
 
 /** The calls of one thread for batches of `rows` rows. Made once for each number of rows (two in an epoch), then only run. */
 export function bindProgram(plan: Plan, program: Program, kernels: Kernels, rank: number, rows: number): BoundStage[] {
-  return program.stages.map((stage) => stage.flatMap((work) => bindWork(plan, work, kernels, rank, rows)));
+  return program.stages.map((stage) => {
+    const cuts = groupByDomain(stage).map((works) => ({ works, cut: cutWork(works, rows, plan.threads) }));
+    const bind = (works: readonly PlannedWork[], range: Range) => bindRange(plan, works, kernels, rank, rows, range);
+    return {
+      own: cuts.flatMap(({ works, cut }) => bind(works, cut.own[rank]!)),
+      rest: cuts.flatMap(({ works, cut }) => cut.rest.map((range) => bind(works, range))),
+    };
+  });
 }
 
-function bindWork(plan: Plan, work: PlannedWork, kernels: Kernels, rank: number, rows: number): BoundStage {
-  const { start, end } = rangeOf(work.domain, rows, rank, plan.threads);
-  const strip = work.strip ?? end - start;
-  const bound: BoundStage = [];
-  for (let first = start; first < end; first += strip) {
-    const range = { start: first, end: Math.min(end, first + strip) };
-    for (const call of work.calls) bound.push(bindCall(plan, call, kernels, rank, rows, range));
+/**
+ * Works of one stage and one domain read what the others of them have written for the same units, and nothing of other domains' works of this stage: so
+ * they are done one behind the other for each range, in any order of ranges.
+ */
+function groupByDomain(stage: readonly PlannedWork[]): PlannedWork[][] {
+  const groups: PlannedWork[][] = [];
+  for (const work of stage) {
+    const group = groups.find((works) => sameDomain(works[0]!.domain, work.domain));
+    if (group === undefined) groups.push([work]);
+    else group.push(work);
   }
-  return bound;
+  return groups;
+}
+
+function bindRange(
+  plan: Plan,
+  works: readonly PlannedWork[],
+  kernels: Kernels,
+  rank: number,
+  rows: number,
+  { start, end }: Range,
+): BoundCalls {
+  return works.flatMap((work) => {
+    const strip = work.strip ?? end - start;
+    const bound: BoundCalls = [];
+    for (let first = start; first < end; first += strip) {
+      const range = { start: first, end: Math.min(end, first + strip) };
+      for (const call of work.calls) bound.push(bindCall(plan, call, kernels, rank, rows, range));
+    }
+    return bound;
+  });
 }
 
 function bindCall(
@@ -48,7 +64,7 @@ function bindCall(
   kernels: Kernels,
   rank: number,
   rows: number,
-  { start, end }: { start: number; end: number },
+  { start, end }: Range,
 ): () => void {
   const value = (argument: PlannedArgument): number => {
     if (typeof argument === 'number') return argument;

@@ -36,8 +36,12 @@ export interface Call {
   args: Argument[];
 }
 
+/**
+ * Does a thread that has a range of `a` need of what is made along `b` only the values of the same range? Of columns never: what is shared out by the columns of
+ * its output reads all columns of its input.
+ */
 export function sameDomain(a: Domain, b: Domain): boolean {
-  if (a.kind === 'units' && b.kind === 'units') return a.size === b.size && a.of === b.of;
+  if (a.kind === 'units' && b.kind === 'units') return a.size === b.size && a.of === b.of && a.of !== 'columns';
   return a.kind === b.kind;
 }
 

@@ -40,6 +40,10 @@ export interface PlannedWork {
   domain: Domain;
   /** units whose calls are all done before those of the next units; null: all that a thread has */
   strip: number | null;
+  /** of a whole batch of `maxRows` */
+  flops: number;
+  /** values that every share packs anew */
+  packs: number;
   calls: PlannedCall[];
 }
 
@@ -68,7 +72,7 @@ export interface CompileOptions {
   /** persistent nodes that no program has a use for: vectors that the leader works on */
   persistent?: readonly Node[];
   threads: number;
-  limitBytes?: number;
+  limitBytes?: number | undefined;
 }
 
 /** Compiles programs over one set of parameters. Throws PlanTooLargeError, naming the figure, before any memory is taken. */
@@ -110,14 +114,20 @@ export function compile(graph: Graph, sources: Record<string, ProgramSource>, op
     };
     const stages: PlannedWork[][] = [];
     for (const { node, stage } of scheduled) {
-      const { lower, strip } = opOf(node);
+      const { lower, strip, packs } = opOf(node);
       const calls = (lower?.(node) ?? []).map(({ kernel, args }) => ({
         kernel,
         args: args.map((argument) => resolve(argument, addressOf)),
       }));
       if (calls.length === 0) continue;
       stages[stage] ??= [];
-      stages[stage].push({ domain: domainOf(node), strip: strip?.(node).units ?? null, calls });
+      stages[stage].push({
+        domain: domainOf(node),
+        strip: strip?.(node).units ?? null,
+        flops: flopsOf(node, source.maxRows),
+        packs: packs?.(node, source.maxRows) ?? 0,
+        calls,
+      });
     }
     const names = Object.keys(source.outputs);
     programs[name] = {
@@ -142,12 +152,12 @@ function resolve(argument: Argument, addressOf: (node: Node) => number): Planned
   return { address: addressOf(argument.node) + (argument.offsetBytes ?? 0), bytesPerUnit: argument.bytesPerUnit };
 }
 
+function flopsOf(node: Node, rows: number): number {
+  const { flops, sumsRows } = opOf(node);
+  return (flops?.(node) ?? elementsOf(node)) * (node.shape.batched || sumsRows ? rows : 1);
+}
+
 /** Floating-point operations of one run on `rows` rows. */
 export function countFlops(roots: readonly Node[], rows: number): number {
-  return reachable(roots).reduce((sum, node) => {
-    const { flops, persistent, sumsRows } = opOf(node);
-    if (persistent === true) return sum;
-    const perRow = flops?.(node) ?? elementsOf(node);
-    return sum + perRow * (node.shape.batched || sumsRows ? rows : 1);
-  }, 0);
+  return reachable(roots).reduce((sum, node) => sum + (opOf(node).persistent === true ? 0 : flopsOf(node, rows)), 0);
 }

@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 /**
  * The team's control words: a small Int32Array at the head of the shared memory through which the threads meet.
  *
@@ -9,10 +11,21 @@ export const Word = {
   phase: 1,
   /** a thread has failed: nobody must wait for it any longer */
   failed: 2,
+  /** ranges of the stage's rest that have been taken */
+  taken: 3,
 } as const;
 
-/** Words of an order, from `orderAt(n)`. `inverseWeight` is an f32. */
-export const Order = { command: 0, program: 1, rows: 2, first: 3, stepLow: 4, stepHigh: 5, inverseWeight: 6 } as const;
+/** Words of an order, from `orderAt(n)`. `inverseWeight` and `inverseRows` are f32. */
+export const Order = {
+  command: 0,
+  program: 1,
+  rows: 2,
+  first: 3,
+  stepLow: 4,
+  stepHigh: 5,
+  inverseWeight: 6,
+  inverseRows: 7,
+} as const;
 
 /** First word of the n-th order. */
 export function orderAt(n: number): number {
@@ -24,28 +37,33 @@ export const Command = { run: 1, meet: 2, exit: 3 } as const;
 export class TeamFailedError extends Error {}
 
 /**
- * How long a thread looks at the phase word before it sleeps. About 20 µs: longer than threads of one stage usually drift apart, shorter
- * than what a sleep and a wake-up cost (some 50 µs), and too short to keep a core from another thread.
+ * How long a thread looks at the phase word before it sleeps, where each thread has a core: about half a millisecond. Threads of one stage drift apart that far
+ * where a core is shared with others, and a sleep and a wake-up cost some 50 µs, more on a virtual machine. With 2000 turns W1 and W5 on two threads beside
+ * other work trained 5 to 10 % fewer samples a second.
  */
-const SPINS = 2000;
+const SPINS = 50_000;
+/** Where threads share cores: 20 µs, too short to keep a core from another thread. */
+const SPINS_ON_SHARED_CORES = 2000;
 /** Sleeping threads look up this often to see whether somebody failed. */
 const LOOK_UP_MS = 200;
 
 /**
- * A barrier for `threads` threads. Returns when all have arrived. Throws TeamFailedError when a thread has failed, or has not
+ * A barrier for `threads` threads, behind which no range of a rest is taken yet. Returns when all have arrived. Throws TeamFailedError when a thread has failed, or has not
  * arrived within `stallTimeoutMs`.
  */
 export function createBarrier(control: Int32Array, threads: number, stallTimeoutMs: number): () => void {
   if (threads === 1) return () => {};
+  const spins = threads <= availableParallelism() ? SPINS : SPINS_ON_SHARED_CORES;
   return () => {
     const phase = Atomics.load(control, Word.phase);
     if (Atomics.add(control, Word.arrived, 1) === threads - 1) {
       Atomics.store(control, Word.arrived, 0);
+      Atomics.store(control, Word.taken, 0);
       Atomics.add(control, Word.phase, 1);
       Atomics.notify(control, Word.phase);
       return;
     }
-    for (let i = 0; i < SPINS; i++) if (Atomics.load(control, Word.phase) !== phase) return;
+    for (let i = 0; i < spins; i++) if (Atomics.load(control, Word.phase) !== phase) return;
     const begin = performance.now();
     while (Atomics.load(control, Word.phase) === phase) {
       Atomics.wait(control, Word.phase, phase, LOOK_UP_MS);

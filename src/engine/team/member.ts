@@ -18,7 +18,7 @@ try {
   const waitForOrder = createBarrier(control, plan.threads, Number.POSITIVE_INFINITY);
   const runner = new ProgramRunner(plan, instantiateKernels(compiled, memory), memory, rank, barrier);
   const programs = Object.values(plan.programs);
-  const batch = { rows: 0, first: 0, step: 0, inverseWeight: 0 };
+  const batch = { rows: 0, first: 0, step: 0, inverseWeight: 0, inverseRows: 0 };
   for (let n = 0; ; n++) {
     waitForOrder();
     const order = orderAt(n);
@@ -29,6 +29,7 @@ try {
     batch.first = control[order + Order.first]! >>> 0;
     batch.step = (control[order + Order.stepLow]! >>> 0) + (control[order + Order.stepHigh]! >>> 0) * 2 ** 32;
     batch.inverseWeight = controlFloats[order + Order.inverseWeight]!;
+    batch.inverseRows = controlFloats[order + Order.inverseRows]!;
     runner.run(programs[control[order + Order.program]!]!, batch);
   }
 } catch (error) {

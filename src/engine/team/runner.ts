@@ -1,6 +1,8 @@
 import { type Kernels, StepBlock } from '../kernels/abi.ts';
 import { type BoundStage, bindProgram } from '../plan/bind.ts';
 import type { Plan, Program } from '../plan/compile.ts';
+import { CONTROL_BYTES } from '../plan/layout.ts';
+import { Word } from './control.ts';
 
 /** What a run needs to know that is not in the plan. */
 export interface Batch {
@@ -11,6 +13,12 @@ export interface Batch {
   step: number;
   /** 1 / Σ of what the rows count for in the mean of the loss, 0 where that is 0; left out: each counts for 1 */
   inverseWeight?: number;
+  /** 1 / the rows of the update that this batch is a part of; left out: it is all of it */
+  inverseRows?: number;
+}
+
+function runAll(calls: (() => void)[]): void {
+  for (let c = 0; c < calls.length; c++) calls[c]!();
 }
 
 /** Runs programs on one thread of the team. Allocates nothing once each number of rows has been seen. */
@@ -19,6 +27,7 @@ export class ProgramRunner {
   readonly #kernels: Kernels;
   readonly #rank: number;
   readonly #barrier: () => void;
+  readonly #control: Int32Array;
   readonly #stepWords: Uint32Array;
   readonly #stepFloats: Float32Array;
   readonly #guards: Map<Program, Float32Array>;
@@ -29,6 +38,7 @@ export class ProgramRunner {
     this.#kernels = kernels;
     this.#rank = rank;
     this.#barrier = barrier;
+    this.#control = new Int32Array(memory.buffer, 0, CONTROL_BYTES / 4);
     this.#stepWords = new Uint32Array(memory.buffer, plan.regions.step[rank]!, StepBlock.words);
     this.#stepFloats = new Float32Array(memory.buffer, plan.regions.step[rank]!, StepBlock.words);
     this.#guards = new Map(
@@ -48,7 +58,7 @@ export class ProgramRunner {
     this.#stepWords[StepBlock.first] = batch.first;
     this.#stepWords[StepBlock.stepLow] = batch.step;
     this.#stepWords[StepBlock.stepHigh] = batch.step / 2 ** 32;
-    this.#stepFloats[StepBlock.inverseRows] = 1 / rows;
+    this.#stepFloats[StepBlock.inverseRows] = batch.inverseRows ?? 1 / rows;
     this.#stepFloats[StepBlock.inverseWeight] = batch.inverseWeight ?? 1 / rows;
 
     const stages = this.#stagesFor(program, rows);
@@ -57,10 +67,19 @@ export class ProgramRunner {
       if (i > 0) this.#barrier();
       // every thread looks at the same finished rows, so all come to the same answer
       if (i === afterGuard && !this.#isFinite(program, rows)) return false;
-      const calls = stages[i]!;
-      for (let c = 0; c < calls.length; c++) calls[c]!();
+      const { own, rest } = stages[i]!;
+      runAll(own);
+      if (rest.length > 0) this.#takeRest(rest);
     }
     return true;
+  }
+
+  #takeRest(rest: BoundStage['rest']): void {
+    for (;;) {
+      const next = Atomics.add(this.#control, Word.taken, 1);
+      if (next >= rest.length) return;
+      runAll(rest[next]!);
+    }
   }
 
   #isFinite(program: Program, rows: number): boolean {

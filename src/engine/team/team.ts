@@ -75,6 +75,7 @@ export class Team {
     control[order + Order.stepLow] = batch.step;
     control[order + Order.stepHigh] = batch.step / 2 ** 32;
     this.#controlFloats[order + Order.inverseWeight] = batch.inverseWeight ?? 1 / batch.rows;
+    this.#controlFloats[order + Order.inverseRows] = batch.inverseRows ?? 1 / batch.rows;
     this.#meet(Command.run);
     try {
       beforeUpdate?.();

@@ -83,6 +83,28 @@ function writeNumbers(
   });
 }
 
+/** `<column>.labels`, (N, horizon), and `<column>.probabilities` or `.scores` of a category, (N, horizon, classes). `steps`: what is told of each */
+export function writeNextClasses(
+  graph: OnnxGraph,
+  steps: readonly string[],
+  { target, link }: PreparedOutput,
+): OutputDescription[] {
+  if (target.type !== 'category') throw new Error('what is told are classes');
+  const { column, classes } = target;
+  const ofSteps = steps.map((y) => {
+    const values = link === 'scores' ? y : readProbabilities(graph, y, link);
+    return graph.reshape(values, [-1, 1, classes.length]);
+  });
+  const values = graph.concatenate(ofSteps, 1);
+  const best = graph.add('ArgMax', [values], { axis: { i: -1 }, keepdims: { i: 0 } });
+  const labels = graph.add('Gather', [graph.strings(classes), best]);
+  const name = `${column}.${link === 'scores' ? 'scores' : 'probabilities'}`;
+  return [
+    hand(graph, `${column}.labels`, labels, 'string', [steps.length]),
+    hand(graph, name, values, 'float32', [steps.length, classes.length], classes),
+  ];
+}
+
 /** `<column>.values`: its next values in its own units, in double, (N, horizon); `bases`: of each column, what changes are added to, (N, 1) */
 export function writeForecasts(
   graph: OnnxGraph,

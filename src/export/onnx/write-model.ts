@@ -2,7 +2,7 @@ import type { JobSpec } from '../../spec/job.ts';
 import { outputsOf, type Preparation } from '../../spec/preparation.ts';
 import { describeNetwork, groupColumns, type Network } from '../network.ts';
 import type { Weights } from '../tensors.ts';
-import { type OutputDescription, writeAnswers, writeForecasts } from './answers.ts';
+import { type OutputDescription, writeAnswers, writeForecasts, writeNextClasses } from './answers.ts';
 import { channelsLast, type ExportContext, type Value } from './context.ts';
 import { OnnxGraph } from './graph.ts';
 import { type InputDescription, writeInput, writeWindows } from './preparation.ts';
@@ -51,12 +51,19 @@ export function writeModel(spec: JobSpec, preparation: Preparation, weights: Wei
     values.set(name, { dims: shape, last: graph.concatenate(parts) });
   });
   const ends = writeNetwork(graph, weights, network, values);
-  const outputs = outputsOf(preparation).flatMap(({ output }, i): OutputDescription[] => {
-    graph.scope = `answer/${network.ends[i]}`;
-    return forecast === undefined
-      ? writeAnswers(graph, ends[i]!.name, output, ends[i]!.dims[0]!)
-      : writeForecasts(graph, ends[i]!.name, output, forecast, bases);
-  });
+  const write = (): OutputDescription[] => {
+    graph.scope = `answer/${network.ends[0]}`;
+    const names = ends.map(({ name }) => name);
+    if (forecast !== undefined)
+      return preparation.target.type === 'category'
+        ? writeNextClasses(graph, names, preparation)
+        : writeForecasts(graph, names[0]!, preparation, forecast, bases);
+    return outputsOf(preparation).flatMap(({ output }, i) => {
+      graph.scope = `answer/${network.ends[i]}`;
+      return writeAnswers(graph, names[i]!, output, ends[i]!.dims[0]!);
+    });
+  };
+  const outputs = write();
   return finish(graph, 'Columns as they are in, answers out.', {
     'trainyard.inputs': JSON.stringify(inputs),
     'trainyard.outputs': JSON.stringify(outputs),

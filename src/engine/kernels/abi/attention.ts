@@ -70,6 +70,32 @@ export interface AttentionKernels {
     scratch: Pointer,
   ): void;
   /**
+   * How y (rows, querySteps, heads·depth) moves where q, k and v move by gq, gk and gv, laid out as they are; from one row to the next rowBytesOfGq and
+   * rowBytesOfGk bytes. The transpose of `attentionGrad`.
+   */
+  attentionTangent(
+    causal: number,
+    rows: number,
+    querySteps: number,
+    keySteps: number,
+    heads: number,
+    keyHeads: number,
+    depth: number,
+    gq: Pointer,
+    gk: Pointer,
+    gv: Pointer,
+    rowBytesOfGq: number,
+    rowBytesOfGk: number,
+    q: Pointer,
+    ldq: number,
+    k: Pointer,
+    v: Pointer,
+    ldk: number,
+    mask: Pointer,
+    y: Pointer,
+    scratch: Pointer,
+  ): void;
+  /**
    * Rotary positions (Su et al. 2021): the first `heads` heads of each vector of `ld` are turned, the pair (j, j + depth/2) at step t by the angle whose
    * cosine and sine are table[t, j] and table[t, j + depth/2]; sign −1 turns back. What follows is copied.
    */

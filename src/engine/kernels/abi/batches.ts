@@ -26,8 +26,8 @@ export interface BatchKernels {
     shift: number,
     step: Pointer,
   ): void;
-  /** y (n) = step.inverseWeight */
-  fillInverseWeight(y: Pointer, n: number, step: Pointer): void;
+  /** y (n) = the f32 that is word `word` of the step block */
+  fillFromStep(y: Pointer, n: number, step: Pointer, word: number): void;
   /** y[0] = step.inverseWeight · Σ x (step.rows), summed in f64 in ascending order */
   meanRows(x: Pointer, y: Pointer, step: Pointer): void;
 }

@@ -88,6 +88,8 @@ export interface ImageKernels {
    * it: a window whose largest value is not above 0 passes none on.
    */
   maxPool2dGrad(...args: [x: Pointer, dy: Pointer, dx: Pointer, ...geometry: PoolingGeometry, rectified: number]): void;
+  /** y: of each window of g the value where x has its first largest */
+  maxPool2dPick(...args: [x: Pointer, g: Pointer, y: Pointer, ...geometry: PoolingGeometry]): void;
   /** y = mean of each kernelHeight × kernelWidth window; windows lie wholly inside the image */
   averagePool2d(...args: [x: Pointer, y: Pointer, ...geometry: PoolingGeometry]): void;
   averagePool2dGrad(...args: [dy: Pointer, dx: Pointer, ...geometry: PoolingGeometry]): void;

@@ -105,4 +105,51 @@ export interface RecurrentKernels {
     lddz: number,
     scratch: Pointer,
   ): void;
+  /**
+   * How hidden states dh (rows, steps, width) move with the sums before the gates, dz as a backward pass gives it, and behind its steps the initial
+   * state: the transpose of `rnnBackward`. h′ = (1 − h²)·(z′ + h₋₁′·U); `packed` as forward.
+   */
+  rnnTangent(
+    flags: number,
+    rows: number,
+    steps: number,
+    width: number,
+    packed: Pointer,
+    dz: Pointer,
+    lddz: number,
+    states: Pointer,
+    mask: Pointer,
+    dh: Pointer,
+    scratch: Pointer,
+  ): void;
+  /** The transpose of `lstmBackward`: c′ = f·c₋₁′ + f′·c₋₁ + i·g′ + i′·g, h′ = o′·tanh(c) + o·(1 − tanh²c)·c′ */
+  lstmTangent(
+    flags: number,
+    rows: number,
+    steps: number,
+    width: number,
+    packed: Pointer,
+    dz: Pointer,
+    lddz: number,
+    states: Pointer,
+    mask: Pointer,
+    c0: Pointer,
+    dh: Pointer,
+    scratch: Pointer,
+  ): void;
+  /** The transpose of `gruBackward`: n′ = (1 − n²)·(zₙ′ + r′·q + r·q′), h′ = (1 − z)·n′ + z′·(h₋₁ − n) + z·h₋₁′ */
+  gruTangent(
+    flags: number,
+    rows: number,
+    steps: number,
+    width: number,
+    packed: Pointer,
+    dz: Pointer,
+    lddz: number,
+    states: Pointer,
+    mask: Pointer,
+    h0: Pointer,
+    dh: Pointer,
+    scratch: Pointer,
+  ): void;
 }

@@ -3,7 +3,7 @@ import { at, type Views } from './views.ts';
 
 export function createAttention({
   f32,
-}: Views): Pick<Kernels, 'attention' | 'cachedAttention' | 'attentionGrad' | 'rotary'> {
+}: Views): Pick<Kernels, 'attention' | 'cachedAttention' | 'attentionGrad' | 'attentionTangent' | 'rotary'> {
   const dot = (a: number, b: number, n: number) => {
     let sum = 0;
     for (let i = 0; i < n; i++) sum += f32[a + i]! * f32[b + i]!;
@@ -138,6 +138,38 @@ export function createAttention({
                 f32[toV + t * ldk + shared + j]! += weights[t]! * f32[out + j]!;
                 f32[toK + t * ldk + shared + j]! += dScores[t]! * f32[head.q + i * ldq + j]!;
               }
+            }
+          }
+        }
+      }
+    },
+
+    attentionTangent(
+      ...[causal, rows, querySteps, keySteps, heads, keyHeads, depth, gq, gk, gv, rowBytesOfGq, rowBytesOfGk, ...rest]
+    ) {
+      const [q, ldq, k, v, ldk, mask, y] = rest;
+      for (let row = 0; row < rows; row++) {
+        for (let h = 0; h < heads; h++) {
+          const shared = Math.floor(h / (heads / keyHeads)) * depth;
+          const head = {
+            ...{ q: at(q) + row * querySteps * ldq + h * depth, ldq, ldk },
+            ...{ k: at(k) + row * keySteps * ldk + shared, v: at(v) + row * keySteps * ldk + shared },
+          };
+          const movedQ = at(gq) + (row * rowBytesOfGq) / 4 + h * depth;
+          const [movedK, movedV] = [gk, gv].map((g) => at(g) + (row * rowBytesOfGk) / 4 + shared) as [number, number];
+          for (let i = 0; i < querySteps; i++) {
+            const weights = weightsOf(head, i, causal, querySteps, keySteps, depth, mask, row);
+            const moved = weights.map((_, t) => {
+              const byQuery = dot(movedQ + i * ldq, head.k + t * ldk, depth);
+              return (byQuery + dot(head.q + i * ldq, movedK + t * ldk, depth)) / Math.sqrt(depth);
+            });
+            const mean = weights.reduce((sum, weight, t) => sum + weight * moved[t]!, 0);
+            for (let j = 0; j < depth; j++) {
+              f32[at(y) + (row * querySteps + i) * heads * depth + h * depth + j] = weights.reduce(
+                (sum, weight, t) =>
+                  sum + weight * ((moved[t]! - mean) * f32[head.v + t * ldk + j]! + f32[movedV + t * ldk + j]!),
+                0,
+              );
             }
           }
         }

@@ -4,6 +4,7 @@ import { at, type Views } from './views.ts';
 type PoolingName =
   | 'maxPool2d'
   | 'maxPool2dGrad'
+  | 'maxPool2dPick'
   | 'averagePool2d'
   | 'averagePool2dGrad'
   | 'upsample2d'
@@ -48,6 +49,13 @@ export function createPooling({ f32 }: Views): Pick<Kernels, PoolingName> {
     }
   }
 
+  /** The element of a window that is its first largest, or the first NaN. */
+  function largestOf(x: number, window: number[]): number {
+    const values = window.map((i) => f32[at(x) + i]!);
+    const most = Math.max(...values);
+    return window[values.findIndex((value) => Object.is(value, most) || value === most)]!;
+  }
+
   return {
     maxPool2d(x, y, ...sizes) {
       eachWindow(sizes, (output, window) => {
@@ -58,11 +66,14 @@ export function createPooling({ f32 }: Views): Pick<Kernels, PoolingName> {
       const rectified = sizes.at(-1);
       clear(dx, sizes);
       eachWindow(sizes, (output, window) => {
-        const values = window.map((i) => f32[at(x) + i]!);
-        const most = Math.max(...values);
-        if (rectified && most <= 0) return;
-        const place = window[values.findIndex((value) => Object.is(value, most) || value === most)]!;
+        const place = largestOf(x, window);
+        if (rectified && f32[at(x) + place]! <= 0) return;
         f32[at(dx) + place]! += f32[at(dy) + output]!;
+      });
+    },
+    maxPool2dPick(x, g, y, ...sizes) {
+      eachWindow(sizes, (output, window) => {
+        f32[at(y) + output] = f32[at(g) + largestOf(x, window)]!;
       });
     },
     averagePool2d(x, y, ...sizes) {

@@ -9,7 +9,10 @@ type RecurrentName =
   | 'lstmForward'
   | 'lstmBackward'
   | 'gruForward'
-  | 'gruBackward';
+  | 'gruBackward'
+  | 'rnnTangent'
+  | 'lstmTangent'
+  | 'gruTangent';
 
 export function createRecurrent({ f32 }: Views): Pick<Kernels, RecurrentName> {
   /** Element (p, j) of a matrix (k, n) in packPanels' order. */
@@ -70,7 +73,90 @@ export function createRecurrent({ f32 }: Views): Pick<Kernels, RecurrentName> {
     });
   }
 
+  /**
+   * How the states of each step move, kept for all steps: the transpose of a backward pass. `move` gives h′ from the sums' movement, which has h₋₁′·U added
+   * to its first `gates` parts, from h₋₁′, and from what the layer carries beside (c′).
+   */
+  function eachTangent(
+    [flags, rows, steps, width, packed]: readonly [number, number, number, number, Pointer],
+    { dz, lddz, mask, dh, gates, back }: Record<'dz' | 'lddz' | 'mask' | 'dh' | 'gates' | 'back', number>,
+    move: (
+      step: { index: number; row: number; isFirst: boolean; back: number },
+      j: number,
+      z: number[],
+      h: number,
+      carry: Float64Array,
+    ) => number,
+  ): void {
+    const all = steps * back * width;
+    let carry = new Float64Array(width);
+    eachStep(flags, rows, steps, (row, t, isFirst, way) => {
+      const index = row * steps + t;
+      const initial = (part: number) =>
+        Array.from({ length: width }, (_, j) => (lddz > all ? f32[at(dz) + row * lddz + all + part * width + j]! : 0));
+      if (isFirst) carry = Float64Array.from(initial(lddz > all + width ? 1 : 0));
+      const before = isFirst
+        ? initial(0)
+        : Array.from({ length: width }, (_, j) => f32[at(dh) + (index + way) * width + j]!);
+      const passed = isPadding(mask, index);
+      for (let j = 0; j < width; j++) {
+        const z = Array.from({ length: back }, (_, k) => {
+          let sum = f32[at(dz) + row * lddz + (t * back + k) * width + j]!;
+          if (k < gates)
+            for (let p = 0; p < width; p++)
+              sum += before[p]! * packedAt(packed, width, gates * width, p, k * width + j);
+          return sum;
+        });
+        f32[at(dh) + index * width + j] = passed
+          ? before[j]!
+          : move({ index, row, isFirst, back: way }, j, z, before[j]!, carry);
+      }
+    });
+  }
+
   return {
+    rnnTangent(flags, rows, steps, width, packed, dz, lddz, states, mask, dh) {
+      eachTangent(
+        [flags, rows, steps, width, packed],
+        { dz, lddz, mask, dh, gates: 1, back: 1 },
+        ({ index }, j, [z]) => {
+          const h = f32[at(states) + index * width + j]!;
+          return (1 - h * h) * z!;
+        },
+      );
+    },
+    lstmTangent(flags, rows, steps, width, packed, dz, lddz, states, mask, c0, dh) {
+      const sizes = [flags, rows, steps, width, packed] as const;
+      eachTangent(sizes, { dz, lddz, mask, dh, gates: 4, back: 4 }, (step, j, z, _h, carry) => {
+        const now = at(states) + step.index * 6 * width + j;
+        const [i, f, g, o, c] = [0, 1, 2, 3, 4].map((k) => f32[now + k * width]!) as [
+          number,
+          number,
+          number,
+          number,
+          number,
+        ];
+        const initial = c0 === 0 ? 0 : f32[at(c0) + step.row * width + j]!;
+        const before = step.isFirst ? initial : f32[now + (step.back * 6 + 4) * width]!;
+        const [ofI, ofF, ofO] = [i * (1 - i) * z[0]!, f * (1 - f) * z[1]!, o * (1 - o) * z[3]!];
+        carry[j] = f * carry[j]! + ofF * before + i * (1 - g * g) * z[2]! + ofI * g;
+        const squashed = Math.tanh(c);
+        return ofO * squashed + o * (1 - squashed * squashed) * carry[j]!;
+      });
+    },
+    gruTangent(flags, rows, steps, width, packed, dz, lddz, states, mask, h0, dh) {
+      const sizes = [flags, rows, steps, width, packed] as const;
+      eachTangent(sizes, { dz, lddz, mask, dh, gates: 3, back: 4 }, (step, j, sums, h) => {
+        const now = at(states) + step.index * 5 * width + j;
+        const [r, z, q, n] = [0, 1, 2, 3].map((k) => f32[now + k * width]!) as [number, number, number, number];
+        const initial = h0 === 0 ? 0 : f32[at(h0) + step.row * width + j]!;
+        const before = step.isFirst ? initial : f32[now + (step.back * 5 + 4) * width]!;
+        const [ofR, ofZ] = [r * (1 - r) * sums[0]!, z * (1 - z) * sums[1]!];
+        const candidate = (1 - n * n) * (sums[3]! + ofR * q + r * sums[2]!);
+        return (1 - z) * candidate + ofZ * (before - n) + z * h;
+      });
+    },
+
     previousSteps(flags, x, ldx, first, y, rows, steps, width) {
       eachStep(flags, rows, steps, (row, t, isFirst, back) => {
         for (let j = 0; j < width; j++) {

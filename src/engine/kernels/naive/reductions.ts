@@ -9,7 +9,7 @@ type ReductionName =
   | 'clipScale'
   | 'gatherRows'
   | 'gatherRowsU8'
-  | 'fillInverseWeight'
+  | 'fillFromStep'
   | 'meanRows';
 
 export function createReductions({ f32, u32, u8 }: Views): Pick<Kernels, ReductionName> {
@@ -64,8 +64,8 @@ export function createReductions({ f32, u32, u8 }: Views): Pick<Kernels, Reducti
         }
       }
     },
-    fillInverseWeight(y, n, step) {
-      for (let i = 0; i < n; i++) f32[at(y) + i] = f32[at(step) + StepBlock.inverseWeight];
+    fillFromStep(y, n, step, word) {
+      for (let i = 0; i < n; i++) f32[at(y) + i] = f32[at(step) + word];
     },
     meanRows(x, y, step) {
       let sum = 0;

@@ -296,6 +296,23 @@ export function hardTanh(x: usize, y: usize, n: u32): void { map<HardTanh>(x, y,
 export function relu6(x: usize, y: usize, n: u32): void { map<Relu6>(x, y, n); }
 export function hardSilu(x: usize, y: usize, n: u32): void { map<HardSilu>(x, y, n); }
 
+/** x = F(x), n floats: the function that has the code in abi.ts (Activation); 0 leaves x as it is */
+export function activateInPlace(x: usize, n: u32, code: u32, alpha: f32): void {
+  if (code == 1) relu(x, x, n);
+  else if (code == 2) leakyRelu(x, x, n, alpha);
+  else if (code == 3) sigmoid(x, x, n);
+  else if (code == 4) tanh(x, x, n);
+  else if (code == 5) geluErf(x, x, n);
+  else if (code == 6) geluTanh(x, x, n);
+  else if (code == 7) elu(x, x, n, alpha);
+  else if (code == 8) selu(x, x, n);
+  else if (code == 9) softplus(x, x, n);
+  else if (code == 10) softsign(x, x, n);
+  else if (code == 11) hardSigmoid(x, x, n);
+  else if (code == 12) hardTanh(x, x, n);
+  else if (code == 13) relu6(x, x, n);
+}
+
 export function reluGrad(dy: usize, y: usize, dx: usize, n: u32): void { mapBack<Relu>(dy, y, dx, n); }
 export function leakyReluGrad(dy: usize, y: usize, dx: usize, n: u32, alpha: f32): void { mapBack<LeakyRelu>(dy, y, dx, n, alpha); }
 export function sigmoidGrad(dy: usize, y: usize, dx: usize, n: u32): void { mapBack<Sigmoid>(dy, y, dx, n); }

@@ -5,13 +5,9 @@
 import { copy, fill } from './elementwise';
 import { gemm } from './gemm';
 import { loadPart, storePart } from './lanes';
-import { expRow, rowMax, scaleRow, softmaxGrad } from './rows';
+import { WORK, WORK_FLOATS } from './scratch';
+import { expRow, rowMax, scaleRow, softmaxGrad } from './softmax';
 
-/** Where tiles lie, after gemm's part of the scratch, and how many floats fit */
-// @ts-ignore: decorator
-@inline const TILE: usize = 1198080;
-// @ts-ignore: decorator
-@inline const TILE_FLOATS: u32 = 65024;
 // @ts-ignore: decorator
 @inline const MOST_QUERIES: u32 = 64;
 
@@ -120,9 +116,9 @@ export function attention(
   y: usize,
   scratch: usize,
 ): void {
-  const tile = scratch + TILE;
+  const tile = scratch + WORK;
   const scale: f32 = 1 / sqrt<f32>(<f32>depth);
-  const most = queriesOf(causal, querySteps, TILE_FLOATS / keySteps);
+  const most = queriesOf(causal, querySteps, WORK_FLOATS / keySteps);
   const shift = <i32>keySteps - <i32>querySteps;
   const width = heads * depth;
   for (; rows > 0; rows--) {
@@ -207,10 +203,10 @@ export function attentionGrad(
   scratch: usize,
 ): void {
   const scale: f32 = 1 / sqrt<f32>(<f32>depth);
-  const most = queriesOf(causal, querySteps, TILE_FLOATS / (2 * keySteps));
+  const most = queriesOf(causal, querySteps, WORK_FLOATS / (2 * keySteps));
   const shift = <i32>keySteps - <i32>querySteps;
   const width = heads * depth;
-  const p = scratch + TILE;
+  const p = scratch + WORK;
   for (; rows > 0; rows--) {
     for (let t: u32 = 0; t < keySteps; t++) {
       fill(dk + ((<usize>t * <usize>ldk) << 2), keyHeads * depth, 0);
@@ -242,6 +238,64 @@ export function attentionGrad(
     dq += rowBytesOfDq;
     dk += rowBytesOfDk;
     dv += rowBytesOfDk;
+    if (mask) mask += <usize>keySteps << 2;
+  }
+}
+
+/** y′ where queries, keys and values move by gq, gk and gv, which are laid out as they are: dS·v + P·v′ with dS = P·(S′ − Σ P·S′), S′ = (q′·kᵀ + q·k′ᵀ)·scale */
+export function attentionTangent(
+  causal: u32,
+  rows: u32,
+  querySteps: u32,
+  keySteps: u32,
+  heads: u32,
+  keyHeads: u32,
+  depth: u32,
+  gq: usize,
+  gk: usize,
+  gv: usize,
+  rowBytesOfGq: usize,
+  rowBytesOfGk: usize,
+  q: usize,
+  ldq: u32,
+  k: usize,
+  v: usize,
+  ldk: u32,
+  mask: usize,
+  y: usize,
+  scratch: usize,
+): void {
+  const scale: f32 = 1 / sqrt<f32>(<f32>depth);
+  const most = queriesOf(causal, querySteps, WORK_FLOATS / (2 * keySteps));
+  const shift = <i32>keySteps - <i32>querySteps;
+  const width = heads * depth;
+  const p = scratch + WORK;
+  for (; rows > 0; rows--) {
+    for (let h: u32 = 0; h < heads; h++) {
+      const headBytes = <usize>(h * depth) << 2;
+      const keyBytes = <usize>((h / (heads / keyHeads)) * depth) << 2;
+      for (let first: u32 = 0; first < querySteps; first += most) {
+        const count = min<u32>(most, querySteps - first);
+        const keys = keysOf(causal, first + count, shift, keySteps);
+        const queries = headBytes + ((<usize>first * <usize>ldq) << 2);
+        const out = y + headBytes + ((<usize>first * <usize>width) << 2);
+        const ds = p + ((<usize>count * <usize>keys) << 2);
+        weights(causal, q + queries, ldq, k + keyBytes, ldk, first, count, keys, shift, depth, scale, mask, p, scratch);
+        gemm(TRANSPOSE_B, count, keys, depth, gq + queries, ldq, k + keyBytes, ldk, ds, keys, 0, 0, 0, scratch);
+        gemm(TRANSPOSE_B | ACCUMULATE, count, keys, depth, q + queries, ldq, gk + keyBytes, ldk, ds, keys, 0, 0, 0, scratch);
+        softmaxGrad(ds, p, ds, count, keys);
+        scaleRow(ds, count * keys, scale);
+        gemm(0, count, depth, keys, ds, keys, v + keyBytes, ldk, out, width, 0, 0, 0, scratch);
+        gemm(ACCUMULATE, count, depth, keys, p, keys, gv + keyBytes, ldk, out, width, 0, 0, 0, scratch);
+      }
+    }
+    gq += rowBytesOfGq;
+    gk += rowBytesOfGk;
+    gv += rowBytesOfGk;
+    q += (<usize>querySteps * <usize>ldq) << 2;
+    k += (<usize>keySteps * <usize>ldk) << 2;
+    v += (<usize>keySteps * <usize>ldk) << 2;
+    y += (<usize>querySteps * <usize>width) << 2;
     if (mask) mask += <usize>keySteps << 2;
   }
 }

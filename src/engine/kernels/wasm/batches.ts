@@ -60,9 +60,9 @@ export function gatherRowsU8(
   }
 }
 
-/** y (n) = step.inverseWeight */
-export function fillInverseWeight(y: usize, n: u32, step: usize): void {
-  fill(y, n, load<f32>(step, 20));
+/** y (n) = the f32 that is word `word` of the step block */
+export function fillFromStep(y: usize, n: u32, step: usize, word: u32): void {
+  fill(y, n, load<f32>(step + (<usize>word << 2)));
 }
 
 /** y[0] = step.inverseWeight · Σ x (step.rows), summed in f64 in ascending order */

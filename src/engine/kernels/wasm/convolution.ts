@@ -11,10 +11,9 @@
 import { fill } from './elementwise';
 import { fitsPacked, gemm, packWhole, timesPacked } from './gemm';
 import { loadPart, storePart } from './lanes';
+import { WORK, WORK_FLOATS } from './scratch';
 
-// abi.ts: WINDOWS_OFFSET_BYTES, WINDOWS_MAX_FLOATS, GemmFlag
-const WINDOWS_OFFSET: usize = 1170 * 1024;
-const WINDOWS_FLOATS: u32 = ((1424 - 1170) * 1024) / 4;
+// abi.ts: GemmFlag
 const TRANSPOSE_A: u32 = 1;
 const TRANSPOSE_B: u32 = 2;
 const ACCUMULATE: u32 = 4;
@@ -75,7 +74,7 @@ function addRun(from: usize, to: usize, n: u32): void {
 // @ts-ignore: decorator
 @inline
 function positionsAtOnce(windowSize: u32): u32 {
-  return max<u32>(1, min<u32>(256, WINDOWS_FLOATS / windowSize));
+  return max<u32>(1, min<u32>(256, WORK_FLOATS / windowSize));
 }
 
 /**
@@ -193,7 +192,7 @@ export function conv2d(
   const size = kernelHeight * kernelWidth * part;
   const positions = images * outHeight * outWidth;
   const block = positionsAtOnce(size);
-  const matrix = scratch + WINDOWS_OFFSET;
+  const matrix = scratch + WORK;
   const pitch = <usize>filters << 2;
   const isPacked = groups == 1 && fitsPacked(size, columns);
   if (isPacked) packWhole(0, w, pitch, size, columns, scratch);
@@ -238,7 +237,7 @@ export function conv2dInputGrad(
   const size = kernelHeight * kernelWidth * part;
   const positions = images * outHeight * outWidth;
   const block = positionsAtOnce(size);
-  const matrix = scratch + WINDOWS_OFFSET;
+  const matrix = scratch + WORK;
   const pitch = <usize>filters << 2;
   const isPacked = groups == 1 && fitsPacked(columns, size);
   if (isPacked) packWhole(TRANSPOSE_B, w, pitch, columns, size, scratch);
@@ -285,7 +284,7 @@ export function conv2dWeightGrad(
   const columns = filters / groups;
   const positions = images * outHeight * outWidth;
   const block = positionsAtOnce(kernelHeight * kernelWidth * part);
-  const matrix = scratch + WINDOWS_OFFSET;
+  const matrix = scratch + WORK;
   for (let first: u32 = 0; first < positions; first += block) {
     const count = min(block, positions - first);
     const flags = first == 0 ? TRANSPOSE_A : TRANSPOSE_A | ACCUMULATE;

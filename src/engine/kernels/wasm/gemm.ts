@@ -66,6 +66,8 @@ import { loadPart, storePart } from './lanes';
 @inline const ACCUMULATE: u32 = 4;
 // @ts-ignore: decorator
 @inline const BIAS: u32 = 8;
+// @ts-ignore: decorator
+@inline const PACKED_B: u32 = 16;
 
 /** C (+)= the first rows × cols of the temporary tile (5, 16) */
 function mergeTile(tile: usize, c: usize, pitch: usize, rows: u32, cols: u32, accumulate: u32): void {
@@ -221,6 +223,14 @@ function columnsTimesPanel(
   }
 }
 
+/** The panel of B at `column`, a multiple of 16, and its rows from pc on: packed is [block of KC][panel][p][16]. */
+// @ts-ignore: decorator
+@inline
+function panelAt(packed: usize, n: u32, pc: u32, kc: u32, column: u32): usize {
+  const padded = (n + 15) & ~15;
+  return packed + ((<usize>pc * <usize>padded + <usize>column * <usize>kc) << 2);
+}
+
 /**
  * Panels [first, first + panels) of op(B) (k, n) as gemmPacked reads them: [block of KC][panel][p][16]. `to` points at the whole. A product
  * whose B is used many times, a recurrent net's, packs it once.
@@ -236,13 +246,11 @@ export function packPanels(
   to: usize,
 ): void {
   const pitch = <usize>ldb << 2;
-  const padded = (n + 15) & ~15;
   const column = first << 4;
   const cols = min<u32>(n - column, panels << 4);
   for (let pc: u32 = 0; pc < k; pc += KC) {
     const kc = min<u32>(k - pc, KC);
-    const out = to + ((<usize>pc * <usize>padded + <usize>column * <usize>kc) << 2);
-    packColumns(flags, b, pitch, column, pc, kc, cols, out);
+    packColumns(flags, b, pitch, column, pc, kc, cols, panelAt(to, n, pc, kc, column));
   }
 }
 
@@ -262,7 +270,6 @@ export function gemmPacked(
   pitchC: usize,
   scratch: usize,
 ): void {
-  const padded = (n + 15) & ~15;
   const isCopied = n >= 64;
   for (let pc: u32 = 0; pc < k; pc += KC) {
     const kc = min<u32>(k - pc, KC);
@@ -277,7 +284,7 @@ export function gemmPacked(
       }
       const block = c + <usize>ic * pitchC;
       for (let jr: u32 = 0; jr < n; jr += 16) {
-        const panel = packed + ((<usize>pc * <usize>padded + <usize>jr * <usize>kc) << 2);
+        const panel = panelAt(packed, n, pc, kc, jr);
         const cols = min<u32>(n - jr, 16);
         const at = block + (<usize>jr << 2);
         rowsTimesPanel(rows, pitch, mc, kc, panel, at, pitchC, cols, pc > 0 ? 1 : accumulate, scratch + SCRATCH_TILE);
@@ -406,6 +413,7 @@ function gemmDeep(
   scratch: usize,
 ): void {
   const transposeA = flags & TRANSPOSE_A;
+  const isPacked = flags & PACKED_B;
   const blocks = (m + MC - 1) / MC;
   const mcMost = ((m + blocks - 1) / blocks + 4) / 5 * 5;
   const deepest = DEEP_A_BYTES / (mcMost << 2) / KC * KC;
@@ -431,9 +439,9 @@ function gemmDeep(
           const kc = min<u32>(to - pc, KC);
           const packed = packedA + <usize>(pc - from) * <usize>(mcMost << 2);
           const accumulate: u32 = isFirst && pc == from ? 0 : 1;
-          packColumns(flags, b, pitchB, jc, pc, kc, nc, scratch);
+          if (!isPacked) packColumns(flags, b, pitchB, jc, pc, kc, nc, scratch);
           for (let jr: u32 = 0; jr < nc; jr += 16) {
-            const panelB = scratch + <usize>jr * <usize>(kc << 2);
+            const panelB = isPacked ? panelAt(b, n, pc, kc, jc + jr) : scratch + <usize>jr * <usize>(kc << 2);
             let tile = part + <usize>(jr >> 4) * panelBytes;
             for (let ir: u32 = 0; ir < mc; ir += 5) {
               tileColumns(kc, packed + <usize>ir * <usize>(kc << 2), 20, panelB, tile, 64, accumulate);
@@ -490,6 +498,7 @@ export function gemm(
   const finish = bias != 0 || activation == 1 || activation == 2;
   const blocks = max<u32>(1, (m + MC - 1) / MC);
   const mcMost = ((m + blocks - 1) / blocks + 4) / 5 * 5;
+  const isPacked = flags & PACKED_B;
   const isStreamed = blocks == 1;
 
   for (let jc: u32 = 0; jc < n; jc += NC) {
@@ -499,7 +508,7 @@ export function gemm(
       const kc = min<u32>(k - pc, KC);
       const accumulate = pc > 0 ? 1 : flags & ACCUMULATE;
       const last = pc + kc == k;
-      if (!isStreamed) packColumns(flags, b, pitchB, jc, pc, kc, nc, scratch);
+      if (!isStreamed && !isPacked) packColumns(flags, b, pitchB, jc, pc, kc, nc, scratch);
 
       for (let ic: u32 = 0; ic < m; ic += mcMost) {
         const mc = min<u32>(m - ic, mcMost);
@@ -515,8 +524,10 @@ export function gemm(
 
         for (let jr: u32 = 0; jr < nc; jr += 16) {
           const inGroup = isStreamed ? jr & (GROUP - 1) : jr;
-          if (isStreamed && inGroup == 0) packColumns(flags, b, pitchB, jc + jr, pc, kc, min<u32>(nc - jr, GROUP), scratch);
-          const panelB = scratch + <usize>inGroup * <usize>(kc << 2);
+          if (isStreamed && !isPacked && inGroup == 0) {
+            packColumns(flags, b, pitchB, jc + jr, pc, kc, min<u32>(nc - jr, GROUP), scratch);
+          }
+          const panelB = isPacked ? panelAt(b, n, pc, kc, jc + jr) : scratch + <usize>inGroup * <usize>(kc << 2);
           const cols = min<u32>(nc - jr, 16);
           const panelC = c + <usize>ic * pitchC + (<usize>(jc + jr) << 2);
           if (transposeA) {

@@ -1,8 +1,12 @@
 // The exports of the kernel module: the functions of `Kernels` in abi.ts.
 
 export { gemm, packPanels } from './gemm';
-export { gruForward, gruBackward, lstmForward, lstmBackward, previousSteps, rnnForward, rnnBackward } from './recurrent';
-export { attention, cachedAttention, attentionGrad, rotary } from './attention';
+export { gruForward, gruBackward } from './gru';
+export { lstmForward, lstmBackward } from './lstm';
+export { previousSteps } from './recurrence';
+export { gruTangent, lstmTangent, rnnTangent } from './recurrent-tangents';
+export { rnnForward, rnnBackward } from './rnn';
+export { attention, attentionGrad, attentionTangent, cachedAttention, rotary } from './attention';
 export {
   batchMoments,
   batchNormGrad,
@@ -12,19 +16,18 @@ export {
   groupNormGrad,
   runningMoments,
   updateRunning,
-  vectorMoments,
-  vectorNorm,
-  vectorNormGrad,
-  vectorScaleGrad,
-} from './normalization';
+} from './channel-norms';
+export { vectorMoments, vectorNorm, vectorNormGrad, vectorScaleGrad } from './vector-norms';
 export { embed, storeRows, embedGrad } from './embedding';
 export { conv2d, conv2dInputGrad, conv2dWeightGrad } from './convolution';
-export { depthwiseConv2d, depthwiseConv2dInputGrad, depthwiseConv2dWeightGrad } from './depthwise';
+export { depthwiseConv2d } from './depthwise';
+export { depthwiseConv2dInputGrad, depthwiseConv2dWeightGrad } from './depthwise-gradients';
 export {
   averagePool2d,
   averagePool2dGrad,
   maxPool2d,
   maxPool2dGrad,
+  maxPool2dPick,
   upsample2d,
   upsample2dGrad,
 } from './pooling';
@@ -84,14 +87,11 @@ export {
 export { clipScale, columnSum, dotChunks, notFinite, sumSquaresChunks } from './reductions';
 export {
   correct,
-  logSoftmax,
-  logSoftmaxGrad,
-  softmax,
   softmaxCrossEntropy,
   softmaxCrossEntropyBend,
   softmaxCrossEntropyGrad,
-  softmaxGrad,
-} from './rows';
+} from './cross-entropy';
+export { logSoftmax, logSoftmaxGrad, softmax, softmaxGrad } from './softmax';
 export { valueLoss, valueLossBend, valueLossGrad } from './losses';
 export {
   cosineLoss,
@@ -104,7 +104,7 @@ export {
   marginLossGrad,
 } from './row-losses';
 export { pairLoss, pairLossGrad } from './pair-losses';
-export { fillInverseWeight, gatherRows, gatherRowsU8, meanRows } from './batches';
+export { fillFromStep, gatherRows, gatherRowsU8, meanRows } from './batches';
 export { accumulate, adamUpdate, amsgradUpdate, averageUpdate, momentumUpdate, sgdUpdate } from './optimizers';
 export { adadeltaUpdate, adagradUpdate, rmspropUpdate } from './adagrad';
 export { adamaxUpdate, nadamUpdate, radamUpdate } from './adam-variants';

@@ -198,6 +198,52 @@ export function maxPool2dGrad(
   }
 }
 
+/** y: of each window of g the value where x has its first largest (the first NaN, if there is one) */
+export function maxPool2dPick(
+  x: usize,
+  g: usize,
+  y: usize,
+  images: u32,
+  height: u32,
+  width: u32,
+  channels: u32,
+  kernelHeight: u32,
+  kernelWidth: u32,
+  strideHeight: u32,
+  strideWidth: u32,
+): void {
+  const outHeight = (height - kernelHeight) / strideHeight + 1;
+  const outWidth = (width - kernelWidth) / strideWidth + 1;
+  const pixel = <usize>channels << 2;
+  const line = pixel * width;
+  for (; images > 0; images--) {
+    for (let oy: u32 = 0; oy < outHeight; oy++) {
+      for (let ox: u32 = 0; ox < outWidth; ox++) {
+        const corner = <usize>(oy * strideHeight) * line + <usize>(ox * strideWidth) * pixel;
+        for (let c: u32 = 0; c < channels; c += 4) {
+          const part = min<u32>(4, channels - c);
+          const window = corner + (<usize>c << 2);
+          let most = loadPart(x + window, part);
+          let picked = loadPart(g + window, part);
+          for (let ky: u32 = 0; ky < kernelHeight; ky++) {
+            for (let kx: u32 = 0; kx < kernelWidth; kx++) {
+              const place = window + <usize>ky * line + <usize>kx * pixel;
+              const value = loadPart(x + place, part);
+              const isNew = isNewMost(value, most);
+              most = v128.bitselect(value, most, isNew);
+              picked = v128.bitselect(loadPart(g + place, part), picked, isNew);
+            }
+          }
+          storePart(y + (<usize>c << 2), picked, part);
+        }
+        y += pixel;
+      }
+    }
+    x += line * height;
+    g += line * height;
+  }
+}
+
 /** y = mean of each window: the sum in row-major order, times 1 / size */
 export function averagePool2d(
   x: usize,
