@@ -29,7 +29,7 @@ export async function splitsOf({ name, format, files, target, seeds }: QualityDa
     const storage = openDiskStorage(folder);
     const sources = files().map(({ role, bytes }) => ({ role, source: toChunks(bytes) }));
     const id = 'ds_01h455vb4pex5vsknk084sn02q';
-    const found = await ingestDataset({ id, hint: { format }, files: sources, storage, maxBytes: 2 ** 30 });
+    const found = await ingestDataset({ folder: id, hint: { format }, files: sources, storage, maxBytes: 2 ** 30 });
     const splits: Record<string, SplitRowsOfSeed> = {};
     for (const seed of seeds) {
       const request = validateJobRequest({ dataset: id, target, split: { seed } });

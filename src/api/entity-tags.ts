@@ -19,7 +19,7 @@ declare module 'fastify' {
 export function addEntityTags(app: FastifyInstance): void {
   app.decorateReply('decisive', null);
   app.addHook('onSend', (request, reply, payload, done) => {
-    const isSingle = /\/:\w+$|\/evaluation$/.test(request.routeOptions.url ?? '');
+    const isSingle = /\/:\w+$|\/evaluation$|^\/jobs$/.test(request.routeOptions.url ?? '');
     if (!isSingle || !['GET', 'HEAD', 'PATCH', 'PUT'].includes(request.method)) return done(null, payload);
     if (![200, 201].includes(reply.statusCode) || typeof payload !== 'string' || reply.hasHeader('etag'))
       return done(null, payload);

@@ -96,6 +96,10 @@ export function addIdempotency(app: FastifyInstance, deps: ApiDeps): void {
     if (beginning.is === 'ours') {
       request.idempotency = { attempt: beginning.attempt, fingerprint };
       working.add(request.idempotency);
+      // what a handler writes by itself passes no other hook
+      reply.raw.once('close', () => {
+        if (reply.sent) void end(request, reply.statusCode, null);
+      });
       return;
     }
     if (beginning.is === 'at work') throw refuseBusy();
@@ -110,25 +114,32 @@ export function addIdempotency(app: FastifyInstance, deps: ApiDeps): void {
   };
 
   app.addHook('onSend', (request, reply, payload, done) => {
-    const own = request.idempotency;
-    if (own === null) return done(null, payload);
-    request.idempotency = null;
-    end(own, request, reply, payload).then(() => done(null, payload), done);
+    if (request.idempotency === null) return done(null, payload);
+    end(request, reply.statusCode, answerToKeep(reply, payload)).then(() => done(null, payload), done);
   });
 
-  const end = async (own: Working, request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> => {
+  /** Once: what comes later finds nothing to end. */
+  const end = async (request: FastifyRequest, status: number, answer: StoredAnswer | null): Promise<void> => {
+    const own = request.idempotency;
+    if (own === null) return;
+    request.idempotency = null;
     const { attempt, fingerprint } = own;
-    const status = reply.statusCode;
-    const body = typeof payload === 'string' ? payload : '';
-    const isKept = status < 300 && (payload == null || (typeof payload === 'string' && body.length <= MOST_KEPT_BYTES));
     const tenantDb = deps.tenants.of(attempt.tenant);
     // the answer is given, whatever becomes of this; the next request with the key finds what was made
-    await (isKept
-      ? keepAnswer(tenantDb, attempt, fingerprint, { status, headers: keptHeaders(reply), body: withoutSecrets(body) })
-      : releaseAttempt(tenantDb, attempt, status >= 400 && status < 500)
+    await (answer === null
+      ? releaseAttempt(tenantDb, attempt, status >= 400 && status < 500)
+      : keepAnswer(tenantDb, attempt, fingerprint, answer)
     ).catch((err: unknown) => request.log.warn({ err }, 'an answer could not be kept under its idempotency key'));
     working.delete(own);
   };
+}
+
+/** null: it is too long, a stream, or a refusal. */
+function answerToKeep(reply: FastifyReply, payload: unknown): StoredAnswer | null {
+  const { statusCode: status } = reply;
+  const isShort = payload == null || (typeof payload === 'string' && payload.length <= MOST_KEPT_BYTES);
+  if (status >= 300 || !isShort) return null;
+  return { status, headers: keptHeaders(reply), body: withoutSecrets((payload as string | null | undefined) ?? '') };
 }
 
 /** The id of what a request makes: with a key, the same however often it is tried. */

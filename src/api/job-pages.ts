@@ -4,52 +4,22 @@ import { createRequire } from 'node:module';
 
 /**
  * The pages of jobs: `/jobs`, and `/jobs/{id}` with the curve as it grows. They hold no data: scripts in `browser/` read the API as any client does, with a key
- * where one is asked for. Everything comes from here, in files of their own, so that the policy allows nothing else.
+ * where one is asked for. Scripts and style stand in the page itself, which so is of one version, though processes of two may answer; the policy names
+ * their digests, and allows nothing else.
  */
-
-export interface Asset {
-  path: string;
-  type: string;
-  text: string;
-  etag: string;
+export interface JobPage {
+  html: string;
+  /** Content-Security-Policy */
+  policy: string;
 }
 
 const { resolve } = createRequire(import.meta.url);
 const read = (file: string) => readFileSync(new URL(`browser/${file}`, import.meta.url), 'utf8');
-const SCRIPT = 'text/javascript; charset=utf-8';
-const STYLE = 'text/css; charset=utf-8';
+const readLibrary = (file: string) => readFileSync(resolve(`uplot/dist/${file}`), 'utf8');
 
-const FILES: { name: string; type: string; text: string }[] = [
-  { name: 'uplot.js', type: SCRIPT, text: readFileSync(resolve('uplot/dist/uPlot.iife.min.js'), 'utf8') },
-  { name: 'uplot.css', type: STYLE, text: readFileSync(resolve('uplot/dist/uPlot.min.css'), 'utf8') },
-  ...['common.js', 'curve.js', 'job.js', 'jobs.js'].map((name) => ({ name, type: SCRIPT, text: read(name) })),
-  { name: 'jobs.css', type: STYLE, text: read('jobs.css') },
-];
-
-/** Another version has other addresses, so that no browser has to ask whether a file is still the same. */
-const VERSION = createHash('sha256').update(JSON.stringify(FILES)).digest('base64url').slice(0, 16);
-const FOLDER = `/assets/${VERSION}`;
-
-export const ASSETS: readonly Asset[] = FILES.map(({ name, type, text }) => ({
-  path: `${FOLDER}/${name}`,
-  type,
-  text,
-  etag: `"${VERSION}"`,
-}));
-
-/** Nothing from elsewhere, nothing written into the page, and no markup made from text. */
-export const PAGE_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "connect-src 'self'",
-  'img-src data:',
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-  "require-trusted-types-for 'script'",
-  "trusted-types 'none'",
-].join('; ');
+/** Modules as one, those first that others import. Each name of theirs is its own. */
+const joinModules = (...names: string[]) =>
+  names.map((name) => read(name).replace(/^import \{[^}]*\} from '[^']*';\n|^export (?=\w)/gm, '')).join('');
 
 const KEY_FORM = `<p id="notice" class="box" role="status" hidden></p>
 <form id="key" class="box" hidden><p id="key-why" role="alert"></p><label>Key <input id="key-text" type="password" pattern="[!-~]{1,200}" required autocomplete="off" spellcheck="false" placeholder="ty_…"></label> <button>Use it</button><p class="small">It is kept in this tab alone, until the tab is closed.</p></form>
@@ -58,7 +28,7 @@ const KEY_FORM = `<p id="notice" class="box" role="status" hidden></p>
 /** The newest jobs. */
 export const JOBS_PAGE = writePage(
   'Jobs',
-  ['jobs.js'],
+  { module: joinModules('common.js', 'jobs.js'), style: read('jobs.css') },
   `<nav><a href="/">Trainyard</a></nav><h1>Jobs</h1>${KEY_FORM}
 <p id="none" hidden>There is no job yet. <a href="/">How to post one</a></p>
 <table id="table" hidden><thead><tr><th>name</th><th>kind</th><th>status</th><th>progress</th><th>last figure</th><th>posted</th></tr></thead><tbody id="rows"></tbody></table>
@@ -68,7 +38,11 @@ export const JOBS_PAGE = writePage(
 /** A job, whichever the address names. */
 export const JOB_PAGE = writePage(
   'Job',
-  ['uplot.js', 'job.js'],
+  {
+    library: readLibrary('uPlot.iife.min.js'),
+    module: joinModules('common.js', 'curve.js', 'job.js'),
+    style: readLibrary('uPlot.min.css') + read('jobs.css'),
+  },
   `<nav><a href="/">Trainyard</a><a href="/jobs">Jobs</a></nav><h1><span id="name">Job</span> <span id="status" class="status" role="status"></span></h1><p id="kind" class="small"></p>${KEY_FORM}
 <div id="about" hidden><div id="error" class="box bad" role="alert" hidden><b>Failed: <span id="error-code"></span></b><p id="error-text"></p></div>
 <p id="state"></p><div id="conditions"></div><progress id="bar" max="100" value="0" aria-label="progress"></progress><p id="far" class="small"></p>
@@ -79,11 +53,31 @@ export const JOB_PAGE = writePage(
 <h2>What happened</h2><ul id="events"></ul></div>`,
 );
 
-function writePage(title: string, scripts: string[], body: string): string {
-  const tags = scripts.map((name) =>
-    name === 'uplot.js'
-      ? `<link rel="stylesheet" href="${FOLDER}/uplot.css"><script defer src="${FOLDER}/${name}"></script>`
-      : `<script type="module" src="${FOLDER}/${name}"></script>`,
-  );
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Trainyard: ${title.toLowerCase()}</title><link rel="icon" href="data:,">${tags.join('')}<link rel="stylesheet" href="${FOLDER}/jobs.css"></head><body>${body}<p><button id="forget" type="button" hidden>Forget the key</button></p></body></html>`;
+function writePage(
+  title: string,
+  { library, module, style }: { library?: string; module: string; style: string },
+  body: string,
+): JobPage {
+  const scripts = `${library === undefined ? '' : `<script>${library}</script>`}<script type="module">${module}</script>`;
+  return {
+    html: `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Trainyard: ${title.toLowerCase()}</title><link rel="icon" href="data:,"><style>${style}</style>${scripts}</head><body>${body}<p><button id="forget" type="button" hidden>Forget the key</button></p></body></html>`,
+    policy: writePolicy(library === undefined ? [module] : [library, module], style),
+  };
+}
+
+/** Nothing from elsewhere, nothing that was not written here, and no markup made from text. */
+function writePolicy(scripts: readonly string[], style: string): string {
+  const digest = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+  return [
+    "default-src 'none'",
+    `script-src ${scripts.map(digest).join(' ')}`,
+    `style-src ${digest(style)}`,
+    "connect-src 'self'",
+    'img-src data:',
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+  ].join('; ');
 }

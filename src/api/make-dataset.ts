@@ -121,7 +121,7 @@ function refuseUnreachable(error: Error): ApiError {
 
 async function deriveDataset(
   request: DatasetRequest,
-  { id, deps: { storage }, maxBytes, signal }: Making,
+  { folder, deps: { storage }, maxBytes, signal }: Making,
   { db, tenant }: Sources,
 ): Promise<Omit<Upload, 'name'>> {
   const parents: DatasetRow[] = [];
@@ -158,7 +158,7 @@ async function deriveDataset(
     columns: request.columns ?? names,
     ...chosen,
   };
-  const ingested = await readDataset({ id, files: [], derivation, storage, maxBytes, signal }).catch(
+  const ingested = await readDataset({ folder, files: [], derivation, storage, maxBytes, signal }).catch(
     async (error: unknown) => {
       if (signal.aborted) throw error;
       // a parent that was deleted meanwhile has no files any more

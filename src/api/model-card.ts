@@ -3,7 +3,7 @@ import type { ModelVersionRow } from '../db/model-versions.ts';
 import type { ModelRow } from '../db/models.ts';
 import { Column } from '../spec/dataset.ts';
 import { Evaluation, type Figure, type SplitEvaluation } from '../spec/evaluation.ts';
-import { JobSpec } from '../spec/job.ts';
+import { JobSpec } from '../spec/job-spec.ts';
 import type { ModelCard } from '../spec/model-card.ts';
 import { inOrderOf } from './in-order.ts';
 import { presentModelVersion } from './present.ts';

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify';
+import { findAskedCheckpoint } from '../db/checkpoints.ts';
 import { findAskedVersion } from '../db/model-versions.ts';
 import { ApiError } from '../spec/errors.ts';
 import {
@@ -11,8 +12,8 @@ import {
 import type { TrainedNetwork } from '../spec/prediction.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import { type ApiDeps, ofTenant } from './deps.ts';
-import { findCheckpoint } from './routes/checkpoints.ts';
-import { findJob } from './routes/jobs.ts';
+import { checkId } from './request-parts.ts';
+import { findCheckpointOf } from './routes/checkpoints.ts';
 
 /** Who answers, and what the answer says of it. */
 export interface PredictTarget {
@@ -27,14 +28,10 @@ export async function findJobTarget(
   request: FastifyRequest,
   reference: string | undefined,
 ): Promise<PredictTarget> {
-  const job = await findJob(deps, request);
-  const row = await findCheckpoint(deps, request, job.id, reference ?? 'best').catch((error: unknown) => {
-    // a job may have been cut short before anything was its best
-    if (reference === undefined && error instanceof ApiError && error.code === 'checkpoint_not_ready')
-      return findCheckpoint(deps, request, job.id, 'latest');
-    throw error;
-  });
-  const { id, storageKey, sha256, preparation } = row;
+  const { tenant, db } = ofTenant(deps, request);
+  const jobId = checkId('job', (request.params as { id: string }).id);
+  const row = await findAskedCheckpoint(db, tenant, jobId, reference ?? null);
+  const { id, storageKey, sha256, preparation } = row ?? (await findCheckpointOf(deps, request, reference ?? 'latest'));
   return { network: { storageKey, sha256 }, preparation, label: { checkpoint: id } };
 }
 

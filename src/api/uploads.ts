@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { typeid } from 'typeid-js';
 import { DatasetTooLargeError, removeDatasetFiles, sumBytes } from '../data/dataset-files.ts';
 import type { ImageOptions } from '../data/decode-images.ts';
 import { FILE_TYPES, type FileHint, readHint } from '../data/identify-file.ts';
@@ -27,7 +28,8 @@ const LINGER_MS = 5_000;
 
 /** What a dataset is made with, wherever its bytes come from. */
 export interface Making {
-  id: string;
+  /** of its files */
+  folder: string;
   deps: ApiDeps;
   images: ImageOptions;
   /** whether CSV has a header line; null: not said here */
@@ -66,7 +68,8 @@ export async function receiveUpload(
   try {
     const declared = Number(request.headers['content-length'] ?? 0);
     if (declared > maxBytes + (isMultipart ? MULTIPART_MARGIN_BYTES : 0)) throw new DatasetTooLargeError(maxBytes);
-    const making = { id, deps, images, hasHeader, maxBytes, signal: abort.signal };
+    const folder = `${id}/${typeid('put').toString()}`;
+    const making = { folder, deps, images, hasHeader, maxBytes, signal: abort.signal };
     return isMultipart ? await receiveParts(request, making) : await receiveBody(request, making, makeOf);
   } catch (error) {
     linger(request.raw, reply);
@@ -113,7 +116,7 @@ async function receiveBody(
   const expected = readDigest(request);
   const { ingested, sentSha256 } = await ingest(source, hint, making, encoding);
   if (expected !== null && expected !== sentSha256) {
-    await removeDatasetFiles(making.id, making.deps.storage).catch(() => {});
+    await removeDatasetFiles(making.folder, making.deps.storage).catch(() => {});
     const detail = `The sha-256 of the body as it arrived is ${sentSha256}, and its digest says ${expected}. Nothing was kept.`;
     throw new ApiError('digest_mismatch', detail);
   }
@@ -160,12 +163,12 @@ function digest(bytes: Uint8Array): string {
 export async function ingest(
   source: AsyncIterable<Uint8Array>,
   told: FileHint,
-  { id, deps: { storage }, images, hasHeader, maxBytes, signal }: Making,
+  { folder, deps: { storage }, images, hasHeader, maxBytes, signal }: Making,
   encoding?: string,
 ): Promise<{ ingested: IngestedDataset; sentSha256: string }> {
-  const stored = await storeDatasetFile({ id, role: 'data', source, storage, maxBytes, encoding, signal });
+  const stored = await storeDatasetFile({ folder, role: 'data', source, storage, maxBytes, encoding, signal });
   const hint = { ...told, hasHeader: hasHeader ?? told.hasHeader };
-  const ingested = await readDataset({ id, files: [stored.file], hint, images, storage, maxBytes, signal });
+  const ingested = await readDataset({ folder, files: [stored.file], hint, images, storage, maxBytes, signal });
   return { ingested, sentSha256: stored.sentSha256 };
 }
 
@@ -184,7 +187,7 @@ export function readDigest({ headers }: FastifyRequest): string | null {
 
 /** Fields `images` and `labels` (IDX), or one `file` whose type, ending or beginning says what it is; and `name`. */
 async function receiveParts(request: FastifyRequest, making: Making): Promise<Upload> {
-  const { id, deps, images, hasHeader, maxBytes, signal } = making;
+  const { folder, deps, images, hasHeader, maxBytes, signal } = making;
   const { storage } = deps;
   let name: string | undefined;
   let fileName: string | undefined;
@@ -211,7 +214,7 @@ async function receiveParts(request: FastifyRequest, making: Making): Promise<Up
       hint = { ...told, hasHeader: hasHeader ?? told.hasHeader };
       if (role === 'data') fileName = readFileName(part.filename);
       const left = maxBytes - sumBytes(files);
-      const stored = await storeDatasetFile({ id, role, source: part.file, storage, maxBytes: left, signal });
+      const stored = await storeDatasetFile({ folder, role, source: part.file, storage, maxBytes: left, signal });
       files.push(stored.file);
     }
     const [first] = files;
@@ -220,11 +223,11 @@ async function receiveParts(request: FastifyRequest, making: Making): Promise<Up
       throw refuse(`"${first.role === 'images' ? 'labels' : 'images'}" is missing.`);
     return {
       name: name ?? fileName,
-      ingested: await readDataset({ id, files, hint, images, storage, maxBytes, signal }),
+      ingested: await readDataset({ folder, files, hint, images, storage, maxBytes, signal }),
     };
   } catch (error) {
     // What cannot be removed now is an orphan; the error that brought us here says more than that one would.
-    await removeDatasetFiles(id, storage).catch(() => {});
+    await removeDatasetFiles(folder, storage).catch(() => {});
     if (error instanceof DatasetTooLargeError) throw new DatasetTooLargeError(maxBytes);
     throw isFormError(error) ? refuse(`${(error as Error).message}.`) : error;
   }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { JobSpec } from '../spec/job.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import { BlobNotFoundError, type Storage, type StoredBlob } from '../storage/storage.ts';
 import { parseState, stringifyState } from './resume-json.ts';

@@ -1,4 +1,4 @@
-import type { JobSpec } from '../spec/job.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import { matchWeights } from '../spec/match-weights.ts';
 import type { ParameterForm } from '../spec/torch-form.ts';
 import type { Transfer } from '../spec/weights.ts';

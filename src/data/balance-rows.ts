@@ -1,4 +1,4 @@
-import type { Split } from '../spec/job.ts';
+import type { Split } from '../spec/split.ts';
 
 /**
  * The rows that training goes through in an epoch, in which every class has as many. oversample: as many as the largest, by going over its rows

@@ -1,4 +1,4 @@
-import type { Target } from '../spec/job.ts';
+import type { Target } from '../spec/target.ts';
 import { getForm, type Table, UnusableColumnError } from './table.ts';
 
 /** Written with few digits, shares add up to a little more or less than 1. */

@@ -1,7 +1,7 @@
 import { quote } from './dataset-error.ts';
 
 export const LARGEST_COLUMN_COUNT = 10_000;
-export const LONGEST_COLUMN_NAME = 256;
+const LONGEST_COLUMN_NAME = 256;
 
 /** Names that would reach into an object's prototype wherever a row is an object. */
 const FORBIDDEN = ['__proto__', 'constructor', 'prototype'];

@@ -3,7 +3,10 @@ import type { DatasetFile } from '../spec/dataset.ts';
 import type { Storage } from '../storage/storage.ts';
 import { fail } from './dataset-error.ts';
 
-/** A dataset's files as they lie in storage, at `datasets/<id>/<role>`. */
+/**
+ * A dataset's files as they lie in storage, at `datasets/<folder>/<role>`. The folder is that of one attempt at a dataset, `<id>/<attempt>`: another attempt
+ * under the same id that fails takes none of its files along.
+ */
 
 export class DatasetTooLargeError extends Error {
   readonly code = 'too_large';
@@ -14,13 +17,13 @@ export class DatasetTooLargeError extends Error {
   }
 }
 
-export function keyOf(id: string, role: DatasetFile['role']): string {
-  return `datasets/${id}/${role}`;
+export function keyOf(folder: string, role: DatasetFile['role']): string {
+  return `datasets/${folder}/${role}`;
 }
 
-/** Removes whatever files of a dataset there are. */
-export function removeDatasetFiles(id: string, storage: Storage): Promise<void> {
-  return storage.removeFolder(`datasets/${id}`);
+/** Removes whatever files there are in a folder; in that of an id, those of all attempts. */
+export function removeDatasetFiles(folder: string, storage: Storage): Promise<void> {
+  return storage.removeFolder(`datasets/${folder}`);
 }
 
 /** Images and labels (IDX), or one file of data. Throws DatasetError where one is missing, or is there that does not belong. */

@@ -1,5 +1,6 @@
 import type { Outliers } from '../spec/column-options.ts';
-import type { Input, Target } from '../spec/job.ts';
+import type { Input } from '../spec/input.ts';
+import type { Target } from '../spec/target.ts';
 import { clipNumbers, findBounds } from './fit-number.ts';
 import { getForm, type Table } from './table.ts';
 

@@ -1,5 +1,7 @@
 import type { Column } from '../spec/dataset.ts';
-import type { Input, Split, Target } from '../spec/job.ts';
+import type { Input } from '../spec/input.ts';
+import type { Split } from '../spec/split.ts';
+import type { Target } from '../spec/target.ts';
 import { hashRows } from './hash-rows.ts';
 import type { SplitRows } from './split-by-column.ts';
 import { getForm, type Table } from './table.ts';

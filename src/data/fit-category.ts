@@ -1,4 +1,4 @@
-import type { Input } from '../spec/job.ts';
+import type { Input } from '../spec/input.ts';
 import type { PreparedCategory, PreparedLookup } from '../spec/preparation.ts';
 
 type Codes = { codes: Int32Array; classes: readonly string[] };

@@ -1,4 +1,4 @@
-import type { Input } from '../spec/job.ts';
+import type { Input } from '../spec/input.ts';
 import type { PreparedDate } from '../spec/preparation.ts';
 import { scaleStatistics } from './fit-number.ts';
 import { yearOf } from './prepare-date.ts';

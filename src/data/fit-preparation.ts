@@ -1,7 +1,8 @@
 import type { Column } from '../spec/dataset.ts';
-import type { Input, Target } from '../spec/job.ts';
+import type { Input } from '../spec/input.ts';
 import { type Loss, takesRaw } from '../spec/loss.ts';
 import type { Preparation, PreparedInput, PreparedOutput, PreparedTarget } from '../spec/preparation.ts';
+import type { Target } from '../spec/target.ts';
 import { fitClasses, fitOrdinal } from './fit-category.ts';
 import { fitDate } from './fit-date.ts';
 import { fitNumber, fitTargetColumn, scaleStatistics } from './fit-number.ts';

@@ -1,4 +1,4 @@
-import type { Input } from '../spec/job.ts';
+import type { Input } from '../spec/input.ts';
 import type { PreparedSplitter, PreparedTerms, PreparedTokens } from '../spec/preparation.ts';
 import type { Tokenizer } from '../spec/tokenizer.ts';
 import { openSplitter, type TextSplitter, visitTerms } from './split-text.ts';

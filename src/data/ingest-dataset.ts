@@ -29,7 +29,8 @@ export interface IngestedDataset extends DatasetProfile {
 }
 
 export interface StoreFileRequest {
-  id: string;
+  /** below `datasets/` */
+  folder: string;
   role: DatasetFile['role'];
   source: Readable | AsyncIterable<Uint8Array>;
   storage: Storage;
@@ -47,11 +48,11 @@ export interface StoredFile {
 }
 
 /**
- * Streams one file of a dataset to `datasets/<id>/<role>`, decompressed and hashed as it passes; nothing is left behind on an error.
+ * Streams one file of a dataset to `datasets/<folder>/<role>`, decompressed and hashed as it passes; nothing is left behind on an error.
  * Errors: DatasetTooLargeError, DatasetError empty_body or decompression_limit, StorageFullError, the source's own, the signal's reason.
  */
 export async function storeDatasetFile(request: StoreFileRequest): Promise<StoredFile> {
-  const { id, role, source, storage, maxBytes, signal } = request;
+  const { folder, role, source, storage, maxBytes, signal } = request;
   if (signal !== undefined && source instanceof Readable) addAbortSignal(signal, source);
   const sent = createHash('sha256');
   async function* tap() {
@@ -61,12 +62,16 @@ export async function storeDatasetFile(request: StoreFileRequest): Promise<Store
     }
   }
   const bytes = limitBytes(decompress(tap(), request.encoding), maxBytes);
-  const { key, sizeBytes, sha256 } = await storage.put(keyOf(id, role), bytes, signal === undefined ? {} : { signal });
+  const { key, sizeBytes, sha256 } = await storage.put(
+    keyOf(folder, role),
+    bytes,
+    signal === undefined ? {} : { signal },
+  );
   return { file: { role, key, sizeBytes, sha256 }, sentSha256: sent.digest('hex') };
 }
 
 export interface ReadDatasetRequest {
-  id: string;
+  folder: string;
   files: readonly DatasetFile[];
   hint?: Partial<FileHint> | undefined;
   images?: ImageOptions | undefined;
@@ -83,16 +88,16 @@ export interface ReadDatasetRequest {
  * Errors: DatasetTooLargeError; those of readStoredFiles.
  */
 export async function readDataset(request: ReadDatasetRequest): Promise<IngestedDataset> {
-  const { id, storage, signal } = request;
+  const { folder, storage, signal } = request;
   try {
     const { images = {}, maxBytes, derivation = null } = request;
     const stored = derivation === null ? orderFiles(request.files) : [];
     const hint = { ...NO_HINT, ...request.hint };
-    const read = await readStoredFiles({ id, files: stored, hint, images, derivation, storage, maxBytes, signal });
+    const read = await readStoredFiles({ folder, files: stored, hint, images, derivation, storage, maxBytes, signal });
     return { ...read, sizeBytes: sumBytes(read.files), sha256: digestFiles(stored.length > 0 ? stored : read.files) };
   } catch (error) {
     // What cannot be removed now is an orphan; the error that brought us here says more than that one would.
-    await removeDatasetFiles(id, storage).catch(() => {});
+    await removeDatasetFiles(folder, storage).catch(() => {});
     throw error;
   }
 }
@@ -106,15 +111,15 @@ export async function ingestDataset(
     files: Pick<StoreFileRequest, 'role' | 'source' | 'encoding'>[];
   },
 ): Promise<IngestedDataset> {
-  const { id, storage, maxBytes, signal } = request;
+  const { folder, storage, maxBytes, signal } = request;
   const files: DatasetFile[] = [];
   try {
     for (const file of request.files) {
       const left = maxBytes - sumBytes(files);
-      files.push((await storeDatasetFile({ ...file, id, storage, maxBytes: left, signal })).file);
+      files.push((await storeDatasetFile({ ...file, folder, storage, maxBytes: left, signal })).file);
     }
   } catch (error) {
-    await removeDatasetFiles(id, storage).catch(() => {});
+    await removeDatasetFiles(folder, storage).catch(() => {});
     throw error instanceof DatasetTooLargeError ? new DatasetTooLargeError(maxBytes) : error;
   }
   return readDataset({ ...request, files });

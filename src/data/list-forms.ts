@@ -1,5 +1,6 @@
 import type { Column } from '../spec/dataset.ts';
-import type { Input, Split } from '../spec/job.ts';
+import type { Input } from '../spec/input.ts';
+import type { Split } from '../spec/split.ts';
 import type { ColumnForm } from './table.ts';
 
 /** The columns that inputs and a split need, and the form in which each is read. */

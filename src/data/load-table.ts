@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
-import type { Target } from '../spec/job.ts';
+import type { Target } from '../spec/target.ts';
 import type { Storage } from '../storage/storage.ts';
 import { type ColumnLoader, openLoader } from './load-column.ts';
 import { loadVerified, openVerified } from './open-verified.ts';

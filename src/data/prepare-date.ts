@@ -30,7 +30,7 @@ export function openDateWriter(input: PreparedDate): (y: { [at: number]: number 
 }
 
 /** Share of a cycle that is over. */
-export function phaseOf(cycle: 'hour' | 'weekday' | 'month' | 'day_of_month' | 'day_of_year', time: number): number {
+function phaseOf(cycle: 'hour' | 'weekday' | 'month' | 'day_of_month' | 'day_of_year', time: number): number {
   const day = Math.floor(time / DAY_MS);
   const date = new Date(time);
   switch (cycle) {

@@ -6,7 +6,7 @@ import { parseDate } from './parse-date.ts';
 /** More distinct values than these are not counted. */
 export const MOST_CLASSES = 1000;
 /** Whole numbers of no more distinct values than these can be told apart as classes. */
-export const MOST_NUMBER_CLASSES = 100;
+const MOST_NUMBER_CLASSES = 100;
 const LONGEST_CLASS = 1024;
 /** A column of few values is one of classes even where nearly every row has its own. */
 const ALWAYS_CLASSES = 10;

@@ -14,7 +14,7 @@ import { openStored } from './stored-source.ts';
 /** Entry of the thread that reads a stored dataset from end to end, so that the thread that serves HTTP stays free. */
 
 export interface ReadRequest {
-  id: string;
+  folder: string;
   files: readonly DatasetFile[];
   hint: FileHint;
   /** makes the files from those of other datasets */
@@ -55,12 +55,12 @@ function findImageColumn(derivation: Derivation | null): string | undefined {
 
 /** Tells what the files are, and decodes images. */
 async function prepareFiles(request: ReadRequest): Promise<Pick<ReadAnswer, 'format' | 'files'>> {
-  const { id, hint, derivation } = request;
+  const { folder, hint, derivation } = request;
   const files = [...request.files];
   const storage = openStorage(request.storage);
   let left = request.maxBytes;
   const put = async (role: DatasetFile['role'], bytes: AsyncIterable<Uint8Array>): Promise<DatasetFile> => {
-    const { key, sizeBytes, sha256 } = await storage.put(keyOf(id, role), limitBytes(bytes, left));
+    const { key, sizeBytes, sha256 } = await storage.put(keyOf(folder, role), limitBytes(bytes, left));
     left -= sizeBytes;
     return { role, key, sizeBytes, sha256 };
   };

@@ -6,8 +6,8 @@ import type { ByteSource } from './row-handler.ts';
 
 /** Archives of files, zip or tar, of which nothing is ever unpacked to a disk. */
 
-export const MOST_FILES = 1_000_000;
-export const LARGEST_FILE_BYTES = 64 * 2 ** 20;
+const MOST_FILES = 1_000_000;
+const LARGEST_FILE_BYTES = 64 * 2 ** 20;
 const HIGHEST_RATIO = 100;
 /** Smaller files may be packed as densely as they like. */
 const RATIO_FROM_BYTES = 2 ** 20;

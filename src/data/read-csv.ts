@@ -64,7 +64,7 @@ export async function readCsv(
 /** Where the first line is no header. */
 const WITHOUT_HEADER = 'or ?header=false, if the first line is a row';
 
-export const RFC_4180 = { delimiter: ',', decimal: '.' } as const;
+const RFC_4180 = { delimiter: ',', decimal: '.' } as const;
 
 /** A column without a name, such as row numbers that a data frame was written with, has its place for one. */
 export function nameColumn(name: string, index: number): string {

@@ -1,4 +1,4 @@
-import type { Target } from '../spec/job.ts';
+import type { Target } from '../spec/target.ts';
 import { getForm, type Table } from './table.ts';
 
 export interface SelectedRows {

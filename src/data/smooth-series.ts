@@ -34,7 +34,7 @@ function weighEnd(span: number, degree: number): number[] {
   });
 }
 
-export function spanOf(smoothing: PreparedSmoothing): number {
+function spanOf(smoothing: PreparedSmoothing): number {
   return smoothing.type === 'median' ? smoothing.span : smoothing.weights.length;
 }
 

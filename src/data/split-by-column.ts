@@ -1,6 +1,6 @@
 import { countSplit } from '../spec/count-split.ts';
-import type { Split } from '../spec/job.ts';
 import { readPart } from '../spec/resolve-split.ts';
+import type { Split } from '../spec/split.ts';
 import type { Table } from './table.ts';
 import { getForm } from './table.ts';
 

@@ -13,7 +13,7 @@ export interface RecordBlock {
   isCut: boolean;
 }
 
-export const LARGEST_RECORD_BYTES = 16 * 2 ** 20;
+const LARGEST_RECORD_BYTES = 16 * 2 ** 20;
 
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;

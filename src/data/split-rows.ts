@@ -2,7 +2,7 @@ import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { RandomGenerator } from 'pure-rand/types/RandomGenerator';
 import { countSplit } from '../spec/count-split.ts';
-import type { Split } from '../spec/job.ts';
+import type { Split } from '../spec/split.ts';
 import { groupRows, type SplitRows, splitAsGiven, splitByGroup, splitByTime } from './split-by-column.ts';
 import { getForm, type Table } from './table.ts';
 

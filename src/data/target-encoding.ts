@@ -1,4 +1,4 @@
-import type { Input } from '../spec/job.ts';
+import type { Input } from '../spec/input.ts';
 import type { PreparedLookup, PreparedOutput } from '../spec/preparation.ts';
 import { openTargetColumn } from './prepare-number.ts';
 import { openShuffle } from './split-rows.ts';

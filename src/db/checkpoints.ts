@@ -1,6 +1,7 @@
-import { and, desc, eq, inArray } from 'drizzle-orm';
+import { and, desc, eq, inArray, sql } from 'drizzle-orm';
 import { union } from 'drizzle-orm/pg-core';
 import type { Database, Executor } from './client.ts';
+import { oncePer } from './gather.ts';
 import { checkpoints, modelVersions } from './schema.ts';
 
 export type CheckpointRow = typeof checkpoints.$inferSelect;
@@ -46,6 +47,39 @@ export async function getCheckpointById(db: Database, tenant: string, id: string
     .where(and(eq(checkpoints.id, id), eq(checkpoints.tenant, tenant)));
   return row ?? null;
 }
+
+/** What it takes to ask a checkpoint. */
+export type AskedCheckpoint = Pick<CheckpointRow, 'id' | 'storageKey' | 'sha256' | 'preparation'>;
+
+/** A checkpoint of the job of a tenant, for each request that asks a network; null instead of a reference: its best, or its latest where nothing was the best yet. */
+export async function findAskedCheckpoint(
+  db: Database,
+  tenant: string,
+  jobId: string,
+  reference: 'latest' | 'best' | (string & {}) | null,
+): Promise<AskedCheckpoint | null> {
+  const [row] = await askedCheckpoints(db).execute({ tenant, jobId, reference });
+  return row ?? null;
+}
+
+const askedCheckpoints = oncePer(({ orm }: Database) => {
+  const reference = sql.placeholder('reference');
+  const { id, jobId, tenant, storageKey, sha256, preparation, isBest, isLatest } = checkpoints;
+  return orm
+    .select({ id, storageKey, sha256, preparation })
+    .from(checkpoints)
+    .where(
+      and(
+        eq(jobId, sql.placeholder('jobId')),
+        eq(tenant, sql.placeholder('tenant')),
+        sql`case ${reference}::text when 'best' then ${isBest} when 'latest' then ${isLatest}
+          else coalesce(${id} = ${reference}::text, ${isBest} or ${isLatest}) end`,
+      ),
+    )
+    .orderBy(desc(isBest))
+    .limit(1)
+    .prepare('find_asked_checkpoint');
+});
 
 /**
  * Of files whose rows were deleted, those that no other row needs: a job that was tried again shares them, and a registered version keeps its own. Ask

@@ -1,3 +1,4 @@
+import { DrizzleQueryError } from 'drizzle-orm';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { LentConnection } from './lent-connection.ts';
@@ -55,7 +56,11 @@ export function createPool(url: string, options: DatabaseOptions): pg.Pool {
   });
   // one that is lost in the middle of a transaction, between two statements, says so to nobody else; the next statement fails
   pool.on('connect', (client) => client.on('error', () => {}));
-  pool.on('error', (err) => logger?.warn({ err }, 'a database connection was lost while idle'));
+  pool.on('error', (err) => {
+    // the pool adds the whole connection, with the key to cancel what it does
+    Reflect.deleteProperty(err, 'client');
+    logger?.warn({ err }, 'a database connection was lost while idle');
+  });
   return pool;
 }
 
@@ -73,6 +78,18 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
     },
   };
 }
+
+/** Whether what failed may have been written all the same: the connection broke, or was silent for too long, after it had been asked. */
+export function mayBeCommitted(error: unknown): boolean {
+  if (!(error instanceof DrizzleQueryError) || error.query === 'begin') return false;
+  const { cause } = error;
+  if (cause instanceof pg.DatabaseError) return STOPPED_SERVER.test(cause.code ?? '');
+  return !NEVER_ASKED.test(`${(cause as NodeJS.ErrnoException | undefined)?.code} ${cause?.message}`);
+}
+
+/** The server was ended in the middle of it. */
+const STOPPED_SERVER = /^57P/;
+const NEVER_ASKED = /ECONNREFUSED|ENOTFOUND|trying to connect|connection timeout/;
 
 /** A pool for drizzle, which knows one by the name of its class. */
 class TransactionPool {

@@ -12,6 +12,7 @@ export interface Figures {
   checkpointLagSeconds: number;
   unsentMessages: number;
   oldestUnsentSeconds: number;
+  /** of webhooks that are enabled */
   pendingDeliveries: number;
   /** how long the most overdue delivery has waited */
   overdueDeliverySeconds: number;
@@ -33,7 +34,10 @@ export async function readFigures(db: Database): Promise<Figures> {
     ), unsent as (
       select count(*) as n, min(not_before) as oldest from outbox where sent_at is null and not_before <= now()
     ), pending as (
-      select count(*) as n, min(next_attempt_at) as due from webhook_deliveries where status = 'pending'
+      -- those of a disabled webhook wait for its client
+      select count(*) as n, min(next_attempt_at) as due
+      from webhook_deliveries delivery join webhooks on webhooks.id = delivery.webhook_id
+      where status = 'pending' and disabled_reason is null
     )
     select queued.n as "queuedJobs", extract(epoch from now() - queued.oldest) as "oldestQueuedSeconds",
       running.n as "runningJobs", running.steps_per_second as "stepsPerSecond",

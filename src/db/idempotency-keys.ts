@@ -26,7 +26,7 @@ export type Beginning =
   | { is: 'at work' }
   | { is: 'other' };
 
-export const KEEP_HOURS = 24;
+const KEEP_HOURS = 24;
 const LEASE = sql`clock_timestamp() + interval '10 seconds'`;
 /** A process renews the leases of its attempts this often. */
 export const RENEW_EVERY_MS = 3_000;

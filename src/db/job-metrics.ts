@@ -1,4 +1,4 @@
-import type { SplitName } from '../spec/job.ts';
+import type { SplitName } from '../spec/metric-point.ts';
 import type { Database } from './client.ts';
 import { ownJobMetrics } from './schema.ts';
 

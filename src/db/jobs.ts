@@ -1,5 +1,6 @@
 import { and, desc, eq, gte, inArray, lt, sql } from 'drizzle-orm';
-import type { JobKind, JobStatus } from '../spec/job.ts';
+import type { JobStatus } from '../spec/job.ts';
+import type { JobKind } from '../spec/job-spec.ts';
 import type { Database } from './client.ts';
 import { gatherById, oncePer } from './gather.ts';
 import { isBehind, type PageKey } from './keyset.ts';

@@ -1,5 +1,5 @@
 import type { ExportFigures } from '../spec/export.ts';
-import type { JobSpec } from '../spec/job.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import { ruleOf } from '../spec/layers/rules.ts';
 import type { Layer } from '../spec/model.ts';
 import { outputsOf, type Preparation, type PreparedInput, type PreparedOutput } from '../spec/preparation.ts';

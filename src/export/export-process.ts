@@ -1,12 +1,13 @@
+import { once } from 'node:events';
 import { DamagedCheckpointError, loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
 import { ExportRefusedError } from '../spec/export.ts';
 import { openStorage } from '../storage/describe.ts';
-import { StorageFullError } from '../storage/storage.ts';
+import { StorageFailedError, StorageFullError } from '../storage/storage.ts';
 import { storeExport } from './exported-files.ts';
 import type { ExportReply, ExportTask } from './messages.ts';
 import { writeExport } from './write-export.ts';
 
-/** Entry of the process that writes one export, answers, and ends. */
+/** Entry of the process that writes one export, and is ended when it has answered. */
 async function answer({ storage: description, name, request }: ExportTask): Promise<ExportReply> {
   try {
     const storage = openStorage(description);
@@ -16,11 +17,11 @@ async function answer({ storage: description, name, request }: ExportTask): Prom
     if (error instanceof ExportRefusedError) return { refused: error.message };
     if (error instanceof DamagedCheckpointError) return { damaged: error.message };
     if (error instanceof StorageFullError) return { full: error.message };
+    if (error instanceof StorageFailedError) return { failed: error.message };
     return { error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }
 }
 
-process.once('message', async (task: ExportTask) => {
-  const reply = await answer(task);
-  process.send?.(reply, undefined, undefined, () => process.disconnect?.());
-});
+const [task] = (await once(process, 'message')) as [ExportTask];
+process.on('disconnect', () => process.exit(0));
+process.send!(await answer(task));

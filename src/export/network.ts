@@ -1,7 +1,7 @@
 import { widthOf } from '../data/fit-preparation.ts';
 import { outputName } from '../spec/check-model.ts';
 import { furtherTargets } from '../spec/further-targets.ts';
-import type { JobSpec } from '../spec/job.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import type { DenseLayer, OutputLayer } from '../spec/layers/dense.ts';
 import { ruleOf } from '../spec/layers/rules.ts';
 import type { Layer } from '../spec/model.ts';

@@ -1,7 +1,7 @@
-import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
+import { askProcess } from '../offload/ask-process.ts';
+import { Turns } from '../offload/turns.ts';
 import {
   type ExportedFile,
   type Exporter,
@@ -11,7 +11,7 @@ import {
   type ExportRequest,
 } from '../spec/export.ts';
 import { CheckpointUnusableError } from '../spec/prediction.ts';
-import { type Storage, StorageFullError } from '../storage/storage.ts';
+import { type Storage, StorageFailedError, StorageFullError } from '../storage/storage.ts';
 import { findExport, nameExport } from './exported-files.ts';
 import type { ExportReply, ExportTask } from './messages.ts';
 
@@ -27,40 +27,36 @@ const TIMEOUT_MS = 5 * 60_000;
  */
 export function startExporter(storage: Storage, logger: Logger): Exporter {
   const making = new Map<string, Promise<ExportedFile>>();
-  const waiting: (() => void)[] = [];
-  const stops = new Set<() => void>();
-  let running = 0;
-  let closed = false;
+  const turns = new Turns(MOST_RUNNING, MOST_WAITING);
+  const closing = new AbortController();
+  const { signal } = closing;
+  const entry = new URL('./export-process.ts', import.meta.url);
 
   const make = async (request: ExportRequest, name: string): Promise<ExportedFile> => {
     const known = await findExport(storage, name);
     if (known !== null) return known;
-    while (running >= MOST_RUNNING && !closed) await new Promise<void>((resolve) => waiting.push(resolve));
-    if (closed) throw new Error('the exporter is closed');
-    running++;
-    try {
-      return readReply(await runProcess({ storage: storage.describe(), name, request }, stops, logger));
-    } finally {
-      running--;
-      waiting.shift()?.();
-    }
+    const task: ExportTask = { storage: storage.describe(), name, request };
+    const ask = () => askProcess<ExportReply>(entry, task, { timeoutMs: TIMEOUT_MS, signal });
+    const reply = await turns.run(ask, signal).catch((err: unknown) => {
+      if (!signal.aborted) logger.warn({ err, of: request.id }, 'an export broke off');
+      throw err;
+    });
+    return readReply(reply);
   };
 
   return {
-    export(request) {
-      if (closed) return Promise.reject(new Error('the exporter is closed'));
+    async export(request) {
+      signal.throwIfAborted();
       const name = nameExport(request.id, variantOf(request.form));
       const found = making.get(name);
       if (found !== undefined) return found;
-      if (waiting.length >= MOST_WAITING) return Promise.reject(new ExporterBusyError('too many exports are waiting'));
+      if (turns.isFull) throw new ExporterBusyError('too many exports are waiting');
       const made = make(request, name).finally(() => making.delete(name));
       making.set(name, made);
       return made;
     },
     async close() {
-      closed = true;
-      for (const resolve of waiting.splice(0)) resolve();
-      for (const stop of stops) stop();
+      closing.abort(new Error('the exporter is closed'));
       await Promise.allSettled(making.values());
     },
   };
@@ -77,41 +73,11 @@ function variantOf(form: ExportForm): string {
     .slice(0, 20);
 }
 
-/** Runs one export to its end. */
-function runProcess(task: ExportTask, stops: Set<() => void>, logger: Logger): Promise<ExportReply> {
-  return new Promise((resolve, reject) => {
-    const child = fork(fileURLToPath(new URL('./export-process.ts', import.meta.url)), {
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    });
-    const stop = () => void child.kill('SIGKILL');
-    const timer = setTimeout(stop, TIMEOUT_MS);
-    stops.add(stop);
-    let reply: ExportReply | undefined;
-    child.on('message', (message: ExportReply) => {
-      reply = message;
-    });
-    const end = () => {
-      clearTimeout(timer);
-      stops.delete(stop);
-    };
-    child.on('error', (error) => {
-      end();
-      reject(error);
-    });
-    child.on('exit', (code, signal) => {
-      end();
-      if (reply !== undefined) return resolve(reply);
-      logger.warn({ code, signal, of: task.request.id }, 'an export process ended without an answer');
-      reject(new Error('the export process ended without an answer'));
-    });
-    child.send(task);
-  });
-}
-
 function readReply(reply: ExportReply): ExportedFile {
   if ('file' in reply) return reply.file;
   if ('refused' in reply) throw new ExportRefusedError(reply.refused);
   if ('damaged' in reply) throw new CheckpointUnusableError(reply.damaged);
   if ('full' in reply) throw new StorageFullError(reply.full);
+  if ('failed' in reply) throw new StorageFailedError(reply.failed);
   throw new Error(reply.error);
 }

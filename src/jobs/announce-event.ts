@@ -3,7 +3,7 @@ import type { Transaction } from '../db/client.ts';
 import type { JobRow } from '../db/jobs.ts';
 import { insertDeliveries } from '../db/webhook-deliveries.ts';
 import { findListeners } from '../db/webhooks.ts';
-import type { EventType } from '../spec/job.ts';
+import type { EventType } from '../spec/job-event.ts';
 import { WEBHOOK_EVENTS, type WebhookEvent } from '../spec/webhook.ts';
 
 /** What an event tells of its job. */

@@ -7,7 +7,8 @@ import type { JobRow } from '../db/jobs.ts';
 import { type JobOrigin, jobs } from '../db/schema.ts';
 import { readTraceparent } from '../observability/tracing.ts';
 import type { Choice } from '../spec/choice.ts';
-import { FINAL_STATUSES, type JobSpec } from '../spec/job.ts';
+import { FINAL_STATUSES } from '../spec/job.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import type { Transfer } from '../spec/weights.ts';
 import { changeTime, describeTransition, OUTBOX_CHANNEL } from './transitions.ts';
 

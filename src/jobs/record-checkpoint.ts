@@ -4,7 +4,7 @@ import type { Database, Transaction } from '../db/client.ts';
 import type { JobRow } from '../db/jobs.ts';
 import { encodeNonFinite } from '../db/json-number.ts';
 import { checkpoints } from '../db/schema.ts';
-import type { MetricPoint } from '../spec/job.ts';
+import type { MetricPoint } from '../spec/metric-point.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import { lockHeld, type Pass } from './fence.ts';
 import { insertPoints } from './record-metrics.ts';

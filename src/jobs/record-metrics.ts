@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../db/client.ts';
-import type { MetricPoint } from '../spec/job.ts';
+import type { MetricPoint } from '../spec/metric-point.ts';
 import { lockHeld, type Pass } from './fence.ts';
 import { addEvents, type EventToAdd } from './transitions.ts';
 

@@ -12,35 +12,27 @@ import { type CheckJob, changeStatus, changeTime, dispatch, IllegalTransitionErr
  * What a client asks of a job of its tenant. In: a job's id. Out: the job afterwards; null where there is none. Asked twice is the same as once.
  * Errors: IllegalTransitionError where the job is in no status for it; what `check` throws.
  */
+type AskForChange = (db: Database, tenant: string, jobId: string, check?: CheckJob) => Promise<JobRow | null>;
 
 /** queued, paused → cancelled at once; running, pausing → cancelling: its worker stops within a step of hearing of it. Events: job.cancelled or job.cancelling. */
-export const cancelJob = (db: Database, tenant: string, jobId: string, check?: CheckJob) =>
-  requestChange(db, tenant, jobId, check, 'cancel', 'cancelled');
+export const cancelJob = askFor('cancel', 'cancelled');
 
 /** queued → paused at once; running → pausing: its worker writes a checkpoint and lets go. Events: job.paused or job.pausing. */
-export const pauseJob = (db: Database, tenant: string, jobId: string, check?: CheckJob) =>
-  requestChange(db, tenant, jobId, check, 'pause', 'paused');
+export const pauseJob = askFor('pause', 'paused');
 
 /** paused → queued with a new dispatch; pausing → running: it is as if nothing had been asked. Events: job.queued or job.resumed. */
-export const resumeJob = (db: Database, tenant: string, jobId: string, check?: CheckJob) =>
-  requestChange(db, tenant, jobId, check, 'resume', 'running');
+export const resumeJob = askFor('resume', 'running');
 
-function requestChange(
-  db: Database,
-  tenant: string,
-  jobId: string,
-  check: CheckJob = () => {},
-  request: Request,
-  aim: JobStatus,
-): Promise<JobRow | null> {
-  return db.orm.transaction(async (tx) => {
-    const job = await lockJob(tx, and(eq(jobs.id, jobId), eq(jobs.tenant, tenant)));
-    if (job === null) return null;
-    check(job);
-    const to = decideRequest(request, job.status);
-    if (to === null) throw new IllegalTransitionError(job.status, aim);
-    return to === job.status ? job : CHANGES[to]!(tx, job);
-  });
+function askFor(request: Request, aim: JobStatus): AskForChange {
+  return (db, tenant, jobId, check = () => {}) =>
+    db.orm.transaction(async (tx) => {
+      const job = await lockJob(tx, and(eq(jobs.id, jobId), eq(jobs.tenant, tenant)));
+      if (job === null) return null;
+      check(job);
+      const to = decideRequest(request, job.status);
+      if (to === null) throw new IllegalTransitionError(job.status, aim);
+      return to === job.status ? job : CHANGES[to]!(tx, job);
+    });
 }
 
 const reason = 'asked for by the client';

@@ -4,7 +4,8 @@ import type { JobRow } from '../db/jobs.ts';
 import { encodeNonFinite } from '../db/json-number.ts';
 import { jobEvents, jobs, outbox } from '../db/schema.ts';
 import { JOBS_CHANNEL } from '../db/watch.ts';
-import type { EventType, JobStatus } from '../spec/job.ts';
+import type { JobStatus } from '../spec/job.ts';
+import type { EventType } from '../spec/job-event.ts';
 import { announceEvent } from './announce-event.ts';
 
 /**
@@ -169,7 +170,7 @@ async function leaveOutKnown(tx: Transaction, jobId: string, events: readonly Ev
 }
 
 /**
- * Asks the relay to ring the queue for a locked job.
+ * Asks the relay to ring the queue for a locked job; not before it may start.
  * Writes: the next dispatch number, which no message has had; an outbox row; a notification to the relays.
  */
 export async function dispatch(tx: Transaction, job: Pick<JobRow, 'id' | 'priority' | 'startAt'>): Promise<void> {
@@ -179,16 +180,8 @@ export async function dispatch(tx: Transaction, job: Pick<JobRow, 'id' | 'priori
     .where(eq(jobs.id, job.id))
     .returning({ dispatchNumber: jobs.dispatchNumber });
   const { id: jobId, priority, startAt } = job;
-  await insertDispatch(tx, { jobId, dispatchNumber: row!.dispatchNumber, priority, startAt });
-}
-
-/** `startAt`: the message is sent then, not before. */
-export async function insertDispatch(
-  tx: Transaction,
-  { startAt, ...message }: { jobId: string; dispatchNumber: number; priority: number; startAt: Date | null },
-): Promise<void> {
   await tx
     .insert(outbox)
-    .values({ ...message, ...(startAt !== null && { notBefore: startAt }) })
+    .values({ jobId, dispatchNumber: row!.dispatchNumber, priority, ...(startAt !== null && { notBefore: startAt }) })
     .returning({ rung: sql`pg_notify(${OUTBOX_CHANNEL}, '')` });
 }

@@ -173,7 +173,7 @@ function measureAll(
 }
 
 /** Means of the rows' figures for each value of each column. */
-export function sliceRows(columns: readonly SliceColumn[], figures: Record<string, Float64Array>): Slice[] {
+function sliceRows(columns: readonly SliceColumn[], figures: Record<string, Float64Array>): Slice[] {
   const names = Object.keys(figures);
   return columns.map(({ column, values, codes }) => {
     const rows = new Float64Array(values.length);

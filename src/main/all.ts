@@ -119,21 +119,29 @@ class SupervisedWorker {
       env: this.#environment,
       detached: true,
     });
-    child.on('error', (err) => this.#logger.error({ err }, 'a worker could not be started'));
+    child.on('error', (err) => {
+      this.#logger.error({ err }, 'a worker could not be started');
+      // one that never began has no end either
+      if (child.pid === undefined) this.#startSoon();
+    });
     child.on('exit', (code, signal) => {
       if (this.#stopping) return;
       this.#logger.error({ code, signal }, 'a worker process ended; it is started again');
-      setTimeout(() => {
-        if (!this.#stopping) this.#child = this.#start();
-      }, 1000);
+      this.#startSoon();
     });
     return child;
+  }
+
+  #startSoon(): void {
+    setTimeout(() => {
+      if (!this.#stopping) this.#child = this.#start();
+    }, 1000);
   }
 
   async stop(): Promise<void> {
     this.#stopping = true;
     const child = this.#child;
-    if (child.exitCode !== null || child.signalCode !== null) return;
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGTERM');
     await ended;

@@ -5,10 +5,11 @@ import type { Pace } from './pace.ts';
 /** A file is written before its row, so a young one without a row may be on its way. */
 const MIN_AGE_MS = 24 * 3_600_000;
 const PAGE = 500;
-const KEY = /^(?:checkpoints\/job_\w+\/ckpt|evaluations\/job_\w+\/evl|weights\/wts)_([0-9a-hjkmnp-tv-z]{26})\.\w+$/;
+const KEY =
+  /^(?:checkpoints\/job_\w+\/ckpt|evaluations\/job_\w+\/evl|weights\/wts|datasets\/ds(?:_\w+\/put)?)_([0-9a-hjkmnp-tv-z]{26})[./]\w+$/;
 const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz';
 
-/** Removes files of checkpoints, evaluations and uploaded weights that no row names: a crash between a row and its file leaves them. Answers how many. */
+/** Removes files of checkpoints, evaluations, datasets and uploaded weights that no row names: a crash between a row and its file leaves them. Answers how many. */
 export async function removeOrphanedFiles(db: Database, storage: Storage, pace: Pace): Promise<number> {
   let removed = 0;
   let page: string[] = [];
@@ -18,14 +19,17 @@ export async function removeOrphanedFiles(db: Database, storage: Storage, pace: 
        where not exists (select 1 from checkpoints where checkpoints.storage_key = key)
          and not exists (select 1 from evaluations where evaluations.outcomes_key = key)
          and not exists (select 1 from model_versions where model_versions.storage_key = key)
-         and not exists (select 1 from weights where weights.storage_key = key)`,
+         and not exists (select 1 from weights where weights.storage_key = key)
+         and not exists (
+           select 1 from datasets where datasets.id = split_part(key, '/', 2)
+             and datasets.files @> jsonb_build_array(jsonb_build_object('key', key)))`,
       [page],
     );
     page = [];
     for (const { key } of rows) await storage.remove(key);
     removed += rows.length;
   };
-  for (const folder of ['checkpoints/', 'evaluations/', 'weights/']) {
+  for (const folder of ['checkpoints/', 'evaluations/', 'weights/', 'datasets/']) {
     for await (const key of storage.list(folder)) {
       if (!pace.goesOn()) return removed;
       const id = KEY.exec(key)?.[1];

@@ -2,7 +2,7 @@ import { checkSearch } from './check-search.ts';
 import { checkSequenceEnd } from './check-text-model.ts';
 import type { Add } from './draft.ts';
 import { furtherTargets } from './further-targets.ts';
-import type { JobSpec } from './job.ts';
+import type { JobSpec } from './job-spec.ts';
 import type { OutputLayer } from './layers/dense.ts';
 import type { Initializer } from './layers/initializer.ts';
 import { type ParameterRule, type Size, show, sizeOf } from './layers/rule.ts';

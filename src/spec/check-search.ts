@@ -1,5 +1,5 @@
 import type { Add } from './draft.ts';
-import type { JobSpec } from './job.ts';
+import type { JobSpec } from './job-spec.ts';
 import { pointerTo } from './mistake.ts';
 import type { Optimizer } from './optimizer.ts';
 

@@ -1,6 +1,6 @@
 import type { Choose } from './choice.ts';
 import type { Column } from './dataset.ts';
-import type { Input } from './job.ts';
+import type { Input } from './input.ts';
 
 /** Which columns are inputs where the request names none. */
 

@@ -2,7 +2,7 @@ import type { Choose } from './choice.ts';
 import type { Column } from './dataset.ts';
 import type { Add } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
-import type { Input } from './job.ts';
+import type { Input } from './input.ts';
 import { NAME } from './layers/fields.ts';
 import { pointerTo } from './mistake.ts';
 import { Layer } from './model.ts';

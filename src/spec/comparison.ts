@@ -1,7 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { JUDGED_SPLITS, TASKS } from './evaluation.ts';
-import { JsonNumber } from './job.ts';
-import { closed, nullable, words } from './schema.ts';
+import { closed, JsonNumber, nullable, words } from './schema.ts';
 
 /** Two jobs' answers to the same rows, held against each other. */
 

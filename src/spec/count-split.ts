@@ -1,4 +1,4 @@
-import type { Split } from './job.ts';
+import type { Split } from './split.ts';
 
 /**
  * How many rows each part gets: the share of the rows, rounded to the nearest; at least one row is left for training.

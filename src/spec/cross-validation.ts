@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
-import { JOB_STATUSES, JsonNumber } from './job.ts';
-import { closed, nullable, words } from './schema.ts';
+import { JOB_STATUSES } from './job.ts';
+import { closed, JsonNumber, nullable, words } from './schema.ts';
 
 /** What jobs over the folds of one dataset say together. */
 

@@ -25,7 +25,7 @@ export const Part = closed(
 );
 export type Part = Static<typeof Part>;
 
-export const MOST_PARENTS = 16;
+const MOST_PARENTS = 16;
 
 export const DatasetRequest = closed(
   {

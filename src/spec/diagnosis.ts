@@ -2,7 +2,6 @@ import { type Static, Type } from 'typebox';
 import { closed, nullable, words } from './schema.ts';
 
 export const VERDICTS = ['underfitting', 'overfitting', 'diverged', 'plateau', 'good_fit', 'undecided'] as const;
-export type Verdict = (typeof VERDICTS)[number];
 
 export const Diagnosis = closed(
   {

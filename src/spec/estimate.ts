@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { Choice } from './choice.ts';
 import type { Column, DatasetFile, DatasetFormat } from './dataset.ts';
-import { JobSpec } from './job.ts';
+import { JobSpec } from './job-spec.ts';
 import type { Preparation } from './preparation.ts';
 import { closed, nullable } from './schema.ts';
 

@@ -1,8 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { Diagnosis } from './diagnosis.ts';
-import { JsonNumber } from './job.ts';
 import { Note } from './note.ts';
-import { closed, nullable, words } from './schema.ts';
+import { closed, JsonNumber, nullable, words } from './schema.ts';
 
 /** How good a job's result is: figures by split and target, where it is wrong, and what its learning curve says. */
 

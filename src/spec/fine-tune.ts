@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
-import type { JobSpec } from './job.ts';
+import type { JobSpec } from './job-spec.ts';
 import type { Preparation } from './preparation.ts';
 import { listWords } from './suggest.ts';
 import { Mapping, type TensorEntry } from './weights.ts';

@@ -1,4 +1,5 @@
-import type { JobSpec, MoreTarget } from './job.ts';
+import type { JobSpec } from './job-spec.ts';
+import type { MoreTarget } from './target.ts';
 
 /** Most rows ahead of which a category is told: each has an output layer of its own. */
 export const MOST_STEPS = 64;

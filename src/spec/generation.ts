@@ -3,7 +3,7 @@ import { closed, words } from './schema.ts';
 
 /** Texts from language models. */
 
-export const LONGEST_PROMPT = 100_000;
+const LONGEST_PROMPT = 100_000;
 export const MOST_TOKENS = 10_000;
 
 export const GenerationRequest = closed(

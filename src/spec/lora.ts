@@ -1,5 +1,5 @@
 import type { Add } from './draft.ts';
-import type { JobSpec } from './job.ts';
+import type { JobSpec } from './job-spec.ts';
 import type { ParameterRule } from './layers/rule.ts';
 import { matchesPattern } from './matches-pattern.ts';
 import { pointerTo } from './mistake.ts';
@@ -18,7 +18,7 @@ const WITH_PRODUCTS = ['dense', 'attention', 'transformer_encoder', 'transformer
 const CONVOLUTIONS = ['conv1d', 'conv2d'];
 
 /** Products of a model, of all its `parameters`. A head that is made anew is trained whole. */
-export function listProducts(spec: JobSpec, parameters: readonly ParameterRule[]): Product[] {
+function listProducts(spec: JobSpec, parameters: readonly ParameterRule[]): Product[] {
   const { model } = spec;
   const layers = new Map<string, Layer>(model.layers.map((layer) => [layer.name, layer]));
   return parameters.flatMap(({ name, dims }) => {

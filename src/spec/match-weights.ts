@@ -1,5 +1,5 @@
 import type { Add } from './draft.ts';
-import type { JobSpec } from './job.ts';
+import type { JobSpec } from './job-spec.ts';
 import type { ParameterRule, Size } from './layers/rule.ts';
 import { isAdapter, isReplaced } from './lora.ts';
 import { listWords } from './suggest.ts';

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { Importance, SplitEvaluation } from './evaluation.ts';
-import type { JobSpec } from './job.ts';
+import type { JobSpec } from './job-spec.ts';
 import { ModelVersion } from './model-registry.ts';
 import { Note } from './note.ts';
 import { closed, nullable } from './schema.ts';

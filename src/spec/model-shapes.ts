@@ -1,4 +1,4 @@
-import { type LayerRule, type Misfit, type RowShape, type Size, sizeOf } from './layers/rule.ts';
+import type { LayerRule, Misfit, RowShape, Size } from './layers/rule.ts';
 import { ruleOf } from './layers/rules.ts';
 import type { Layer } from './model.ts';
 
@@ -64,9 +64,4 @@ export function shapesOf(layers: readonly Layer[], ofInputs: ReadonlyMap<string,
     shapes.set(layer.name, output);
     return { layer, inputs, output, misfit: 'misfit' in after ? after.misfit : null };
   });
-}
-
-/** Values in one row; null where that is not known. */
-export function widthOfShape(shape: RowShape): Size {
-  return shape === null ? null : sizeOf(shape);
 }

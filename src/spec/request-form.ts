@@ -1,4 +1,4 @@
-import { JobSpec } from './job.ts';
+import { JobSpec } from './job-spec.ts';
 
 /**
  * What a client may send: the resolved schema, where fields that have a default or follow from others may be left out, and objects that have a

@@ -2,7 +2,7 @@ import { Ajv } from 'ajv';
 import { describeErrors } from './describe-errors.ts';
 import { expand, expandTargets } from './expand-request.ts';
 import { isObject } from './is-object.ts';
-import { JobSpec } from './job.ts';
+import { JobSpec } from './job-spec.ts';
 import { type Mistake, MOST_MISTAKES, pointerTo } from './mistake.ts';
 import { requestForm, type Schema } from './request-form.ts';
 import { shareParts } from './share-parts.ts';

@@ -1,6 +1,6 @@
 import type { Column } from './dataset.ts';
 import type { Add } from './draft.ts';
-import type { Input } from './job.ts';
+import type { Input } from './input.ts';
 import { listWords } from './suggest.ts';
 
 /** What is done with classes and dates: fills in what follows, and says what makes no sense. */

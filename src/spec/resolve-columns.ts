@@ -3,7 +3,7 @@ import type { Choose } from './choice.ts';
 import { chooseInputs } from './choose-inputs.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
-import type { Input, Target } from './job.ts';
+import type { Input } from './input.ts';
 import { type Loss, takesRaw } from './loss.ts';
 import { MOST_MISTAKES, pointerTo } from './mistake.ts';
 import { groupByInput } from './model-shapes.ts';
@@ -11,6 +11,7 @@ import { widthOfParts } from './resolve-category-options.ts';
 import { resolveInput } from './resolve-input.ts';
 import { checkOutliers, checkTransform } from './resolve-number-options.ts';
 import { didYouMean, listWords } from './suggest.ts';
+import type { Target } from './target.ts';
 
 /** Which columns of the dataset are the target and the inputs, and how they are taken. */
 

@@ -4,11 +4,12 @@ import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
 import { agrees, checkPreparation, type KnownCheckpoint } from './fine-tune.ts';
 import { isObject } from './is-object.ts';
-import { JobSpec, type Split } from './job.ts';
+import { JobSpec } from './job-spec.ts';
 import type { KnownDataset } from './known-dataset.ts';
 import { ColumnFinder } from './resolve-columns.ts';
 import { resolveInput } from './resolve-input.ts';
 import { findCorpus } from './resolve-text.ts';
+import type { Split } from './split.ts';
 
 /** Jobs that judge a checkpoint on a dataset: nothing is trained. */
 

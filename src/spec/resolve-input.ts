@@ -1,7 +1,7 @@
 import type { Normalization } from './column-options.ts';
 import type { Column } from './dataset.ts';
 import type { Add } from './draft.ts';
-import type { Input } from './job.ts';
+import type { Input } from './input.ts';
 import { MODEL_INPUT } from './model-shapes.ts';
 import {
   CATEGORY_ENCODINGS,

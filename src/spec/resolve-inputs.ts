@@ -1,7 +1,7 @@
 import type { Column } from './dataset.ts';
 import type { Add } from './draft.ts';
 import type { Forecast } from './forecast.ts';
-import type { Input } from './job.ts';
+import type { Input } from './input.ts';
 import { sizeOf } from './layers/rule.ts';
 import { pointerTo } from './mistake.ts';
 import type { Layer } from './model.ts';

@@ -10,7 +10,8 @@ import type { Add, Draft } from './draft.ts';
 import { expandPreset } from './expand-preset.ts';
 import { fillDefaults } from './expand-request.ts';
 import { checkKind, checkPreparation, inherit, type KnownCheckpoint, type KnownWeights } from './fine-tune.ts';
-import { type Input, JobSpec, type Target } from './job.ts';
+import type { Input } from './input.ts';
+import { JobSpec } from './job-spec.ts';
 import type { KnownDataset } from './known-dataset.ts';
 import type { ParameterRule } from './layers/rule.ts';
 import { ruleOf } from './layers/rules.ts';
@@ -29,6 +30,7 @@ import { resolveMoreTargets } from './resolve-more-targets.ts';
 import { checkSplit, chooseSplit, resolveSplit } from './resolve-split.ts';
 import { findCorpus, resolveText } from './resolve-text.ts';
 import { resolveTraining } from './resolve-training.ts';
+import type { Target } from './target.ts';
 import { resolveUnfreezing } from './unfreezing.ts';
 import type { Transfer } from './weights.ts';
 

@@ -1,7 +1,8 @@
 import { describeDomain, isInDomain, type Normalization, type Outliers, type Transform } from './column-options.ts';
 import type { Column } from './dataset.ts';
 import type { Add } from './draft.ts';
-import type { Input, Target } from './job.ts';
+import type { Input } from './input.ts';
+import type { Target } from './target.ts';
 
 /** What is done with numbers: fills in what follows, and says what makes no sense. */
 

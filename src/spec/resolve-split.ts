@@ -2,8 +2,9 @@ import type { Choose } from './choice.ts';
 import { countSplit } from './count-split.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
-import type { Split, SplitName } from './job.ts';
+import type { SplitName } from './metric-point.ts';
 import type { ColumnFinder } from './resolve-columns.ts';
+import type { Split } from './split.ts';
 import { listWords } from './suggest.ts';
 
 /** Which rows are held out: what follows, and what makes no sense. */
@@ -41,15 +42,6 @@ export function chooseSplit(spec: Draft, given: Draft, columns: readonly Column[
   if (found === undefined) return;
   spec.split.given_by = found.name;
   choose('/split/given_by', found.name, `${found.name} says of every row which part it is of.`);
-}
-
-/** Columns that say how rows are split. */
-export function splitColumnsOf({
-  group_by,
-  order_by,
-  given_by,
-}: Pick<Split, 'group_by' | 'order_by' | 'given_by'>): string[] {
-  return [group_by, order_by, given_by].filter((name) => name !== undefined);
 }
 
 /** `given`: as it was sent, before defaults were filled in. Over a corpus only shares are looked at. */

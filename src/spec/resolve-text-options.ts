@@ -1,5 +1,5 @@
 import type { Add } from './draft.ts';
-import type { Input } from './job.ts';
+import type { Input } from './input.ts';
 import { readVocabularySize, type Tokenizer } from './tokenizer.ts';
 
 /** What is done with a column of texts: fills in what follows, and says what makes no sense. */

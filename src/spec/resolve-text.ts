@@ -5,7 +5,7 @@ import type { Add, Draft } from './draft.ts';
 import { expandPreset } from './expand-preset.ts';
 import { fillDefaults } from './expand-request.ts';
 import type { KnownCheckpoint } from './fine-tune.ts';
-import { Input } from './job.ts';
+import { Input } from './input.ts';
 import { LSTM_MODEL } from './language-models.ts';
 import { Layer } from './model.ts';
 import { showCount } from './show-count.ts';

@@ -39,3 +39,11 @@ export function variants<const V extends readonly TSchema[]>(list: [...V], optio
 export function nullable<S extends TSchema>(schema: S, options: Record<string, unknown> = {}) {
   return Type.Unsafe<Type.Static<S> | null>({ anyOf: [schema, { type: 'null' }], ...options });
 }
+
+/** Numbers that JSON cannot say are strings. */
+export const JsonNumber = Type.Unsafe<number | 'NaN' | 'Infinity' | '-Infinity'>({
+  anyOf: [{ type: 'number' }, { enum: ['NaN', 'Infinity', '-Infinity'] }],
+});
+
+/** Of a column. */
+export const COLUMN_NAME = { minLength: 1, maxLength: 256 };

@@ -2,7 +2,7 @@ import { MOST_STAGES } from './adaptation.ts';
 import { isSearch } from './check-search.ts';
 import type { Add, Draft } from './draft.ts';
 import { furtherTargets } from './further-targets.ts';
-import type { JobSpec } from './job.ts';
+import type { JobSpec } from './job-spec.ts';
 import { ruleOf } from './layers/rules.ts';
 import { matchesPattern } from './matches-pattern.ts';
 import { pointerTo } from './mistake.ts';

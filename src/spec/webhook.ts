@@ -62,7 +62,7 @@ export const WebhookChange = closed(
 );
 export type WebhookChange = Static<typeof WebhookChange>;
 
-export const MAX_OVERLAP_S = 7 * 86_400;
+const MAX_OVERLAP_S = 7 * 86_400;
 
 export const SecretRotation = closed(
   {

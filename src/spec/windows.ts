@@ -1,5 +1,5 @@
 import { countSplit } from './count-split.ts';
-import type { Split } from './job.ts';
+import type { Split } from './split.ts';
 
 /**
  * A corpus is cut into three contiguous parts, and each part into windows of `context` tokens, at whose every position the next token is told. A window

@@ -14,7 +14,7 @@ import type { HeadDescription } from '../engine/targets.ts';
 import { outputName } from '../spec/check-model.ts';
 import { isSearch, type SearchOptimizer } from '../spec/check-search.ts';
 import { furtherTargets } from '../spec/further-targets.ts';
-import type { JobSpec } from '../spec/job.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import type { OutputLayer } from '../spec/layers/dense.ts';
 import { bothSides } from '../spec/layers/images.ts';
 import { isAdapted, isAdapter, isReplaced } from '../spec/lora.ts';

@@ -2,7 +2,7 @@ import { typeid } from 'typeid-js';
 import { saveCheckpoint } from '../checkpoints/checkpoint-file.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import type { CheckpointToRecord } from '../jobs/record-checkpoint.ts';
-import type { JobSpec } from '../spec/job.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { ResumeState } from './resume-state.ts';

@@ -5,7 +5,7 @@ import type { JudgedTarget } from '../judging/judge-target.ts';
 import { drawBelow, seedGenerator } from '../judging/resample.ts';
 import { nameStep } from '../spec/forecast.ts';
 import { furtherTargets } from '../spec/further-targets.ts';
-import type { JobSpec } from '../spec/job.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import { outputsOf, type PreparedOutput, type PreparedTargetColumn } from '../spec/preparation.ts';
 import { type JudgedPart, type LoadedRows, placeOfPart } from './loaded-rows.ts';
 

@@ -1,6 +1,6 @@
 import type { Trainer } from '../engine/trainer.ts';
 import { furtherTargets } from '../spec/further-targets.ts';
-import type { JobSpec } from '../spec/job.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import type { LoadedRows } from './loaded-rows.ts';
 
 /**

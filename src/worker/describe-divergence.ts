@@ -64,7 +64,7 @@ function sentence(finding: Divergence | null): string {
 }
 
 /** What becomes of units that are always off, and what helps. */
-export const OFF_ADVICE =
+const OFF_ADVICE =
   'Units that are always off (relu of negative numbers, a saturated sigmoid) learn no more: lower the learning rate, normalize the inputs, or take leaky_relu or another initialization.';
 
 function adviceFor(finding: Divergence | null, step: number): string {
@@ -76,3 +76,12 @@ function adviceFor(finding: Divergence | null, step: number): string {
     return 'Lower the learning rate, scale the target, or take a loss that grows less fast (huber, mae).';
   return 'Lower the learning rate, set clip_norm (1.0 is usual), or normalize the inputs.';
 }
+
+/** Names of parameters that no gradient reaches. */
+export function describeDead(parameters: readonly string[]): string {
+  const more = parameters.length - MOST_NAMED;
+  const list = `${parameters.slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  return `The loss stands still, and no gradient reaches ${list}. ${OFF_ADVICE}`;
+}
+
+const MOST_NAMED = 8;

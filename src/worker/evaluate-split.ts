@@ -2,7 +2,7 @@ import { readNumbers } from '../data/describe-outputs.ts';
 import { openRestored } from '../data/prepare-number.ts';
 import type { EvaluationVisit, Trainer } from '../engine/trainer.ts';
 import { furtherTargets } from '../spec/further-targets.ts';
-import type { JobSpec } from '../spec/job.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import { outputsOf, type PreparedOutput, type PreparedTarget } from '../spec/preparation.ts';
 import { type JudgedPart, type LoadedRows, placeOfPart } from './loaded-rows.ts';
 

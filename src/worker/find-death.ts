@@ -1,5 +1,5 @@
 import type { Replay } from '../engine/replay.ts';
-import type { JobSpec } from '../spec/job.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import { layerOf, listFromHead } from '../spec/unfreezing.ts';
 
 /** The layer nearest the output that no gradient reaches, where gradients reach nothing but the last layers, which tell the targets; else null. */

@@ -2,7 +2,7 @@ import type { Trainer } from '../engine/trainer.ts';
 import { judgeTarget } from '../judging/judge-target.ts';
 import type { SplitOutcomes } from '../judging/outcomes.ts';
 import type { JudgedSplit, SplitEvaluation } from '../spec/evaluation.ts';
-import type { JobSpec } from '../spec/job.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import { AnswerCollector } from './collect-answers.ts';
 import { evaluateSplit } from './evaluate-split.ts';
 import { JUDGED_PARTS, type JudgedPart, type LoadedRows, placeOfPart } from './loaded-rows.ts';

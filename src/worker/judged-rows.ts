@@ -1,6 +1,6 @@
 import type { SplitRows } from '../data/split-by-column.ts';
 import type { JudgedSplit } from '../spec/evaluation.ts';
-import type { Split } from '../spec/job.ts';
+import type { Split } from '../spec/split.ts';
 
 /** The rows of a job that judges a checkpoint. */
 

@@ -3,7 +3,7 @@ import { elementsOf } from '../engine/graph/graph.ts';
 import type { CompiledKernels } from '../engine/kernels/load.ts';
 import { Trainer, type TrainerOptions } from '../engine/trainer.ts';
 import type { TrainerDescription } from '../engine/training-graph.ts';
-import type { JobSpec } from '../spec/job.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import { epochOfUnfreezing, layerOf } from '../spec/unfreezing.ts';
 import { buildLoss } from './build-loss.ts';
 import {

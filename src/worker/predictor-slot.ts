@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { CheckpointUnusableError, RowsError } from '../spec/prediction.ts';
 import type { StorageDescription } from '../storage/describe.ts';
+import { StorageFailedError } from '../storage/storage.ts';
 import type { PredictorReply, PredictorTask } from './predictor-messages.ts';
 
 /** The process that worked on it ended: another may do it. */
@@ -50,14 +51,20 @@ export class PredictorSlot {
   }
 
   give(task: PredictorTask, pending: Pending): void {
-    this.#child ??= this.#start();
+    const child = this.#child ?? this.#start();
+    if (child.pid === undefined) {
+      pending.onError(new PredictorDiedError('no prediction process can be started'));
+      return;
+    }
+    this.#child = child;
     this.#pending.set(task.id, pending);
     this.load += pending.bytes;
-    this.#child.send(task, (error) => {
+    child.send(task, (error) => {
       // a process that has just died; its exit says so to all
       if (error !== null && this.#child === null) this.#take(task.id)?.onError(new PredictorDiedError());
     });
-    this.#watch();
+    // what it is given breaks no silence
+    if (this.#timer === null) this.#watch();
   }
 
   /** Nobody waits for it any more. */
@@ -87,6 +94,7 @@ export class PredictorSlot {
     child.on('exit', (code, signal) => {
       if (this.#child !== child) return;
       this.#child = null;
+      this.#watch();
       if (!this.#isClosed) logger.warn({ code, signal }, 'a prediction process ended');
       for (const id of [...this.#pending.keys()])
         this.#take(id)?.onError(new PredictorDiedError('the prediction process ended'));
@@ -103,6 +111,7 @@ export class PredictorSlot {
       this.#take(reply.id);
       if ('mistakes' in reply) waiting.onError(new RowsError(reply.mistakes));
       else if ('damaged' in reply) waiting.onError(new CheckpointUnusableError(reply.damaged));
+      else if ('failed' in reply) waiting.onError(new StorageFailedError(reply.failed));
       else waiting.onError(new Error(reply.error));
     }
     this.#watch();

@@ -1,7 +1,8 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { CheckpointToRecord } from '../jobs/record-checkpoint.ts';
 import type { Diagnosis } from '../spec/diagnosis.ts';
-import type { JobPhase, MetricPoint, Progress } from '../spec/job.ts';
+import type { JobPhase, Progress } from '../spec/job.ts';
+import type { MetricPoint } from '../spec/metric-point.ts';
 import { ControlWord, type EventDraft, StopRequest, type TrainerMessage } from './messages.ts';
 
 const REPORT_EVERY_MS = 250;

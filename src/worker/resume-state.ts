@@ -51,8 +51,3 @@ export function firstState(): ResumeState {
     trainedSeconds: 0,
   };
 }
-
-/** Smaller is better for everything watched but accuracy. */
-export function isBetter(metric: string, value: number, than: number, minDelta = 0): boolean {
-  return metric.endsWith('accuracy') ? value > than + minDelta : value < than - minDelta;
-}

@@ -2,7 +2,7 @@ import { widthOf } from '../data/fit-preparation.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import { drawBelow, seedGenerator } from '../judging/resample.ts';
 import type { Importance } from '../spec/evaluation.ts';
-import type { JobSpec } from '../spec/job.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import { type LoadedRows, placeOfPart, sampleRows } from './loaded-rows.ts';
 

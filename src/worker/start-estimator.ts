@@ -1,6 +1,7 @@
-import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
+import { askProcess } from '../offload/ask-process.ts';
+import { TooLateError } from '../offload/too-late-error.ts';
+import { Turns } from '../offload/turns.ts';
 import {
   type EstimateFigures,
   type EstimateRequest,
@@ -12,7 +13,7 @@ import type { StorageDescription } from '../storage/describe.ts';
 import type { EstimatorLimits, EstimatorReply, EstimatorTask } from './estimator-messages.ts';
 
 /** Estimates that wait for the one being made; more are refused. */
-const MAX_WAITING = 8;
+const MOST_WAITING = 8;
 /** Rows are read, some seconds are measured: what takes longer than this is told as too much. */
 const TIMEOUT_MS = 60_000;
 
@@ -21,65 +22,34 @@ const TIMEOUT_MS = 60_000;
  * is given back for certain.
  */
 export function startEstimator(storage: StorageDescription, limits: EstimatorLimits, logger: Logger): Estimator {
-  let last: Promise<unknown> = Promise.resolve();
-  let waiting = 0;
+  const turns = new Turns(1, MOST_WAITING);
   const closing = new AbortController();
+  const { signal } = closing;
+  const making = new Set<Promise<EstimatorReply>>();
+  const entry = new URL('./estimator-process.ts', import.meta.url);
+
+  const ask = async (task: EstimatorTask): Promise<EstimatorReply> => {
+    const made = turns.run(() => askProcess<EstimatorReply>(entry, task, { timeoutMs: TIMEOUT_MS, signal }), signal);
+    making.add(made);
+    return made.finally(() => making.delete(made));
+  };
 
   return {
     async estimate(request: EstimateRequest): Promise<EstimateFigures> {
-      if (waiting > MAX_WAITING) throw new EstimatorBusyError('too many estimates are waiting');
-      waiting += 1;
-      const turn = last;
-      const made = (async () => {
-        await turn;
-        if (closing.signal.aborted) throw new EstimatorBusyError('the service is stopping');
-        return runProcess({ request, storage, limits }, closing.signal, logger);
-      })();
-      last = made.catch(() => {});
-      try {
-        return await made;
-      } finally {
-        waiting -= 1;
-      }
+      if (turns.isFull) throw new EstimatorBusyError('too many estimates are waiting');
+      const reply = await ask({ request, storage, limits }).catch((err: unknown) => {
+        if (signal.aborted) throw new EstimatorBusyError('the service is stopping');
+        if (err instanceof TooLateError) throw new EstimatorBusyError('the estimate took too long');
+        logger.warn({ err }, 'an estimate broke off');
+        throw err;
+      });
+      if ('figures' in reply) return reply.figures;
+      if ('refused' in reply) throw new NotEstimableError(reply.refused.message, reply.refused.hint);
+      throw new Error(reply.error);
     },
     async close(): Promise<void> {
       closing.abort();
-      await last;
+      await Promise.allSettled(making);
     },
   };
-}
-
-function runProcess(task: EstimatorTask, stop: AbortSignal, logger: Logger): Promise<EstimateFigures> {
-  const process = fork(fileURLToPath(new URL('./estimator-process.ts', import.meta.url)), {
-    serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
-  let reply: EstimatorReply | null = null;
-  let isLate = false;
-  const end = () => process.kill('SIGKILL');
-  const timer = setTimeout(() => {
-    isLate = true;
-    end();
-  }, TIMEOUT_MS);
-  stop.addEventListener('abort', end);
-  process.on('message', (message: EstimatorReply) => {
-    reply = message;
-    end();
-  });
-  process.send(task);
-  return new Promise((resolve, reject) => {
-    process.on('error', reject);
-    process.on('exit', (code, signal) => {
-      clearTimeout(timer);
-      stop.removeEventListener('abort', end);
-      if (reply !== null && 'figures' in reply) resolve(reply.figures);
-      else if (reply !== null && 'refused' in reply)
-        reject(new NotEstimableError(reply.refused.message, reply.refused.hint));
-      else if (isLate || stop.aborted) reject(new EstimatorBusyError('the estimate took too long'));
-      else {
-        logger.warn({ code, signal }, 'the estimating process ended');
-        reject(new Error(reply?.error ?? 'the estimating process ended'));
-      }
-    });
-  });
 }

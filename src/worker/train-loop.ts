@@ -1,23 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { judgePlateau, type PlateauDescription } from '../engine/plateau.ts';
+import type { PlateauDescription } from '../engine/plateau.ts';
 import { drawPhase, seedOf, shuffle } from '../engine/random.ts';
 import { type ScheduleDescription, scheduleFactor } from '../engine/schedules.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import { extendCurve } from '../judging/diagnose-curve.ts';
 import { isSearch } from '../spec/check-search.ts';
-import type { JobSpec, Progress, StopReason } from '../spec/job.ts';
+import type { Progress, StopReason } from '../spec/job.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import { StorageFailedError, StorageFullError } from '../storage/storage.ts';
 import { buildPlateau, buildSchedule } from './build-network.ts';
 import type { CheckpointWriter } from './checkpoint-writer.ts';
-import { type Divergence, OFF_ADVICE } from './describe-divergence.ts';
+import { type Divergence, describeDead } from './describe-divergence.ts';
 import { evaluateSplit } from './evaluate-split.ts';
 import { hasExploded } from './explosion.ts';
 import { findDeath } from './find-death.ts';
 import { findLearningRate } from './find-learning-rate.ts';
+import { hasStoppedImproving, judgeEpoch } from './judge-epoch.ts';
 import type { LoadedRows } from './loaded-rows.ts';
 import { StopRequest } from './messages.ts';
 import type { Reporter } from './reporter.ts';
-import { isBetter, type ResumeState } from './resume-state.ts';
+import type { ResumeState } from './resume-state.ts';
 
 /** Points of a step series in one job, at most: the stride follows from the spec, so that a repeated run records the same steps. */
 const MAX_STEP_POINTS = 2000;
@@ -373,7 +375,7 @@ export class TrainLoop {
       onceKey: `metrics:epoch:${state.epoch}`,
       data: { epoch: state.epoch, step: state.step, metrics: figures },
     });
-    this.#judge(figures);
+    if (judgeEpoch(this.#spec, state, figures, this.#plateau)) this.#writer.keepBest();
     return !isDead;
   }
 
@@ -401,47 +403,16 @@ export class TrainLoop {
       this.#divergence = { what: 'death', layer };
       return true;
     }
-    const list = dead.length > 8 ? `${dead.slice(0, 8).join(', ')} and ${dead.length - 8} more` : dead.join(', ');
     this.#reporter.addEvent({
       type: 'job.message',
       onceKey: 'dead_gradients',
-      data: {
-        message: `The loss stands still, and no gradient reaches ${list}. ${OFF_ADVICE}`,
-        parameters: dead.slice(0, 100),
-      },
+      data: { message: describeDead(dead), parameters: dead.slice(0, 100) },
     });
     return false;
   }
 
-  /** Is it the best so far? Has it stopped improving? */
-  #judge(figures: Record<string, number>): void {
-    const state = this.#state;
-    const figureOf = (metric: string) => (metric === 'train.loss' ? figures['train.epoch_loss'] : figures[metric]);
-    const watched = this.#spec.checkpoints.best;
-    const value = figureOf(watched);
-    if (value !== undefined && (state.best === null || isBetter(watched, value, state.best.value))) {
-      state.best = { value, epoch: state.epoch, step: state.step, metrics: { ...state.metrics } };
-      this.#writer.keepBest();
-    }
-    const { early_stopping: stopping, schedule } = this.#spec.training;
-    if (this.#plateau !== null && schedule.type === 'reduce_on_plateau') {
-      const seen = figureOf(schedule.metric);
-      if (seen !== undefined) state.plateau = judgePlateau(this.#plateau, state.plateau ?? null, seen);
-    }
-    if (stopping === null) return;
-    const current = figureOf(stopping.metric);
-    if (current === undefined) return;
-    const { stopping: soFar } = state;
-    state.stopping =
-      soFar === null || isBetter(stopping.metric, current, soFar.value, stopping.min_delta)
-        ? { value: current, epochsWithout: 0 }
-        : { value: soFar.value, epochsWithout: soFar.epochsWithout + 1 };
-  }
-
   #shouldStopEarly(): boolean {
-    const stopping = this.#spec.training.early_stopping;
-    const { stopping: soFar, batch } = this.#state;
-    return stopping !== null && soFar !== null && batch === 0 && soFar.epochsWithout >= stopping.patience;
+    return this.#state.batch === 0 && hasStoppedImproving(this.#spec, this.#state);
   }
 
   #interruption(): LoopEnd | null {

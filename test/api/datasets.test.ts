@@ -64,7 +64,7 @@ describe('an upload', () => {
       island: 'Torgersen',
     });
     expect((await call('DELETE', url)).status).toBe(204);
-    expect(await service.deps.storage.size(`datasets/${body.id}/data`)).toBeNull();
+    expect(await Array.fromAsync(service.deps.storage.list(`datasets/${body.id}/`))).toEqual([]);
     for (const [method, path] of [
       ['GET', ''],
       ['GET', '/profile'],
@@ -138,7 +138,7 @@ describe('an upload', () => {
       { text: 'that is the question.' },
     ]);
     expect((await call('DELETE', url)).status).toBe(204);
-    expect(await service.deps.storage.size(`datasets/${body.id}/data`)).toBeNull();
+    expect(await Array.fromAsync(service.deps.storage.list(`datasets/${body.id}/`))).toEqual([]);
   });
 
   it('of a pair of IDX files, in any order of its parts', async () => {

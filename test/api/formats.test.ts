@@ -107,7 +107,7 @@ describe('images in class folders', () => {
     expect(red! < 5 && blue! > 250).toBe(true);
     expect([...table.columns.get('label')!.category!.codes]).toEqual([1, 1, 0]);
     await call('DELETE', `${api}/datasets/${dataset.id}`);
-    expect(await service.deps.storage.size(`datasets/${dataset.id}/images`)).toBeNull();
+    expect(await Array.fromAsync(service.deps.storage.list(`datasets/${dataset.id}/`))).toEqual([]);
   });
 
   it('in folders of parts say which part each is of', async () => {

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -11,8 +13,10 @@ import { SCOPES } from '../../src/spec/api-key.ts';
 import { call, uploadCsv } from '../support/client.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { expectProblem } from '../support/problem.ts';
+import { rawSafetensors } from '../support/safetensors.ts';
 import { type Service, startService } from '../support/service.ts';
 import { startApiProcess } from '../support/stack.ts';
+import { addTrained, CATS } from '../support/trained.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const CSV = 'a,y\n1,2\n2,4\n3,6\n4,8\n';
@@ -149,6 +153,23 @@ describe('the same request again', () => {
   });
 });
 
+it('a text that came piece by piece is made anew: its key is free when it has ended', async () => {
+  const { jobId } = await addTrained(service, CATS);
+  const key = newKey();
+  const prompt = { prompt: 'a', stream: true };
+  for (let i = 0; i < 2; i++) {
+    const answer = await call('POST', `${jobs}/${jobId}/generate`, prompt, key);
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8']);
+    const held = 'select 1 from idempotency_keys where key = $1 and lease_until > clock_timestamp()';
+    const isHeld = async () => (await service.database.db.pool.query(held, [key['idempotency-key']])).rowCount === 1;
+    await waitFor(async () => !(await isHeld()), 'the end of the attempt', 2000);
+  }
+  expectProblem(
+    await call('POST', `${jobs}/${jobId}/generate`, { ...prompt, prompt: 'b' }, key),
+    'idempotency_mismatch',
+  );
+});
+
 describe('uploads', () => {
   const url = () => `${service.api}/datasets`;
   const upload = (csv: string, headers: Record<string, string>) =>
@@ -165,6 +186,36 @@ describe('uploads', () => {
     const answer = await upload(`${CSV}5,10\n`, { ...key, 'content-digest': `sha-256=:${told}:` });
     expectProblem(answer, 'idempotency_mismatch');
     expect(await count('datasets')).toBe(before);
+  });
+
+  it.each([
+    ['datasets', 'text/csv', Buffer.from(CSV)],
+    [
+      'weights',
+      'application/octet-stream',
+      Buffer.from(rawSafetensors('{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', new Uint8Array(4))),
+    ],
+  ])('of %s that fail take nothing along of another attempt with the same key', async (resource, type, bytes) => {
+    const key = newKey();
+    const { pool } = service.database.db;
+    const late = request(`${service.api}/${resource}`, { method: 'POST', headers: { ...key, 'content-type': type } });
+    late.on('error', () => {});
+    late.write(bytes.subarray(0, 8));
+    const leases = () => pool.query('select 1 from idempotency_keys where key = $1', [key['idempotency-key']]);
+    await waitFor(async () => (await leases()).rowCount === 1, 'the first attempt');
+    await pool.query('update idempotency_keys set lease_until = now() where key = $1', [key['idempotency-key']]);
+    const made = await call('POST', `${service.api}/${resource}`, bytes, { ...key, 'content-type': type });
+    expect(made.status).toBe(201);
+    const { storage } = service.deps;
+    const files = () => Array.fromAsync(storage.list(`${resource}/`));
+    const before = await files();
+    // the first comes to its end, and finds that it is there
+    const answer = once(late, 'response') as Promise<[IncomingMessage]>;
+    late.end(bytes.subarray(8));
+    expect((await answer)[0].statusCode).toBe(409);
+    expect(await files()).toEqual(before);
+    expect((await call('DELETE', `${service.api}/${resource}/${made.body.id}`)).status).toBe(204);
+    expect((await files()).length).toBe(before.length - 1);
   });
 
   it('as a form are compared by their address', async () => {

@@ -1,6 +1,4 @@
-import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type PredictorPool, startPredictorPool } from '../../src/worker/predictor-pool.ts';
 import { call } from '../support/client.ts';
 import { addModel } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -9,26 +7,15 @@ import { addTrained, CATS, IMAGES } from '../support/trained.ts';
 
 /** The Open Inference Protocol, as its clients speak it. */
 let service: Service;
-let pool: PredictorPool;
 let at: string;
 beforeAll(async () => {
-  service = await startService();
-  pool = startPredictorPool({
-    storage: service.deps.storage.describe(),
-    logger: pino({ level: 'silent' }),
-    processes: 1,
-    memoryBytes: 2 ** 28,
-  });
-  service.deps.predictor = pool;
+  service = await startService({ predictProcesses: 1 });
   const { db } = service.database;
   await addModel(db, 'cats', (await addTrained(service, CATS)).checkpoint);
   await addModel(db, 'images', (await addTrained(service, IMAGES)).checkpoint);
   at = `${service.url}/v2/models/cats`;
 });
-afterAll(async () => {
-  await pool.close();
-  await service.close();
-});
+afterAll(() => service.close());
 
 const x = { name: 'x', shape: [3], datatype: 'FP32', data: [1, 3, 3] };
 const colour = { name: 'colour', shape: [3, 1], datatype: 'BYTES', data: [['red'], ['red'], ['blue']] };

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { recordMetrics } from '../../src/jobs/record-metrics.ts';
-import type { SplitName } from '../../src/spec/job.ts';
+import type { SplitName } from '../../src/spec/metric-point.ts';
 import { call } from '../support/client.ts';
 import { addClaimed } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';

@@ -1,10 +1,9 @@
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pino } from 'pino';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileKernels } from '../../src/engine/kernels/load.ts';
-import { type PredictorPool, startPredictorPool } from '../../src/worker/predictor-pool.ts';
+import type { PredictorPool } from '../../src/worker/predictor-pool.ts';
 import { WarmNetworks } from '../../src/worker/warm-networks.ts';
 import { call } from '../support/client.ts';
 import { addModel } from '../support/jobs.ts';
@@ -20,22 +19,13 @@ let pool: PredictorPool;
 let cats: Trained;
 let at: string;
 beforeAll(async () => {
-  service = await startService();
-  pool = startPredictorPool({
-    storage: service.deps.storage.describe(),
-    logger: pino({ level: 'silent' }),
-    processes: 2,
-    memoryBytes: 2 ** 28,
-  });
-  service.deps.predictor = pool;
+  service = await startService({ predictProcesses: 2 });
+  pool = service.deps.predictor as PredictorPool;
   cats = await addTrained(service, CATS);
   await addModel(service.database.db, 'cats', cats.checkpoint);
   at = `${service.api}/models/cats/predict`;
 });
-afterAll(async () => {
-  await pool.close();
-  await service.close();
-});
+afterAll(() => service.close());
 
 const csv = { 'content-type': 'text/csv' };
 const ndjson = { 'content-type': 'application/x-ndjson' };

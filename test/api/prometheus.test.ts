@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { readFigures } from '../../src/db/figures.ts';
+import { insertDeliveries } from '../../src/db/webhook-deliveries.ts';
+import { insertWebhook } from '../../src/db/webhooks.ts';
 import { registerWorker, touchWorker } from '../../src/db/workers.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
 import { renewLease } from '../../src/jobs/renew-lease.ts';
 import { call } from '../support/client.ts';
 import { readStream } from '../support/event-stream.ts';
-import { addClaimed, addJob, describeCheckpoint } from '../support/jobs.ts';
+import { addClaimed, addJob, describeCheckpoint, TENANT } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';
 import { type Service, startService } from '../support/service.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -87,6 +90,22 @@ it('tells how the service is', async () => {
   expect(figures.get('nodejs_eventloop_lag_p99_seconds')).toBeGreaterThan(0);
 });
 
+it('counts deliveries that are to be made, and how late they are; not those of a webhook that is disabled', async () => {
+  const { db } = service.database;
+  for (const id of ['whk_on', 'whk_off']) {
+    const webhook = { id, tenant: TENANT, url: 'https://example.com', description: '', events: [], secret: 'whsec_' };
+    await insertWebhook(db, webhook, 100);
+    const delivery = { tenant: TENANT, webhookId: id, event: 'job.failed' as const, jobId: null, payload: '{}' };
+    await insertDeliveries(db.orm, [{ ...delivery, id: `whd_${id}` }]);
+  }
+  await db.pool.query("update webhooks set disabled_reason = 'gone' where id = 'whk_off'");
+  await db.pool.query(`update webhook_deliveries set next_attempt_at = now() - make_interval(secs =>
+    case when webhook_id = 'whk_off' then 5000 else 70 end)`);
+  const { pendingDeliveries, overdueDeliverySeconds } = await readFigures(db);
+  expect(pendingDeliveries).toBe(1);
+  expect(overdueDeliverySeconds).toBeCloseTo(70, -1);
+});
+
 it('measures requests by route and status, and counts streams while they are open', async () => {
   const { job } = await addClaimed(service.database.db);
   await call('GET', `${service.api}/jobs/${job.id}`);
@@ -158,5 +177,6 @@ it('readiness tells what is missing, and what only delays', async () => {
   const { status, body } = await call('GET', `${lame.url}/readyz`);
   expect([status, body]).toEqual([503, { status: 'not ready', missing: ['storage'], degraded: ['queue', 'workers'] }]);
   await lame.close();
+  await touchWorker(service.database.db, 'wrk_a', null);
   expect((await call('GET', `${service.url}/readyz`)).body).toEqual({ status: 'ready', missing: [], degraded: [] });
 });

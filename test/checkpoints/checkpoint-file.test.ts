@@ -10,7 +10,7 @@ import {
 } from '../../src/checkpoints/checkpoint-file.ts';
 import { parseState, stringifyState } from '../../src/checkpoints/resume-json.ts';
 import { decodeSafetensors } from '../../src/checkpoints/safetensors.ts';
-import type { JobSpec } from '../../src/spec/job.ts';
+import type { JobSpec } from '../../src/spec/job-spec.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
 import { makeFolder } from '../storage/temporary-storage.ts';
 

@@ -4,7 +4,8 @@ import { listForms } from '../../src/data/list-forms.ts';
 import { selectRows } from '../../src/data/select-rows.ts';
 import { splitRows } from '../../src/data/split-rows.ts';
 import type { TableColumn } from '../../src/data/table.ts';
-import type { Input, Split } from '../../src/spec/job.ts';
+import type { Input } from '../../src/spec/input.ts';
+import type { Split } from '../../src/spec/split.ts';
 import { input, openDataset, target } from './tables.ts';
 
 const shuffled: Split = { validation: 0.2, test: 0.2, shuffle: true, stratify: false, seed: 1 };

@@ -23,7 +23,7 @@ function ingestCsv(
   more: { signal?: AbortSignal; maxBytes?: number } = {},
 ) {
   return ingestDataset({
-    id: 'ds_1',
+    folder: 'ds_1',
     hint: { format: 'csv' },
     files: [{ role: 'data', source }],
     storage,
@@ -64,7 +64,7 @@ describe('ingestDataset', () => {
       { role: 'images' as const, source: cutUp(images) },
     ];
     const found = await ingestDataset({
-      id: 'ds_1',
+      folder: 'ds_1',
       files,
       storage: await openTemporaryStorage(),
       maxBytes: 1e9,
@@ -91,7 +91,7 @@ describe('ingestDataset', () => {
       'too many bytes in two files',
       (storage) =>
         ingestDataset({
-          id: 'ds_1',
+          folder: 'ds_1',
           files: [
             { role: 'images', source: cutUp(makeIdx([2, 1, 1], Uint8Array.of(1, 2))) },
             { role: 'labels', source: cutUp(makeIdx([2], Uint8Array.of(1, 2))) },
@@ -105,7 +105,7 @@ describe('ingestDataset', () => {
       'a missing file',
       (storage) =>
         ingestDataset({
-          id: 'ds_1',
+          folder: 'ds_1',
           files: [{ role: 'images', source: cutUp('x') }],
           storage,
           maxBytes: 99,
@@ -158,7 +158,7 @@ describe('readStoredFiles', () => {
     const abort = new AbortController();
     const profile = (key: string, signal?: AbortSignal) =>
       readStoredFiles({
-        id: 'ds_1',
+        folder: 'ds_1',
         files: [{ ...file, key }],
         hint: { ...NO_HINT, format: 'csv' },
         images: {},
@@ -185,7 +185,7 @@ it('a file over which its reader never comes to an end is refused', async () => 
   const storage = await openTemporaryStorage();
   const { key, sizeBytes, sha256: digest } = await storage.put('datasets/ds_1/data', ENDLESS);
   const reading = readStoredFiles({
-    id: 'ds_1',
+    folder: 'ds_1',
     files: [{ role: 'data', key, sizeBytes, sha256: digest }],
     hint: NO_HINT,
     images: {},

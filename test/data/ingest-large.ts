@@ -36,7 +36,7 @@ const timer = setInterval(() => {
 delay.enable();
 const started = performance.now();
 const { sizeBytes, profile } = await ingestDataset({
-  id: 'ds_large',
+  folder: 'ds_large',
   hint: { format: 'csv' },
   files: [{ role: 'data', source: Readable.from(generate(), { objectMode: false }) }],
   storage: openDiskStorage(directory),

@@ -5,7 +5,7 @@ import { prepareRows } from '../../src/data/prepare-rows.ts';
 import { writePrepared } from '../../src/data/prepare-table.ts';
 import { writeCrossFitted } from '../../src/data/target-encoding.ts';
 import type { Column } from '../../src/spec/dataset.ts';
-import type { Target } from '../../src/spec/job.ts';
+import type { Target } from '../../src/spec/target.ts';
 import { anyInputs, anyRows, LABEL_COLUMNS, makeTable, type RandomRow } from './random-tables.ts';
 
 const columns = LABEL_COLUMNS as unknown as Column[];

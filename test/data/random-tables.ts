@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { Table, TableColumn } from '../../src/data/table.ts';
 import { type TextColumn, TextColumnBuilder } from '../../src/data/text-column.ts';
 import type { Imputation, Outliers, Transform } from '../../src/spec/column-options.ts';
-import type { Input } from '../../src/spec/job.ts';
+import type { Input } from '../../src/spec/input.ts';
 
 /** Tables of random rows with a column of each kind, as a dataset and as JSON, and ways of taking them. */
 

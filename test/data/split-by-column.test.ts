@@ -5,7 +5,7 @@ import { dropDuplicates } from '../../src/data/hash-rows.ts';
 import { openShuffle, splitRows } from '../../src/data/split-rows.ts';
 import type { Table } from '../../src/data/table.ts';
 import { TextColumnBuilder } from '../../src/data/text-column.ts';
-import type { Split } from '../../src/spec/job.ts';
+import type { Split } from '../../src/spec/split.ts';
 
 const split = (changes: Partial<Split>): Split => ({
   ...{ validation: 0.2, test: 0.2, shuffle: true, stratify: false, seed: 3 },

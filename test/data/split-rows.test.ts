@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { splitRows } from '../../src/data/split-rows.ts';
 import { countSplit } from '../../src/spec/count-split.ts';
-import type { Split } from '../../src/spec/job.ts';
+import type { Split } from '../../src/spec/split.ts';
 
 const split = (changes: Partial<Split> = {}): Split => ({
   validation: 0.1,

@@ -2,7 +2,8 @@ import { ingestDataset } from '../../src/data/ingest-dataset.ts';
 import { loadTable } from '../../src/data/load-table.ts';
 import type { ColumnForm } from '../../src/data/table.ts';
 import type { DatasetFormat } from '../../src/spec/dataset.ts';
-import type { Input, Target } from '../../src/spec/job.ts';
+import type { Input } from '../../src/spec/input.ts';
+import type { Target } from '../../src/spec/target.ts';
 import { openTemporaryStorage } from '../storage/temporary-storage.ts';
 import { cutUp } from './sources.ts';
 
@@ -28,7 +29,7 @@ export async function openDataset(format: DatasetFormat, contents: (string | Uin
   const storage = await openTemporaryStorage();
   const roles = format === 'idx' ? (['images', 'labels'] as const) : (['data'] as const);
   const files = contents.map((content, i) => ({ role: roles[i]!, source: cutUp(content) }));
-  const dataset = await ingestDataset({ id: 'ds_1', hint: { format }, files, storage, maxBytes: 1e9 });
+  const dataset = await ingestDataset({ folder: 'ds_1', hint: { format }, files, storage, maxBytes: 1e9 });
   const { columns } = dataset.profile;
   const load = (
     inputs: { column: string; type: ColumnForm }[],

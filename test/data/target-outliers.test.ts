@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { clipTargets, dropOutliers } from '../../src/data/drop-outliers.ts';
 import type { Table } from '../../src/data/table.ts';
 import type { Outliers } from '../../src/spec/column-options.ts';
-import type { Target } from '../../src/spec/job.ts';
+import type { Target } from '../../src/spec/target.ts';
 
 const target = (outliers: Outliers): Target => ({ columns: ['y'], type: 'number', normalize: 'standard', outliers });
 const bounds = (action: 'clip' | 'drop'): Outliers => ({ type: 'bounds', low: 0, high: 10, action });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openDatabase } from '../../src/db/client.ts';
+import { mayBeCommitted, openDatabase } from '../../src/db/client.ts';
 import { type JobWatcher, watchJobs } from '../../src/db/watch.ts';
 import { recordMetrics } from '../../src/jobs/record-metrics.ts';
 import { renewLease } from '../../src/jobs/renew-lease.ts';
@@ -38,15 +38,30 @@ describe('openDatabase', () => {
   });
 
   test('a connection that is lost while idle is logged, and replaced', async () => {
-    const warnings: string[] = [];
-    const db = openDatabase(database.url, { logger: { warn: (_, message) => warnings.push(message) } });
+    const warnings: object[] = [];
+    const db = openDatabase(database.url, { logger: { warn: (fields) => warnings.push(fields) } });
     const pid = async () => (await db.pool.query('select pg_backend_pid() as pid')).rows[0].pid as number;
     const first = await pid();
     await database.db.pool.query('select pg_terminate_backend($1)', [first]);
     await waitFor(() => warnings.length > 0, 'the warning');
+    expect(warnings).toEqual([{ err: expect.not.objectContaining({ client: expect.anything() }) }]);
     expect(await pid()).not.toBe(first);
     await db.close();
     await db.close();
+  });
+
+  test('whether a write that failed may have been made is told', async () => {
+    const db = openDatabase(database.url);
+    const fail = (statement: string, on = db) =>
+      on.orm.transaction((tx) => tx.execute(statement)).catch((error: unknown) => error);
+    // the connection breaks, and nobody hears what became of the rest
+    expect(mayBeCommitted(await fail('select pg_terminate_backend(pg_backend_pid())'))).toBe(true);
+    expect(mayBeCommitted(await fail('select 1 / 0'))).toBe(false);
+    const absent = openDatabase(database.url.replace(/:\d+\//, ':1/'));
+    expect(mayBeCommitted(await fail('select 1', absent))).toBe(false);
+    expect(mayBeCommitted(await absent.orm.execute('select 1').catch((error: unknown) => error))).toBe(false);
+    expect(mayBeCommitted(new Error('something else'))).toBe(false);
+    await Promise.all([db.close(), absent.close()]);
   });
 
   test('a statement that takes too long is ended by the server', async () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { mergeAdapters } from '../../src/checkpoints/merge-adapters.ts';
 import { chooseKernels } from '../../src/engine/kernels/load.ts';
 import type { AdaptersDescription } from '../../src/engine/layers/context.ts';
-import type { JobSpec } from '../../src/spec/job.ts';
+import type { JobSpec } from '../../src/spec/job-spec.ts';
 import { FAMILIES } from '../support/families.ts';
 import { createTrainer, type NetworkOptions } from '../support/networks.ts';
 

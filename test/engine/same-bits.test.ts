@@ -96,9 +96,12 @@ const WIDE: LayerDescription[] = [
   dense('out', 7, 'linear', he),
 ];
 
-/** Columns that all read the columns before them, cut so fine that threads take ranges as they get on. */
+/**
+ * Columns that all read the columns before them, cut so fine that threads take ranges as they get on; and weights that are packed once for all
+ * threads.
+ */
 const EVEN: LayerDescription[] = [
-  ...[1, 2, 3].map((i) => dense(`d${i}`, 1296, 'relu', he)),
+  ...[1296, 1296, 1296, 300, 200].map((units, i) => dense(`d${i}`, units, 'relu', he)),
   dense('out', 7, 'linear', he),
 ];
 

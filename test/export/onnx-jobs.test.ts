@@ -1,7 +1,5 @@
 import { strFromU8, unzipSync } from 'fflate';
-import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { startPredictorPool } from '../../src/worker/predictor-pool.ts';
 import { runJob, type WorkerContext } from '../../src/worker/run-job.ts';
 import { call, postJob, uploadCsv } from '../support/client.ts';
 import { claimOrThrow } from '../support/jobs.ts';
@@ -13,19 +11,10 @@ import { type OnnxTensor, runOnnx } from './run-onnx.ts';
 let service: Service;
 let context: WorkerContext;
 beforeAll(async () => {
-  service = await startService();
-  service.deps.predictor = startPredictorPool({
-    storage: service.deps.storage.describe(),
-    logger: pino({ level: 'silent' }),
-    processes: 1,
-    memoryBytes: 2 ** 28,
-  });
+  service = await startService({ predictProcesses: 1 });
   context = workerOf(service);
 });
-afterAll(async () => {
-  await service.deps.predictor.close();
-  await service.close();
-});
+afterAll(() => service.close());
 
 async function train(spec: object): Promise<string> {
   const training = { max_steps: 8, batch_size: 16, ...(spec as { training?: object }).training };

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { ERRORS } from '../../src/spec/error-codes.ts';
 import type { Problem } from '../../src/spec/errors.ts';
-import type { JobSpec } from '../../src/spec/job.ts';
+import type { JobSpec } from '../../src/spec/job-spec.ts';
 import type { KnownDataset } from '../../src/spec/known-dataset.ts';
 import { type Mistake, MOST_MISTAKES } from '../../src/spec/mistake.ts';
 import { validateJobRequest } from '../../src/spec/request.ts';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { compileKernels, KERNEL_BUILDS } from '../../src/engine/kernels/load.ts';
 import type { SearchDescription } from '../../src/engine/optimizers/search/search.ts';
-import type { JobSpec } from '../../src/spec/job.ts';
+import type { JobSpec } from '../../src/spec/job-spec.ts';
 import { Optimizer } from '../../src/spec/optimizer.ts';
 import { buildOptimizer } from '../../src/worker/build-network.ts';
 import { createTrainer, dense } from '../support/networks.ts';

@@ -7,7 +7,7 @@ import { parameter } from '../../src/engine/ops/leaves.ts';
 import { createHyperWriter, type OptimizerDescription, update } from '../../src/engine/optimizers/optimizer.ts';
 import { compile } from '../../src/engine/plan/compile.ts';
 import { Team } from '../../src/engine/team/team.ts';
-import type { JobSpec } from '../../src/spec/job.ts';
+import type { JobSpec } from '../../src/spec/job-spec.ts';
 import { Optimizer } from '../../src/spec/optimizer.ts';
 import { buildOptimizer, buildParameterGroups } from '../../src/worker/build-network.ts';
 import { fillVariant } from './fill-variant.ts';

@@ -9,7 +9,7 @@ import { meanRows, rowLoss } from '../../src/engine/ops/losses.ts';
 import { compile, type ProgramSource } from '../../src/engine/plan/compile.ts';
 import { Team } from '../../src/engine/team/team.ts';
 import { expand, fillDefaults } from '../../src/spec/expand-request.ts';
-import type { JobSpec } from '../../src/spec/job.ts';
+import type { JobSpec } from '../../src/spec/job-spec.ts';
 import { ruleOf } from '../../src/spec/layers/rules.ts';
 import { Layer } from '../../src/spec/model.ts';
 import { shapesOf } from '../../src/spec/model-shapes.ts';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { judgePlateau, type PlateauState } from '../../src/engine/plateau.ts';
 import { scheduleFactor } from '../../src/engine/schedules.ts';
-import type { JobSpec } from '../../src/spec/job.ts';
+import type { JobSpec } from '../../src/spec/job-spec.ts';
 import { Schedule } from '../../src/spec/schedule.ts';
 import { buildPlateau, buildSchedule } from '../../src/worker/build-network.ts';
 import { fillVariant } from './fill-variant.ts';

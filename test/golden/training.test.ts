@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type CompiledKernels, chooseKernels, compileKernels } from '../../src/engine/kernels/load.ts';
 import type { OptimizerDescription } from '../../src/engine/optimizers/optimizer.ts';
 import { scheduleFactor } from '../../src/engine/schedules.ts';
-import type { JobSpec } from '../../src/spec/job.ts';
+import type { JobSpec } from '../../src/spec/job-spec.ts';
 import { Loss } from '../../src/spec/loss.ts';
 import { Optimizer } from '../../src/spec/optimizer.ts';
 import type { Preparation } from '../../src/spec/preparation.ts';

@@ -9,7 +9,7 @@ import { chooseFreed, recordCheckpoints } from '../../src/jobs/record-checkpoint
 import { recordMetrics } from '../../src/jobs/record-metrics.ts';
 import { cancelJob } from '../../src/jobs/request-change.ts';
 import type { EventToAdd } from '../../src/jobs/transitions.ts';
-import type { MetricPoint } from '../../src/spec/job.ts';
+import type { MetricPoint } from '../../src/spec/metric-point.ts';
 import { createTestDatabase, PATIENT, type TestDatabase } from '../support/database.ts';
 import { addClaimed, claimOrThrow, describeCheckpoint, expireLease, TENANT } from '../support/jobs.ts';
 

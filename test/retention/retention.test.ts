@@ -204,6 +204,15 @@ it('removes files that a crash has left: of deleted datasets, and of checkpoints
   };
   const foundling = madeAt(Date.now() - 2 * 86_400_000).replace(/.*ckpt_/, 'weights/wts_');
   await storage.put(foundling, Buffer.from('weights'));
+  // of an upload that came to its end, and of which there is no row
+  const rowless = madeAt(Date.now() - 2 * 86_400_000).replace(/.*ckpt_(\w+).*/, `datasets/${dataset.id}/put_$1/data`);
+  await storage.put(rowless, Buffer.from('a,b\n'));
+  const used = madeAt(Date.now() - 3 * 86_400_000).replace(/.*ckpt_(\w+).*/, `datasets/${dataset.id}/put_$1/data`);
+  await storage.put(used, Buffer.from('a,b\n'));
+  await db.pool.query(`update datasets set files = files || $1::jsonb where id = $2`, [
+    JSON.stringify([{ ...dataset.files[0], key: used }]),
+    dataset.id,
+  ]);
   const [orphan, young] = [madeAt(Date.now() - 2 * 86_400_000), madeAt(Date.now())];
   for (const name of [orphan!, young!]) await storage.put(name, Buffer.from('weights'));
   // of a job that is gone, kept by a registered model
@@ -214,7 +223,7 @@ it('removes files that a crash has left: of deleted datasets, and of checkpoints
   await storage.put(kept[0].key, Buffer.from('weights'));
   await sweep();
   // whoever deletes a dataset is given some time to do it himself
-  expect(await keysOf('datasets/')).toEqual([key]);
+  expect(await keysOf('datasets/')).toEqual([key, used]);
   expect((await keysOf(`checkpoints/${claim.job.id}/`)).includes(young!)).toBe(true);
   expect(await keysOf('checkpoints/')).not.toContain(orphan);
   expect(await keysOf('weights/')).toEqual([]);

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { Column } from '../../src/spec/dataset.ts';
 import type { KnownCheckpoint } from '../../src/spec/fine-tune.ts';
-import type { JobSpec } from '../../src/spec/job.ts';
+import type { JobSpec } from '../../src/spec/job-spec.ts';
 import type { KnownDataset } from '../../src/spec/known-dataset.ts';
 import type { Mistake } from '../../src/spec/mistake.ts';
 import { validateJobRequest } from '../../src/spec/request.ts';

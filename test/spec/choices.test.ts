@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Choice } from '../../src/spec/choice.ts';
 import type { Column } from '../../src/spec/dataset.ts';
-import type { JobSpec } from '../../src/spec/job.ts';
+import type { JobSpec } from '../../src/spec/job-spec.ts';
 import type { KnownDataset } from '../../src/spec/known-dataset.ts';
 import { validateJobRequest } from '../../src/spec/request.ts';
 import { resolveJob } from '../../src/spec/resolve-job.ts';

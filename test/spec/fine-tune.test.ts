@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { KnownCheckpoint } from '../../src/spec/fine-tune.ts';
-import type { JobSpec } from '../../src/spec/job.ts';
+import type { JobSpec } from '../../src/spec/job-spec.ts';
 import type { Preparation } from '../../src/spec/preparation.ts';
 import { BIRDS, CHECKPOINT, column, dense, resolve, specOf } from './birds.ts';
 

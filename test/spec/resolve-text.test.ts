@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Column, TextProfile } from '../../src/spec/dataset.ts';
-import type { JobSpec } from '../../src/spec/job.ts';
+import type { JobSpec } from '../../src/spec/job-spec.ts';
 import { validateJobRequest } from '../../src/spec/request.ts';
 import { resolveJob } from '../../src/spec/resolve-job.ts';
 import { fitTokenizer, sizeOfVocabulary } from '../../src/spec/tokenizer.ts';

@@ -1,6 +1,6 @@
 import { Ajv } from 'ajv';
 import { expect, it } from 'vitest';
-import { JobSpec } from '../../src/spec/job.ts';
+import { JobSpec } from '../../src/spec/job-spec.ts';
 import { requestForm, type Schema } from '../../src/spec/request-form.ts';
 import { shareParts } from '../../src/spec/share-parts.ts';
 

@@ -9,7 +9,7 @@ import { claimJob } from '../../src/jobs/claim-job.ts';
 import { createJob } from '../../src/jobs/create-job.ts';
 import type { Claim } from '../../src/jobs/fence.ts';
 import type { CheckpointToRecord } from '../../src/jobs/record-checkpoint.ts';
-import type { JobSpec } from '../../src/spec/job.ts';
+import type { JobSpec } from '../../src/spec/job-spec.ts';
 import type { Preparation } from '../../src/spec/preparation.ts';
 
 export const TENANT = 'default';

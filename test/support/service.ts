@@ -15,6 +15,7 @@ import { createApiMetrics } from '../../src/observability/api-metrics.ts';
 import { OutboundGuard } from '../../src/outbound/guard.ts';
 import type { TrainedNetwork } from '../../src/spec/prediction.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
+import { startPredictorPool } from '../../src/worker/predictor-pool.ts';
 import { startEstimator } from '../../src/worker/start-estimator.ts';
 import { createTestDatabase, PATIENT, type TestDatabase } from './database.ts';
 
@@ -28,7 +29,7 @@ export interface Service {
   close(): Promise<void>;
 }
 
-/** The API alone, listening, on a database and a storage of its own. Predictions come from `predict`. */
+/** The API alone, listening, on a database and a storage of its own. Predictions come from `predict`, or from processes of their own. */
 export async function startService(
   options: {
     /** keys: ask for them */
@@ -36,6 +37,8 @@ export async function startService(
     maxUploadBytes?: number;
     maxUploads?: number;
     predict?: PredictRows;
+    /** so many of the processes that answer predictions, instead of `predict` */
+    predictProcesses?: number;
     /** where it listens, unless on loopback */
     host?: string;
     /** instead of a new one; the caller drops it */
@@ -59,7 +62,15 @@ export async function startService(
     storage,
     watcher,
     exporter,
-    predictor: answerBy(options.predict ?? ((rows) => rows.map(() => ({ y: 1 })))),
+    predictor:
+      options.predictProcesses === undefined
+        ? answerBy(options.predict ?? ((rows) => rows.map(() => ({ y: 1 }))))
+        : startPredictorPool({
+            storage: storage.describe(),
+            logger,
+            processes: options.predictProcesses,
+            memoryBytes: options.predictProcesses * 2 ** 28,
+          }),
     estimator,
     outboundGuard: new OutboundGuard({ allowHttp: false, allowRanges: [] }),
     queueDepth: async () => 0,
@@ -93,6 +104,7 @@ export async function startService(
     server: app.server,
     async close() {
       await app.close();
+      await deps.predictor.close();
       await estimator.close();
       await exporter.close();
       await watcher.close();

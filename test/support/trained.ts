@@ -2,7 +2,7 @@ import { typeid } from 'typeid-js';
 import { saveCheckpoint } from '../../src/checkpoints/checkpoint-file.ts';
 import { finishJob } from '../../src/jobs/finish-job.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
-import type { JobSpec } from '../../src/spec/job.ts';
+import type { JobSpec } from '../../src/spec/job-spec.ts';
 import type { Preparation } from '../../src/spec/preparation.ts';
 import { addClaimed, describeCheckpoint, describeJob } from './jobs.ts';
 import type { Service } from './service.ts';

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { startPredictorPool } from '../../src/worker/predictor-pool.ts';
 import type { WorkerContext } from '../../src/worker/run-job.ts';
 import { makeIdx } from '../data/sources.ts';
 import { runOnnx } from '../export/run-onnx.ts';
@@ -34,21 +33,12 @@ async function upload(count: number, channels: 1 | 3): Promise<string> {
 }
 
 beforeAll(async () => {
-  service = await startService();
+  service = await startService({ predictProcesses: 1 });
   context = workerOf(service);
-  service.deps.predictor = startPredictorPool({
-    storage: service.deps.storage.describe(),
-    logger: service.deps.logger,
-    processes: 1,
-    memoryBytes: 2 ** 28,
-  });
   squares = await upload(120, 1);
   colours = await upload(60, 3);
 });
-afterAll(async () => {
-  await service.deps.predictor.close();
-  await service.close();
-});
+afterAll(() => service.close());
 vi.setConfig({ testTimeout: 120_000 });
 
 const augment = { flip: 'horizontal', shift: 1, crop: 0.1, rotate: 10, brightness: 0.1, cutout: 2, mixup: 0.2 };

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Job } from '../../src/spec/job.ts';
-import { startPredictorPool } from '../../src/worker/predictor-pool.ts';
 import type { WorkerContext } from '../../src/worker/run-job.ts';
 import { call } from '../support/client.ts';
 import { expectSameBitsResumed, train } from '../support/run-jobs.ts';
@@ -23,19 +22,10 @@ const upload = async (text: string) => {
 };
 
 beforeAll(async () => {
-  service = await startService();
+  service = await startService({ predictProcesses: 1 });
   context = workerOf(service);
-  service.deps.predictor = startPredictorPool({
-    storage: service.deps.storage.describe(),
-    logger: service.deps.logger,
-    processes: 1,
-    memoryBytes: 2 ** 28,
-  });
 });
-afterAll(async () => {
-  await service.deps.predictor.close();
-  await service.close();
-});
+afterAll(() => service.close());
 vi.setConfig({ testTimeout: 120_000 });
 
 const spec = {

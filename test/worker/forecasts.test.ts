@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Job } from '../../src/spec/job.ts';
-import { startPredictorPool } from '../../src/worker/predictor-pool.ts';
 import type { WorkerContext } from '../../src/worker/run-job.ts';
 import { runOnnx } from '../export/run-onnx.ts';
 import { call, uploadCsv } from '../support/client.ts';
@@ -28,24 +27,15 @@ const toCsv = (some: typeof rows) =>
   ['day,town,high,wind', ...some.map((row) => Object.values(row).join(',')), ''].join('\n');
 
 beforeAll(async () => {
-  service = await startService();
+  service = await startService({ predictProcesses: 1 });
   context = workerOf(service);
-  service.deps.predictor = startPredictorPool({
-    storage: service.deps.storage.describe(),
-    logger: service.deps.logger,
-    processes: 1,
-    memoryBytes: 2 ** 28,
-  });
   dataset = await uploadCsv(service.api, 'towns', toCsv(rows));
   const lines = rows.map(({ day, town }) => `${day},${town},${skyOf(day)}`);
   skies = await uploadCsv(service.api, 'skies', ['day,town,sky', ...lines, ''].join('\n'));
   const days = rows.filter(({ town }) => town === 'north').map(({ day }, i) => `${day},${i % 7 < 5 ? 'grey' : 'blue'}`);
   weekends = await uploadCsv(service.api, 'weekends', ['day,sky', ...days, ''].join('\n'));
 });
-afterAll(async () => {
-  await service.deps.predictor.close();
-  await service.close();
-});
+afterAll(() => service.close());
 vi.setConfig({ testTimeout: 120_000 });
 
 /** Two days each of three skies, one after the other. */

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Job } from '../../src/spec/job.ts';
-import { startPredictorPool } from '../../src/worker/predictor-pool.ts';
 import { runJob, type WorkerContext } from '../../src/worker/run-job.ts';
 import { call, postJob, uploadCsv } from '../support/client.ts';
 import { claimOrThrow } from '../support/jobs.ts';
@@ -11,19 +10,10 @@ import { workerOf } from '../support/worker.ts';
 let service: Service;
 let context: WorkerContext;
 beforeAll(async () => {
-  service = await startService();
+  service = await startService({ predictProcesses: 1 });
   context = workerOf(service);
-  service.deps.predictor = startPredictorPool({
-    storage: service.deps.storage.describe(),
-    logger: service.deps.logger,
-    processes: 1,
-    memoryBytes: 2 ** 29,
-  });
 });
-afterAll(async () => {
-  await service.deps.predictor.close();
-  await service.close();
-});
+afterAll(() => service.close());
 
 async function train(csv: string, spec: object): Promise<Job> {
   const dataset = await uploadCsv(service.api, 'rows', csv);

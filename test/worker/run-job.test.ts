@@ -271,7 +271,8 @@ describe('damaged files', () => {
 
   it('the dataset: the job fails with a code', async () => {
     const own = await uploadCsv(service.api, 'own', spirals(300));
-    const path = join(service.folder, 'datasets', own, 'data');
+    const [key] = await Array.fromAsync(service.deps.storage.list(`datasets/${own}/`));
+    const path = join(service.folder, key!);
     const { id } = await postJob(service.api, describeSpirals(own, { epochs: 2 }));
     await flipByte(path, 3_000);
     expect(await run(id)).toMatchObject({ status: 'failed', error: { code: 'dataset_damaged', category: 'server' } });
@@ -348,9 +349,11 @@ describe('a storage that fails for a while', () => {
     await reached(id, 100);
     const mend = await breakFolder(`checkpoints/${id}`);
     await waitFor(() => hasSaid(id), 'the message');
-    const refused = await call('GET', `${service.api}/jobs/${id}/checkpoints/latest/download`);
-    expectProblem(refused, 'unavailable');
-    expect(refused.headers.get('retry-after')).toBe('2');
+    for (const form of ['', '?format=npz']) {
+      const refused = await call('GET', `${service.api}/jobs/${id}/checkpoints/latest/download${form}`);
+      expectProblem(refused, 'unavailable');
+      expect(refused.headers.get('retry-after')).toBe('2');
+    }
     await mend();
     await expectSameBits(await running);
   });

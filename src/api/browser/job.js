@@ -1,5 +1,6 @@
 // @ts-check
-/** @import { Job, JobEvent } from '../../spec/job.ts' */
+/** @import { Job } from '../../spec/job.ts' */
+/** @import { JobEvent } from '../../spec/job-event.ts' */
 /** @import { Series } from './curve.js' */
 import {
   asWords,

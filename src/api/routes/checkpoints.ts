@@ -2,8 +2,8 @@ import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { type CheckpointRow, getCheckpoint, listCheckpoints } from '../../db/checkpoints.ts';
 import { getEvaluation } from '../../db/evaluations.ts';
+import { Checkpoint } from '../../spec/checkpoint.ts';
 import { ApiError } from '../../spec/errors.ts';
-import { Checkpoint } from '../../spec/job.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { DOWNLOAD_DESCRIPTION, DownloadQuery, sendDownload } from '../download.ts';
 import { presentCheckpoint } from '../present.ts';
@@ -16,8 +16,17 @@ const Params = Type.Object({
   reference: Type.String({ description: '`latest`, `best` or the id of a checkpoint' }),
 });
 
+/** A checkpoint of the job in the address; throws invalid_id, job_not_found, and as below. */
+export async function findCheckpointOf(
+  deps: ApiDeps,
+  request: FastifyRequest,
+  reference: string,
+): Promise<CheckpointRow> {
+  return findCheckpoint(deps, request, (await findJob(deps, request)).id, reference);
+}
+
 /** A checkpoint of a job by reference; throws checkpoint_not_ready while the job has none, checkpoint_not_found. */
-export async function findCheckpoint(
+async function findCheckpoint(
   deps: ApiDeps,
   request: FastifyRequest,
   jobId: string,
@@ -49,18 +58,14 @@ export function addCheckpointRoutes(app: Api, deps: ApiDeps): void {
     },
   );
 
-  const find = async (request: FastifyRequest) => {
-    const job = await findJob(deps, request);
-    return findCheckpoint(deps, request, job.id, (request.params as { reference: string }).reference);
-  };
-
   app.get(
     '/v1/jobs/:id/checkpoints/:reference',
     {
       config: { access: 'jobs:read' },
       schema: { tags: ['checkpoints'], summary: 'A checkpoint', params: Params, response: { 200: Checkpoint } },
     },
-    async (request) => presentCheckpoint(await find(request)),
+    async (request) =>
+      presentCheckpoint(await findCheckpointOf(deps, request, (request.params as { reference: string }).reference)),
   );
 
   app.get(

@@ -6,7 +6,8 @@ import { CrossValidation, DEFAULT_FOLDS, FOLD_OF, summarizeFolds } from '../../s
 import { ApiError } from '../../spec/errors.ts';
 import type { SplitEvaluation } from '../../spec/evaluation.ts';
 import { isObject } from '../../spec/is-object.ts';
-import { FINAL_STATUSES, type JobSpec } from '../../spec/job.ts';
+import { FINAL_STATUSES } from '../../spec/job.ts';
+import type { JobSpec } from '../../spec/job-spec.ts';
 import { JobRequest } from '../../spec/request-form.ts';
 import { cutName } from '../../spec/resolve-job.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';

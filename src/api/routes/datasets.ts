@@ -4,6 +4,7 @@ import { Type } from 'typebox';
 import { removeDatasetFiles } from '../../data/dataset-files.ts';
 import type { ImageOptions } from '../../data/decode-images.ts';
 import { FILE_TYPES } from '../../data/identify-file.ts';
+import { mayBeCommitted } from '../../db/client.ts';
 import { countDatasetBytes, deleteDataset, getDataset, insertDataset, listDatasets } from '../../db/datasets.ts';
 import { openOutbound } from '../../outbound/request.ts';
 import { Dataset, Profile } from '../../spec/dataset.ts';
@@ -16,6 +17,7 @@ import { inOrderOf } from '../in-order.ts';
 import { makeDataset } from '../make-dataset.ts';
 import { presentDataset, warnOf } from '../present.ts';
 import type { Quotas } from '../quotas.ts';
+import { removeFiles } from '../remove-files.ts';
 import { checkId, IdParams, listOf, PageQuery } from '../request-parts.ts';
 import type { TusUploads } from '../tus-uploads.ts';
 import { LONGEST_NAME, linger, type Making, receiveUpload, UPLOAD_TYPES } from '../uploads.ts';
@@ -170,7 +172,13 @@ function addUploadRoute(app: Api, deps: ApiDeps, quotas: Quotas, uploads: TusUpl
         },
         most,
       ).catch(async (error: unknown) => {
-        await removeDatasetFiles(id, storage).catch(() => {});
+        // where nobody knows whether there is a row, the files stay: without one, retention finds them
+        if (!mayBeCommitted(error))
+          await removeFiles(
+            storage,
+            files.map(({ key }) => key),
+            request.log,
+          );
         throw error;
       });
       if (origin?.type === 'upload') await uploads.remove(tenant, origin.upload);
@@ -288,7 +296,9 @@ function addReadRoutes(app: Api, deps: ApiDeps, cursors: Cursors): void {
       const { tenant, db } = ofTenant(deps, request);
       const row = await deleteDataset(db, tenant, id);
       if (row === null) throw new ApiError('dataset_not_found', `There is no dataset ${id}.`);
-      await removeDatasetFiles(id, deps.storage);
+      await removeDatasetFiles(id, deps.storage).catch((err: unknown) =>
+        request.log.warn({ err, dataset: id }, 'files of a dataset could not be removed'),
+      );
       return reply.code(204).send();
     },
   );

@@ -2,7 +2,8 @@ import { Type } from 'typebox';
 import { listEvents } from '../../db/job-events.ts';
 import { getJob } from '../../db/jobs.ts';
 import { ApiError } from '../../spec/errors.ts';
-import { FINAL_STATUSES, JobEvent } from '../../spec/job.ts';
+import { FINAL_STATUSES } from '../../spec/job.ts';
+import { JobEvent } from '../../spec/job-event.ts';
 
 import { type Api, type ApiDeps, CLIENT_PATIENCE, ofTenant } from '../deps.ts';
 import { Doorbell } from '../doorbell.ts';

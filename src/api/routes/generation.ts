@@ -90,7 +90,7 @@ async function generate(
   const first = await pieces.next();
   const end = { seed, ...label };
   if (format !== null) {
-    await stream(request, reply, format, { first, pieces, end });
+    await stream(request, reply, format, { first, pieces, end, over: over.signal });
     return reply;
   }
   let text = '';
@@ -114,7 +114,13 @@ async function stream(
     first,
     pieces,
     end,
-  }: { first: IteratorResult<GeneratedPiece, unknown>; pieces: AsyncIterator<GeneratedPiece>; end: object },
+    over,
+  }: {
+    first: IteratorResult<GeneratedPiece, unknown>;
+    pieces: AsyncIterator<GeneratedPiece>;
+    end: object;
+    over: AbortSignal;
+  },
 ): Promise<void> {
   reply.hijack();
   const { raw } = reply;
@@ -125,8 +131,8 @@ async function stream(
   });
   const write = async (data: object) => {
     const json = JSON.stringify(data);
-    if (!raw.write(format === EVENTS ? `data: ${json}\n\n` : `${json}\n`) && !raw.destroyed)
-      await Promise.race([once(raw, 'drain'), once(raw, 'close')]);
+    if (!raw.write(format === EVENTS ? `data: ${json}\n\n` : `${json}\n`))
+      await once(raw, 'drain', { signal: over }).catch(() => {});
   };
   try {
     for (let next = first; next.done !== true; next = await pieces.next()) {

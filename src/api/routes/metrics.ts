@@ -1,7 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import { Type } from 'typebox';
 import { listMetrics, type MetricSeries } from '../../db/job-metrics.ts';
-import { FINAL_STATUSES, JsonNumber, SPLITS, type SplitName } from '../../spec/job.ts';
+import { FINAL_STATUSES } from '../../spec/job.ts';
+import { SPLITS, type SplitName } from '../../spec/metric-point.ts';
+import { JsonNumber } from '../../spec/schema.ts';
 
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { IdParams } from '../request-parts.ts';

@@ -40,7 +40,7 @@ const readRequest = createBodyCheck(VersionRequest);
 const readChange = createBodyCheck(DescriptionChange);
 
 /** The version that the address tells, by number or alias; throws invalid_id, model_not_found. */
-export async function findModelVersion(deps: ApiDeps, request: FastifyRequest): Promise<ModelVersionRow> {
+async function findModelVersion(deps: ApiDeps, request: FastifyRequest): Promise<ModelVersionRow> {
   const name = readModelName(request);
   const { version: text } = request.params as { version: string };
   const version = parseVersion(text);

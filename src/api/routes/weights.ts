@@ -1,8 +1,10 @@
 import type { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
+import { typeid } from 'typeid-js';
 import { inspectStoredWeights } from '../../checkpoints/inspect-stored.ts';
 import { SafetensorsError } from '../../checkpoints/tensor.ts';
+import { mayBeCommitted } from '../../db/client.ts';
 import { deleteWeights, getWeights, insertWeights, listWeights, type WeightsRow } from '../../db/weights.ts';
 import { ApiError } from '../../spec/errors.ts';
 import { UploadedWeights } from '../../spec/weights.ts';
@@ -64,7 +66,8 @@ function addUploadRoute(app: Api, deps: ApiDeps): void {
         linger(request.raw, reply);
         return answer(made);
       }
-      const key = `weights/${id}.safetensors`;
+      // of this attempt alone: another one under the same id that fails does not take it along
+      const key = `weights/${typeid('wts').toString()}.safetensors`;
       try {
         const { sizeBytes, sha256 } = await receive(request, key, deps);
         const tensors = await inspectStoredWeights(deps.storage, key, sizeBytes);
@@ -72,7 +75,8 @@ function addUploadRoute(app: Api, deps: ApiDeps): void {
         return answer(await insertWeights(db, row));
       } catch (error) {
         linger(request.raw, reply);
-        await removeFiles(deps.storage, [key], request.log);
+        // where nobody knows whether there is a row, the file stays: without one, retention finds it
+        if (!mayBeCommitted(error)) await removeFiles(deps.storage, [key], request.log);
         throw error instanceof SafetensorsError ? new ApiError(error.code, `${error.message}.`) : error;
       }
     },

@@ -115,7 +115,7 @@ async function readLinks(native: string): Promise<Link[]> {
 }
 
 /** Makes the links and execute permissions that an unpacked package lacks. */
-export async function repair(native: string): Promise<void> {
+async function repair(native: string): Promise<void> {
   for (const { source, target } of await readLinks(native)) {
     const link = join(native, target);
     if (!(await isThere(link))) {

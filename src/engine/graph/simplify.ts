@@ -20,10 +20,10 @@ const FUSED = Object.values(WITH_EPILOGUE);
  * - relu behind max pooling, on the way back → one node, which writes the image's gradient once.
  * - an update along a product's weight gradient → one node, which never holds the whole gradient. With many rows of it, they are made strip by strip,
  *   and z of Σ x·z is packed once for all strips and threads.
- * - a product that the threads share out better by columns (`byColumns` says) is marked so.
+ * - a product is written as the threads share it out best (`shareOut`).
  * - affine(1, 0) and reshape to the same dims vanish; affine(0, shift) does not need what it is of.
  */
-export function simplify(graph: Graph, roots: readonly Node[], byColumns: (node: Node) => boolean): Node[] {
+export function simplify(graph: Graph, roots: readonly Node[], shareOut: (node: Node) => Node): Node[] {
   const uses = countUses(roots);
   const usedOnce = (node: Node) => uses.get(node) === 1;
   const rewritten = new Map<Node, Node>();
@@ -62,10 +62,7 @@ export function simplify(graph: Graph, roots: readonly Node[], byColumns: (node:
 
   for (const node of reachable(roots)) {
     if (opOf(node).persistent === true) continue;
-    const simpler = rewrite(node);
-    const to = byColumns(simpler)
-      ? graph.add(simpler.op, simpler.inputs, simpler.shape, { ...simpler.attributes, byColumns: true })
-      : simpler;
+    const to = shareOut(rewrite(node));
     if (to !== node) rewritten.set(node, to);
   }
   return roots.map(now);

@@ -1,4 +1,4 @@
-import { batched, elementsOf, fixed, type Graph, lastDim, type Node, vectorsOf } from '../graph/graph.ts';
+import { batched, elementsOf, firstDim, fixed, type Graph, lastDim, type Node, vectorsOf } from '../graph/graph.ts';
 import { Activation, GemmFlag, type KernelName } from '../kernels/abi.ts';
 import { type Argument, at, type Domain, whole } from '../plan/call.ts';
 import { defaultDomain, type Op } from './op.ts';
@@ -47,11 +47,31 @@ const WORTH_COLUMNS = 100_000;
  * Is a product (`rows` of the batch) better shared out by columns than by rows? By rows every thread packs all of w and its share of x, by columns all of x and
  * its share of w. W1's step takes 3.6 ms on two threads instead of 5.1.
  */
-export function isSharedByColumns(node: Node, threads: number, rows: number): boolean {
-  if (threads === 1 || !['matmul', 'linear', 'matmulTransposed'].includes(node.op)) return false;
+function isSharedByColumns(node: Node, threads: number, rows: number): boolean {
   const n = lastDim(node);
   const spared = (n - rows * vectorsOf(node)) * lastDim(node.inputs[0]!) * (1 - 1 / threads);
   return n >= 64 * threads && spared >= WORTH_COLUMNS;
+}
+
+/** Elements of weights that are packed once for all threads: fewer cost less than is saved, more do not stay in the caches until they are read. */
+const PACKED_ONCE = { least: 2 ** 15, most: 2 ** 20 };
+
+/** Rewrites products as they are best shared out between threads, for batches of `rows`. */
+export function createSharing(graph: Graph, threads: number, rows: number): (node: Node) => Node {
+  const packed = new Map<Node, Node>();
+  return (node) => {
+    if (threads === 1 || !['matmul', 'linear', 'matmulTransposed'].includes(node.op)) return node;
+    if (isSharedByColumns(node, threads, rows))
+      return graph.add(node.op, node.inputs, node.shape, { ...node.attributes, byColumns: true });
+    const [x, w, ...rest] = node.inputs as [Node, Node];
+    const isPacked = w.op === 'packedWeights';
+    if (isPacked || elementsOf(w) < PACKED_ONCE.least || elementsOf(w) > PACKED_ONCE.most) return node;
+    const transposed = node.op === 'matmulTransposed';
+    const known = packed.get(w);
+    const panels = known?.attributes.transposed === transposed ? known : packedWeights(graph, w, transposed);
+    packed.set(w, panels);
+    return graph.add(node.op, [x, panels, ...rest], node.shape, node.attributes);
+  };
 }
 
 const isByColumns = (node: Node) => node.attributes.byColumns === true;
@@ -63,7 +83,8 @@ function lowerProduct(node: Node, transposed: boolean) {
   const n = lastDim(node);
   const k = lastDim(x);
   const columns = isByColumns(node);
-  const flags = (transposed ? GemmFlag.transposeB : 0) | (epilogue.hasBias ? GemmFlag.bias : 0);
+  const order = w.op === 'packedWeights' ? GemmFlag.packedB : transposed ? GemmFlag.transposeB : 0;
+  const flags = order | (epilogue.hasBias ? GemmFlag.bias : 0);
   // a column of y is a column of w, or a row of a transposed one
   const columnOfW = transposed ? lastDim(w) : 1;
   return [
@@ -94,13 +115,20 @@ const domain = (node: Node): Domain =>
 
 const flops = (node: Node) => 2 * elementsOf(node) * lastDim(node.inputs[0]!);
 
-/** Every share packs all of the operand that is not shared out. */
+/** Every share packs all of the operand that is not shared out, where that was not done for all. */
 function packs(node: Node, rows: number): number {
   const [x, w] = node.inputs as [Node, Node];
+  if (w.op === 'packedWeights') return 0;
   return isByColumns(node) ? rows * elementsOf(x) : elementsOf(w);
 }
 
-/** z (rows, …, N) laid out once as the tiles of a product read it, for all who multiply by it: panels of 16 columns (kernel packPanels). */
+/** w (K, N), or its transpose, laid out once as the tiles of a product read it, for all who multiply by it: panels of 16 columns (kernel packPanels). */
+export function packedWeights(graph: Graph, w: Node, transposed: boolean): Node {
+  const [k, n] = transposed ? [lastDim(w), firstDim(w)] : [firstDim(w), lastDim(w)];
+  return graph.add('packedWeights', [w], fixed(Math.ceil(n / 16), k * 16), { transposed, k, n });
+}
+
+/** z (rows, …, N) in the same way */
 export function packedRows(graph: Graph, z: Node): Node {
   return graph.add('packedRows', [z], batched(vectorsOf(z), Math.ceil(lastDim(z) / 16) * 16));
 }
@@ -163,6 +191,19 @@ export const matmuls: Op[] = [
     lower(node) {
       const [x, z] = node.inputs as [Node, Node];
       return [callOuterSum(x, z, at(node, lastDim(z)))];
+    },
+  },
+  {
+    name: 'packedWeights',
+    flops: elementsOf,
+    // a share writes within every block of k: it is nobody's own range of memory
+    domain: (node) => ({ kind: 'units', size: firstDim(node), of: 'columns' }),
+    lower(node) {
+      const w = node.inputs[0]!;
+      const { transposed, k, n } = node.attributes as { transposed: boolean; k: number; n: number };
+      const flags = transposed ? GemmFlag.transposeB : 0;
+      const args: Argument[] = [flags, whole(w), lastDim(w), k, n, { start: 1 }, { units: 1 }, whole(node)];
+      return [{ kernel: 'packPanels', args }];
     },
   },
   {

@@ -1,9 +1,9 @@
-import { batched, elementsOf, firstDim, fixed, type Graph, lastDim, type Node } from '../graph/graph.ts';
+import { batched, elementsOf, firstDim, type Graph, lastDim, type Node } from '../graph/graph.ts';
 import { Activation, GemmFlag, type KernelName, RecurrentFlag } from '../kernels/abi.ts';
 import { type Argument, at, whole } from '../plan/call.ts';
 import { columns, concatenate } from './concatenate.ts';
 import { columnSum, reshape } from './elementwise.ts';
-import { matmulTransposed, outerSum } from './matmul.ts';
+import { matmulTransposed, outerSum, packedWeights } from './matmul.ts';
 import type { Op } from './op.ts';
 
 /**
@@ -84,7 +84,7 @@ export function recurrent(graph: Graph, kind: RecurrentKind, inputs: RecurrentIn
   const rest = [bias, recurrentBias, mask, ...(initial ?? [])].filter((node) => node !== undefined);
   const states = graph.add(
     'recurrentStates',
-    [x, w, u, packed(graph, u, false), ...rest],
+    [x, w, u, packedWeights(graph, u, false), ...rest],
     batched(steps, kept * width),
     {
       ...attributes,
@@ -116,13 +116,6 @@ export function splitStates(graph: Graph, kind: RecurrentKind, last: Node): Node
   if (kind !== 'lstm') return [last];
   const width = elementsOf(last) / 2;
   return [columns(graph, last, width, width), columns(graph, last, 0, width)];
-}
-
-/** Recurrent weights (k, n) as products read them, or their transpose. */
-function packed(graph: Graph, w: Node, transposed: boolean): Node {
-  const k = transposed ? lastDim(w) : firstDim(w);
-  const n = transposed ? firstDim(w) : lastDim(w);
-  return graph.add('packedWeights', [w], fixed(Math.ceil(n / 16), k * 16), { transposed, k, n });
 }
 
 function attributesOf(node: Node): Attributes {
@@ -160,21 +153,6 @@ const readsOfWeights = (node: Node) => firstDim(node.inputs[0]!) * elementsOf(no
 
 export const recurrents: Op[] = [
   {
-    name: 'packedWeights',
-    flops: elementsOf,
-    lower(node) {
-      const w = node.inputs[0]!;
-      const { transposed, k, n } = node.attributes as { transposed: boolean; k: number; n: number };
-      const flags = transposed ? GemmFlag.transposeB : 0;
-      return [
-        {
-          kernel: 'packPanels',
-          args: [flags, whole(w), lastDim(w), k, n, { start: 1 }, { units: 1 }, whole(node)],
-        },
-      ];
-    },
-  },
-  {
     name: 'recurrentStates',
     flops(node) {
       const { x, w, u } = inputsOf(node);
@@ -188,7 +166,7 @@ export const recurrents: Op[] = [
       const { x, w, u, bias, mask, initial } = inputsOf(node);
       const steps = firstDim(x);
       const all = steps * back * width;
-      const inputs = [dh, node, packed(graph, u, true), ...(mask === undefined ? [] : [mask]), ...initial];
+      const inputs = [dh, node, packedWeights(graph, u, true), ...(mask === undefined ? [] : [mask]), ...initial];
       const shape = hasInitial ? batched(all + states * width) : batched(steps, back * width);
       const gradient = graph.add('recurrentGrad', inputs, shape, { ...attributes });
       const dz = hasInitial ? reshape(graph, columns(graph, gradient, 0, all), steps, back * width) : gradient;
@@ -254,7 +232,7 @@ export const recurrents: Op[] = [
     // by dh: how the hidden states move with what g says of the sums
     gradient(graph, node, g) {
       const [dh, states, packedU, ...rest] = node.inputs as [Node, Node, Node, ...Node[]];
-      const forward = packed(graph, packedU.inputs[0]!, false);
+      const forward = packedWeights(graph, packedU.inputs[0]!, false);
       return [graph.add('recurrentTangent', [g, states, forward, ...rest], dh.shape, node.attributes)];
     },
     packs: readsOfWeights,

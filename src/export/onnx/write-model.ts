@@ -1,4 +1,4 @@
-import type { JobSpec } from '../../spec/job.ts';
+import type { JobSpec } from '../../spec/job-spec.ts';
 import { outputsOf, type Preparation } from '../../spec/preparation.ts';
 import { describeNetwork, groupColumns, type Network } from '../network.ts';
 import type { Weights } from '../tensors.ts';

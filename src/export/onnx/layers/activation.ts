@@ -14,7 +14,7 @@ export function activate(context: ExportContext, x: Value, activation: Activatio
 
 type ElementActivation = Exclude<Activation, { type: 'softmax' | 'log_softmax' }>;
 
-export function activateElements(graph: OnnxGraph, x: string, activation: ElementActivation): string {
+function activateElements(graph: OnnxGraph, x: string, activation: ElementActivation): string {
   const clip = (low: number, high: number) => graph.add('Clip', [x, graph.floats([low], []), graph.floats([high], [])]);
   switch (activation.type) {
     case 'linear':

@@ -1,0 +1,1 @@
+process.on('message', (got) => process.send!({ got, pid: process.pid }));
