@@ -1,6 +1,7 @@
 import { readNumbers, readProbabilities } from '../data/describe-outputs.ts';
 import { openRestored } from '../data/prepare-number.ts';
-import type { EvaluationVisit, Trainer } from '../engine/trainer.ts';
+import type { EvaluationVisit } from '../engine/evaluator.ts';
+import type { Trainer } from '../engine/trainer.ts';
 import type { JudgedTarget } from '../judging/judge-target.ts';
 import { drawBelow, seedGenerator } from '../judging/resample.ts';
 import { nameStep } from '../spec/forecast.ts';
