@@ -10,6 +10,7 @@ import { presentModelVersion } from './present.ts';
 
 const arrangeSpec = inOrderOf(JobSpec);
 const arrangeColumn = inOrderOf(Column);
+const arrangeImportance = inOrderOf(Evaluation.properties.importance);
 const arrangeSplits = inOrderOf(Evaluation.properties.splits);
 
 /** A card from what the registry, the dataset and the evaluation say. */
@@ -28,6 +29,8 @@ export function makeModelCard(model: ModelRow, version: ModelVersionRow, dataset
       deleted: dataset.deletedAt !== null,
       columns: dataset.columns.map((column): Record<string, unknown> => arrangeColumn(column)),
     },
+    importance: arrangeImportance(version.evaluation?.importance ?? null),
+    notes: version.evaluation?.notes ?? [],
     evaluation: arrangeSplits((version.evaluation?.splits ?? null) as Record<string, SplitEvaluation> | null),
   };
 }
@@ -36,10 +39,15 @@ export function makeModelCard(model: ModelRow, version: ModelVersionRow, dataset
 const MOST_COLUMNS = 50;
 
 /** The same for people, in Markdown. What clients wrote stands as text, but for descriptions, which are Markdown. */
-export function writeModelCard({ model, about, spec, dataset, evaluation }: ModelCard): string {
+export function writeModelCard(card: ModelCard): string {
+  const { model, about, spec, dataset, evaluation, importance, notes } = card;
   const { lineage } = model;
   const labels = [...model.aliases, ...model.tags].map(quote).join(', ');
-  const inputs = spec.inputs.map(({ column, type }) => [quote(column), type]);
+  const inputs = spec.inputs.map(({ column, type, into: _, ...how }) => [
+    quote(column),
+    type,
+    escapeText(describePreparation(how)),
+  ]);
   const metadata = Object.entries(model.metadata).map(([name, value]) => [quote(name), escapeText(value)]);
   const layers = spec.model.layers.map(({ name, inputs: from, ...layer }) => [
     quote(name),
@@ -54,16 +62,29 @@ export function writeModelCard({ model, about, spec, dataset, evaluation }: Mode
     about,
     model.description,
     '## What it does',
-    `From ${spec.inputs.length} columns it answers ${describeTarget(spec.target)}.`,
-    table(['input', 'type'], inputs.slice(0, MOST_COLUMNS)),
+    `From ${spec.inputs.length === 1 ? 'one column' : `${spec.inputs.length} columns`} it answers ${describeTarget(spec)}.`,
+    table(['input', 'type', 'prepared'], inputs.slice(0, MOST_COLUMNS)),
     inputs.length > MOST_COLUMNS ? `… and ${inputs.length - MOST_COLUMNS} more.` : '',
     '## How good it is',
     ...writeEvaluation(model, evaluation),
+    importance === null
+      ? ''
+      : `### What it looks at\n\nBy so much its loss on the ${importance.split} split grows when a column is shuffled:`,
+    importance === null
+      ? ''
+      : table(
+          ['column', 'loss'],
+          importance.columns
+            .slice(0, MOST_COLUMNS)
+            .map(({ column, loss_increase }) => [quote(column), round(loss_increase)]),
+        ),
+    notes.length === 0 ? '' : '## What to beware of',
+    notes.map(({ message }) => `- ${escapeText(message)}`).join('\n'),
     '## Data',
     dataset === null
       ? `It learnt from ${quote(lineage.dataset)}, of which nothing is known any more.`
       : `It learnt from ${escapeText(dataset.name)} (${quote(dataset.id)}${dataset.deleted ? ', since deleted' : ''}): ${dataset.rows} rows, ${dataset.size_bytes} bytes of ${dataset.format}, sha256 ${quote(dataset.sha256)}.`,
-    dataset === null ? '' : table(['column', 'type', 'missing'], describeColumns(dataset.columns)),
+    dataset === null ? '' : table(['column', 'type', 'missing', 'values'], describeColumns(dataset.columns)),
     '## How it was trained',
     table(['layer', 'type', 'from', ''], layers),
     `Loss ${quote(loss.type)}, optimizer ${quote(optimizer.type)}, batches of ${spec.training.batch_size}, seed ${seed}; weights of step ${lineage.step}, epoch ${lineage.epoch}.`,
@@ -107,18 +128,55 @@ function describeFigure({ value, low, high, baseline }: Figure): string[] {
   return [round(value), low === null || high === null ? '' : `${round(low)} to ${round(high)}`, round(baseline)];
 }
 
-function describeTarget(target: ModelCard['spec']['target']): string {
+function describeTarget({ target, forecast }: ModelCard['spec']): string {
+  if (target.type === 'next_token') return `the next token of ${target.columns.map(quote).join(', ')}`;
+  if (forecast != null) {
+    const { horizon, window } = forecast;
+    return `the next ${horizon === 1 ? 'value' : `${horizon} values`} of ${target.columns.map(quote).join(', ')} (${target.type}), by the last ${window} rows`;
+  }
   return target.columns.map((column) => `${quote(column)} (${target.type})`).join(', ');
 }
 
 function describeColumns(columns: readonly Record<string, unknown>[]): string[][] {
-  return columns
-    .slice(0, MOST_COLUMNS)
-    .map(({ name, type, missing }) => [
+  return (columns as Column[]).slice(0, MOST_COLUMNS).map((column) => {
+    const { name, type, missing } = column;
+    return [
       quote(String(name)),
       String(type),
       missing === undefined ? '' : String(missing),
-    ]);
+      escapeText(describeValues(column)),
+    ];
+  });
+}
+
+const MOST_CLASSES = 8;
+
+/** A range, or the classes with the most rows. */
+function describeValues({ type, minimum, maximum, classes }: Column): string {
+  const at = (value: number) => (type === 'date' ? new Date(value).toISOString().slice(0, 10) : round(value));
+  if (minimum != null && maximum != null) return `${at(minimum)} to ${at(maximum)}`;
+  if (classes == null) return '';
+  const shown = classes
+    .toSorted((a, b) => b.rows - a.rows)
+    .slice(0, MOST_CLASSES)
+    .map(({ value, rows }) => `${value.slice(0, 60)} (${rows})`);
+  return [...shown, ...(classes.length > MOST_CLASSES ? [`${classes.length - MOST_CLASSES} more`] : [])].join(', ');
+}
+
+/** `encoding one_hot, impute mean` */
+function describePreparation(how: object): string {
+  return Object.entries(how)
+    .filter(([, value]) => value !== null && value !== false && value !== 'none' && value !== 'values')
+    .map(([name, value]) => `${name.replaceAll('_', ' ')} ${describeValue(value)}`)
+    .join(', ');
+}
+
+function describeValue(value: unknown): string {
+  if (Array.isArray(value)) return value.slice(0, MOST_CLASSES).join(' ');
+  if (typeof value !== 'object' || value === null) return value === true ? '' : String(value);
+  const { type = '', ...fields } = value as { type?: string };
+  const rest = describe(fields);
+  return `${type}${rest === '' ? '' : ` (${rest})`}`;
 }
 
 /** `units 3, bias true`: what is plain; the whole is in the spec. */

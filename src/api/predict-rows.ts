@@ -2,11 +2,16 @@ import type { Readable } from 'node:stream';
 import { parse } from 'csv-parse/sync';
 import type { FastifyRequest } from 'fastify';
 import { DatasetError } from '../data/dataset-error.ts';
-import { type RecordBlock, splitRecords } from '../data/split-records.ts';
+import { decodeText, findEncoding } from '../data/decode-text.ts';
+import { findDelimiter } from '../data/detect-dialect.ts';
+import { readHint } from '../data/identify-file.ts';
+import { nameColumn } from '../data/read-csv.ts';
+import { joinStart, type RecordBlock, splitRecords } from '../data/split-records.ts';
 import { ApiError, type ProblemError } from '../spec/errors.ts';
 import { isObject } from '../spec/is-object.ts';
 import { MOST_MISTAKES, pointerTo } from '../spec/mistake.ts';
 import type { AnswerFormat, RowSource } from '../spec/prediction.ts';
+import { knownColumns } from '../spec/preparation.ts';
 import { didYouMean, listWords } from '../spec/suggest.ts';
 import type { PredictTarget } from './predict-target.ts';
 
@@ -15,7 +20,9 @@ import type { PredictTarget } from './predict-target.ts';
 export const MOST_ROWS = 1000;
 export const IMAGE_TYPES = ['image/png', 'image/jpeg', 'image/webp'];
 /** Bodies that are read as they come. */
-export const STREAMED_TYPES = ['text/csv', 'application/x-ndjson', 'application/octet-stream', ...IMAGE_TYPES];
+export const TABLE_TYPES = ['text/csv', 'text/tab-separated-values'];
+export const LINE_TYPES = ['application/x-ndjson', 'application/jsonl'];
+export const STREAMED_TYPES = [...TABLE_TYPES, ...LINE_TYPES, 'application/octet-stream', ...IMAGE_TYPES];
 const LARGEST_IMAGE_BYTES = 16 * 2 ** 20;
 const PART_BYTES = 256 * 1024;
 const LARGEST_SERIES_BYTES = 2 ** 20;
@@ -32,10 +39,14 @@ export type Element = 'float32' | 'uint8';
 /** Of a body that is read as it comes. One that is refused is not destroyed, for that would cut the connection before the answer. */
 export function readParts(request: FastifyRequest, target: PredictTarget, element: Element): PredictBody {
   const body = (request.body as Readable).iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
-  const type = request.headers['content-type']!.split(';')[0]!.trim().toLowerCase();
+  const mediaType = request.headers['content-type']!;
+  const type = mediaType.split(';')[0]!.trim().toLowerCase();
   const together = target.preparation.forecast === undefined ? <T>(parts: T) => parts : joinParts;
-  if (type === 'text/csv') return { parts: together(readCsvParts(body)), usual: 'csv' };
-  if (type === 'application/x-ndjson') return { parts: together(readLineParts(body)), usual: 'ndjson' };
+  if (TABLE_TYPES.includes(type)) {
+    const { charset } = readHint(mediaType, undefined);
+    return { parts: together(readCsvParts(body, charset, knownColumns(target.preparation))), usual: 'csv' };
+  }
+  if (LINE_TYPES.includes(type)) return { parts: together(readLineParts(body)), usual: 'ndjson' };
   if (IMAGE_TYPES.includes(type)) return { parts: readImage(body), usual: 'json' };
   const { inputWidth } = target.preparation;
   const rowBytes = element === 'float32' ? 4 * inputWidth : inputWidth;
@@ -63,17 +74,35 @@ async function* readLineParts(body: AsyncIterable<Buffer>): AsyncGenerator<TextS
     yield { type: 'ndjson', bytes: Buffer.from(bytes), line };
 }
 
-async function* readCsvParts(body: AsyncIterable<Buffer>): AsyncGenerator<TextSource> {
+/** In any dialect that a dataset may have; the encoding is told by the charset, or else by the first bytes that come. */
+async function* readCsvParts(
+  body: AsyncIterable<Buffer>,
+  charset: string | null,
+  names: ReadonlySet<string>,
+): AsyncGenerator<TextSource> {
   let header: string[] | null = null;
-  for await (let { bytes, line, isCut } of readBlocks(body, { quotes: true, code: 'invalid_csv' })) {
+  let delimiter = ',';
+  for await (let { bytes, line, isCut } of readBlocks(decode(body, charset), { quotes: true, code: 'invalid_csv' })) {
     if (header === null) {
       const end = findRecordEnd(bytes);
-      header = readHeader(bytes.subarray(0, end), isCut);
+      delimiter = findDelimiter(bytes.toString('utf8', 0, end), names);
+      header = readHeader(bytes.subarray(0, end), delimiter, isCut);
       line += 1;
       bytes = bytes.subarray(end);
     }
-    if (bytes.length > 0) yield { type: 'csv', header, bytes: Buffer.from(bytes), line };
+    if (bytes.length > 0) yield { type: 'csv', header, delimiter, bytes: Buffer.from(bytes), line };
   }
+}
+
+async function* decode(body: AsyncIterable<Buffer>, charset: string | null): AsyncGenerator<Uint8Array> {
+  const pieces = joinStart(body);
+  const first = await pieces.next();
+  if (first.done === true) return;
+  async function* whole() {
+    yield first.value as Buffer;
+    yield* pieces;
+  }
+  yield* decodeText(whole(), findEncoding(first.value, charset));
 }
 
 /** Behind the first record that is more than white space. */
@@ -90,10 +119,16 @@ function findRecordEnd(bytes: Buffer): number {
   return bytes.length;
 }
 
-function readHeader(bytes: Buffer, isCut: boolean): string[] {
+function readHeader(bytes: Buffer, delimiter: string, isCut: boolean): string[] {
   try {
     if (isCut) throw new Error('a quote is not closed');
-    const [names = []] = parse(bytes, { trim: true, relax_column_count: true, skip_empty_lines: true }) as string[][];
+    const [fields = []] = parse(bytes, {
+      delimiter,
+      trim: true,
+      relax_column_count: true,
+      skip_empty_lines: true,
+    }) as string[][];
+    const names = fields.map(nameColumn);
     const twice = names.find((name, i) => names.indexOf(name) !== i);
     if (twice !== undefined) throw new Error(`the column ${JSON.stringify(twice.slice(0, 100))} stands twice`);
     return names;
@@ -142,7 +177,7 @@ async function* readByteParts(
 
 /** What is wrong with the text as such, in words of a prediction. */
 async function* readBlocks(
-  body: AsyncIterable<Buffer>,
+  body: AsyncIterable<Uint8Array>,
   options: Parameters<typeof splitRecords>[1],
 ): AsyncGenerator<RecordBlock> {
   try {

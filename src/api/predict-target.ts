@@ -2,7 +2,13 @@ import type { FastifyRequest } from 'fastify';
 import { findAskedCheckpoint } from '../db/checkpoints.ts';
 import { findAskedVersion } from '../db/model-versions.ts';
 import { ApiError } from '../spec/errors.ts';
-import { LATEST, type ModelReference, parseModelReference, parseVersion } from '../spec/model-reference.ts';
+import {
+  describeUnknownModel,
+  LATEST,
+  type ModelReference,
+  parseModelReference,
+  parseVersion,
+} from '../spec/model-reference.ts';
 import type { TrainedNetwork } from '../spec/prediction.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import { type ApiDeps, ofTenant } from './deps.ts';
@@ -39,8 +45,7 @@ export async function findModelTarget(
   const reference = readReference(name, version);
   const { tenant, db } = ofTenant(deps, request);
   const row = await findAskedVersion(db, tenant, reference);
-  if (row === null)
-    throw new ApiError('model_not_found', `There is no model ${reference.name}, or no ${reference.version} of it.`);
+  if (row === null) throw new ApiError('model_not_found', describeUnknownModel(reference));
   const { storageKey, sha256, preparation, checkpointId } = row;
   return {
     network: { storageKey, sha256 },

@@ -125,7 +125,7 @@ export function presentEvent(row: JobEventRow): JobEvent {
 }
 
 export function presentEvaluation(job: JobRow, { figures, createdAt }: EvaluationRow): Evaluation {
-  const { weights, splits, importance } = figures;
+  const { weights, splits, importance, notes } = figures;
   const { id, datasetId: dataset, diagnosis } = job;
   return arrangeEvaluation({
     job_id: id,
@@ -134,6 +134,7 @@ export function presentEvaluation(job: JobRow, { figures, createdAt }: Evaluatio
     diagnosis,
     splits,
     importance,
+    ...(notes !== undefined && { notes }),
     created_at: createdAt.toISOString(),
   });
 }

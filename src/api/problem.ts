@@ -13,7 +13,7 @@ import { ApiError, ERRORS, type ErrorCode, type Problem, type ProblemError } fro
 import { EstimatorBusyError, NotEstimableError } from '../spec/estimate.ts';
 import { ExporterBusyError, ExportRefusedError } from '../spec/export.ts';
 import { CheckpointUnusableError, PredictorBusyError, RowsError } from '../spec/prediction.ts';
-import { BlobNotFoundError, StorageFailedError, StorageFullError } from '../storage/storage.ts';
+import { BlobNotFoundError, isStorageFailure, StorageFullError } from '../storage/storage.ts';
 import { refuseBusy } from './idempotency.ts';
 import { JSON_BODY_BYTES } from './json-body.ts';
 import { refuseDatasetBytes } from './quotas.ts';
@@ -127,7 +127,7 @@ function toApiError(
   if (error instanceof CheckpointUnusableError) return new ApiError('checkpoint_damaged', `${error.message}.`);
   if (error instanceof StorageFullError)
     return new ApiError('storage_full', 'There is no room left; nothing was stored.');
-  if (error instanceof StorageFailedError)
+  if (isStorageFailure(error))
     return new ApiError('unavailable', 'The storage cannot be read or written just now. Please try again.', {
       headers: { 'retry-after': '2' },
     });
@@ -184,7 +184,11 @@ export function isUnavailable(error: unknown): boolean {
       (/^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|57P|08|53|58030)/.test(code) || code === '57014')
     )
       return true;
-    if (/connection terminated|timeout exceeded when trying to connect|query read timeout/i.test(cause.message))
+    if (
+      /connection terminated|timeout exceeded when trying to connect|timeout expired|query read timeout|is not queryable/i.test(
+        cause.message,
+      )
+    )
       return true;
   }
   return false;

@@ -83,6 +83,8 @@ export function isStorable(text: string): boolean {
 function checkQuery(request: FastifyRequest): void {
   const query = request.query as Record<string, unknown>;
   const schema = request.routeOptions.schema?.querystring as { properties?: object; openNames?: string } | undefined;
+  // what asks whether the service lives may have parameters against caches
+  const isClosed = schema !== undefined || request.routeOptions.url?.startsWith('/v1/') === true;
   const errors: ProblemError[] = [];
   const known = Object.keys(schema?.properties ?? {});
   for (const [name, value] of Object.entries(query)) {
@@ -93,8 +95,8 @@ function checkQuery(request: FastifyRequest): void {
         errors: [{ pointer: isStorable(pointer) ? pointer : '', code: 'invalid_string', detail, expected: null }],
       });
     }
-    if (schema === undefined || known.includes(name)) continue;
-    if (schema.openNames !== undefined && name.startsWith(schema.openNames)) {
+    if (!isClosed || known.includes(name)) continue;
+    if (schema?.openNames !== undefined && name.startsWith(schema.openNames)) {
       if (typeof value !== 'string')
         errors.push({
           pointer,
@@ -104,9 +106,10 @@ function checkQuery(request: FastifyRequest): void {
         });
       continue;
     }
-    const also = schema.openNames === undefined ? '' : `, ${schema.openNames}<key>`;
+    const also = schema?.openNames === undefined ? '' : `, ${schema.openNames}<key>`;
+    const expected = known.length === 0 ? 'no parameters' : `one of: ${listWords(known)}${also}`;
     const detail = `There is no parameter "${name.slice(0, 100)}" here.${didYouMean(name, known)}`;
-    errors.push({ pointer, code: 'invalid_field', detail, expected: `one of: ${listWords(known)}${also}` });
+    errors.push({ pointer, code: 'invalid_field', detail, expected });
   }
   if (errors.length > 0)
     throw new ApiError('invalid_field', `${errors[0]!.pointer}: ${errors[0]!.detail}`, { errors: errors.slice(0, 50) });

@@ -15,7 +15,7 @@ export interface ConvertRequest {
   put(role: DatasetFile['role'], source: AsyncIterable<Uint8Array>): Promise<DatasetFile>;
 }
 
-/** Files `images` and, where there are classes, `rows` with their `label`. Throws DatasetError. */
+/** Files `images` and, where there are classes, `rows` with their `label`, and `split` where folders tell it. Throws DatasetError. */
 export async function convertArchive(
   { source, put }: ConvertRequest,
   kind: 'zip' | 'tar',
@@ -27,14 +27,14 @@ export async function convertArchive(
     yield* decodeImages(source, kind, list);
   }
   const images = await put('images', idx());
-  const { labels } = list;
+  const { labels, parts } = list;
   if (labels === null) return [images];
   async function* rows() {
     for (let at = 0; at < labels!.length; at += 1000)
       yield Buffer.from(
         labels!
           .slice(at, at + 1000)
-          .map((label) => `${JSON.stringify({ label })}\n`)
+          .map((label, i) => `${JSON.stringify({ label, split: parts?.[at + i] })}\n`)
           .join(''),
       );
   }

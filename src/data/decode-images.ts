@@ -1,4 +1,5 @@
 import sharp, { type Metadata } from 'sharp';
+import { readPart } from '../spec/resolve-split.ts';
 import { fail, MistakeList } from './dataset-error.ts';
 import { type ArchiveFile, listFiles, show } from './read-archive.ts';
 import type { ByteSource } from './row-handler.ts';
@@ -16,6 +17,8 @@ export interface ImageList {
   shape: [height: number, width: number, channels: number];
   /** the folder of each image; null where they do not lie in at least two */
   labels: string[] | null;
+  /** `train`, `validation` or `test` where the folder of classes is called so for every image; null where it is not */
+  parts: string[] | null;
   rows: number;
 }
 
@@ -32,6 +35,7 @@ sharp.cache(false);
 export async function listImages(source: ByteSource, kind: 'zip' | 'tar', options: ImageOptions): Promise<ImageList> {
   const sizes = new Map<string, number>();
   const labels: string[] = [];
+  const parts: (string | null)[] = [];
   const mistakes = new MistakeList('invalid_archive');
   let isGrey = true;
   for await (const file of listFiles(source, kind)) {
@@ -46,6 +50,7 @@ export async function listImages(source: ByteSource, kind: 'zip' | 'tar', option
     const size = `${height}x${width}`;
     sizes.set(size, (sizes.get(size) ?? 0) + 1);
     isGrey &&= found.channels <= 2 && found.space !== 'cmyk';
+    parts.push(readPart(file.path.split('/').at(-3) ?? ''));
     labels.push(file.path.split('/').at(-2)?.slice(0, LONGEST_LABEL) ?? '');
   }
   mistakes.throwIfAny();
@@ -58,6 +63,7 @@ export async function listImages(source: ByteSource, kind: 'zip' | 'tar', option
   return {
     shape: [height, width, options.channels ?? (isGrey ? 1 : 3)],
     labels: hasClasses ? labels : null,
+    parts: hasClasses && new Set(parts).size > 1 && !parts.includes(null) ? (parts as string[]) : null,
     rows: labels.length,
   };
 }

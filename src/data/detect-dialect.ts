@@ -25,6 +25,13 @@ export function detectDialect(
   return { delimiter, decimal: hasDecimalComma ? ',' : '.' };
 }
 
+/** Of a header whose names are known: what separates most of them; a comma where none does. */
+export function findDelimiter(header: string, names: ReadonlySet<string>): string {
+  const count = (delimiter: string) =>
+    splitOutsideQuotes(header, delimiter).filter((name) => names.has(name.trim().replace(/^"(.*)"$/s, '$1'))).length;
+  return DELIMITERS.reduce((best, next) => (count(next) > count(best) ? next : best));
+}
+
 /** Records of the sample but one that may be cut off. */
 function splitSample(text: string, isWhole: boolean): string[] {
   const records: string[] = [];
@@ -58,9 +65,9 @@ function usesDecimalComma(records: readonly string[], delimiter: string): boolea
   return fields.some((field) => DECIMAL_COMMA.test(field)) && !fields.some((field) => /^[+-]?\d+\.\d+$/.test(field));
 }
 
-const DECIMAL_COMMA = /^[+-]?\d*,\d+(?:[eE][+-]?\d+)?$/;
+const DECIMAL_COMMA = /^[+-]?(?:\d*|\d{1,3}(?:\.\d{3})+),\d+(?:[eE][+-]?\d+)?$/;
 
-/** `1,5` is 1.5; what is no number stays. */
+/** `1,5` is 1.5, and `1.234,5` is 1234.5; what is no number stays. */
 export function readDecimalComma(field: string): string {
-  return DECIMAL_COMMA.test(field) ? field.replace(',', '.') : field;
+  return DECIMAL_COMMA.test(field) ? field.replaceAll('.', '').replace(',', '.') : field;
 }

@@ -1,10 +1,11 @@
 /**
  * Dates as tables write them: ISO 8601 (2012-01-31, 2012-01-31T12:30:00.5+02:00, also with a space or slashes), and with an English month
- * (Jan 31 2012, January 31, 2012, 31 Jan 2012). Forms whose day and month could be mistaken for each other (1/2/2012) are text.
+ * (Jan 31 2012, January 31, 2012, 31 Jan 2012), or day first with points (31.1.2012, 31.01.2012 12:30). Forms whose day and month could be mistaken for each other (1/2/2012) are text.
  */
 
-const ISO =
-  /^(\d{4})([-/])(\d{1,2})\2(\d{1,2})(?:[Tt ](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s?([Zz]|[+-]\d{2}(?::?\d{2})?)?)?$/;
+const TIME = /(?:[Tt ](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s?([Zz]|[+-]\d{2}(?::?\d{2})?)?)?$/;
+const ISO = new RegExp(`^(\\d{4})([-/])(\\d{1,2})\\2(\\d{1,2})${TIME.source}`);
+const POINTS = new RegExp(`^(\\d{1,2})\\.\\s?(\\d{1,2})\\.\\s?(\\d{4})${TIME.source}`);
 const MONTH_FIRST = /^([A-Za-z]{3,9})\.?[ -](\d{1,2}),?[ -](\d{4})$/;
 const DAY_FIRST = /^(\d{1,2})\.?[ -]([A-Za-z]{3,9})\.?[ -](\d{4})$/;
 const MONTHS = [
@@ -30,17 +31,30 @@ export function parseDate(text: string): number {
   if (text.length < SHORTEST || text.length > LONGEST) return Number.NaN;
   const iso = ISO.exec(text);
   if (iso !== null) {
-    const [, year, , month, day, hour = '0', minute = '0', second = '0', fraction = '', offset = 'Z'] = iso;
-    if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return Number.NaN;
-    const time = (Number(hour) * 60 + Number(minute)) * 60_000 + Number(second) * 1000;
-    const milliseconds = fraction === '' ? 0 : Math.floor(Number(`0.${fraction}`) * 1000 + 1e-6);
-    return countDays(Number(year), Number(month), Number(day)) + time + milliseconds - readOffset(offset);
+    const [, year, , month, day, ...time] = iso;
+    return countDays(Number(year), Number(month), Number(day)) + readTime(time);
+  }
+  const points = POINTS.exec(text);
+  if (points !== null) {
+    const [, day, month, year, ...time] = points;
+    return countDays(Number(year), Number(month), Number(day)) + readTime(time);
   }
   const named = MONTH_FIRST.exec(text);
   if (named !== null) return countDays(Number(named[3]), readMonth(named[1]!), Number(named[2]));
   const turned = DAY_FIRST.exec(text);
   if (turned !== null) return countDays(Number(turned[3]), readMonth(turned[2]!), Number(turned[1]));
   return Number.NaN;
+}
+
+/** Milliseconds since midnight in UTC. */
+function readTime([hour = '0', minute = '0', second = '0', fraction = '', offset = 'Z']: (
+  | string
+  | undefined
+)[]): number {
+  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return Number.NaN;
+  const milliseconds = fraction === '' ? 0 : Math.floor(Number(`0.${fraction}`) * 1000 + 1e-6);
+  const time = (Number(hour) * 60 + Number(minute)) * 60_000 + Number(second) * 1000;
+  return time + milliseconds - readOffset(offset);
 }
 
 /** Midnight in UTC of a day, in milliseconds; NaN where the month has no such day. */

@@ -2,7 +2,7 @@ import { closest } from 'fastest-levenshtein';
 import { pointerTo } from '../spec/mistake.ts';
 import { type RowMistake, RowsError, type RowWarning } from '../spec/prediction.ts';
 import {
-  outputsOf,
+  knownColumns,
   type Preparation,
   type PreparedDate,
   type PreparedInput,
@@ -22,7 +22,7 @@ import { whyNot } from './transforms.ts';
 const MOST_MISTAKES = 1000;
 
 /**
- * Prepares rows as JSON gives them: x is (rows, inputWidth), or of a forecast (rows, width of a row). A column that is absent or null is missing; columns of the target are passed over.
+ * Prepares rows as JSON gives them: x is (rows, inputWidth), or of a forecast (rows, width of a row). A column that is absent or null is missing; columns of the target are passed over, and so are others of a row that has every input.
  * An image is a flat array of numbers from 0 to 255, row-major, or the same bytes as base64.
  * Throws RowsError with all mistakes: unknown_column, invalid_type, not_finite, wrong_length, out_of_range. `warn` is told of what is taken as missing and is
  * not left out: unknown_class; and of rows that have nothing: empty_row.
@@ -35,14 +35,7 @@ export function prepareRows(
   const { inputs, forecast } = preparation;
   const inputWidth = forecast?.rowWidth ?? preparation.inputWidth;
   const names = inputs.map(({ column }) => column);
-  const known = new Set(names);
-  for (const { output } of outputsOf(preparation)) {
-    const { target } = output;
-    for (const { column } of target.type === 'number' ? target.columns : [target]) known.add(column);
-  }
-  if (forecast !== undefined)
-    for (const column of [...forecast.columns, forecast.orderBy, forecast.groupBy])
-      if (column !== undefined) known.add(column);
+  const known = knownColumns(preparation);
   let current = 0;
   const warnOfClass: WarnOfClass = (column, value, expected) =>
     warn?.({
@@ -67,8 +60,10 @@ export function prepareRows(
       add(null, 'invalid_type', 'a row is an object', `an object with ${names.slice(0, 10).join(', ')}`);
       return;
     }
-    for (const column of Object.keys(row)) {
-      if (known.has(column)) continue;
+    const unknown = Object.keys(row).filter((column) => !known.has(column));
+    // beside all inputs it is no input with a name that is misspelt
+    const isWhole = unknown.length > 0 && names.every((name) => Object.hasOwn(row, name));
+    for (const column of isWhole ? [] : unknown) {
       const suggestion = column.length <= 256 ? `did you mean ${JSON.stringify(closest(column, names))}?` : null;
       add(
         column.slice(0, 256),
@@ -208,7 +203,7 @@ function writeImage(input: PreparedInput & { type: 'image' }, value: unknown, y:
   const name = JSON.stringify(input.column);
   const channels = input.channels ?? [input];
   const size = `${input.shape.join(' × ')} = ${y.length}`;
-  const expected = `${size} numbers from 0 to 255, or as many bytes in base64`;
+  const expected = `${size} numbers from 0 to 255, or as many bytes in base64; an image file is a body by itself`;
   if (value === null) return ['invalid_type', `${name} is missing, and an image cannot be`, expected];
   let bytes: ArrayLike<unknown>;
   if (typeof value === 'string') {

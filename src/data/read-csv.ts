@@ -30,7 +30,7 @@ export async function readCsv(
   const onRecord = (fields: string[], line: () => number) => {
     for (let i = 0; i < fields.length; i++) fields[i] = trimField(fields[i]!);
     if (width === -1) {
-      const names = hasHeader ? fields : fields.map((_, i) => `column_${i + 1}`);
+      const names = fields.map((field, i) => nameColumn(hasHeader ? field : '', i));
       checkHeader(names, line(), mistakes);
       width = names.length;
       handler.onHeader(names);
@@ -65,6 +65,11 @@ export async function readCsv(
 const WITHOUT_HEADER = 'or ?header=false, if the first line is a row';
 
 const RFC_4180 = { delimiter: ',', decimal: '.' } as const;
+
+/** A column without a name, such as row numbers that a data frame was written with, has its place for one. */
+export function nameColumn(name: string, index: number): string {
+  return name === '' ? `column_${index + 1}` : name;
+}
 
 function nameOf(delimiter: string): string {
   return delimiter === '\t' ? 'tab' : delimiter === ',' ? 'comma' : `"${delimiter}"`;

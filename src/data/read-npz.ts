@@ -56,7 +56,11 @@ async function readArrays(arrays: NamedArray[], handler: ArrayHandler, wanted?: 
       if (shape[0] !== rows)
         failNpy(`${name} has ${shape[0] ?? 'no'} rows, and ${arrays[0]!.name} has ${rows}`, 'arrays of one length');
       if (shape.length > 2) {
-        if (!isByte) failNpy(`${name} has ${shape.length} dimensions and is not of bytes`, 'uint8 for images');
+        if (!isByte)
+          failNpy(
+            `${name} has ${shape.length} dimensions and is not of bytes`,
+            'uint8 for images, else two dimensions: a.reshape(len(a), -1)',
+          );
         handler.onImages?.(name, shape.length === 3 ? [...shape.slice(1), 1] : shape.slice(1));
         return () => {};
       }

@@ -11,6 +11,7 @@ const SMALLEST_WINDOW_ROWS = 1024;
 const LARGEST_PAGE_BYTES = 2 ** 28;
 const LARGEST_FOOTER_BYTES = 2 ** 25;
 const LARGEST_GROUP_BYTES = 2 ** 31;
+const PER_SECOND = { MILLIS: 1e3, MICROS: 1e6, NANOS: 1e9 };
 
 /**
  * Reads Parquet: all flat types and compressions; lists, maps and structures as JSON. Only the `wanted` columns are read from the file.
@@ -31,10 +32,12 @@ export async function readParquet(
   try {
     await checkFooter(source);
     const metadata = await parquetMetadataAsync(file);
-    const names = listColumns(metadata);
+    const columns = listColumns(metadata);
+    const names = columns.map(({ name }) => name);
     const read = names.filter((name) => wanted === undefined || wanted.has(name));
     for (const [index, name] of read.entries()) handler.onColumn(name, index);
     const rows = Number(metadata.num_rows);
+    const units = columns.filter(({ name }) => read.includes(name)).map(({ perSecond }) => perSecond);
     let start = 0;
     for (const group of metadata.row_groups) {
       const end = start + Number(group.num_rows);
@@ -42,7 +45,7 @@ export async function readParquet(
       const windowRows = Math.max(SMALLEST_WINDOW_ROWS, Math.floor(WINDOW_VALUES / Math.max(1, read.length)));
       for (; start < end; start = Math.min(end, start + windowRows)) {
         const rowEnd = Math.min(end, start + windowRows);
-        tellRows(await readWindow({ file, metadata, columns: read, rowStart: start, rowEnd }), read, handler);
+        tellRows(await readWindow({ file, metadata, columns: read, rowStart: start, rowEnd }), read, units, handler);
       }
     }
     if (start !== rows) failParquet(`its row groups have ${start} rows, and its footer says ${rows}`);
@@ -64,9 +67,9 @@ async function checkFooter({ sizeBytes, slice }: ByteSource): Promise<void> {
     failParquet(`its footer would have ${footerBytes} bytes`, 'a footer of at most 32 MiB, inside the file');
 }
 
-/** Names of the columns, those of a structure's parts left out. */
-function listColumns({ schema }: FileMetaData): string[] {
-  const names: string[] = [];
+/** The columns, those of a structure's parts left out; `perSecond`: of a time of day, which is told in seconds, in how many parts of one it is written. */
+function listColumns({ schema }: FileMetaData): { name: string; perSecond: number | null }[] {
+  const columns: { name: string; perSecond: number | null }[] = [];
   const count = schema[0]?.num_children ?? 0;
   let at = 1;
   const skip = (depth: number): void => {
@@ -76,11 +79,18 @@ function listColumns({ schema }: FileMetaData): string[] {
     for (let child = 0; child < (element.num_children ?? 0); child++) skip(depth + 1);
   };
   for (let i = 0; i < count; i++) {
-    names.push(schema[at]?.name ?? '');
+    const { logical_type: type, converted_type: converted } = schema[at] ?? {};
+    const old = converted === 'TIME_MILLIS' ? 'MILLIS' : converted === 'TIME_MICROS' ? 'MICROS' : null;
+    const unit = type?.type === 'TIME' ? type.unit : old;
+    const perSecond = unit === null ? null : PER_SECOND[unit];
+    columns.push({ name: schema[at]?.name ?? '', perSecond });
     skip(1);
   }
-  checkNames(names, failParquet);
-  return names;
+  checkNames(
+    columns.map(({ name }) => name),
+    failParquet,
+  );
+  return columns;
 }
 
 function checkGroup({ num_rows, columns }: FileMetaData['row_groups'][number], rowsLeft: number): void {
@@ -117,6 +127,7 @@ async function readWindow(request: {
 function tellRows(
   { columns, rowStart, rowEnd }: Awaited<ReturnType<typeof readWindow>>,
   names: readonly string[],
+  units: readonly (number | null)[],
   handler: RowHandler,
 ): void {
   const chunks = names.map((name) => columns.get(name)!.sort((a, b) => a.start - b.start));
@@ -129,7 +140,8 @@ function tellRows(
       if (chunk === undefined || row < chunk.start)
         failParquet(`column ${JSON.stringify(names[index])} has fewer rows than the file`);
       const value = toCellValue(chunk.values[row - chunk.start]);
-      if (value !== null) handler.onValue(index, value);
+      const perSecond = units[index]!;
+      if (value !== null) handler.onValue(index, perSecond === null ? value : Number(value) / perSecond);
     }
     handler.onRowEnd();
   }
@@ -145,7 +157,8 @@ const LIMITED = Object.fromEntries(
     (input: Uint8Array, outputBytes: number) => {
       if (outputBytes > LARGEST_PAGE_BYTES)
         fail('decompression_limit', { line: null }, 'a page unpacks to more than 256 MiB', 'smaller pages');
-      return decompress(input, outputBytes);
+      // a page of missing values alone is empty, and LZ4 writes that as a byte which the library takes for more
+      return outputBytes === 0 ? new Uint8Array(0) : decompress(input, outputBytes);
     },
   ]),
 );

@@ -3,6 +3,7 @@ import type { RowMistake, RowSource } from '../spec/prediction.ts';
 import { RowsError } from '../spec/prediction.ts';
 import type { Preparation, PreparedInput } from '../spec/preparation.ts';
 import { isMissing, parseBoolean, parseNumber } from './cell.ts';
+import { readDecimalComma } from './detect-dialect.ts';
 
 /** A row of a request, or what is wrong with it. */
 export interface ReadRow {
@@ -46,7 +47,7 @@ function readLines({ bytes, line: first }: { bytes: Uint8Array; line: number }):
 
 /** Fields as the columns of the network take them: an empty one is missing. */
 function readFields(
-  { bytes, header, line: first }: { bytes: Uint8Array; header: string[]; line: number },
+  { bytes, header, delimiter, line: first }: Extract<RowSource, { type: 'csv' }>,
   preparation: Preparation,
 ): ReadRow[] {
   const { inputs, forecast, target } = preparation;
@@ -55,11 +56,12 @@ function readFields(
     ...(target.type === 'number' ? (forecast?.columns ?? []) : []).map((column) => [column, 'number'] as const),
     ...inputs.map(({ column, type }) => [column, type] as const),
   ]);
-  const read = header.map((column) => readerOf(types.get(column)));
+  const read = header.map((column) => readerOf(types.get(column), delimiter !== ','));
   let records: { record: string[]; info: { lines: number } }[];
   try {
     records = parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), {
       info: true,
+      delimiter,
       record_delimiter: ['\r\n', '\n', '\r'],
       relax_column_count: true,
       skip_empty_lines: true,
@@ -82,11 +84,11 @@ function readFields(
 }
 
 /** What cannot be read stays text, and is refused with the others that do not fit. */
-function readerOf(type: PreparedInput['type'] | undefined): (field: string) => unknown {
+function readerOf(type: PreparedInput['type'] | undefined, mayHaveComma: boolean): (field: string) => unknown {
   if (type === 'number')
     return (field) => {
       if (isMissing(field)) return null;
-      const value = parseNumber(field);
+      const value = parseNumber(mayHaveComma ? readDecimalComma(field) : field);
       return Number.isNaN(value) ? field : value;
     };
   if (type === 'boolean')

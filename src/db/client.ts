@@ -56,7 +56,11 @@ export function createPool(url: string, options: DatabaseOptions): pg.Pool {
   });
   // one that is lost in the middle of a transaction, between two statements, says so to nobody else; the next statement fails
   pool.on('connect', (client) => client.on('error', () => {}));
-  pool.on('error', (err) => logger?.warn({ err }, 'a database connection was lost while idle'));
+  pool.on('error', (err) => {
+    // the pool adds the whole connection, with the key to cancel what it does
+    Reflect.deleteProperty(err, 'client');
+    logger?.warn({ err }, 'a database connection was lost while idle');
+  });
   return pool;
 }
 

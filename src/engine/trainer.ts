@@ -1,20 +1,21 @@
+import { type Evaluation, type EvaluationVisit, Evaluator } from './evaluator.ts';
 import { fillParameters } from './fill-network.ts';
 import { elementsOf, Graph } from './graph/graph.ts';
 import { initialize } from './initializers.ts';
-import { GEMM_SCRATCH_BYTES, HyperBlock, NO_LABEL } from './kernels/abi.ts';
+import { HyperBlock } from './kernels/abi.ts';
 import type { CompiledKernels } from './kernels/load.ts';
 import type { Parameter } from './layers/context.ts';
-import { classWeightsOf, ignoredLabel } from './ops/losses.ts';
+import { classWeightsOf } from './ops/losses.ts';
 import { COMMON_BLOCK } from './optimizers/groups.ts';
 import { createHyperWriter, type Slot, type WriteHyper } from './optimizers/optimizer.ts';
 import { penaltyOf } from './optimizers/penalties.ts';
-import type { Objective, Search, SearchScalars } from './optimizers/search/objective.ts';
-import { createSearch, isSearch, type SearchDescription } from './optimizers/search/search.ts';
-import { type Vector, VectorSpace } from './optimizers/search/vectors.ts';
+import type { SearchScalars } from './optimizers/search/objective.ts';
+import { isSearch } from './optimizers/search/search.ts';
+import { SearchSteps } from './optimizers/search/steps.ts';
 import { compile, countFlops } from './plan/compile.ts';
 import { type Seed, STREAM, seedOf } from './random.ts';
 import { type Replay, replayParts } from './replay.ts';
-import { type RowWeightsDescription, sumRowWeights } from './row-weights.ts';
+import { countRows, type RowCounts, weightOfRows } from './row-weights.ts';
 import { targetName } from './targets.ts';
 import type { Batch } from './team/runner.ts';
 import { Team, type TeamOptions } from './team/team.ts';
@@ -32,23 +33,6 @@ export interface TrainerOptions extends TeamOptions {
 const FLOPS_PER_THREAD = 2e6;
 /** Stack, heap and compiled code of one member of a team, measured on x86-64. */
 const MEMBER_BYTES = 9 * 2 ** 20;
-/** Is shown each part of what is evaluated: outputs (rows × outputWidth), losses, and right answers where there are classes. */
-export type EvaluationVisit = (
-  outputs: Float32Array,
-  firstOfPart: number,
-  rowsOfPart: number,
-  rowLosses: Float32Array,
-  correct: Float32Array | null,
-) => void;
-
-export interface Evaluation {
-  /** mean over all rows, by their weights */
-  loss: number;
-  /** share of right answers, whatever the rows’ weights; null unless there are classes */
-  accuracy: number | null;
-  /** of each target by itself, the first among them; empty where there is but one */
-  targets: { loss: number; accuracy: number | null }[];
-}
 
 /**
  * A network in training: its parameters, its optimizer's state and its rows in one shared memory, and the team that works on them. The
@@ -72,22 +56,12 @@ export class Trainer {
   readonly #common: Float32Array;
   /** what an update is made with, from update `first` on: the last that has begun */
   readonly #stages: readonly StagePrograms[];
-  readonly #search: { search: Search; trained: Vector } | null;
+  readonly #search: SearchSteps | null;
   /** what a search keeps beside weights and slots */
   readonly searchScalars: SearchScalars = {};
-  readonly #evaluationRows: number;
-  readonly #rowLosses: Float32Array;
-  readonly #outputs: Float32Array;
-  readonly #correct: Float32Array | null;
-  /** null: every row counts for 1 */
-  readonly #weights: RowWeightsDescription | null;
-  /** of a further target's loss */
-  readonly #sampleWeights: RowWeightsDescription | null;
-  /** what counts of a row's answers; null: all of them */
-  readonly #counted: RowWeightsDescription | null;
-  readonly #orders: { train: Uint32Array; evaluate: Uint32Array };
-  /** of every target: losses of rows, and right answers */
-  readonly #ofTargets: { losses: Float32Array; correct: Float32Array | null }[];
+  readonly #evaluator: Evaluator;
+  readonly #counts: RowCounts;
+  readonly #trainOrder: Uint32Array;
   #batchWeight = 0;
   readonly outputWidth: number;
   readonly #compiled: CompiledKernels;
@@ -147,39 +121,24 @@ export class Trainer {
       loss: lossOf(stage.train),
       partLoss: lossOf(stage.accumulate ?? stage.train),
     }));
-    this.#search = isSearch(optimizer) ? this.#createSearch(optimizer, built.trained) : null;
-    this.#evaluationRows = built.evaluate.maxRows;
-    this.#rowLosses = this.team.output('evaluate', 'rowLosses', this.#evaluationRows);
-    this.#outputs = this.team.output('evaluate', 'outputs', this.#evaluationRows * built.outputWidth);
-    const scores = (name: string) =>
-      name in built.evaluate.outputs ? this.team.output('evaluate', name, this.#evaluationRows) : null;
-    this.#correct = scores('correct');
-    this.#ofTargets = Array.from({ length: built.targets }, (_, i) => ({
-      losses: scores(`losses${i}`)!,
-      correct: scores(`correct${i}`),
-    }));
-    this.#orders = { train: this.trainOrder, evaluate: this.evaluationOrder };
+    this.#search = isSearch(optimizer)
+      ? new SearchSteps(this.team, optimizer, {
+          ...{ trained: built.trained, batchRows: description.batchRows, scalars: this.searchScalars },
+          ...{ seed, common: this.#common },
+        })
+      : null;
+    this.#trainOrder = this.trainOrder;
     const { rows, loss } = description;
     const classWeights = classWeightsOf(loss);
     if (classWeights !== null) this.tensor('classWeights').set(classWeights);
-    const samples = rows.weighted === true ? this.weights : null;
-    const ignored = ignoredLabel(loss);
-    const sequence = rows.target.kind === 'labels' ? rows.target.positions : undefined;
-    const positions = sequence ?? 1;
-    const answers: RowWeightsDescription = {
-      samples: null,
+    this.#counts = countRows(rows, loss, {
       labels: rows.target.kind === 'labels' ? this.labels : null,
-      positions,
-      stride: sequence === undefined ? 1 : (rows.stride ?? positions),
-      classWeights: null,
-      ignored,
-    };
-    this.#counted = ignored === NO_LABEL ? null : answers;
-    this.#sampleWeights = samples === null ? null : { ...answers, labels: null, samples };
-    this.#weights =
-      samples === null && classWeights === null && this.#counted === null
-        ? null
-        : { ...answers, samples, classWeights };
+      samples: rows.weighted === true ? this.weights : null,
+    });
+    this.#evaluator = new Evaluator(this.team, built.evaluate, {
+      ...{ outputWidth: built.outputWidth, targets: built.targets },
+      ...{ order: this.evaluationOrder, counts: this.#counts },
+    });
   }
 
   /** All that training takes: the one memory, and what each further thread of the team has of its own. */
@@ -268,10 +227,7 @@ export class Trainer {
    */
   step(first: number, rows: number, step: number, learningRate: number): number {
     this.#batchWeight = this.#weightOf(first, rows);
-    if (this.#search !== null) {
-      const { search, trained } = this.#search;
-      return search.step(this.#createObjective(trained, this.#partsOf(first, rows, step)), learningRate, step);
-    }
+    if (this.#search !== null) return this.#search.step(this.#partsOf(first, rows, step), learningRate, step);
     if (step === 0) this.#beginAverage();
     // one batch object and one callback for all steps: a step allocates nothing
     const { batchRows, accumulateSteps = 1 } = this.#description;
@@ -303,7 +259,7 @@ export class Trainer {
 
   /** What rows of the training order count for together. */
   #weightOf(first: number, rows: number): number {
-    return this.#weights === null ? rows : sumRowWeights(this.#weights, this.#orders.train, first, rows);
+    return weightOfRows(this.#counts.loss, this.#trainOrder, first, rows);
   }
 
   /**
@@ -320,50 +276,6 @@ export class Trainer {
       inverseWeight,
       inverseRows: 1 / rows,
     }));
-  }
-
-  #createSearch(optimizer: SearchDescription, trained: readonly string[]): { search: Search; trained: Vector } {
-    const partials = new Float32Array(
-      this.team.memory.buffer,
-      this.team.plan.regions.scratch[0]!,
-      GEMM_SCRATCH_BYTES / 4,
-    );
-    const space = new VectorSpace(this.team.kernels, partials);
-    const vector = (name: string) => trained.map((p) => this.tensor(`optimizer/${optimizer.type}/${name}/${p}`));
-    const tools = { vector, scalars: this.searchScalars };
-    return {
-      search: createSearch(optimizer, space, tools, this.#seed),
-      trained: trained.map((name) => this.tensor(name)),
-    };
-  }
-
-  #createObjective(weights: Vector, parts: readonly Batch[]): Objective {
-    /** Until a value is not finite. Every thread waits when it is over: the leader may read what there is, and change the weights. */
-    const pass = (program: string, visit?: (rowsOfPart: number) => void) =>
-      parts.every((batch, part) => {
-        const wasFinite = this.team.run(program, batch, () => {
-          this.#common[HyperBlock.isAccumulated] = part === 0 ? 0 : 1;
-        });
-        this.team.meet();
-        visit?.(batch.rows);
-        return wasFinite;
-      });
-    const sumLosses = (program: string) => {
-      const { batchRows } = this.#description;
-      const rowLosses = this.team.output(program, 'rowLosses', batchRows);
-      let sum = 0;
-      const wasFinite = pass(program, (rowsOfPart) => {
-        for (let r = 0; r < rowsOfPart; r++) sum += rowLosses[r]!;
-      });
-      const mean = sum * (parts[0]?.inverseWeight ?? 0);
-      return wasFinite && Number.isFinite(mean) ? mean : Number.NaN;
-    };
-    return {
-      weights,
-      loss: () => sumLosses('loss'),
-      lossAndGradient: () => sumLosses('gradient'),
-      multiplyByCurvature: () => pass('curvature'),
-    };
   }
 
   /** What the rows of the last step counted for together: their number, unless they are weighted. */
@@ -389,7 +301,7 @@ export class Trainer {
   replay(first: number, rows: number, step: number, limitBytes?: number): Replay | null {
     this.settle();
     const { count } = this.#description.rows;
-    const source = { team: this.team, order: this.#orders.train, count, trained: this.#trainedNames };
+    const source = { team: this.team, order: this.#trainOrder, count, trained: this.#trainedNames };
     return replayParts(this.#description, this.#compiled, source, this.#partsOf(first, rows, step), limitBytes);
   }
 
@@ -402,31 +314,7 @@ export class Trainer {
 
   /** Evaluates rows [first, first + rows) of the evaluation order. `visit` may throw. */
   evaluate(first: number, rows: number, visit?: EvaluationVisit): Evaluation {
-    let loss = 0;
-    let right = 0;
-    const sums = this.#ofTargets.map(() => ({ loss: 0, right: 0 }));
-    for (let done = 0; done < rows; done += this.#evaluationRows) {
-      const part = Math.min(this.#evaluationRows, rows - done);
-      this.team.run('evaluate', { rows: part, first: first + done, step: 0 });
-      this.team.meet();
-      for (let r = 0; r < part; r++) loss += this.#rowLosses[r]!;
-      if (this.#correct !== null) for (let r = 0; r < part; r++) right += this.#correct[r]!;
-      this.#ofTargets.forEach(({ losses, correct }, i) => {
-        for (let r = 0; r < part; r++) sums[i]!.loss += losses[r]!;
-        if (correct !== null) for (let r = 0; r < part; r++) sums[i]!.right += correct[r]!;
-      });
-      visit?.(this.#outputs, first + done, part, this.#rowLosses, this.#correct);
-    }
-    const count = (weights: RowWeightsDescription | null) =>
-      weights === null ? rows : sumRowWeights(weights, this.#orders.evaluate, first, rows);
-    return {
-      loss: loss / count(this.#weights),
-      accuracy: this.#correct === null ? null : right / count(this.#counted),
-      targets: this.#ofTargets.map(({ correct }, i) => ({
-        loss: sums[i]!.loss / count(i === 0 ? this.#weights : this.#sampleWeights),
-        accuracy: correct === null ? null : sums[i]!.right / (i === 0 ? count(this.#counted) : rows),
-      })),
-    };
+    return this.#evaluator.evaluate(first, rows, visit);
   }
 
   /** Waits until every thread has finished the last step, so that weights and state can be read. */

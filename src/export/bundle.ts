@@ -27,6 +27,7 @@ export async function writeBundle(
     ],
     ...[
       '- `spec.json`, `preparation.json`: what was trained, and how columns become numbers',
+      `- \`metrics.json\`${figures.evaluation === null ? '' : ', `evaluation.json`'}: how good it is`,
       '- `pytorch.safetensors`: weights as PyTorch names them',
     ],
   ];

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { DamagedCheckpointError, loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
 import { ExportRefusedError } from '../spec/export.ts';
 import { openStorage } from '../storage/describe.ts';
-import { StorageFullError } from '../storage/storage.ts';
+import { StorageFailedError, StorageFullError } from '../storage/storage.ts';
 import { storeExport } from './exported-files.ts';
 import type { ExportReply, ExportTask } from './messages.ts';
 import { writeExport } from './write-export.ts';
@@ -17,6 +17,7 @@ async function answer({ storage: description, name, request }: ExportTask): Prom
     if (error instanceof ExportRefusedError) return { refused: error.message };
     if (error instanceof DamagedCheckpointError) return { damaged: error.message };
     if (error instanceof StorageFullError) return { full: error.message };
+    if (error instanceof StorageFailedError) return { failed: error.message };
     return { error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }
 }

@@ -14,4 +14,5 @@ export type ExportReply =
   | { refused: string }
   | { damaged: string }
   | { full: string }
+  | { failed: string }
   | { error: string };

@@ -11,7 +11,7 @@ import {
   type ExportRequest,
 } from '../spec/export.ts';
 import { CheckpointUnusableError } from '../spec/prediction.ts';
-import { type Storage, StorageFullError } from '../storage/storage.ts';
+import { type Storage, StorageFailedError, StorageFullError } from '../storage/storage.ts';
 import { findExport, nameExport } from './exported-files.ts';
 import type { ExportReply, ExportTask } from './messages.ts';
 
@@ -78,5 +78,6 @@ function readReply(reply: ExportReply): ExportedFile {
   if ('refused' in reply) throw new ExportRefusedError(reply.refused);
   if ('damaged' in reply) throw new CheckpointUnusableError(reply.damaged);
   if ('full' in reply) throw new StorageFullError(reply.full);
+  if ('failed' in reply) throw new StorageFailedError(reply.failed);
   throw new Error(reply.error);
 }

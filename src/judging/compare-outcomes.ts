@@ -26,7 +26,7 @@ export function compareOutcomes(a: Outcomes, b: Outcomes, only?: JudgedSplit): C
       a.dataset !== b.dataset
         ? 'the jobs were judged on different datasets'
         : own === undefined || other === undefined
-          ? `the ${split} split was not judged in both`
+          ? `there are no answers of both to the ${split} split; those to validation and test are kept`
           : compareSplits(own, other);
     if (typeof result === 'string') compared.left_out.push({ split, reason: result });
     else compared.splits[split] = result;

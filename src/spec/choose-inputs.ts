@@ -6,8 +6,12 @@ import type { Input } from './input.ts';
 
 const USABLE: readonly Column['type'][] = ['number', 'category', 'boolean', 'date', 'text', 'image'];
 const OF_SERIES: readonly Column['type'][] = ['number', 'category', 'boolean', 'date'];
-/** `id`, `customer_id`, `Row Number`, `customerId`; not `humid` */
-const IDS = [/(^|[\s_.-])(id|uuid|guid|index|key|row|row[\s_.-]?(number|no|nr))$/i, /[a-z]I[Dd]$/];
+/** `id`, `customer_id`, `Row Number`, `customerId`; not `humid`; and row numbers that a data frame is written with, which have no name */
+const IDS = [
+  /^(column_1|Unnamed: 0)$/,
+  /(^|[\s_.-])(id|uuid|guid|index|key|row|row[\s_.-]?(number|no|nr))$/i,
+  /[a-z]I[Dd]$/,
+];
 
 /** Columns that may be inputs, less those that tell nothing of other rows; all of them where nothing else is left. */
 export function chooseInputs(

@@ -1,8 +1,13 @@
 import type { Choose } from './choice.ts';
 import type { Column } from './dataset.ts';
+import type { Add } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
 import type { Input } from './input.ts';
+import { NAME } from './layers/fields.ts';
+import { pointerTo } from './mistake.ts';
 import { Layer } from './model.ts';
+import { groupByInput, MODEL_INPUT } from './model-shapes.ts';
+import { countIndices } from './resolve-inputs.ts';
 import { showCount } from './show-count.ts';
 
 /** Layers where the request names none: what suits the kind of data, as large as the rows can teach. */
@@ -22,12 +27,18 @@ const SMALLEST_MAP = 8;
 export function chooseLayers({ isForecast, inputs, columns, trainRows }: Known, choose: Choose): Layer[] {
   const image = inputs.length === 1 ? columns.find(({ name }) => name === inputs[0]!.column)?.shape : null;
   const isImage = image != null && Math.min(image[0]!, image[1]!) >= SMALLEST_IMAGE;
-  const { layers, reason } = isForecast ? small(trainRows) : isImage ? convolutional(image) : dense(trainRows);
+  const { layers, reason } = isForecast
+    ? small(trainRows)
+    : isImage
+      ? convolutional(image)
+      : inputs.some(isIndex)
+        ? embedded(inputs, columns, trainRows)
+        : dense(trainRows);
   choose('/model/layers', describeLayers(layers), reason);
   return layers.map((layer) => fillDefaults(Layer, layer) as Layer);
 }
 
-type Draft = { type: string; units?: number; filters?: number; rate?: number; [field: string]: unknown };
+type Draft = { type: string; name?: string; units?: number; filters?: number; rate?: number; [field: string]: unknown };
 
 /** Blocks of a convolution and a pooling, twice as many filters after each (Simonyan & Zisserman 2015). */
 function convolutional([height, width]: readonly number[]) {
@@ -52,6 +63,66 @@ function dense(trainRows: number) {
   ];
   const reason = `${showCount(trainRows)} training rows of columns: two dense layers of ${units}, with dropout against learning them by heart.`;
   return { layers: [...hidden, ...hidden], reason };
+}
+
+const isIndex = ({ encoding }: Input) => encoding === 'index' || encoding === 'hash_index';
+
+/** An index tells nothing by its size: each column that is taken by one becomes a model input of its own, which an embedding is found for. */
+export function separateIndices(inputs: readonly Input[], choose: Choose): void {
+  const taken = new Set(inputs.map(({ into }) => into));
+  for (const [i, input] of inputs.entries()) {
+    if (!isIndex(input) || input.into !== MODEL_INPUT || inputs.length === 1) continue;
+    const isName = new RegExp(NAME).test(input.column) && input.column.length <= 64 && !taken.has(input.column);
+    input.into = isName ? input.column : `index_${i + 1}`;
+    taken.add(input.into);
+    choose(
+      pointerTo('/inputs', i, 'into'),
+      input.into,
+      `${input.column} is taken by index: its embedding takes no others.`,
+    );
+  }
+}
+
+/** Where the layers are known beforehand and begin with no embedding. */
+export function refuseIndices(inputs: readonly Input[], network: string, add: Add): void {
+  inputs.forEach((input, i) => {
+    if (!isIndex(input)) return;
+    const detail = `an index is looked up in an embedding, and ${network} has none`;
+    add(pointerTo('/inputs', i, 'encoding'), detail, 'another encoding, or model.layers with an embedding');
+  });
+}
+
+const LARGEST_VECTOR = 32;
+
+/** `before`: layers from `name` to a sequence */
+function flatten(name: string, before: Draft[]) {
+  const last = `${name}_flat`;
+  return { last, layers: [...before, { type: 'flatten', name: last, inputs: [before.at(-1)?.name ?? name] } as Draft] };
+}
+
+/** Categories by index become vectors, texts by index the strongest answers of convolutions to their vectors (Kim 2014); beside all other columns. */
+function embedded(inputs: readonly Input[], columns: readonly Column[], trainRows: number) {
+  const branches = [...groupByInput(inputs)].map(([name, members]) => {
+    const indices = countIndices(members, columns);
+    if (indices === null) {
+      const isImage = members.length === 1 && members[0]!.type === 'image';
+      return isImage ? flatten(name, []) : { last: name, layers: [] };
+    }
+    const isText = members.some(({ type }) => type === 'text');
+    const units = isText ? LARGEST_VECTOR : Math.min(LARGEST_VECTOR, Math.max(2, Math.ceil(indices / 2)));
+    const vectors = `${name}_vectors`;
+    const layers: Draft[] = [{ type: 'embedding', name: vectors, inputs: [name], units }];
+    if (!isText) return flatten(name, layers);
+    const patterns = { type: 'conv1d', filters: 64, kernel: 3, padding: 'same', activation: { type: 'relu' } };
+    layers.push({ ...patterns, name: `${name}_patterns`, inputs: [vectors] });
+    layers.push({ type: 'global_max_pool1d', name: `${name}_text`, inputs: [`${name}_patterns`] });
+    return { last: `${name}_text`, layers };
+  });
+  const { layers: hidden, reason } = dense(trainRows);
+  const layers: Draft[] = branches.flatMap((branch) => branch.layers);
+  const ends = branches.map(({ last }) => last);
+  if (ends.length > 1) layers.push({ type: 'concatenate', name: 'columns', inputs: ends });
+  return { layers: [...layers, ...hidden], reason: `${reason} What is taken by index becomes learnt vectors first.` };
 }
 
 /** Windows overlap: so many rows tell less than as many that stand alone. */

@@ -8,7 +8,10 @@ const seed = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, defaul
 
 export const Sample = closed(
   { rows: Type.Integer({ minimum: 1, maximum: 1e12 }), seed },
-  { description: 'so many rows, each as likely as any other, in their order; all where there are no more' },
+  {
+    description: 'so many rows, each as likely as any other, in their order; all where there are no more',
+    examples: [{ rows: 1000, seed: 1 }],
+  },
 );
 export type Sample = Static<typeof Sample>;
 
@@ -17,6 +20,7 @@ export const Part = closed(
   {
     description:
       'the rows whose draw, which follows from the seed and the row’s place, lies in [from, to): parts of one dataset with one seed that do not overlap share no row, and 0 to 1 is all',
+    examples: [{ from: 0, to: 0.8, seed: 1 }],
   },
 );
 export type Part = Static<typeof Part>;
@@ -42,6 +46,7 @@ export const DatasetRequest = closed(
         maxItems: MOST_PARENTS,
         uniqueItems: true,
         description: 'datasets whose rows are taken, one after the other',
+        examples: [['ds_01h455vb4pex5vsknk084sn02q']],
       }),
     ),
     columns: Type.Optional(
@@ -59,7 +64,14 @@ export const DatasetRequest = closed(
   {
     title: 'DatasetRequest',
     description: 'A dataset from a url, from an upload, or from the rows of others.',
-    examples: [{ url: 'https://example.com/penguins.csv' }],
+    examples: [
+      { url: 'https://example.com/penguins.csv' },
+      {
+        from: ['ds_01h455vb4pex5vsknk084sn02q'],
+        filter: { column: 'island', op: '==', value: 'Dream' },
+        sample: { rows: 50, seed: 1 },
+      },
+    ],
   },
 );
 export type DatasetRequest = Static<typeof DatasetRequest>;

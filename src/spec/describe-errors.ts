@@ -74,7 +74,10 @@ function describeError(error: ErrorObject, placesOf: (field: string) => readonly
       return value(`${show(data)} is not known here.${hint}`, `one of: ${listWords(words, 30)}`);
     }
     case 'type':
-      return field(`must be ${typeName(parent)}, not ${show(data)}`, `${typeName(parent)}${fieldsOf(parent)}`);
+      return field(
+        `must be ${typeName(parent)}, not ${show(data)}`,
+        `${typeName(parent)}${fieldsOf(parent)}${exampleOf(parent)}`,
+      );
     case 'pattern':
       return value(`${show(data)} has not the right form`, `text that matches ${params.pattern}${exampleOf(parent)}`);
     case 'minItems':
@@ -124,7 +127,8 @@ function fieldsOf({ type, properties }: Schema): string {
 }
 
 function exampleOf({ examples }: Schema): string {
-  return examples === undefined ? '' : `, like ${examples[0]}`;
+  const [example] = (examples as unknown[] | undefined) ?? [];
+  return example === undefined ? '' : `, like ${typeof example === 'string' ? example : JSON.stringify(example)}`;
 }
 
 function typeName(schema: Schema): string {

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { Diagnosis } from './diagnosis.ts';
+import { Note } from './note.ts';
 import { closed, JsonNumber, nullable, words } from './schema.ts';
 
 /** How good a job's result is: figures by split and target, where it is wrong, and what its learning curve says. */
@@ -175,6 +176,9 @@ export const Evaluation = closed(
       }),
     ),
     importance: nullable(Importance),
+    notes: Type.Optional(
+      Type.Array(Note, { description: 'of the rows, such as leakage: how far the figures can be trusted' }),
+    ),
     created_at: Type.String({ format: 'date-time' }),
   },
   { title: 'Evaluation' },

@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox';
 import { Choice } from './choice.ts';
 import { Diagnosis } from './diagnosis.ts';
 import { JOB_KINDS, JobSpec } from './job-spec.ts';
+import { Note } from './note.ts';
 import { closed, JsonNumber, nullable, words } from './schema.ts';
 import { Transfer } from './weights.ts';
 
@@ -86,16 +87,9 @@ export const Runtime = closed(
       description: 'longest delay seen on the thread that renews the lease',
     }),
     notes: Type.Optional(
-      Type.Array(
-        closed({
-          code: Type.String({
-            description: 'dropped_…: rows left out; leakage_…: held-out rows or the target may be known in training',
-          }),
-          message: Type.String(),
-          data: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
-        }),
-        { description: 'what was noticed when the rows were loaded; each is a job.message event as well' },
-      ),
+      Type.Array(Note, {
+        description: 'what was noticed when the rows were loaded; each is a job.message event as well',
+      }),
     ),
     learning_rate: Type.Optional(Type.Number({ description: 'where the spec says auto: what the range test found' })),
     first_step_ms: Type.Optional(

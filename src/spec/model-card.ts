@@ -1,7 +1,8 @@
 import { type Static, Type } from 'typebox';
-import { SplitEvaluation } from './evaluation.ts';
+import { Importance, SplitEvaluation } from './evaluation.ts';
 import type { JobSpec } from './job-spec.ts';
 import { ModelVersion } from './model-registry.ts';
+import { Note } from './note.ts';
 import { closed, nullable } from './schema.ts';
 
 /** What somebody should know who is to use a model (Mitchell et al. 2019, "Model cards for model reporting"), as far as the service knows it. */
@@ -28,6 +29,8 @@ export const ModelCard = closed(
     evaluation: nullable(Type.Record(Type.String(), SplitEvaluation), {
       description: 'by split; null where these weights had not been judged when the version was made',
     }),
+    importance: nullable(Importance),
+    notes: Type.Array(Note, { description: 'of the rows it learnt from, such as leakage' }),
   },
   { title: 'ModelCard' },
 );

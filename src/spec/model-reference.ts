@@ -31,6 +31,14 @@ export function parseModelReference(text: string): ModelReference | null {
   return { name: name!, version: parsed };
 }
 
+/** What to say where there is none. */
+export function describeUnknownModel({ name, version }: ModelReference): string {
+  const what = typeof version === 'number' ? `no version ${version}` : `no alias ${version}`;
+  return version === LATEST
+    ? `There is no model ${name} with a version: GET /v1/models lists those that there are.`
+    : `There is no model ${name}, or ${what} of it: GET /v1/models/${name}/versions lists them.`;
+}
+
 /** Whether a text of a spec means a registered model, right or wrong. */
 export function isModelPath(text: string): boolean {
   return text.startsWith(PREFIX);

@@ -25,7 +25,7 @@ const layers = Type.Array(Layer, {
 
 export const Model = closed(
   {
-    from: nullable(Type.String({ pattern: BEGINNING, maxLength: 200 }), {
+    from: nullable(Type.String({ pattern: BEGINNING, maxLength: 200, examples: ['ckpt_01h455vb4pex5vsknk084sn02q'] }), {
       default: null,
       description:
         'Weights that training starts from (kind `fine_tune`): a checkpoint, a version of a model by number or alias (`models/digits@champion`), which comes back as the number, or uploaded weights (`wts_…`).',

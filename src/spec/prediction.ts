@@ -13,7 +13,7 @@ export type RowSource =
   | { type: 'rows'; json: string }
   /** whole lines, the first of which is `line` of the request's body */
   | { type: 'ndjson'; bytes: Uint8Array; line: number }
-  | { type: 'csv'; header: string[]; bytes: Uint8Array; line: number }
+  | { type: 'csv'; header: string[]; delimiter: string; bytes: Uint8Array; line: number }
   /** prepared rows: values of the network's input one after the other, little-endian */
   | { type: 'float32'; bytes: Uint8Array }
   /** images of a network with one image as its input: their bytes as they are, one after the other */

@@ -222,3 +222,17 @@ export function outputsOf(preparation: Preparation): { output: PreparedOutput; f
     return placed;
   });
 }
+
+/** What a row may have: inputs, targets, and what tells the order of a series. */
+export function knownColumns(preparation: Preparation): Set<string> {
+  const { inputs, forecast } = preparation;
+  const known = new Set(inputs.map(({ column }) => column));
+  for (const { output } of outputsOf(preparation)) {
+    const { target } = output;
+    for (const { column } of target.type === 'number' ? target.columns : [target]) known.add(column);
+  }
+  if (forecast !== undefined)
+    for (const column of [...forecast.columns, forecast.orderBy, forecast.groupBy])
+      if (column !== undefined) known.add(column);
+  return known;
+}

@@ -3,7 +3,7 @@ import { checkModel } from './check-model.ts';
 import { checkSampleWeight } from './check-sample-weight.ts';
 import { checkCausality } from './check-text-model.ts';
 import type { Choice, Choose } from './choice.ts';
-import { chooseLayers } from './choose-model.ts';
+import { chooseLayers, refuseIndices, separateIndices } from './choose-model.ts';
 import type { Column } from './dataset.ts';
 import { checkTeaching, followTeacher } from './distillation.ts';
 import type { Add, Draft } from './draft.ts';
@@ -27,7 +27,7 @@ import { resolveEvaluation } from './resolve-evaluation.ts';
 import { beginForecast, countWindows, resolveForecast } from './resolve-forecast.ts';
 import { checkEmbeddings, countIndices, listModelInputs } from './resolve-inputs.ts';
 import { resolveMoreTargets } from './resolve-more-targets.ts';
-import { checkSplit, resolveSplit } from './resolve-split.ts';
+import { checkSplit, chooseSplit, resolveSplit } from './resolve-split.ts';
 import { findCorpus, resolveText } from './resolve-text.ts';
 import { resolveTraining } from './resolve-training.ts';
 import type { Target } from './target.ts';
@@ -90,6 +90,7 @@ export function resolveJob(
   if (corpus !== null && spec.forecast !== null)
     add('/forecast', 'a corpus has no rows of numbers to go on with', 'null');
   else beginForecast(spec, given, add);
+  if (corpus === null && spec.forecast === null) chooseSplit(spec, given, dataset.columns, choose);
   checkSplit(spec, given, corpus !== null, add);
   if (corpus !== null) {
     const text = resolveText(spec, given, corpus, from, add, choose);
@@ -130,6 +131,11 @@ export function resolveJob(
   const counts = countWindows(spec, rows, finder, add);
   spec.name ??= cutName(`${dataset.name}: ${spec.target.columns.join(', ')}`);
   const isImage = inputs.length === 1 && inputs[0]!.type === 'image';
+  if (spec.model.layers === undefined) {
+    if (spec.model.preset !== null) refuseIndices(inputs, spec.model.preset, add);
+    else if (spec.forecast !== null) refuseIndices(inputs, 'the network that is chosen for a forecast', add);
+    else separateIndices(inputs, choose);
+  }
   expandPreset(spec, isImage ? 'image' : 'rows', add, choose);
   spec.model.layers ??= chooseLayers(
     { isForecast: spec.forecast !== null, inputs, columns: dataset.columns, trainRows: counts.train },

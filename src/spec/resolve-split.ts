@@ -1,3 +1,4 @@
+import type { Choose } from './choice.ts';
 import { countSplit } from './count-split.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
@@ -24,6 +25,23 @@ const PARTS: Record<string, SplitName> = {
 export function readPart(word: string): SplitName | null {
   const lower = word.toLowerCase();
   return Object.hasOwn(PARTS, lower) ? PARTS[lower]! : null;
+}
+
+/** A category all of whose classes are names of parts tells the split, unless the request says another or uses the column. `given`: as it was sent. */
+export function chooseSplit(spec: Draft, given: Draft, columns: readonly Column[], choose: Choose): void {
+  const of = { ...given.split };
+  const isSaid = Object.keys(of).some((field) => !['seed', 'duplicates', 'balance'].includes(field));
+  if (isSaid || spec.model.from !== null) return;
+  const used = [spec.target, ...spec.more_targets].flatMap((target) => target?.columns ?? []);
+  used.push(...(given.inputs ?? []).map((input: { column?: unknown }) => input.column));
+  const found = columns.find(({ name, type, classes, missing }) => {
+    if (type !== 'category' || classes === null || missing > 0 || used.includes(name)) return false;
+    const parts = new Set(classes.map(({ value }) => readPart(value)));
+    return parts.has('train') && parts.size > 1 && !parts.has(null);
+  });
+  if (found === undefined) return;
+  spec.split.given_by = found.name;
+  choose('/split/given_by', found.name, `${found.name} says of every row which part it is of.`);
 }
 
 /** `given`: as it was sent, before defaults were filled in. Over a corpus only shares are looked at. */

@@ -68,7 +68,13 @@ export class StorageFullError extends Error {
 
 /** The storage is broken or away, may not be written, or does not answer: what was asked may go well another time. */
 export class StorageFailedError extends Error {
+  /** by which it is known behind a thread, too, where classes are lost */
+  readonly code = 'STORAGE_FAILED';
   constructor(reason: string, options?: ErrorOptions) {
     super(`the storage failed: ${reason}`, options);
   }
+}
+
+export function isStorageFailure(error: unknown): boolean {
+  return error instanceof Error && (error as { code?: string }).code === 'STORAGE_FAILED';
 }

@@ -1,6 +1,7 @@
 import { readNumbers, readProbabilities } from '../data/describe-outputs.ts';
 import { openRestored } from '../data/prepare-number.ts';
-import type { EvaluationVisit, Trainer } from '../engine/trainer.ts';
+import type { EvaluationVisit } from '../engine/evaluator.ts';
+import type { Trainer } from '../engine/trainer.ts';
 import type { JudgedTarget } from '../judging/judge-target.ts';
 import { drawBelow, seedGenerator } from '../judging/resample.ts';
 import { nameStep } from '../spec/forecast.ts';
@@ -184,7 +185,8 @@ function gatherNumbers(
     const truth = new Float64Array(count);
     const predicted = new Float64Array(count);
     const baseOf = (row: number) => loaded.baseOf?.(row, c) ?? 0;
-    const numberOf = (row: number) => restore(expected[row * outputWidth + c]!) + baseOf(row);
+    const tidy = openRounding(prepared);
+    const numberOf = (row: number) => tidy(restore(expected[row * outputWidth + c]!) + baseOf(row));
     return {
       add(i, row, outputs, at) {
         truth[i] = numberOf(row);
@@ -204,6 +206,17 @@ function gatherNumbers(
       },
     };
   });
+}
+
+/**
+ * Takes away what scaling to float32 and back has added (at most some 3e-7 of a standard deviation or range): a 0 of the dataset is 0 again, which
+ * relative errors have to know. Numbers that were not scaled, or were transformed, stay.
+ */
+function openRounding({ transform, scale, shift }: PreparedTargetColumn): (value: number) => number {
+  if (transform !== undefined || (scale === 1 && shift === 0)) return (value) => value;
+  const digits = Math.floor(Math.log10(1e6 * Math.abs(scale)));
+  const unit = 10 ** Math.abs(digits);
+  return digits >= 0 ? (value) => Math.round(value * unit) / unit : (value) => Math.round(value / unit) * unit;
 }
 
 function labelsOf(trainer: Trainer, target: number): Int32Array {

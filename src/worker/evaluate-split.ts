@@ -1,6 +1,7 @@
 import { readNumbers } from '../data/describe-outputs.ts';
 import { openRestored } from '../data/prepare-number.ts';
-import type { EvaluationVisit, Trainer } from '../engine/trainer.ts';
+import type { EvaluationVisit } from '../engine/evaluator.ts';
+import type { Trainer } from '../engine/trainer.ts';
 import { furtherTargets } from '../spec/further-targets.ts';
 import type { JobSpec } from '../spec/job-spec.ts';
 import { outputsOf, type PreparedOutput, type PreparedTarget } from '../spec/preparation.ts';

@@ -3,9 +3,10 @@ import type { Trainer } from '../engine/trainer.ts';
 import { encodeOutcomes } from '../judging/outcomes.ts';
 import type { Importance } from '../spec/evaluation.ts';
 import type { Progress } from '../spec/job.ts';
+import type { Note } from '../spec/note.ts';
 import { type Storage, StorageFullError } from '../storage/storage.ts';
 import { type Judgement, judgeSplits } from './judge-splits.ts';
-import type { LoadedRows } from './loaded-rows.ts';
+import { type LoadedRows, MOST_NOTES } from './loaded-rows.ts';
 import type { TrainerData } from './messages.ts';
 import type { Reporter } from './reporter.ts';
 import { shuffleColumns } from './shuffle-columns.ts';
@@ -13,6 +14,7 @@ import { whenStorageIsWell } from './when-storage-is-well.ts';
 
 export interface JudgedResult extends Pick<Judgement, 'splits' | 'scores'> {
   importance: Importance | null;
+  notes: Note[];
   outcomes: { key: string; sha256: string } | null;
 }
 
@@ -46,5 +48,6 @@ export async function judgeResult(
     if (error instanceof StorageFullError) return null;
     throw error;
   });
-  return { splits, scores, importance, outcomes: file === null ? null : { key: file.key, sha256: file.sha256 } };
+  const notes = rows.notes.slice(0, MOST_NOTES);
+  return { splits, scores, importance, notes, outcomes: file === null ? null : { key: file.key, sha256: file.sha256 } };
 }

@@ -14,13 +14,14 @@ import type { Column } from '../spec/dataset.ts';
 import { type Forecast, nameStep } from '../spec/forecast.ts';
 import type { Input } from '../spec/input.ts';
 import type { JobSpec } from '../spec/job-spec.ts';
+import type { Note } from '../spec/note.ts';
 import type { Preparation, PreparedOutput } from '../spec/preparation.ts';
 import { lookbackOf } from '../spec/resolve-forecast.ts';
 import type { Target } from '../spec/target.ts';
 import type { Storage } from '../storage/storage.ts';
 import { chooseJudged, withoutColumns } from './judged-rows.ts';
 import { letGo } from './let-go.ts';
-import { joinParts, type LoadedRows, MOST_TRAIN_SAMPLE, type Note, sampleRows } from './loaded-rows.ts';
+import { joinParts, type LoadedRows, MOST_TRAIN_SAMPLE, sampleRows } from './loaded-rows.ts';
 import type { RowsRequest } from './messages.ts';
 
 /**

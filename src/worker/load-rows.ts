@@ -9,6 +9,7 @@ import { loadTable } from '../data/load-table.ts';
 import { planPrepared, writePrepared } from '../data/prepare-table.ts';
 import { selectRows } from '../data/select-rows.ts';
 import { sliceColumns } from '../data/slice-columns.ts';
+import type { SplitRows } from '../data/split-by-column.ts';
 import { openShuffle, splitRows } from '../data/split-rows.ts';
 import { getForm, type Table, UnusableColumnError } from '../data/table.ts';
 import { writeCrossFitted } from '../data/target-encoding.ts';
@@ -17,14 +18,16 @@ import { furtherTargets } from '../spec/further-targets.ts';
 import type { Input } from '../spec/input.ts';
 import type { JobSpec } from '../spec/job-spec.ts';
 import { isOfPairs, targetOf } from '../spec/loss.ts';
+import type { Note } from '../spec/note.ts';
 import type { Preparation, PreparedInput } from '../spec/preparation.ts';
+import type { Split } from '../spec/split.ts';
 import type { Storage } from '../storage/storage.ts';
 import { BatchAugmenter } from './augment-batch.ts';
 import { chooseJudged, withoutColumns } from './judged-rows.ts';
 import { letGo } from './let-go.ts';
 import { loadForecast } from './load-forecast.ts';
 import { loadWindows } from './load-windows.ts';
-import { joinParts, type LoadedRows, MOST_TRAIN_SAMPLE, type Note, sampleRows } from './loaded-rows.ts';
+import { joinParts, type LoadedRows, MOST_TRAIN_SAMPLE, sampleRows } from './loaded-rows.ts';
 import type { RowsRequest } from './messages.ts';
 
 /** Reads the columns the job needs, splits the rows, and fits the preparation to the training split unless one was fitted before. */
@@ -60,6 +63,7 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
     ...countLeftOut('dropped_duplicates', usable.length - rows.length, 'like an earlier one'),
     ...countLeftOut('dropped_parts', rows.length - inParts, 'that the split gives no part'),
     ...countLeftOut('dropped_outliers', split.train.length - fitted.length, 'of the training split with outliers'),
+    ...(judgedAs === undefined ? noteEmptyParts(spec.split, split) : []),
     ...(clipped === 0
       ? []
       : [
@@ -186,6 +190,17 @@ function placeInputs(inputs: readonly Input[], preparation: Preparation): { inpu
     offset += widthOf(preparation.inputs[i]!);
     return placed;
   });
+}
+
+/** Whole groups may leave a part none, and so may few rows. */
+function noteEmptyParts(asked: Split, split: SplitRows): Note[] {
+  return (['validation', 'test'] as const)
+    .filter((part) => asked[part] > 0 && split[part].length === 0)
+    .map((part) => {
+      const held = asked.group_by === undefined ? 'rows' : `groups of "${asked.group_by}"`;
+      const message = `There are too few ${held} for a ${part} split of ${asked[part]}: nothing is held out for it. A larger split.${part} takes some.`;
+      return { code: `empty_${part}`, message, data: { part } };
+    });
 }
 
 function countLeftOut(code: string, rows: number, which: string): Note[] {

@@ -2,16 +2,12 @@ import type { SlicedColumn } from '../data/slice-columns.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import type { RowsDescription } from '../engine/training-graph.ts';
 import type { JudgedSplit } from '../spec/evaluation.ts';
+import type { Note } from '../spec/note.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { BatchAugmenter } from './augment-batch.ts';
 
-/** Said once, as a job.message. */
-export interface Note {
-  code: string;
-  message: string;
-  /** columns and figures, for programs */
-  data?: Record<string, unknown>;
-}
+/** Of many columns that look alike, more would say no more. */
+export const MOST_NOTES = 50;
 
 /** Parts of the evaluation order, in its order. */
 export const JUDGED_PARTS = ['validation', 'test', 'train'] as const;
@@ -59,7 +55,7 @@ export interface LoadedRows {
   slices: SlicedColumn[];
   /** of a category: training rows of each of the preparation's classes */
   classCounts: number[] | null;
-  /** what the client should know of the rows, told when training begins */
+  /** what the client should know of the rows, told when training begins and with the figures */
   notes: Note[];
   /** training images that are changed before they are gone through */
   augmentation?: BatchAugmenter;

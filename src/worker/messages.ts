@@ -7,9 +7,9 @@ import type { JobError, JobPhase, Progress, StopReason } from '../spec/job.ts';
 import type { EventType } from '../spec/job-event.ts';
 import type { JobSpec } from '../spec/job-spec.ts';
 import type { MetricPoint } from '../spec/metric-point.ts';
+import type { Note } from '../spec/note.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { StorageDescription } from '../storage/describe.ts';
-import type { Note } from './loaded-rows.ts';
 
 /**
  * What the lease-holding main thread and the thread that trains say to each other. The trainer posts messages; the main thread answers only

@@ -15,5 +15,6 @@ export type PredictorReply = { id: number } & (
   | { piece: GeneratedPiece }
   | { mistakes: RowMistake[] }
   | { damaged: string }
+  | { failed: string }
   | { error: string }
 );

@@ -3,6 +3,7 @@ import { chooseKernels } from '../engine/kernels/load.ts';
 import type { NetworkPredictor } from '../engine/predictor.ts';
 import { RowsError } from '../spec/prediction.ts';
 import { openStorage, type StorageDescription } from '../storage/describe.ts';
+import { StorageFailedError } from '../storage/storage.ts';
 import { type PreparedRequest, prepareRequest } from './answer-rows.ts';
 import { GrowingTexts } from './growing-texts.ts';
 import type { PredictorReply, PredictorTask } from './predictor-messages.ts';
@@ -30,6 +31,7 @@ const texts = new GrowingTexts(networks, (id, piece) => reply({ id, piece }), re
 function replyError(id: number, error: unknown): void {
   if (error instanceof RowsError) reply({ id, mistakes: error.mistakes });
   else if (error instanceof DamagedCheckpointError) reply({ id, damaged: error.message });
+  else if (error instanceof StorageFailedError) reply({ id, failed: error.message });
   else reply({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
 }
 

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { CheckpointUnusableError, RowsError } from '../spec/prediction.ts';
 import type { StorageDescription } from '../storage/describe.ts';
+import { StorageFailedError } from '../storage/storage.ts';
 import type { PredictorReply, PredictorTask } from './predictor-messages.ts';
 
 /** The process that worked on it ended: another may do it. */
@@ -110,6 +111,7 @@ export class PredictorSlot {
       this.#take(reply.id);
       if ('mistakes' in reply) waiting.onError(new RowsError(reply.mistakes));
       else if ('damaged' in reply) waiting.onError(new CheckpointUnusableError(reply.damaged));
+      else if ('failed' in reply) waiting.onError(new StorageFailedError(reply.failed));
       else waiting.onError(new Error(reply.error));
     }
     this.#watch();

@@ -21,7 +21,7 @@ import { describeDivergence } from './describe-divergence.ts';
 import { judgeResult } from './judge-result.ts';
 import { letGo } from './let-go.ts';
 import { loadRows } from './load-rows.ts';
-import type { LoadedRows } from './loaded-rows.ts';
+import { type LoadedRows, MOST_NOTES } from './loaded-rows.ts';
 import { type CheckpointPlace, type Fallback, type Outcome, StopRequest, type TrainerData } from './messages.ts';
 import { memoryOfJob, openJudge, openTrainer, READY_MEMBERS } from './open-trainer.ts';
 import { Reporter, StopAskedError } from './reporter.ts';
@@ -136,8 +136,8 @@ async function evaluate(data: TrainerData, rows: LoadedRows, storage: Storage, r
     );
     reporter.send({ ...none, percentage: 100, metrics });
     const weightsJudged = { which: 'given', checkpoint: from.id, step: from.step, epoch: null } as const;
-    const { splits, importance, outcomes } = judged;
-    const evaluation = { figures: { weights: weightsJudged, splits, importance }, outcomes };
+    const { splits, importance, notes, outcomes } = judged;
+    const evaluation = { figures: { weights: weightsJudged, splits, importance, notes }, outcomes };
     return { status: 'succeeded', stopReason: 'completed', metrics, evaluation };
   } finally {
     await trainer.close();
@@ -261,7 +261,7 @@ async function conclude(end: LoopEnd, trained: Trained): Promise<Outcome> {
     metrics['best.epoch'] = state.best.epoch;
     metrics[`best.${data.spec.checkpoints.best}`] = state.best.value;
   }
-  const { splits, scores, importance, outcomes } = await judgeResult(trained, state.step, reporter, () =>
+  const { splits, scores, importance, notes, outcomes } = await judgeResult(trained, state.step, reporter, () =>
     loop.progress(),
   );
   const [train, validation] = [scores.train?.loss, scores.validation?.loss];
@@ -275,12 +275,9 @@ async function conclude(end: LoopEnd, trained: Trained): Promise<Outcome> {
   reporter.send(loop.progress());
   const { step, epoch } = state.best ?? state;
   const weights = { which: state.best === null ? 'latest' : 'best', checkpoint: null, step, epoch } as const;
-  const evaluation = { figures: { weights, splits, importance }, outcomes };
+  const evaluation = { figures: { weights, splits, importance, notes }, outcomes };
   return { status: 'succeeded', stopReason: end, metrics, diagnosis, evaluation };
 }
-
-/** Of many columns that look alike, more would say no more. */
-const MOST_NOTES = 50;
 
 /** The client can do something about it. */
 function refuse(code: string, message: string, hint: string): Outcome {

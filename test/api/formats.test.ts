@@ -110,6 +110,25 @@ describe('images in class folders', () => {
     expect(await Array.fromAsync(service.deps.storage.list(`datasets/${dataset.id}/`))).toEqual([]);
   });
 
+  it('in folders of parts say which part each is of', async () => {
+    const images = Object.entries(await makeImages()).map(([path, bytes], i) => [
+      `${i === 0 ? 'val' : 'train'}/${path.slice(7)}`,
+      bytes,
+    ]);
+    const { id, columns } = await upload(zipSync(Object.fromEntries(images)), 'application/zip');
+    expect(columns.slice(1)).toMatchObject([
+      { name: 'label', classes: [{ value: 'blue' }, { value: 'red', rows: 2 }] },
+      {
+        name: 'split',
+        classes: [
+          { value: 'train', rows: 2 },
+          { value: 'validation', rows: 1 },
+        ],
+      },
+    ]);
+    await call('DELETE', `${api}/datasets/${id}`);
+  });
+
   it('in a tar.gz become grey ones of the size asked for', async () => {
     const archive = pack();
     for (const [name, bytes] of Object.entries(await makeImages())) archive.entry({ name }, bytes);

@@ -300,6 +300,11 @@ describe('lists', () => {
     const { detail } = expectProblem(await call('GET', `${api}/jobs?stauts=queued`), 'invalid_field');
     expect(detail).toBe('/stauts: There is no parameter "stauts" here. Did you mean "status"?');
   });
+
+  it('is refused where there are none', async () => {
+    const { errors } = expectProblem(await call('POST', `${api}/jobs?dry_run=true`, {}), 'invalid_field');
+    expect(errors).toMatchObject([{ pointer: '/dry_run', expected: 'no parameters' }]);
+  });
 });
 
 describe('ids', () => {

@@ -210,7 +210,8 @@ it('a card tells what a model is, from the registry, the dataset and the evaluat
     figures: {
       weights: { which: 'best', checkpoint: null, step: checkpoint.step, epoch: 3 },
       splits: { test: { rows: 34, targets: [target] } },
-      importance: null,
+      importance: { split: 'test', columns: [{ column: 'x', loss_increase: 1.5, standard_deviation: 0.1 }] },
+      notes: [{ code: 'leakage_target', message: '"x" alone tells "y" nearly without error.' }],
     } as unknown as EvaluationFigures,
   });
   await call('POST', at, { name: 'carded', description: '**Points** on a line.' });
@@ -224,6 +225,8 @@ it('a card tells what a model is, from the registry, the dataset and the evaluat
     '**Points** on a line.',
     '### test, `y  `, 34 rows',
     '| r2 | 0.98765 | 0.9 to 1 | 0.5 |',
+    '| `x` | 1.5 |',
+    '## What to beware of\n\n- "x" alone tells "y" nearly without error.',
     `points (\`${claim.job.datasetId}\`): 3 rows`,
     `| job | \`${claim.job.id}\` |`,
     '\\<b\\>us\\</b\\> \\| \\[me\\]\\(x\\)',
@@ -235,5 +238,7 @@ it('a card tells what a model is, from the registry, the dataset and the evaluat
     spec: claim.job.spec,
     dataset: { id: claim.job.datasetId, rows: 3, deleted: false },
     evaluation: { test: { rows: 34 } },
+    importance: { split: 'test' },
+    notes: [{ code: 'leakage_target' }],
   });
 });

@@ -73,6 +73,23 @@ describe('the same rows', () => {
     expect(json.body.predictions).toEqual(linesOf(lines.body));
   });
 
+  it('as CSV in the dialects of a dataset, with columns that are no inputs', async () => {
+    const species = async (text: string | Buffer, type: string) => {
+      const { body } = await call('POST', at, text, { 'content-type': type, accept: 'application/x-ndjson' });
+      return linesOf(body).map((answer) => answer.species ?? answer);
+    };
+    expect(await species('colour;x;größe\nred;1,0;2\nred;3,5;1\n', 'text/csv')).toEqual(['cat', 'dog']);
+    const german = Buffer.from('größe;colour;x\n1;red;1\n', 'latin1');
+    expect(await species(german, 'text/csv')).toEqual(['cat']);
+    expect(await species(german, 'text/csv; charset=iso-8859-1')).toEqual(['cat']);
+    expect(await species('colour\tx\nred\t3\n', 'text/tab-separated-values')).toEqual(['dog']);
+    expect(await species(',colour,x\n7,red,3\n', 'text/csv')).toEqual(['dog']);
+    expect(await species('{"x":3,"colour":"red","id":7}\n', 'application/jsonl')).toEqual(['dog']);
+    // what stands in the place of an input may be one that is misspelt
+    const [mistaken] = await species('{"x":3,"color":"red"}\n', 'application/jsonl');
+    expect(mistaken.error.errors).toMatchObject([{ code: 'unknown_column', expected: 'did you mean "colour"?' }]);
+  });
+
   it('as JSON lines and as prepared values', async () => {
     const lines = await call('POST', at, '{"x":1,"colour":"red"}\n\n{"x":3,"colour":"red"}\n{"x":3}', ndjson);
     expect(linesOf(lines.body).map(({ species }) => species)).toEqual(['cat', 'dog', 'cat']);

@@ -23,6 +23,10 @@ const refused = (content: string | Uint8Array, code: DatasetError['code'] = 'inv
   getMistakes(code, () => read(content));
 
 describe('readCsv', () => {
+  it('gives a column without a name its place, as where a data frame was written with row numbers', async () => {
+    expect(await read(',a,\n0,x,\n')).toEqual({ header: ['column_1', 'a', 'column_3'], rows: [['0', 'x', '']] });
+  });
+
   it.each([
     ['plain', 'a,b\n1,x\n2,y\n'],
     ['no newline at the end', 'a,b\n1,x\n2,y'],
@@ -173,12 +177,11 @@ describe('what readCsv refuses', () => {
     expect((await read(`a,b\n${'x'.repeat(15 * 2 ** 20)},1\n`)).rows).toHaveLength(1);
   });
 
-  it('headers: too wide, empty, doubled, forbidden, too long', async () => {
+  it('headers: too wide, doubled, forbidden, too long', async () => {
     expect(await refused(`${Array.from({ length: 10_001 }, (_, i) => `c${i}`).join(',')}\n`)).toEqual([
       [1, null, 'the header has 10001 columns'],
     ]);
-    expect(await refused(`a,,a,__proto__,${'n'.repeat(300)},a\n1,2,3,4,5,6\n`)).toEqual([
-      [1, 2, 'a column has no name'],
+    expect(await refused(`a,b,a,__proto__,${'n'.repeat(300)},a\n1,2,3,4,5,6\n`)).toEqual([
       [1, 3, 'the name "a" is that of column 1 already'],
       [1, 4, '"__proto__" cannot be a column\'s name'],
       [1, 5, `the name "${'n'.repeat(60)}…" has 300 characters`],

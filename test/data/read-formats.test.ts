@@ -48,6 +48,14 @@ describe('dialects of CSV', () => {
     ['UTF-8 with a mark', '\ufeffa,b\n1.5,x\n,y\n3.25,z\n'],
   ])('%s', async (_, text) => expect((await readFile(text)).preview).toEqual(rows));
 
+  it('reads thousands before a decimal comma, and days before months where points are between them', async () => {
+    const { preview, profile } = await readFile('a;day\n1.234.567,5;31.12.2024\n-1.000,25;1.2.2025 06:30\n');
+    expect(preview.map(({ a }) => a)).toEqual([1234567.5, -1000.25]);
+    expect(profile.columns[1]).toMatchObject({
+      ...{ type: 'date', minimum: Date.UTC(2024, 11, 31), maximum: Date.UTC(2025, 1, 1, 6, 30) },
+    });
+  });
+
   it('keeps a quoted delimiter, and a line break, in a value', async () => {
     const { preview } = await readFile('a;b\n1;"x;\ny"\n2;z\n');
     expect(preview).toEqual([
@@ -131,6 +139,15 @@ describe('arrays of NumPy', () => {
   ])('what %s is refused', async (message, bytes) => {
     await expect(readFile(bytes)).rejects.toThrow(message);
   });
+});
+
+it('reads Parquet with LZ4, a column that has no values, and times of day in seconds', async () => {
+  // as pyarrow 25 writes {"n": [null, null], "t": [time(0, 1, 2), time(12, 0, 0, 500_000)]}
+  const file =
+    'UEFSMRUAFQwVDiwVBBUAFQYVBhwAAABgAgAAAAQAFQAVLBUwLBUEFQAVBhUGHAAAAPAHAgAAAAQBgAuyAwAAAAAgUfMOCgAAABUEGTw1ABgGc2NoZW1hFQQAFQIlAhgBbmy8AAAAFQQlAhgBdGx8EhwsAAAAAAAWBBkcGSwmABwVAhklBgAZGAFuFQ4WBBYyFjQmCEkcFQAVABUCADwpBhkmBAAAAAAmABwVBBklBgAZGAF0FQ4WBBZSFlYmPEkcFQAVABUCADwpBhkmAAQAAAAWhAEWBCYIFooBACggcGFycXVldC1jcHAtYXJyb3cgdmVyc2lvbiAyNS4wLjEZLBwAABwAAAC+AAAAUEFSMQ==';
+  const { profile, preview } = await readFile(Buffer.from(file, 'base64'));
+  expect(preview).toMatchObject([{ t: 62 }, { t: 43_200.5 }]);
+  expect(profile.columns.map(({ missing }) => missing)).toEqual([2, 0]);
 });
 
 it('unpacks LZ4 with matches that overlap, in blocks that lean on each other', () => {

@@ -38,12 +38,13 @@ describe('openDatabase', () => {
   });
 
   test('a connection that is lost while idle is logged, and replaced', async () => {
-    const warnings: string[] = [];
-    const db = openDatabase(database.url, { logger: { warn: (_, message) => warnings.push(message) } });
+    const warnings: object[] = [];
+    const db = openDatabase(database.url, { logger: { warn: (fields) => warnings.push(fields) } });
     const pid = async () => (await db.pool.query('select pg_backend_pid() as pid')).rows[0].pid as number;
     const first = await pid();
     await database.db.pool.query('select pg_terminate_backend($1)', [first]);
     await waitFor(() => warnings.length > 0, 'the warning');
+    expect(warnings).toEqual([{ err: expect.not.objectContaining({ client: expect.anything() }) }]);
     expect(await pid()).not.toBe(first);
     await db.close();
     await db.close();

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isUnavailable } from '../../src/api/problem.ts';
@@ -52,20 +53,22 @@ describe.each(pools)('a transaction $whose', ({ open }) => {
     ['answers no more', async () => proxy.stall()],
   ])('whose connection %s', async (_name, disturb) => {
     const { db, close } = open();
-    const around = async (when: 'before' | 'within' | 'between') => {
+    const around = async (when: 'before' | 'within' | 'between' | 'long before') => {
       const { rows } = await db.pool.query('select pg_backend_pid() as pid');
       if (when === 'before') await disturb(rows[0].pid);
       return db.orm.transaction(async (tx) => {
         await tx.execute(one);
         const next = when === 'within' ? tx.execute(sql`select pg_sleep(0.1)`) : null;
         next?.catch(() => {});
-        await disturb(rows[0].pid);
+        if (when !== 'before') await disturb(rows[0].pid);
+        // so that the client has seen it before it asks
+        if (when === 'long before') await sleep(100);
         await (next ?? tx.execute(one));
         return 'done';
       });
     };
     try {
-      for (const when of ['before', 'within', 'between'] as const) {
+      for (const when of ['before', 'within', 'between', 'long before'] as const) {
         const error = await around(when).catch((e: unknown) => e);
         proxy.open();
         // idle, it may have been replaced in time

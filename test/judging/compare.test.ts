@@ -85,7 +85,7 @@ describe('a comparison', () => {
         }),
       ),
     ).toMatch(/other true values/);
-    expect(compareOutcomes(own, own, 'validation').left_out[0]!.reason).toMatch(/not judged in both/);
+    expect(compareOutcomes(own, own, 'validation').left_out[0]!.reason).toMatch(/no answers of both/);
   });
 });
 

@@ -17,6 +17,13 @@ function choose(body: object, dataset: Partial<KnownDataset> = {}): { spec: JobS
   return resolution;
 }
 
+function refuse(body: object) {
+  const validation = validateJobRequest({ dataset: BIRDS.id, ...body });
+  if (!validation.ok) return validation.mistakes;
+  const resolution = resolveJob(validation.request, BIRDS, null);
+  return resolution.ok ? [] : resolution.mistakes;
+}
+
 const typesOf = ({ model }: JobSpec) => model.layers.map(({ type }) => type);
 const numbers = (name: string, change: Partial<Column> = {}) => ({ ...column(name, 'number'), ...change });
 
@@ -48,6 +55,28 @@ describe('what a request leaves open is chosen, and said with a reason', () => {
     const again = choose(choose({ target: 'species' }).spec);
     expect(again.choices).toEqual([]);
     expect(again.spec).toEqual(choose({ target: 'species' }).spec);
+  });
+
+  it('an embedding for each column that is taken by index, beside the others', () => {
+    const given = { target: 'species', inputs: [{ column: 'sex', encoding: 'index' }, 'body_mass'] };
+    const { spec, choices } = choose(given);
+    expect(typesOf(spec).slice(0, 3)).toEqual(['embedding', 'flatten', 'concatenate']);
+    expect(spec.inputs.map(({ into }) => into)).toEqual(['sex', 'input']);
+    expect(spec.model.layers[2]!.inputs).toEqual(['sex_flat', 'input']);
+    expect(choices.find(({ field }) => field === '/inputs/0/into')!.value).toBe('sex');
+    expect(choose(spec).spec).toEqual(spec);
+    const mistakes = refuse({ ...given, model: { preset: 'mlp-small' } });
+    expect(mistakes).toContainEqual(expect.objectContaining({ pointer: '/inputs/0/encoding' }));
+  });
+
+  it('the split that a column tells, unless another is asked for', () => {
+    const columns = [...BIRDS.columns, column('part', 'category', ['test', 'train', 'val'])];
+    const { spec, choices } = choose({ target: 'species' }, { columns });
+    expect(spec.split).toMatchObject({ given_by: 'part', shuffle: false, validation: 1 / 3 });
+    expect(spec.inputs.map((input) => input.column)).not.toContain('part');
+    expect(choices).toContainEqual(expect.objectContaining({ field: '/split/given_by', value: 'part' }));
+    expect(choose({ target: 'species', split: { test: 0.2 } }, { columns }).spec.split.given_by).toBeUndefined();
+    expect(choose({ target: 'part' }, { columns }).spec.split.given_by).toBeUndefined();
   });
 
   it('more units for more rows, and fewer epochs', () => {
@@ -98,7 +127,7 @@ describe('what a request leaves open is chosen, and said with a reason', () => {
 
   it('leaves out numbers that only tell rows apart, by name and values', () => {
     const rows = 300;
-    const ids = ['id', 'customer_id', 'customerId', 'Row Number'];
+    const ids = ['id', 'customer_id', 'customerId', 'Row Number', 'column_1'];
     const columns = [
       ...ids.map((name) => numbers(name, { integer: true, distinct: rows })),
       // an id that is repeated may tell something, and so may values that are all different

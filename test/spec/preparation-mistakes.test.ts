@@ -313,6 +313,7 @@ describe('classes, dates and texts', () => {
         vocabulary: 256,
         length: 128,
         ...common,
+        into: 'note',
       },
     ]);
   });

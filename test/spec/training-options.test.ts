@@ -105,6 +105,15 @@ describe('optimizers that search', () => {
     model: { layers },
     training: { optimizer: type, ...training },
   });
+  it('hessian_free goes with recurrent layers, attention, norms and largest values', () => {
+    const layers = [
+      ...[{ type: 'reshape', shape: [2, 1] }, { type: 'lstm', units: 4, returns: 'sequence' }, { type: 'layer_norm' }],
+      ...[{ type: 'attention', heads: 2 }, { type: 'max_pool1d' }, { type: 'flatten' }],
+    ];
+    const { mistakes } = resolve({ inputs: ['bill_length', 'body_mass'], ...searching('hessian_free', {}, layers) });
+    expect(mistakes).toEqual([]);
+  });
+
   it.each<[string, object, string, RegExp]>([
     ['clipping', searching('lbfgs', { clip_norm: 1 }), '/training/clip_norm', /lbfgs takes gradients as they are/],
     ['an average', searching('random_search', { ema: {} }), '/training/ema', /no average/],

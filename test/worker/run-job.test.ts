@@ -349,9 +349,11 @@ describe('a storage that fails for a while', () => {
     await reached(id, 100);
     const mend = await breakFolder(`checkpoints/${id}`);
     await waitFor(() => hasSaid(id), 'the message');
-    const refused = await call('GET', `${service.api}/jobs/${id}/checkpoints/latest/download`);
-    expectProblem(refused, 'unavailable');
-    expect(refused.headers.get('retry-after')).toBe('2');
+    for (const form of ['', '?format=npz']) {
+      const refused = await call('GET', `${service.api}/jobs/${id}/checkpoints/latest/download${form}`);
+      expectProblem(refused, 'unavailable');
+      expect(refused.headers.get('retry-after')).toBe('2');
+    }
     await mend();
     await expectSameBits(await running);
   });

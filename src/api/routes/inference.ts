@@ -4,7 +4,7 @@ import { type AskedVersion, findAskedVersion, listModelVersions } from '../../db
 import { createBodyCheck } from '../../spec/check-body.ts';
 import { ApiError } from '../../spec/errors.ts';
 import { InferenceRequest, InferenceResponse, ModelMetadata } from '../../spec/inference.ts';
-import { parseModelReference, parseVersion } from '../../spec/model-reference.ts';
+import { describeUnknownModel, parseModelReference, parseVersion } from '../../spec/model-reference.ts';
 import { type Prediction, RowsError } from '../../spec/prediction.ts';
 import { placeWarnings } from '../answer-predictions.ts';
 import { answersWithin } from '../answers-within.ts';
@@ -174,7 +174,8 @@ async function find(deps: ApiDeps, request: FastifyRequest): Promise<AskedVersio
   if (named == null || version == null)
     throw new ApiError('invalid_id', 'A model is told as digits or digits@champion, a version by number or alias.');
   const { tenant, db } = ofTenant(deps, request);
-  const row = await findAskedVersion(db, tenant, { name: named.name, version });
-  if (row === null) throw new ApiError('model_not_found', `There is no model ${named.name}, or no ${version} of it.`);
+  const reference = { name: named.name, version };
+  const row = await findAskedVersion(db, tenant, reference);
+  if (row === null) throw new ApiError('model_not_found', describeUnknownModel(reference));
   return row;
 }

@@ -14,7 +14,7 @@ import { getModel } from '../../db/models.ts';
 import { createBodyCheck } from '../../spec/check-body.ts';
 import { ApiError } from '../../spec/errors.ts';
 import { ModelCard } from '../../spec/model-card.ts';
-import { parseVersion } from '../../spec/model-reference.ts';
+import { describeUnknownModel, parseVersion } from '../../spec/model-reference.ts';
 import { DescriptionChange, ModelVersion, VersionRequest } from '../../spec/model-registry.ts';
 
 import type { Cursors } from '../cursor.ts';
@@ -48,7 +48,7 @@ async function findModelVersion(deps: ApiDeps, request: FastifyRequest): Promise
     throw new ApiError('invalid_id', 'A version is a whole number, an alias in lower case, or latest.');
   const { tenant, db } = ofTenant(deps, request);
   const row = await resolveModelVersion(db, tenant, { name, version });
-  if (row === null) throw new ApiError('model_not_found', `There is no model ${name}, or no ${text} of it.`);
+  if (row === null) throw new ApiError('model_not_found', describeUnknownModel({ name, version }));
   return row;
 }
 

@@ -4,7 +4,16 @@ import { ApiError } from '../../spec/errors.ts';
 import { MOST_WARNINGS } from '../../spec/prediction.ts';
 import { answerPredictions } from '../answer-predictions.ts';
 import type { Api, ApiDeps } from '../deps.ts';
-import { type Element, IMAGE_TYPES, MOST_ROWS, readParts, readRowsBody, STREAMED_TYPES } from '../predict-rows.ts';
+import {
+  type Element,
+  IMAGE_TYPES,
+  LINE_TYPES,
+  MOST_ROWS,
+  readParts,
+  readRowsBody,
+  STREAMED_TYPES,
+  TABLE_TYPES,
+} from '../predict-rows.ts';
 import { findJobTarget, findModelTarget, type PredictTarget } from '../predict-target.ts';
 import { hasBody } from '../request-checks.ts';
 import { linger } from '../uploads.ts';
@@ -17,12 +26,15 @@ const rows = Type.Array(Type.Record(Type.String(), Type.Unknown()), {
 const checkpoint = Type.Optional(
   Type.String({ maxLength: 100, description: '`best`, `latest` or an id; without a best one, the latest' }),
 );
+const TABLE = 'with a header of columns; delimiter, decimal comma and encoding are found out';
 const BINARY = { schema: { type: 'string', format: 'binary' } };
 const bodyOf = (schema: object) => ({
   content: {
     'application/json': { schema },
-    'application/x-ndjson': { schema: { type: 'string', description: 'an object by column in each line' } },
-    'text/csv': { schema: { type: 'string', description: 'with a header of columns' } },
+    ...Object.fromEntries(
+      LINE_TYPES.map((type) => [type, { schema: { type: 'string', description: 'an object by column in each line' } }]),
+    ),
+    ...Object.fromEntries(TABLE_TYPES.map((type) => [type, { schema: { type: 'string', description: TABLE } }])),
     'application/octet-stream': BINARY,
     ...Object.fromEntries(IMAGE_TYPES.map((type) => [type, BINARY])),
   },

@@ -49,4 +49,4 @@ export const evaluations = pgTable(
   (t) => [index('evaluations_file').on(t.outcomesKey), ownRows()],
 );
 
-export type EvaluationFigures = Pick<Evaluation, 'weights' | 'splits' | 'importance'>;
+export type EvaluationFigures = Pick<Evaluation, 'weights' | 'splits' | 'importance' | 'notes'>;
