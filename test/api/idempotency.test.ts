@@ -98,7 +98,8 @@ describe('the same request again', () => {
     const leases = () => pool.query('select 1 from idempotency_keys where key = $1', [key['idempotency-key']]);
     await waitFor(async () => (await leases()).rowCount === 1, 'the first attempt');
     let second = postAsIfDead(key);
-    const isTwice = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+    const isTwice = `select 1 from pg_stat_activity
+      where wait_event_type = 'Lock' and datname = current_database() and query like '%insert into jobs%'`;
     try {
       await waitFor(async () => {
         if ((await pool.query(isTwice)).rowCount === 2) return true;
