@@ -257,7 +257,11 @@ it('one process at a time', async () => {
   other.release();
   await Promise.all([sweep(), sweep()]);
   expect((await look(claim)).metrics).toBe(0);
-  const { rows } = await database.db.pool.query("select count(*)::int as n from pg_locks where locktype = 'advisory'");
+  // those of other databases are other tests'
+  const { rows } = await database.db.pool.query(
+    `select count(*)::int as n from pg_locks
+     where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`,
+  );
   expect(rows[0].n).toBe(0);
 });
 
