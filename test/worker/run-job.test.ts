@@ -41,6 +41,22 @@ async function reached(id: string, step: number): Promise<void> {
   while (step > 0 && (await context.db.pool.query(query, [id, step])).rowCount === 0) await sleep(3);
 }
 
+/** The worker's database behind a proxy that can be cut. */
+async function startBehindProxy(change: Partial<WorkerContext> = {}) {
+  const url = new URL(service.database.url);
+  const proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
+  url.port = String(proxy.port);
+  const db = openDatabase(url.href, { connectTimeoutMs: 500 });
+  const { id } = await postJob(service.api, spec());
+  const claim = await claimOrThrow(context.db, id);
+  const running = runJob({ ...context, ...change, db }, claim, new AbortController().signal);
+  const close = async () => {
+    await db.close();
+    await proxy.close();
+  };
+  return { id, proxy, running, close };
+}
+
 /** Claims and runs. `until`: a step at which the worker is stopped; the thread may do a few more. */
 async function run(
   id: string,
@@ -112,41 +128,17 @@ describe('the thread that trains', () => {
   }, 40_000);
 
   it('stops before the lease ends when the database cannot be reached to renew it', async () => {
-    const url = new URL(service.database.url);
-    const proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
-    url.port = String(proxy.port);
-    const db = openDatabase(url.href, { connectTimeoutMs: 500 });
-    const { id } = await postJob(service.api, spec());
-    const claim = await claimOrThrow(context.db, id);
-    const change = { trainer: trainer('deaf'), leaseSeconds: 4, db };
-    const running = runJob({ ...context, ...change }, claim, new AbortController().signal);
+    const { id, proxy, running, close } = await startBehindProxy({ trainer: trainer('deaf'), leaseSeconds: 4 });
     while ((await get(id)).phase !== 'training') await sleep(20);
     const begin = performance.now();
     proxy.refuse();
     await expect(running).rejects.toThrow('lease could not be renewed');
     expect(performance.now() - begin).toBeLessThan(4_000);
-    await db.close();
-    await proxy.close();
+    await close();
   });
 });
 
 describe('a database that is away for a moment', () => {
-  /** The worker's database behind a proxy that can be cut. */
-  async function startBehindProxy() {
-    const url = new URL(service.database.url);
-    const proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
-    url.port = String(proxy.port);
-    const db = openDatabase(url.href, { connectTimeoutMs: 500 });
-    const { id } = await postJob(service.api, spec());
-    const claim = await claimOrThrow(context.db, id);
-    const running = runJob({ ...context, db }, claim, new AbortController().signal);
-    const close = async () => {
-      await db.close();
-      await proxy.close();
-    };
-    return { id, proxy, running, close };
-  }
-
   it('is waited for: what the job reports comes behind it, once and without a gap', async () => {
     const { id, proxy, running, close } = await startBehindProxy();
     await reached(id, 100);

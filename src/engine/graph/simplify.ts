@@ -1,10 +1,7 @@
 import { FROM_OUTPUT } from '../ops/activations.ts';
-import { type Epilogue, packedRows } from '../ops/matmul.ts';
-import { opOf } from '../ops/registry.ts';
-import { countUses, firstDim, type Graph, lastDim, type Node, reachable } from './graph.ts';
-
-/** Rows of a weight gradient from which z is packed once: two strips. */
-const WORTH_PACKING_ONCE = 512;
+import type { Epilogue } from '../ops/matmul.ts';
+import { countUses, type Graph, lastDim, type Node } from './graph.ts';
+import { rewriteNodes } from './rewrite.ts';
 
 /** Products, and their names once they have an epilogue. */
 const WITH_EPILOGUE: Record<string, string> = { matmul: 'linear', conv2d: 'conv2dEpilogue' };
@@ -18,18 +15,13 @@ const FUSED = Object.values(WITH_EPILOGUE);
  *   while it is still in registers or in the cache. (The gradients of these activations read the output, so nothing else needs the values
  *   between.)
  * - relu behind max pooling, on the way back → one node, which writes the image's gradient once.
- * - an update along a product's weight gradient → one node, which never holds the whole gradient. With many rows of it, they are made strip by strip,
- *   and z of Σ x·z is packed once for all strips and threads.
- * - a product is written as the threads share it out best (`shareOut`).
+ * - an update along a product's weight gradient → one node, which never holds the whole gradient.
  * - affine(1, 0) and reshape to the same dims vanish; affine(0, shift) does not need what it is of.
  */
-export function simplify(graph: Graph, roots: readonly Node[], shareOut: (node: Node) => Node): Node[] {
+export function simplify(graph: Graph, roots: readonly Node[]): Node[] {
   const uses = countUses(roots);
   const usedOnce = (node: Node) => uses.get(node) === 1;
-  const rewritten = new Map<Node, Node>();
-  const now = (node: Node) => rewritten.get(node) ?? node;
-
-  const rewrite = (node: Node): Node => {
+  return rewriteNodes(graph, roots, (node, now) => {
     const [first, second] = node.inputs;
     if (node.op === 'affine' && node.attributes.scale === 1 && node.attributes.shift === 0) return now(first!);
     if (node.op === 'affine' && node.attributes.scale === 0)
@@ -52,18 +44,8 @@ export function simplify(graph: Graph, roots: readonly Node[], shareOut: (node: 
       return graph.add('maxPool2dGrad', first!.inputs.map(now), node.shape, { ...first!.attributes, rectified: true });
     if (node.op === 'update' && usedOnce(first!) && now(first!).op === 'outerSum') {
       const [, ...changed] = node.inputs;
-      const [x, z] = now(first!).inputs as [Node, Node];
-      const other = firstDim(node) >= WORTH_PACKING_ONCE ? packedRows(graph, z) : z;
-      return graph.add('outerUpdate', [x, other, ...changed.map(now)], node.shape, node.attributes);
+      return graph.add('outerUpdate', [...now(first!).inputs, ...changed.map(now)], node.shape, node.attributes);
     }
-    if (node.inputs.every((input) => now(input) === input)) return node;
-    return graph.add(node.op, node.inputs.map(now), node.shape, node.attributes, node.dtype);
-  };
-
-  for (const node of reachable(roots)) {
-    if (opOf(node).persistent === true) continue;
-    const to = shareOut(rewrite(node));
-    if (to !== node) rewritten.set(node, to);
-  }
-  return roots.map(now);
+    return null;
+  });
 }

@@ -37,43 +37,6 @@ export interface Epilogue {
   alpha: number;
 }
 
-/**
- * Elements that a thread must be spared from packing for a product to be shared out by columns: two barriers more stand against them. 100,000 take
- * about 0.1 ms.
- */
-const WORTH_COLUMNS = 100_000;
-
-/**
- * Is a product (`rows` of the batch) better shared out by columns than by rows? By rows every thread packs all of w and its share of x, by columns all of x and
- * its share of w. W1's step takes 3.6 ms on two threads instead of 5.1.
- */
-function isSharedByColumns(node: Node, threads: number, rows: number): boolean {
-  const n = lastDim(node);
-  const spared = (n - rows * vectorsOf(node)) * lastDim(node.inputs[0]!) * (1 - 1 / threads);
-  return n >= 64 * threads && spared >= WORTH_COLUMNS;
-}
-
-/** Elements of weights that are packed once for all threads: fewer cost less than is saved, more do not stay in the caches until they are read. */
-const PACKED_ONCE = { least: 2 ** 15, most: 2 ** 20 };
-
-/** Rewrites products as they are best shared out between threads, for batches of `rows`. */
-export function createSharing(graph: Graph, threads: number, rows: number): (node: Node) => Node {
-  const packed = new Map<Node, Node>();
-  return (node) => {
-    if (threads === 1 || !['matmul', 'linear', 'matmulTransposed'].includes(node.op)) return node;
-    if (isSharedByColumns(node, threads, rows))
-      return graph.add(node.op, node.inputs, node.shape, { ...node.attributes, byColumns: true });
-    const [x, w, ...rest] = node.inputs as [Node, Node];
-    const isPacked = w.op === 'packedWeights';
-    if (isPacked || elementsOf(w) < PACKED_ONCE.least || elementsOf(w) > PACKED_ONCE.most) return node;
-    const transposed = node.op === 'matmulTransposed';
-    const known = packed.get(w);
-    const panels = known?.attributes.transposed === transposed ? known : packedWeights(graph, w, transposed);
-    packed.set(w, panels);
-    return graph.add(node.op, [x, panels, ...rest], node.shape, node.attributes);
-  };
-}
-
 const isByColumns = (node: Node) => node.attributes.byColumns === true;
 
 function lowerProduct(node: Node, transposed: boolean) {
@@ -131,6 +94,14 @@ export function packedWeights(graph: Graph, w: Node, transposed: boolean): Node 
 /** z (rows, …, N) in the same way */
 export function packedRows(graph: Graph, z: Node): Node {
   return graph.add('packedRows', [z], batched(vectorsOf(z), Math.ceil(lastDim(z) / 16) * 16));
+}
+
+/** A share of panels is written within every block of k: it is nobody's own range of memory. */
+const panelsOf = (size: number): Domain => ({ kind: 'units', size, of: 'columns' });
+
+function callPack(flags: number, node: Node, k: Argument, n: number): { kernel: KernelName; args: Argument[] } {
+  const b = node.inputs[0]!;
+  return { kernel: 'packPanels', args: [flags, whole(b), lastDim(b), k, n, { start: 1 }, { units: 1 }, whole(node)] };
 }
 
 /** Rows of Σ x (rows, …, K)ᵀ · z (rows, …, N), as many as there are units, into `to`; z as it is, or its packedRows. */
@@ -196,24 +167,15 @@ export const matmuls: Op[] = [
   {
     name: 'packedWeights',
     flops: elementsOf,
-    // a share writes within every block of k: it is nobody's own range of memory
-    domain: (node) => ({ kind: 'units', size: firstDim(node), of: 'columns' }),
+    domain: (node) => panelsOf(firstDim(node)),
     lower(node) {
-      const w = node.inputs[0]!;
       const { transposed, k, n } = node.attributes as { transposed: boolean; k: number; n: number };
-      const flags = transposed ? GemmFlag.transposeB : 0;
-      const args: Argument[] = [flags, whole(w), lastDim(w), k, n, { start: 1 }, { units: 1 }, whole(node)];
-      return [{ kernel: 'packPanels', args }];
+      return [callPack(transposed ? GemmFlag.transposeB : 0, node, k, n)];
     },
   },
   {
     name: 'packedRows',
-    domain: (node) => ({ kind: 'units', size: lastDim(node) / 16, of: 'columns' }),
-    lower(node) {
-      const z = node.inputs[0]!;
-      const n = lastDim(z);
-      const vectors = { rows: vectorsOf(z) };
-      return [{ kernel: 'packPanels', args: [0, whole(z), n, vectors, n, { start: 1 }, { units: 1 }, whole(node)] }];
-    },
+    domain: (node) => panelsOf(lastDim(node) / 16),
+    lower: (node) => [callPack(0, node, { rows: vectorsOf(node) }, lastDim(node.inputs[0]!))],
   },
 ];

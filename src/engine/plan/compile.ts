@@ -1,8 +1,8 @@
 import { elementsOf, type Graph, type Node, reachable } from '../graph/graph.ts';
+import { shareOut } from '../graph/share-out.ts';
 import { simplify } from '../graph/simplify.ts';
 import type { KernelName } from '../kernels/abi.ts';
 import { persistentBytes } from '../ops/leaves.ts';
-import { createSharing } from '../ops/matmul.ts';
 import { bufferOf, domainOf, opOf } from '../ops/registry.ts';
 import { COMMON_BLOCK } from '../optimizers/groups.ts';
 import { allocate } from './allocate.ts';
@@ -79,8 +79,8 @@ export interface CompileOptions {
 export function compile(graph: Graph, sources: Record<string, ProgramSource>, options: CompileOptions): Plan {
   const simplified = Object.entries(sources).map(([name, source]) => {
     const values = [...Object.values(source.outputs), ...(source.guard === undefined ? [] : [source.guard])];
-    const shareOut = createSharing(graph, options.threads, source.maxRows);
-    const roots = simplify(graph, [...values, ...(source.effects ?? [])], shareOut);
+    const simpler = simplify(graph, [...values, ...(source.effects ?? [])]);
+    const roots = shareOut(graph, simpler, options.threads, source.maxRows);
     return { name, source, values: roots.slice(0, values.length), roots };
   });
   const nodes = reachable(simplified.flatMap((s) => s.roots));

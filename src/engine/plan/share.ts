@@ -1,4 +1,3 @@
-import type { Domain } from './call.ts';
 import type { PlannedWork } from './compile.ts';
 
 /** Units [start, end) of a domain. */
@@ -36,15 +35,10 @@ function grainOf(size: number, threads: number): number {
 }
 
 /** Share of one thread where each has one: [start, end) of `size` units. */
-export function shareOf(size: number, rank: number, threads: number): Range {
+function shareOf(size: number, rank: number, threads: number): Range {
   const grain = grainOf(size, threads);
   const cut = (i: number) => (i === threads ? size : Math.min(size, Math.round((size * i) / threads / grain) * grain));
   return { start: cut(rank), end: cut(rank + 1) };
-}
-
-function sizeOf(domain: Domain, rows: number): number {
-  if (domain.kind === 'single') return 1;
-  return domain.kind === 'rows' ? rows : domain.size;
 }
 
 /**
@@ -53,9 +47,9 @@ function sizeOf(domain: Domain, rows: number): number {
  */
 export function cutWork(works: readonly PlannedWork[], rows: number, threads: number): Cut {
   const { domain } = works[0]!;
-  const size = sizeOf(domain, rows);
   const ranks = Array.from({ length: threads }, (_, rank) => rank);
   if (domain.kind === 'single') return { own: ranks.map((rank) => ({ start: 0, end: rank === 0 ? 1 : 0 })), rest: [] };
+  const size = domain.kind === 'rows' ? rows : domain.size;
   const even = { own: ranks.map((rank) => shareOf(size, rank, threads)), rest: [] };
   const flops = works.reduce((sum, work) => sum + work.flops, 0);
   const packs = works.reduce((sum, work) => sum + work.packs, 0);

@@ -35,6 +35,14 @@ export function copy(x: usize, y: usize, n: u32): void {
   }
 }
 
+/** y = x, or zeros where there is no x */
+// @ts-ignore: decorator
+@inline
+export function copyOrZero(x: usize, y: usize, n: u32): void {
+  if (x) copy(x, y, n);
+  else fill(y, n, 0);
+}
+
 export function copyColumns(x: usize, ldx: u32, y: usize, ldy: u32, rows: u32, cols: u32): void {
   for (; rows > 0; rows--) {
     copy(x, y, cols);

@@ -2,7 +2,7 @@
 //   dn = δ·(1 − z)(1 − n²)      dq = dn·r      dr = dn·q·r(1 − r)      dz = δ·(h₋₁ − n)·z(1 − z)
 // δ·z + [dr dz dq]·Uᵀ goes on to the step before. What is padding lets the state, and δ, pass.
 
-import { copy, fill } from './elementwise';
+import { copy, copyOrZero, fill } from './elementwise';
 import { gemmPacked } from './gemm';
 import { fma, fnma, loadPart, storePart } from './lanes';
 import { sigmoid4, tanh4 } from './math';
@@ -34,8 +34,7 @@ export function gruForward(
     const before = s > 0 ? row : w;
     for (let r: u32 = 0; r < rows; r++) {
       const q = now + <usize>r * row + 2 * w;
-      if (bias) copy(bias, q, width);
-      else fill(q, width, 0);
+      copyOrZero(bias, q, width);
     }
     if (h) gemmPacked(1, rows, 3 * width, width, h, before, packed, now, row, scratch);
     for (let i: u32 = 0; i < rows; i++) {
@@ -43,8 +42,7 @@ export function gruForward(
       const hAt = h ? h + <usize>i * before : 0;
       if (isPadding(mask, i, steps, t)) {
         fill(at, 4 * width, 0);
-        if (hAt) copy(hAt, at + 4 * w, width);
-        else fill(at + 4 * w, width, 0);
+        copyOrZero(hAt, at + 4 * w, width);
         continue;
       }
       let j: u32 = 0;

@@ -3,7 +3,7 @@
 //   dc = γ + δ·o·(1 − tanh²c)      dzi = dc·g·i(1 − i)      dzf = dc·c₋₁·f(1 − f)      dzg = dc·i·(1 − g²)      dzo = δ·tanh(c)·o(1 − o)
 // dc·f goes on to the cell before, dz·Uᵀ to the hidden state before. What is padding lets both pass.
 
-import { copy, fill } from './elementwise';
+import { copy, copyOrZero, fill } from './elementwise';
 import { gemmPacked } from './gemm';
 import { fma, fnma, loadPart, storePart } from './lanes';
 import { sigmoid4, tanh4 } from './math';
@@ -114,10 +114,8 @@ export function lstmForward(
           continue;
         }
         fill(at, 4 * width, 0);
-        if (c) copy(cell, at + 4 * w, width);
-        else fill(at + 4 * w, width, 0);
-        if (h) copy(h + <usize>i * before, at + 5 * w, width);
-        else fill(at + 5 * w, width, 0);
+        copyOrZero(cell, at + 4 * w, width);
+        copyOrZero(h ? h + <usize>i * before : 0, at + 5 * w, width);
       }
     }
   }

@@ -8,7 +8,7 @@
 // of a step of LSTM, lie in the scratch behind gemm's part of it, for as many rows at a time as fit (WORK_FLOATS). A row always fits: a width that
 // filled it would have more than 4 GiB of recurrent weights.
 
-import { copy, fill } from './elementwise';
+import { copy, copyOrZero } from './elementwise';
 
 /** RecurrentFlag.reverse, a bit of `flags`: from the last step to the first */
 // @ts-ignore: decorator
@@ -38,8 +38,7 @@ export function previousSteps(
   for (let r: u32 = 0; r < rows; r++) {
     for (let t: u32 = 0; t < steps; t++) {
       if (t == begin) {
-        if (first) copy(first + <usize>r * pitchY, y, width);
-        else fill(y, width, 0);
+        copyOrZero(first ? first + <usize>r * pitchY : 0, y, width);
       } else copy(flags & REVERSE ? x + pitchX : x - pitchX, y, width);
       x += pitchX;
       y += pitchY;

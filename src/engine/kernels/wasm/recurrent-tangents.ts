@@ -2,7 +2,7 @@
 // there are such, how the initial state does), dh how the hidden states move with them. Each is the transpose of a backward pass; formulas follow from
 // those of rnn.ts, lstm.ts and gru.ts by differentiating them, and a dash marks what moves. Padding passes the state's movement on.
 
-import { copy, fill } from './elementwise';
+import { copy, copyOrZero } from './elementwise';
 import { gemmPacked } from './gemm';
 import { fma, fnma, loadPart, storePart } from './lanes';
 import { tanh4 } from './math';
@@ -54,8 +54,7 @@ export function rnnTangent(
     for (let r: u32 = 0; r < rows; r++) {
       const at = now + <usize>r * row;
       if (isPadding(mask, r, steps, t)) {
-        if (before) copy(before + <usize>r * beforeRow, at, width);
-        else fill(at, width, 0);
+        copyOrZero(before ? before + <usize>r * beforeRow : 0, at, width);
         continue;
       }
       const h = states + <usize>r * row + <usize>t * w;
@@ -98,8 +97,7 @@ export function lstmTangent(
     const cells = sums + 4 * <usize>count * w;
     for (let i: u32 = 0; i < count; i++) {
       const initial = dz + <usize>(from + i) * rowZ + 4 * rowH + w;
-      if (hasInitial) copy(initial, cells + <usize>i * w, width);
-      else fill(cells + <usize>i * w, width, 0);
+      copyOrZero(hasInitial ? initial : 0, cells + <usize>i * w, width);
     }
     for (let s: u32 = 0; s < steps; s++) {
       const t = flags & REVERSE ? steps - 1 - s : s;
@@ -116,8 +114,7 @@ export function lstmTangent(
       for (let k: u32 = 0; k < count; k++) {
         const to = now + <usize>k * rowH;
         if (isPadding(mask, from + k, steps, t)) {
-          if (before) copy(before + <usize>k * beforeRow, to, width);
-          else fill(to, width, 0);
+          copyOrZero(before ? before + <usize>k * beforeRow : 0, to, width);
           continue;
         }
         const at = states + <usize>(from + k) * row + <usize>t * pitch;
@@ -192,8 +189,7 @@ export function gruTangent(
         const to = now + <usize>i * rowH;
         const moved = before ? before + <usize>i * beforeRow : 0;
         if (isPadding(mask, from + i, steps, t)) {
-          if (moved) copy(moved, to, width);
-          else fill(to, width, 0);
+          copyOrZero(moved, to, width);
           continue;
         }
         const at = states + <usize>(from + i) * row + <usize>t * pitch;

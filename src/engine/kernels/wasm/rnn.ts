@@ -1,7 +1,7 @@
 // Elman's recurrent layer: h = tanh(z + h₋₁·U) with z = x·W + b. Backward, with δ what flows back into h from above and from the next step:
 // dz = δ·(1 − h²), and dz·Uᵀ goes on to the step before. What is padding lets the state, and δ, pass.
 
-import { copy, fill } from './elementwise';
+import { copy, copyOrZero, fill } from './elementwise';
 import { gemmPacked } from './gemm';
 import { fnma, loadPart, storePart } from './lanes';
 import { tanh4 } from './math';
@@ -34,8 +34,7 @@ export function rnnForward(
     for (let r: u32 = 0; r < rows; r++) {
       const at = h + <usize>r * row;
       if (isPadding(mask, r, steps, t)) {
-        if (before) copy(before + <usize>r * beforeRow, at, width);
-        else fill(at, width, 0);
+        copyOrZero(before ? before + <usize>r * beforeRow : 0, at, width);
         continue;
       }
       let j: u32 = 0;
