@@ -12,6 +12,8 @@ export interface Config {
   dataDir: string;
   /** undefined: start the embedded PostgreSQL */
   databaseUrl: string | undefined;
+  /** how long a start waits for the database */
+  databaseWaitSeconds: number;
   /** undefined: the queue lives in PostgreSQL */
   redisUrl: string | undefined;
   /** `file:` under dataDir, or an absolute `file://…` */
@@ -111,6 +113,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Readon
     port: integer('PORT', 3000, 0, 65_535),
     dataDir,
     databaseUrl: url('DATABASE_URL', ['postgres:', 'postgresql:']),
+    databaseWaitSeconds: integer('DATABASE_WAIT_SECONDS', 60, 0, 3600),
     redisUrl: url('REDIS_URL', ['redis:', 'rediss:']),
     storageDir:
       storageUrl === undefined ? resolve(dataDir, 'storage') : decodeURIComponent(new URL(storageUrl).pathname),

@@ -13,6 +13,7 @@ import { NoKeyError } from './no-key-error.ts';
 import { readConfigOrExit } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
 import { MAX_STOP_MS, onStopSignal } from './stop-signal.ts';
+import { whenDatabaseAnswers } from './when-database-answers.ts';
 
 export interface Stack {
   url: string;
@@ -25,7 +26,10 @@ export async function startStack(config: Config, logger: Logger): Promise<Stack>
     config.databaseUrl === undefined ? await SupervisedPostgres.start(join(config.dataDir, 'postgres'), logger) : null;
   const databaseUrl = config.databaseUrl ?? postgres!.url;
   const begin = async () => {
-    if (config.auth === 'keys') await requireKey(databaseUrl);
+    if (config.auth === 'keys')
+      await whenDatabaseAnswers({ databaseUrl, seconds: config.databaseWaitSeconds, logger }, () =>
+        requireKey(databaseUrl),
+      );
     return startApi(config, databaseUrl, logger);
   };
   const api = await begin().catch(async (error: unknown) => {

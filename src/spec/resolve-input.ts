@@ -1,4 +1,4 @@
-import type { Normalization } from './column-options.ts';
+import { NORMALIZATIONS, type Normalization } from './column-options.ts';
 import { AMBIGUOUS_DATES, type Column } from './dataset.ts';
 import type { Add } from './draft.ts';
 import type { Input } from './input.ts';
@@ -26,18 +26,10 @@ interface InputKind {
   fields: readonly (keyof Input)[];
 }
 
-const ALL_NORMALIZATIONS: readonly Normalization[] = [
-  'standard',
-  'minmax',
-  'robust',
-  'quantile_uniform',
-  'quantile_normal',
-  'none',
-];
 const KINDS: Record<Input['type'], InputKind> = {
   number: {
     normalize: 'standard',
-    normalizations: ALL_NORMALIZATIONS,
+    normalizations: NORMALIZATIONS,
     encodings: ['values'],
     fields: ['impute', 'missing_indicator', 'outliers', 'smooth', 'transform'],
   },
