@@ -1,4 +1,3 @@
-import { closest } from 'fastest-levenshtein';
 import { pointerTo } from '../spec/mistake.ts';
 import { type RowMistake, RowsError, type RowWarning } from '../spec/prediction.ts';
 import {
@@ -8,7 +7,7 @@ import {
   type PreparedInput,
   type PreparedNumber,
 } from '../spec/preparation.ts';
-import { listWords } from '../spec/suggest.ts';
+import { listWords, suggest } from '../spec/suggest.ts';
 import { quote } from './dataset-error.ts';
 import { widthOf } from './fit-preparation.ts';
 import { parseDate } from './parse-date.ts';
@@ -64,12 +63,12 @@ export function prepareRows(
     // beside all inputs it is no input with a name that is misspelt
     const isWhole = unknown.length > 0 && names.every((name) => Object.hasOwn(row, name));
     for (const column of isWhole ? [] : unknown) {
-      const suggestion = column.length <= 256 ? `did you mean ${JSON.stringify(closest(column, names))}?` : null;
+      const meant = suggest(column, names);
       add(
         column.slice(0, 256),
         'unknown_column',
         `the network has no input ${JSON.stringify(column.slice(0, 256))}`,
-        suggestion,
+        meant === null ? describeWords('one of', names) : `did you mean ${JSON.stringify(meant)}?`,
       );
     }
     current = index;
@@ -191,7 +190,7 @@ function openTimeWriter(input: PreparedDate): WriteValue {
       return wrongType(input.column, value, expected);
     const time = typeof value === 'string' ? parseDate(value.trim(), order) : (value ?? Number.NaN);
     if (value !== null && !(Math.abs(time) <= LATEST_MS))
-      return ['invalid_type', `${JSON.stringify(input.column)} is no date`, expected];
+      return ['invalid_type', `${JSON.stringify(input.column)} is ${describe(value)}, and no date`, expected];
     write(y, 0, time);
     return null;
   };
@@ -234,5 +233,6 @@ function wrongType(column: string, value: unknown, expected: string): Mistake {
 function describe(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'string') return quote(value);
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
