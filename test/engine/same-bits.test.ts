@@ -154,6 +154,23 @@ const SEQUENTIAL: [string, LayerDescription[]][] = [
     ],
   ],
   [
+    'convolutions, norms and poolings that leave padding out',
+    [
+      tokens,
+      {
+        ...{ type: 'conv1d', name: 'c', filters: 10, kernel: 3, stride: 1, dilation: 1, padding: 'same', groups: 1 },
+        ...weights,
+      },
+      norm,
+      { type: 'group_norm', name: 'groups', groups: 2, epsilon: 1e-5 },
+      { type: 'max_pool1d', name: 'pooled', size: 2, stride: 1 },
+      { type: 'activity_regularization', name: 'small', l1: 0.01, l2: 0.01 },
+      { type: 'global_max_pool1d', name: 'most' },
+      { type: 'global_average_pool1d', name: 'mean', inputs: ['small'] },
+      { type: 'concatenate', name: 'both', inputs: ['most', 'mean'] },
+    ],
+  ],
+  [
     'a transformer with batch norm and dropout: encoder, decoder that attends to it, stochastic depth',
     [
       tokens,

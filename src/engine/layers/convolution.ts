@@ -4,6 +4,7 @@ import { type ActivationDescription, activate } from '../ops/activations.ts';
 import { columns, concatenate } from '../ops/concatenate.ts';
 import * as ops from '../ops/convolution.ts';
 import { addBias, reshape } from '../ops/elementwise.ts';
+import { keepSteps } from '../ops/masks.ts';
 import type { LayerContext } from './context.ts';
 import { LookaheadError, recall } from './continuation.ts';
 import { type WeightsDescription, withAdapter } from './dense.ts';
@@ -40,7 +41,9 @@ export function convolve(context: LayerContext, x: Node, layer: ConvolutionDescr
     case 'conv1d': {
       // (length, channels) as an image of one line
       const window = { kernel: line(layer.kernel), stride: line(layer.stride), dilation: line(layer.dilation) };
-      const { steps, padding } = stepsBefore(context, x, layer);
+      const mask = context.masks.get(x);
+      const counted = mask === undefined ? x : keepSteps(context.graph, x, mask);
+      const { steps, padding } = stepsBefore(context, counted, layer);
       const image = reshape(context.graph, steps, 1, ...steps.shape.dims);
       const saved = [layer.kernel, lastDim(x) / layer.groups, layer.filters];
       const y = conv2d(context, image, { ...layer, ...window, padding, type: 'conv2d' }, saved);

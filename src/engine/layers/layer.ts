@@ -1,4 +1,4 @@
-import { firstDim, type Graph, type Node } from '../graph/graph.ts';
+import type { Graph, Node } from '../graph/graph.ts';
 import type { Seed } from '../random.ts';
 import { type AttentionDescription, attention } from './attention.ts';
 import {
@@ -12,6 +12,7 @@ import {
 import { type ConvolutionDescription, convolve } from './convolution.ts';
 import { type DenseDescription, dense } from './dense.ts';
 import { type EmbeddingDescription, embedding } from './embedding.ts';
+import { passMask } from './masks.ts';
 import { type MergeDescription, merge } from './merge.ts';
 import { type NormalizationDescription, normalize } from './normalization.ts';
 import { type PoolingDescription, pool } from './pooling.ts';
@@ -96,20 +97,13 @@ export class ModelBuilder {
         return input;
       }) ?? [last];
       last = buildLayer(context, inputs, layer);
-      passMask(context, inputs, last);
+      passMask(context, inputs, layer, last);
       outputs.set(layer.name, last);
     }
     if (training || continuation !== null) this.effects = context.effects;
     if (training) this.outputs = outputs;
     return last;
   }
-}
-
-/** What was padding in a layer's inputs is padding in its output, where that is a sequence of the same length. */
-function passMask({ masks }: LayerContext, inputs: readonly Node[], output: Node): void {
-  const mask = inputs.map((input) => masks.get(input)).find((found) => found !== undefined);
-  if (mask === undefined || masks.has(output)) return;
-  if (output.shape.dims.length === 2 && firstDim(output) === firstDim(mask)) masks.set(output, mask);
 }
 
 function buildLayer(context: LayerContext, inputs: readonly Node[], layer: LayerDescription): Node {

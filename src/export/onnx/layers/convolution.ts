@@ -3,6 +3,7 @@ import { bothSides } from '../../../spec/layers/images.ts';
 import type { Layer } from '../../../spec/model.ts';
 import type { PlacedLayer } from '../../network.ts';
 import { channelsFirst, type ExportContext, parameter, type Value } from '../context.ts';
+import { withoutPadding } from '../masks.ts';
 import { activate } from './activation.ts';
 
 type Of<T extends Layer['type']> = PlacedLayer<Extract<Layer, { type: T }>>;
@@ -19,7 +20,7 @@ const reachOf = ({ kernel, dilation }: Window) => kernel.map((taps, side) => (ta
 /** conv1d: W (taps, channels / groups, filters) */
 export function conv1d(context: ExportContext, { layer, inputs, output }: Of<'conv1d'>, [x]: readonly Value[]): Value {
   const window = { kernel: [layer.kernel_size], stride: [layer.stride], dilation: [layer.dilation] };
-  return convolve(context, { layer, window, inputs, output }, x!, [2, 1, 0]);
+  return convolve(context, { layer, window, inputs, output }, withoutPadding(context, x!), [2, 1, 0]);
 }
 
 /** conv2d: W (height, width, channels / groups, filters) */
