@@ -100,10 +100,14 @@ function buildLayer(layer: Layer): LayerDescription {
       const { bias_init: biasInit, kernel_size: kernel, ...rest } = layer;
       return { ...rest, kernel, biasInit };
     }
-    case 'conv2d':
-    case 'conv2d_transpose': {
+    case 'conv2d': {
       const { bias_init: biasInit, kernel_size: kernel, stride, dilation, ...rest } = layer;
       return { ...rest, kernel: bothSides(kernel), stride: bothSides(stride), dilation: bothSides(dilation), biasInit };
+    }
+    case 'conv2d_transpose': {
+      const { bias_init: biasInit, kernel_size: kernel, stride, dilation, output_padding: more, ...rest } = layer;
+      const window = { kernel: bothSides(kernel), stride: bothSides(stride), dilation: bothSides(dilation) };
+      return { ...rest, ...window, outputPadding: bothSides(more), biasInit };
     }
     case 'max_pool2d':
     case 'average_pool2d':

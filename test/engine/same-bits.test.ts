@@ -62,6 +62,7 @@ const SEPARATED: LayerDescription[] = [
   { type: 'conv2d', name: 'depthwise', filters: 4, ...window, groups: 4, ...weights },
   { type: 'conv2d', name: 'multiplied', filters: 12, ...window, stride: [1, 2], groups: 4, ...weights },
   { type: 'conv2d', name: 'grouped', filters: 6, ...window, groups: 3, ...weights },
+  { type: 'conv2d_transpose', name: 'parted', filters: 9, ...window, groups: 3, ...weights },
   { type: 'conv2d_transpose', name: 'transposed', filters: 5, ...window, stride: [2, 2], ...weights },
   { type: 'reshape', name: 'sequence', shape: [32, 5] },
   {

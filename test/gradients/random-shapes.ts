@@ -247,10 +247,12 @@ export const FAMILIES: Family[] = [
     ),
   ),
   family(['conv2dInputGrad'], convolution, (shape) => ({
-    dims: [2, 3, shape.channels],
-    weightDims: [product(shape.kernel) * shape.filters, shape.channels],
-    build: (graph, x, w) =>
-      conv2dTranspose(graph, x, w, { ...shape, padding: shape.padding === 'valid' ? 'valid' : 'same' }),
+    dims: [2, 3, shape.channels * shape.groups],
+    weightDims: [product(shape.kernel) * shape.filters, shape.channels * shape.groups],
+    build: (graph, x, w) => {
+      const window = { ...shape, padding: shape.padding === 'valid' ? 'valid' : 'same' } as const;
+      return conv2dTranspose(graph, x, w, window, shape.groups, [shape.stride[0] - 1, 0]);
+    },
   })),
   family(['conv2dWeightGrad'], convolution, (shape) =>
     convolved(shape, (graph, x, w) => {

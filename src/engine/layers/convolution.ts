@@ -32,6 +32,10 @@ export interface Conv1dDescription extends FiltersDescription, Pick<ops.Convolut
 
 export interface Conv2dTransposeDescription extends FiltersDescription, ops.ConvolutionWindow {
   type: 'conv2d_transpose';
+  /** left out: one */
+  groups?: number;
+  /** lines and columns more at the end, where windows lie inside; left out: none */
+  outputPadding?: ops.Sides;
 }
 
 export type ConvolutionDescription = Conv1dDescription | Conv2dDescription | Conv2dTransposeDescription;
@@ -96,15 +100,16 @@ function conv2d(context: LayerContext, x: Node, layer: Conv2dDescription, saved?
   return finish(context, adapted, layer, fan);
 }
 
-/** Saved as (height, width, filters, channels). A unit sees as many places as windows overlap there. */
+/** Saved as (height, width, filters / groups, channels). A unit sees as many places as windows overlap there. */
 function conv2dTranspose(context: LayerContext, x: Node, layer: Conv2dTransposeDescription): Node {
-  const { kernel, stride, filters } = layer;
+  const { kernel, stride, filters, groups = 1, outputPadding } = layer;
   const taps = kernel[0] * kernel[1];
   const channels = lastDim(x);
-  const fan = { fanIn: (taps * channels) / (stride[0] * stride[1]), fanOut: taps * filters };
-  const shape = [...kernel, filters, channels];
-  const w = context.parameters.get(`${layer.name}.weight`, [taps * filters, channels], layer.init, fan, shape);
-  return finish(context, ops.conv2dTranspose(context.graph, x, w, layer), layer, fan);
+  const ofGroup = filters / groups;
+  const fan = { fanIn: (taps * channels) / (groups * stride[0] * stride[1]), fanOut: taps * ofGroup };
+  const shape = [...kernel, ofGroup, channels];
+  const w = context.parameters.get(`${layer.name}.weight`, [taps * ofGroup, channels], layer.init, fan, shape);
+  return finish(context, ops.conv2dTranspose(context.graph, x, w, layer, groups, outputPadding), layer, fan);
 }
 
 function finish({ graph, parameters }: LayerContext, product: Node, layer: FiltersDescription, fan: Fan): Node {
