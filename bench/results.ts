@@ -14,12 +14,16 @@ interface Recorded {
 
 const STORE = new URL('./measured.json', import.meta.url);
 
+export function processorName(): string {
+  return cpus()[0]?.model ?? 'unknown processor';
+}
+
 let machine: string | undefined;
 
 function describeMachine(): string {
   const gib = Math.round(totalmem() / 2 ** 30);
   machine ??= [
-    `${cpus()[0]?.model ?? 'unknown processor'} (${availableParallelism()} cores, ${gib} GiB)`,
+    `${processorName()} (${availableParallelism()} cores, ${gib} GiB)`,
     `Node ${process.versions.node} on ${process.platform}-${process.arch}`,
     `${chooseKernels().compiled.build} kernels`,
   ].join(', ');
