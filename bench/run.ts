@@ -1,6 +1,9 @@
 import { parseArgs } from 'node:util';
+import { JOBS } from './estimates.ts';
+import { QUALITY_DATASETS } from './quality-data.ts';
 import { QUESTIONS } from './questions.ts';
 import { renderResults } from './results.ts';
+import { WORKLOADS } from './workloads.ts';
 
 /**
  * `npm run bench` asks every question of questions.ts; `npm run bench -- training --workload W3 --peers` some of them. What was measured is kept in
@@ -19,6 +22,8 @@ const argv = process.argv.slice(2).flatMap((word, i, all) => {
   const next = all[i + 1];
   return word === '--peers' && (next === undefined || next.startsWith('-')) ? [word, DEFAULT_PEERS] : [word];
 });
+
+const DATASETS = [...new Set([...QUALITY_DATASETS.map(({ name }) => name), ...JOBS.map(({ dataset }) => dataset)])];
 
 function readArguments() {
   const { values, positionals } = parseArgs({
@@ -44,13 +49,20 @@ function readArguments() {
   const threads = values.threads.split(',').map(Number);
   if (!threads.every((n) => Number.isInteger(n) && n > 0))
     throw new Error(`--threads takes numbers like 1,2, not "${values.threads}"`);
+  const known = (name: 'workload' | 'dataset', all: readonly string[]) => {
+    const given = values[name]?.split(',') ?? [];
+    const other = given.find((one) => !all.includes(one));
+    if (other !== undefined) throw new Error(`--${name} takes some of ${all.join(',')}, not "${other}"`);
+    return given;
+  };
+  const datasets = known('dataset', DATASETS);
   return {
     questions: positionals.length > 0 ? positionals : Object.keys(QUESTIONS),
-    workloads: values.workload.split(','),
+    workloads: known('workload', Object.keys(WORKLOADS)),
     threads,
     seconds: positive('seconds'),
     rounds: Math.ceil(positive('rounds')),
-    datasets: values.dataset?.split(',') ?? null,
+    datasets: datasets.length === 0 ? null : datasets,
     peers: values.peers === undefined ? null : { folder: values.peers, names: values.peer.split(',') },
   };
 }

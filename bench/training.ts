@@ -118,7 +118,7 @@ export function render(recorded: Record<string, unknown>): string {
   });
   const heads = peers.flatMap((name) => [name, `ours / ${name}`, 'MB']);
   const missing = [...new Set(results.flatMap((r) => r.missing))];
-  const { seconds } = results[0]!;
+  const seconds = [...new Set(results.map((r) => r.seconds))].join(' or ');
   const most = Math.max(...results.map((r) => r.engines[OURS]!.samplesPerSecond.length));
   return [
     '## How fast does a workload train?',

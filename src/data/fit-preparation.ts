@@ -122,7 +122,11 @@ function fitInput(table: Table, input: Input, rows: Uint32Array, output: Prepare
     case 'category':
       return fitCategory(table, input, rows, output);
     case 'date':
-      return fitDate(input, getForm(table, column, 'numbers'), rows);
+      return fitDate(
+        input,
+        { times: getForm(table, column, 'numbers'), order: table.columns.get(column)?.dateOrder },
+        rows,
+      );
     case 'text':
       return fitText(input, getForm(table, column, 'texts'), rows);
     case 'image': {

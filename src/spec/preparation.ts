@@ -1,3 +1,4 @@
+import type { DateOrder } from './dataset.ts';
 import type { FittedTokenizer } from './tokenizer.ts';
 
 /**
@@ -96,6 +97,8 @@ export const DATE_PARTS = ['hour', 'weekday', 'day_of_month', 'day_of_year', 'mo
 export interface PreparedDate {
   column: string;
   type: 'date';
+  /** in which dates such as 1/2/2012 are read; absent: they are none */
+  order?: DateOrder;
   parts: (
     | { of: Exclude<(typeof DATE_PARTS)[number], 'year' | 'elapsed'> }
     | { of: 'year' | 'elapsed'; scale: number; shift: number }
@@ -200,6 +203,8 @@ export interface PreparedForecast {
   /** of one prepared row */
   rowWidth: number;
   orderBy?: string;
+  /** of the dates in `orderBy`, as of a prepared date */
+  dateOrder?: DateOrder;
   groupBy?: string;
 }
 

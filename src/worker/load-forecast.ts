@@ -3,6 +3,7 @@ import { fitTargetColumn } from '../data/fit-number.ts';
 import { fitInputs, fitOutput } from '../data/fit-preparation.ts';
 import { listForms } from '../data/list-forms.ts';
 import { loadTable } from '../data/load-table.ts';
+import { orderOf } from '../data/parse-date.ts';
 import { openTargetColumn } from '../data/prepare-number.ts';
 import { placeClasses, planPrepared, writeInputs } from '../data/prepare-table.ts';
 import { sliceColumns } from '../data/slice-columns.ts';
@@ -192,6 +193,8 @@ function fitForecast({
   columns: readonly Column[];
 }): Preparation {
   const { window, horizon, difference, order_by: orderBy, group_by: groupBy } = spec.forecast!;
+  const time = ofDataset.find(({ name }) => name === orderBy);
+  const dateOrder = time && orderOf(time);
   const isTrained = new Uint8Array(stepTable.rows);
   for (const row of trainRows) isTrained[row] = 1;
   const trainSteps = Uint32Array.from(steps.rows.keys()).filter((step) => isTrained[steps.rows[step]!] === 1);
@@ -214,6 +217,7 @@ function fitForecast({
       difference,
       rowWidth,
       ...named({ orderBy, groupBy }),
+      ...(dateOrder !== undefined && { dateOrder }),
     },
   };
 }

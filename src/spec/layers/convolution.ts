@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
-import { closed, words } from '../schema.ts';
+import { closed, tag, words } from '../schema.ts';
 import { showCount } from '../show-count.ts';
-import { count, layerFields, tag } from './fields.ts';
+import { count, layerFields } from './fields.ts';
 import {
   bothSides,
   type ImageShape,

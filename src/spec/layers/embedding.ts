@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
-import { closed, derived, words } from '../schema.ts';
-import { count, layerFields, tag } from './fields.ts';
+import { closed, derived, tag, words } from '../schema.ts';
+import { count, layerFields } from './fields.ts';
 import { Initializer } from './initializer.ts';
 import { layerRule, misfit, show } from './rule.ts';
 import { notSteps, type StepsShape } from './sequences.ts';

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
-import { closed, derived } from '../schema.ts';
-import { layerFields, tag } from './fields.ts';
+import { closed, derived, tag } from '../schema.ts';
+import { layerFields } from './fields.ts';
 import {
   bothSides,
   type ImageShape,
