@@ -3,7 +3,7 @@ import { widthOf } from '../data/fit-preparation.ts';
 import { planPrepared } from '../data/prepare-table.ts';
 import type { DistillationDescription } from '../engine/distillation.ts';
 import type { AdaptersDescription } from '../engine/layers/context.ts';
-import type { LayerDescription } from '../engine/layers/layer.ts';
+import type { LayerDescription } from '../engine/layers/description.ts';
 import type { ParameterGroup } from '../engine/optimizers/groups.ts';
 import type { OptimizerDescription } from '../engine/optimizers/optimizer.ts';
 import type { Penalty } from '../engine/optimizers/penalties.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { chooseKernels, compileKernels } from '../../src/engine/kernels/load.ts';
-import type { LayerDescription } from '../../src/engine/layers/layer.ts';
+import type { LayerDescription } from '../../src/engine/layers/description.ts';
 import type { TransformerDescription } from '../../src/engine/layers/transformer.ts';
 import type { OptimizerDescription } from '../../src/engine/optimizers/optimizer.ts';
 import { seedOf, shuffle } from '../../src/engine/random.ts';

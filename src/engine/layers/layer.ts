@@ -1,6 +1,6 @@
 import type { Graph, Node } from '../graph/graph.ts';
 import type { Seed } from '../random.ts';
-import { type AttentionDescription, attention } from './attention.ts';
+import { attention } from './attention.ts';
 import {
   type AdaptersDescription,
   type Continuation,
@@ -9,39 +9,17 @@ import {
   type Parameter,
   ParameterStore,
 } from './context.ts';
-import { type ConvolutionDescription, convolve } from './convolution.ts';
-import { type DenseDescription, dense } from './dense.ts';
-import { type EmbeddingDescription, embedding } from './embedding.ts';
+import { convolve } from './convolution.ts';
+import { dense } from './dense.ts';
+import type { LayerDescription } from './description.ts';
+import { embedding } from './embedding.ts';
 import { passMask } from './masks.ts';
-import { type MergeDescription, merge } from './merge.ts';
-import { type NormalizationDescription, normalize } from './normalization.ts';
-import { type PoolingDescription, pool } from './pooling.ts';
-import { type RecurrentDescription, recurrentLayer } from './recurrent.ts';
-import { type SimpleDescription, simple } from './simple.ts';
-import {
-  type FeedForwardLayerDescription,
-  feedForwardLayer,
-  type TransformerDescription,
-  transformer,
-} from './transformer.ts';
-
-/** Layers: names and parameters around operations. */
-export type LayerDescription = (
-  | DenseDescription
-  | ConvolutionDescription
-  | PoolingDescription
-  | EmbeddingDescription
-  | RecurrentDescription
-  | NormalizationDescription
-  | AttentionDescription
-  | TransformerDescription
-  | FeedForwardLayerDescription
-  | SimpleDescription
-  | MergeDescription
-) & {
-  /** names of the layers whose outputs it takes; left out: the one before */
-  inputs?: readonly string[];
-};
+import { merge } from './merge.ts';
+import { normalize } from './normalization.ts';
+import { pool } from './pooling.ts';
+import { recurrentLayer } from './recurrent.ts';
+import { simple } from './simple.ts';
+import { feedForwardLayer, transformer } from './transformer.ts';
 
 /** The name under which layers take the model's input. */
 const MODEL_INPUT = 'input';

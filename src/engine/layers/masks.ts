@@ -4,7 +4,7 @@ import { multiply, reshape } from '../ops/elementwise.ts';
 import { poolMask } from '../ops/masks.ts';
 import { pad2d } from '../ops/movement.ts';
 import type { LayerContext } from './context.ts';
-import type { LayerDescription } from './layer.ts';
+import type { LayerDescription } from './description.ts';
 
 /**
  * Padding: steps of a sequence that only make it as long as the others. A mask (rows, T) says which they are, and goes from layer to layer with the
