@@ -123,7 +123,7 @@ export function render(recorded: Record<string, unknown>): string {
   return [
     '## How fast does a workload train?',
     `Training samples a second, medians of up to ${most} runs of ${seconds} s in turns, and peak memory of the process (MB). Every engine came to the
-same losses from the same weights unless it says otherwise. \`npm run bench -- training --peers\``,
+same losses from the same weights unless it says otherwise. \`npm run bench -- training --peers folder\``,
     table(['', 'threads', 'Trainyard', 'MB', ...heads], rows),
     ...missing.map((line) => `Not compared: ${line}.`),
   ].join('\n\n');

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The environment, read and validated once at start; every field is listed in the README. */
+/** The environment, read and validated once at start; docs/operation.md lists every variable. */
 export interface Config {
   host: string;
   /** open: no key is asked for; the default on loopback, and elsewhere only where the environment says `AUTH=open` */
