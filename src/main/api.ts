@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../api/app.ts';
 import type { Config } from '../config.ts';
 import { openDatabase } from '../db/client.ts';
+import { holdsFiles } from '../db/holds-files.ts';
 import { migrateDatabase } from '../db/migrate.ts';
 import { openTenantDatabases } from '../db/tenants.ts';
 import { watchJobs } from '../db/watch.ts';
@@ -19,10 +20,10 @@ import { startTracing } from '../observability/tracing.ts';
 import { OutboundGuard } from '../outbound/guard.ts';
 import { openOutbound } from '../outbound/request.ts';
 import { startRetention } from '../retention/retention.ts';
-import { openDiskStorage } from '../storage/disk.ts';
 import { startDeliverer } from '../webhooks/deliverer.ts';
 import { startPredictorPool } from '../worker/predictor-pool.ts';
 import { startEstimator } from '../worker/start-estimator.ts';
+import { openMarkedStorage } from './open-storage.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
 import { MAX_STOP_MS, onStopSignal } from './stop-signal.ts';
@@ -83,7 +84,7 @@ async function openApi(
   // nothing else is begun with a database that takes longer than a request would wait
   await db.pool.query('select 1');
   const tenants = open(openTenantDatabases(databaseUrl, { logger, ...ANSWER_SOON }));
-  const storage = openDiskStorage(config.storageDir);
+  const { storage } = open(await openMarkedStorage(config.storageDir, logger, async () => !(await holdsFiles(db))));
   const watcher = open(watchJobs(databaseUrl, { logger }));
   const queue = open(await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger }));
   open(startRelay({ db, queue, logger }));
