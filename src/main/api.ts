@@ -23,6 +23,7 @@ import { startRetention } from '../retention/retention.ts';
 import { startDeliverer } from '../webhooks/deliverer.ts';
 import { startPredictorPool } from '../worker/predictor-pool.ts';
 import { startEstimator } from '../worker/start-estimator.ts';
+import { freshenKernels } from './fresh-kernels.ts';
 import { openMarkedStorage } from './open-storage.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
@@ -147,7 +148,11 @@ async function openApi(
 if (import.meta.main) {
   const config = readConfigOrExit();
   const logger = createLogger(config.logLevel, 'api');
-  const api = await startOrExit(() => startApi(config, requireUrl(config.databaseUrl), logger));
+  const databaseUrl = requireUrl(config.databaseUrl);
+  const api = await startOrExit(async () => {
+    await freshenKernels();
+    return startApi(config, databaseUrl, logger);
+  });
   logger.info({ url: api.url, docs: `${api.url}/docs` }, 'the API listens');
   onStopSignal(logger, () => api.close(), MAX_STOP_MS + config.stopDelaySeconds * 1000);
 }

@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import { EmbeddedPostgresError } from '../db/embedded/error.ts';
 import { isUnavailable } from '../db/is-unavailable.ts';
 import { ApiRoleError } from '../db/roles.ts';
+import { StaleKernelsError } from './fresh-kernels.ts';
 import { NoKeyError } from './no-key-error.ts';
 import { DatabaseAwayError, tellReason } from './when-database-answers.ts';
 
@@ -24,17 +25,14 @@ export async function startOrExit<T>(start: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Errors whose message says what to do. */
+const TOLD = [EmbeddedPostgresError, ApiRoleError, NoKeyError, DatabaseAwayError, StaleKernelsError];
+
 /** A file stands where a folder should, or the folder cannot be made or written. */
 const UNUSABLE_FOLDER = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOENT', 'ENOSPC'];
 
 function explain(error: unknown): string {
-  if (
-    error instanceof EmbeddedPostgresError ||
-    error instanceof ApiRoleError ||
-    error instanceof NoKeyError ||
-    error instanceof DatabaseAwayError
-  )
-    return error.message;
+  if (TOLD.some((kind) => error instanceof kind)) return (error as Error).message;
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { code, address, port, path } = cause as NodeJS.ErrnoException & { address?: string; port?: number };
     if (code === 'EADDRINUSE')

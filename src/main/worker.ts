@@ -13,6 +13,7 @@ import { watchProcess } from '../observability/process-figures.ts';
 import { startTracing, traceAttempt } from '../observability/tracing.ts';
 import { runJob } from '../worker/run-job.ts';
 import { TrainerThreads } from '../worker/trainer-threads.ts';
+import { freshenKernels } from './fresh-kernels.ts';
 import { openMarkedStorage } from './open-storage.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
@@ -30,13 +31,14 @@ const maxThreads = availableParallelism();
 const MAX_STOP_MS = 19_000;
 
 const { tracing, compiled, db, queue, files } = await startOrExit(async () => {
+  await freshenKernels();
   const tracing =
     config.otlpEndpoint === undefined ? null : await startTracing(config.otlpEndpoint, 'worker', readVersion());
   const { compiled, checks } = chooseKernels();
   if (compiled.build === 'naive')
     logger.error(
       { checks },
-      'no build of the kernels passes its check: jobs take a hundred times as long; `npm run build:kernels` builds them anew',
+      'no build of the kernels passes its check on this machine: jobs take a hundred times as long',
     );
   else logger.info({ kernels: compiled.build, checks }, 'kernels checked');
   const opened = await whenDatabaseAnswers({ databaseUrl, seconds: config.databaseWaitSeconds, logger }, async () => {

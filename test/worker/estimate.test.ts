@@ -105,6 +105,15 @@ describe('an estimate', () => {
     expect(body.seconds!).toBeGreaterThan(3 * body.seconds_per_epoch!);
   }, 60_000);
 
+  it('of weights that are only judged tells the time without an epoch', async () => {
+    const parent = await train({ target: 'arm', training: { epochs: 1 } });
+    const { body: from } = await call('GET', `${service.api}/jobs/${parent.id}/checkpoints/best`);
+    const { status, body } = await ask({ kind: 'fine_tune', model: { from: from.id }, training: { max_steps: 0 } });
+    expect([status, body.total_steps, body.measured_steps, body.seconds_per_epoch]).toEqual([200, 0, 0, 0]);
+    expect(body.seconds).toBeGreaterThan(0);
+    expect(body.seconds).toBeLessThan(10);
+  }, 60_000);
+
   it('of what does not fit says so, with both figures, and measures nothing', async () => {
     const wide = { type: 'dense', units: 12_000 };
     const { body } = await ask({ target: 'arm', model: { layers: [wide, wide] } });
