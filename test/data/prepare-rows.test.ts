@@ -83,6 +83,16 @@ describe('prepareRows', () => {
     );
   });
 
+  it('names the inputs where none is near to what was sent', () => {
+    let found: unknown;
+    try {
+      prepareRows([{ zzzzzz: 1 }], preparation);
+    } catch (error) {
+      found = (error as RowsError).mistakes[0]!.expected;
+    }
+    expect(found).toMatch(/^one of: bill_length, /);
+  });
+
   it('does not take what every object has for a column', () => {
     const odd: Preparation = {
       ...preparation,
