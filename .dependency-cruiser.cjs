@@ -19,6 +19,7 @@ module.exports = {
     },
     only('engine-imports-nothing-of-ours', 'engine/', [], 'The engine can be used, tested and measured as a library.'),
     only('spec-is-the-vocabulary', 'spec/', [], 'Everything may speak it; it knows nobody.'),
+    only('observability', 'observability/', ['config']),
     only('storage', 'storage/', ['spec/']),
     only('offload', 'offload/', [], 'How work is given to threads and processes, whatever work it is.'),
     only('db', 'db/', ['spec/']),

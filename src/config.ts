@@ -1,8 +1,9 @@
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-/** The environment, read and validated once at start; every field is listed in the README. */
+/** The environment, read and validated once at start; docs/operation.md lists every variable. */
 export interface Config {
   host: string;
   /** open: no key is asked for; the default on loopback, and elsewhere only where the environment says `AUTH=open` */
@@ -12,9 +13,11 @@ export interface Config {
   dataDir: string;
   /** undefined: start the embedded PostgreSQL */
   databaseUrl: string | undefined;
+  /** how long a start waits for the database */
+  databaseWaitSeconds: number;
   /** undefined: the queue lives in PostgreSQL */
   redisUrl: string | undefined;
-  /** `file:` under dataDir, or an absolute `file://…` */
+  /** absolute: where datasets and checkpoints lie */
   storageDir: string;
   workers: number;
   /** engine threads per job; undefined: chosen from the work in a step and the cores */
@@ -97,7 +100,16 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Readon
   const logLevel = given('LOG_LEVEL') ?? 'info';
   if (!(LOG_LEVELS as readonly string[]).includes(logLevel))
     mistakes.push(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}, not "${logLevel}"`);
-  const storageUrl = url('STORAGE_URL', ['file:']);
+  const folder = (name: string) => {
+    const text = url(name, ['file:']);
+    if (text === undefined) return undefined;
+    try {
+      return fileURLToPath(text);
+    } catch (error) {
+      mistakes.push(`${name} must name a folder of this machine, like file:///data: ${(error as Error).message}`);
+      return undefined;
+    }
+  };
   const host = given('HOST') ?? '127.0.0.1';
 
   const loopback = ['127.0.0.1', '::1', 'localhost'].includes(host);
@@ -111,9 +123,9 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Readon
     port: integer('PORT', 3000, 0, 65_535),
     dataDir,
     databaseUrl: url('DATABASE_URL', ['postgres:', 'postgresql:']),
+    databaseWaitSeconds: integer('DATABASE_WAIT_SECONDS', 60, 0, 3600),
     redisUrl: url('REDIS_URL', ['redis:', 'rediss:']),
-    storageDir:
-      storageUrl === undefined ? resolve(dataDir, 'storage') : decodeURIComponent(new URL(storageUrl).pathname),
+    storageDir: folder('STORAGE_URL') ?? resolve(dataDir, 'storage'),
     workers: integer('WORKERS', 1, 0, 64),
     threads: integer('THREADS', undefined, 1, 64),
     logLevel: logLevel as Config['logLevel'],

@@ -1,6 +1,7 @@
 import { listMetrics } from '../../src/db/job-metrics.ts';
 import { openTenantDatabases } from '../../src/db/tenants.ts';
 import { describe, type Ground, measure, percentilesOf } from './ground.ts';
+import { jobId } from './jobs.ts';
 
 /**
  * How soon a chart of one job comes out of a table of very many rows.
@@ -33,7 +34,6 @@ export async function askCharts(
 }
 
 const countJobs = (rows: number) => Math.max(AT_ONCE, Math.round(rows / (STEPS * SERIES.length)));
-const jobName = (i: number) => `job_${String(i).padStart(26, '0')}`;
 
 export async function fillMetrics(
   { db }: Pick<Ground, 'db'>,
@@ -52,13 +52,13 @@ export async function fillMetrics(
       `insert into jobs (id, tenant, kind, name, dataset_id, spec, status, transitions)
        select id, 't', 'train', '', 'ds_charts', '{}', 'succeeded', '[]' from unnest($1::text[]) id
        on conflict do nothing`,
-      [[...Array.from({ length: jobs }, (_, i) => jobName(i)), LONG_JOB]],
+      [[...Array.from({ length: jobs }, (_, i) => jobId(i)), LONG_JOB]],
     );
     await client.query(`alter table job_metrics drop constraint job_metrics_job_id_name_split_step_pk,
       drop constraint job_metrics_job_id_jobs_id_fk`);
     await client.query('alter table job_metrics set unlogged');
     for (let first = 0; first < jobs; first += AT_ONCE) {
-      const ids = Array.from({ length: Math.min(AT_ONCE, jobs - first) }, (_, i) => jobName(first + i));
+      const ids = Array.from({ length: Math.min(AT_ONCE, jobs - first) }, (_, i) => jobId(first + i));
       await client.query(
         `insert into job_metrics (job_id, name, split, step, epoch, value)
          select id, name, 'train', step, step / 100, random()
@@ -91,7 +91,7 @@ export async function measureCharts(
   await using tenants = new AsyncDisposableStack();
   const opened = tenants.adopt(openTenantDatabases(databaseUrl), (one) => one.close());
   const own = opened.of('t');
-  const random = () => jobName(Math.floor(Math.random() * countJobs(wanted)));
+  const random = () => jobId(Math.floor(Math.random() * countJobs(wanted)));
   const take = async (work: () => Promise<unknown>) => {
     const taken: number[] = [];
     for (let i = 0; i < times; i++) taken.push(await measure(work));

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
+import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { describeMachine } from '../machine.ts';
 import { table } from '../results.ts';
 import { askCharts } from './charts.ts';
 import { askClaims, CLAIMS_HEAD } from './claims.ts';
@@ -34,10 +35,10 @@ function readOptions() {
       rows: { type: 'string', default: '1e7' },
     },
   });
-  const whole = (name: string, text: string, most: number) => {
+  const whole = (name: string, text: string, most: number, least = 1) => {
     const value = Number(text);
-    if (!Number.isSafeInteger(value) || value < 0 || value > most)
-      throw new Error(`--${name} is a whole number up to ${most}, not "${text}"`);
+    if (!Number.isSafeInteger(value) || value < least || value > most)
+      throw new Error(`--${name} is a whole number from ${least} to ${most}, not "${text}"`);
     return value;
   };
   const wrong = positionals.find((name) => !(name in QUESTIONS));
@@ -47,7 +48,7 @@ function readOptions() {
     seconds: whole('seconds', values.seconds, 60),
     connections: whole('connections', values.connections, 500),
     queued: values.queued.split(',').map((text) => whole('queued', text, 1e6)),
-    ended: whole('ended', values.ended, 1e7),
+    ended: whole('ended', values.ended, 1e7, 0),
     streams: whole('streams', values.streams, 5000),
     rows: whole('rows', values.rows, 1e9),
   };
@@ -109,17 +110,12 @@ const QUESTIONS: Record<string, (ground: Ground, options: Options) => Promise<st
 
 const PAGE = new URL('../SERVICE.md', import.meta.url);
 
-function describeMachine(): string {
-  const gib = Math.round(totalmem() / 2 ** 30);
-  return `${cpus()[0]?.model ?? 'unknown processor'} (${availableParallelism()} cores, ${gib} GiB), Node ${process.versions.node}, the embedded PostgreSQL with its own settings, clients and PostgreSQL on the same cores`;
-}
-
-const headOf = (machine: string) =>
-  `# How much the service takes\n\n${machine}. Written by \`npm run load\`; the figures hold for this machine on that day, and the load average tells how much else ran on it.`;
+const describePage = () =>
+  `# How much the service takes\n\n${describeMachine()}, Node ${process.versions.node}, the embedded PostgreSQL with its own settings, clients and PostgreSQL on the same cores. Written by \`npm run load\`; the figures hold for this machine on that day, and the load average tells how much else ran on it.`;
 
 /** Puts a section in the place of the one with its title. A page of another machine begins anew. */
 function record(text: string): void {
-  const head = headOf(describeMachine());
+  const head = describePage();
   const [before, ...found] = readFileSync(PAGE, 'utf8')
     .trimEnd()
     .split(/\n\n(?=## )/);

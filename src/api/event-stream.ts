@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import type { FastifyReply } from 'fastify';
 import type { Database } from '../db/client.ts';
+import { isUnavailable } from '../db/is-unavailable.ts';
 import { type JobEventRow, listEvents } from '../db/job-events.ts';
 import { getJob, type JobRow } from '../db/jobs.ts';
 import { FINAL_STATUSES } from '../spec/job.ts';
 import type { ApiDeps } from './deps.ts';
 import { Doorbell } from './doorbell.ts';
 import { presentEvent, presentProgress } from './present.ts';
-import { isUnavailable } from './problem.ts';
 import type { SharedReads } from './shared-reads.ts';
 
 /** A database that is away is tried again this often. */

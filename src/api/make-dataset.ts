@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import type { Derivation } from '../data/derive-rows.ts';
 import { readHint } from '../data/identify-file.ts';
 import { readDataset } from '../data/ingest-dataset.ts';
+import { orderOf } from '../data/parse-date.ts';
 import type { Database } from '../db/client.ts';
 import { type DatasetRow, getDataset } from '../db/datasets.ts';
 import { ForbiddenAddressError } from '../outbound/guard.ts';
@@ -121,7 +122,7 @@ function refuseUnreachable(error: Error): ApiError {
 
 async function deriveDataset(
   request: DatasetRequest,
-  { folder, deps: { storage }, maxBytes, signal }: Making,
+  { folder, deps: { storage }, said: { dateOrder }, maxBytes, signal }: Making,
   { db, tenant }: Sources,
 ): Promise<Omit<Upload, 'name'>> {
   const parents: DatasetRow[] = [];
@@ -158,16 +159,22 @@ async function deriveDataset(
     columns: request.columns ?? names,
     ...chosen,
   };
-  const ingested = await readDataset({ folder, files: [], derivation, storage, maxBytes, signal }).catch(
-    async (error: unknown) => {
-      if (signal.aborted) throw error;
-      // a parent that was deleted meanwhile has no files any more
-      for (const parent of parents)
-        if ((await getDataset(db, tenant, parent.id)) === null)
-          throw new ApiError('dataset_not_found', `The dataset ${parent.id} was deleted while it was read.`);
-      throw error;
-    },
-  );
+  const ingested = await readDataset({
+    folder,
+    files: [],
+    hint: { dateOrder },
+    derivation,
+    storage,
+    maxBytes,
+    signal,
+  }).catch(async (error: unknown) => {
+    if (signal.aborted) throw error;
+    // a parent that was deleted meanwhile has no files any more
+    for (const parent of parents)
+      if ((await getDataset(db, tenant, parent.id)) === null)
+        throw new ApiError('dataset_not_found', `The dataset ${parent.id} was deleted while it was read.`);
+    throw error;
+  });
   const origin: DatasetOrigin = {
     type: 'datasets',
     from: parents.map((parent) => parent.id),
@@ -180,13 +187,23 @@ async function deriveDataset(
 /** What stands against putting rows of two datasets one below the other. */
 function compareParents(first: DatasetRow, other: DatasetRow, pointer: string): Mistake[] {
   if (other.format === 'text') return [mistake(pointer, 'is a corpus of text', 'a dataset of rows')];
-  return first.columns.flatMap(({ name, type, shape }) => {
+  return first.columns.flatMap((column) => {
+    const { name, type, shape } = column;
     const found = other.columns.find((column) => column.name === name);
     if (found === undefined)
       return [mistake(pointer, `has no column ${JSON.stringify(name)}`, `the columns of ${first.id}`)];
     const kinds = [type, found.type].map((one) => (['number', 'boolean', 'image'].includes(one) ? one : 'text'));
     if (kinds[0] !== kinds[1])
       return [mistake(pointer, `has ${found.type} in ${JSON.stringify(name)}, which is ${type} in ${first.id}`, type)];
+    const orders = [column, found].map(orderOf);
+    if (!orders.includes(undefined) && orders[0] !== orders[1])
+      return [
+        mistake(
+          pointer,
+          `has dates in ${JSON.stringify(name)} whose day and month stand the other way round than in ${first.id}`,
+          'dates in one order, or as 2012-01-31',
+        ),
+      ];
     if (type !== 'image') return [];
     return String(found.shape) === String(shape)
       ? []

@@ -14,11 +14,12 @@ import type { WebhookRow } from '../db/webhooks.ts';
 import type { ApiKey } from '../spec/api-key.ts';
 import { Checkpoint } from '../spec/checkpoint.ts';
 import { LEARNING_RATE } from '../spec/choice.ts';
-import { Dataset, type DatasetWarning } from '../spec/dataset.ts';
+import { AMBIGUOUS_DATES, Dataset, type DatasetWarning } from '../spec/dataset.ts';
 import { Evaluation } from '../spec/evaluation.ts';
 import { FINAL_STATUSES, Job, Progress } from '../spec/job.ts';
 import type { JobEvent } from '../spec/job-event.ts';
 import { Model, type ModelAlias, ModelVersion } from '../spec/model-registry.ts';
+import { listWords } from '../spec/suggest.ts';
 import type { Webhook, WebhookDelivery } from '../spec/webhook.ts';
 import { inOrderOf } from './in-order.ts';
 
@@ -54,7 +55,21 @@ export function presentDataset(row: DatasetRow): Dataset {
 /** What the columns of a CSV make doubtful. */
 export function warnOf({ format, files, columns }: DatasetRow): Pick<Dataset, 'warnings'> {
   const isNamed = format === 'csv' && files[0]?.dialect?.hasHeader !== false;
-  return isNamed && looksLikeRow(columns) ? { warnings: [NO_HEADER] } : {};
+  const ambiguous = columns.filter(({ date_order: order }) => order === 'unknown').map(({ name }) => name);
+  const warnings = [
+    ...(isNamed && looksLikeRow(columns) ? [NO_HEADER] : []),
+    ...(ambiguous.length > 0 ? [warnOfDates(ambiguous)] : []),
+  ];
+  return warnings.length > 0 ? { warnings } : {};
+}
+
+function warnOfDates(names: readonly string[]): DatasetWarning {
+  const shown = names.map((name) => JSON.stringify(name));
+  return {
+    code: 'ambiguous_dates',
+    detail: `No day beyond the 12th tells days from months in ${listWords(shown, 8)}: taken as text and not as dates.`,
+    expected: AMBIGUOUS_DATES,
+  };
 }
 
 const NO_HEADER: DatasetWarning = {

@@ -3,6 +3,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { DatasetError } from '../data/dataset-error.ts';
 import { DatasetTooLargeError } from '../data/dataset-files.ts';
 import { DatasetInUseError, DatasetNotFoundError, QuotaOfBytesError } from '../db/datasets.ts';
+import { isUnavailable } from '../db/is-unavailable.ts';
 import { ModelFullError, ModelInUseError } from '../db/model-versions.ts';
 import { WeightsInUseError } from '../db/weights.ts';
 import { TooManyJobsError } from '../jobs/create-job.ts';
@@ -173,23 +174,4 @@ const FASTIFY_CODES: Record<string, ErrorCode> = {
 /** Of PostgreSQL: another attempt has made it meanwhile. */
 function isUniqueViolation({ cause }: Error): boolean {
   return (cause as { code?: string } | undefined)?.code === '23505';
-}
-
-/** PostgreSQL or a socket to it: refused, cut, timed out, starting or stopping, out of room or of what else it needs, a file that cannot be written. */
-export function isUnavailable(error: unknown): boolean {
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    const { code } = cause as { code?: string };
-    if (
-      code !== undefined &&
-      (/^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|57P|08|53|58030)/.test(code) || code === '57014')
-    )
-      return true;
-    if (
-      /connection terminated|timeout exceeded when trying to connect|timeout expired|query read timeout|is not queryable/i.test(
-        cause.message,
-      )
-    )
-      return true;
-  }
-  return false;
 }

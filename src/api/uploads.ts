@@ -32,8 +32,8 @@ export interface Making {
   folder: string;
   deps: ApiDeps;
   images: ImageOptions;
-  /** whether CSV has a header line; null: not said here */
-  hasHeader: boolean | null;
+  /** what the query says of the rows: whether CSV has a header line, and the order of day and month; null: not said here */
+  said: Pick<FileHint, 'hasHeader' | 'dateOrder'>;
   /** of the files in storage */
   maxBytes: number;
   signal: AbortSignal;
@@ -52,7 +52,7 @@ export async function receiveUpload(
   reply: FastifyReply,
   id: string,
   deps: ApiDeps,
-  { images, hasHeader }: Pick<Making, 'images' | 'hasHeader'>,
+  { images, said }: Pick<Making, 'images' | 'said'>,
   /** makes a dataset of what a JSON object says */
   makeOf: (body: unknown, making: Making) => Promise<Upload>,
   /** bytes that the tenant's datasets may have, and what is left of them; null: any number */
@@ -69,7 +69,7 @@ export async function receiveUpload(
     const declared = Number(request.headers['content-length'] ?? 0);
     if (declared > maxBytes + (isMultipart ? MULTIPART_MARGIN_BYTES : 0)) throw new DatasetTooLargeError(maxBytes);
     const folder = `${id}/${typeid('put').toString()}`;
-    const making = { folder, deps, images, hasHeader, maxBytes, signal: abort.signal };
+    const making = { folder, deps, images, said, maxBytes, signal: abort.signal };
     return isMultipart ? await receiveParts(request, making) : await receiveBody(request, making, makeOf);
   } catch (error) {
     linger(request.raw, reply);
@@ -159,15 +159,19 @@ function digest(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
+function addSaid(told: FileHint, { hasHeader, dateOrder }: Making['said']): FileHint {
+  return { ...told, hasHeader: hasHeader ?? told.hasHeader, dateOrder };
+}
+
 /** Stores and reads one file. */
 export async function ingest(
   source: AsyncIterable<Uint8Array>,
   told: FileHint,
-  { folder, deps: { storage }, images, hasHeader, maxBytes, signal }: Making,
+  { folder, deps: { storage }, images, said, maxBytes, signal }: Making,
   encoding?: string,
 ): Promise<{ ingested: IngestedDataset; sentSha256: string }> {
   const stored = await storeDatasetFile({ folder, role: 'data', source, storage, maxBytes, encoding, signal });
-  const hint = { ...told, hasHeader: hasHeader ?? told.hasHeader };
+  const hint = addSaid(told, said);
   const ingested = await readDataset({ folder, files: [stored.file], hint, images, storage, maxBytes, signal });
   return { ingested, sentSha256: stored.sentSha256 };
 }
@@ -187,7 +191,7 @@ export function readDigest({ headers }: FastifyRequest): string | null {
 
 /** Fields `images` and `labels` (IDX), or one `file` whose type, ending or beginning says what it is; and `name`. */
 async function receiveParts(request: FastifyRequest, making: Making): Promise<Upload> {
-  const { folder, deps, images, hasHeader, maxBytes, signal } = making;
+  const { folder, deps, images, said, maxBytes, signal } = making;
   const { storage } = deps;
   let name: string | undefined;
   let fileName: string | undefined;
@@ -210,8 +214,7 @@ async function receiveParts(request: FastifyRequest, making: Making): Promise<Up
       if (files.some((file) => file.role === role)) throw refuse(`"${part.fieldname}" stands here twice.`);
       if (files.length > 0 && (role === 'data') !== (files[0]!.role === 'data'))
         throw refuse('Send images and labels, or one file.');
-      const told = readHint(part.mimetype, part.filename);
-      hint = { ...told, hasHeader: hasHeader ?? told.hasHeader };
+      hint = addSaid(readHint(part.mimetype, part.filename), said);
       if (role === 'data') fileName = readFileName(part.filename);
       const left = maxBytes - sumBytes(files);
       const stored = await storeDatasetFile({ folder, role, source: part.file, storage, maxBytes: left, signal });

@@ -10,7 +10,8 @@ import type { Tensor } from './tensor.ts';
  * A checkpoint is one safetensors file that any reader opens:
  * - weights under their parameters' names: `dense_1.weight` (inputs, units), `dense_1.bias` (units);
  * - optimizer state under `optimizer/…`: `optimizer/adam/m/dense_1.weight`;
- * - in the metadata, as JSON texts: `trainyard.resume`, `trainyard.spec`, `trainyard.preparation`; and `trainyard.format`.
+ * - in the metadata, as JSON texts: `trainyard.resume`, `trainyard.spec`, `trainyard.preparation`; `trainyard.learning_rate` where a range test found
+ *   it; and `trainyard.format`.
  */
 const FORMAT = '1';
 const OPTIMIZER_PREFIX = 'optimizer/';
@@ -29,6 +30,8 @@ export interface CheckpointContent {
   resume: Record<string, unknown> | null;
   spec: JobSpec;
   preparation: Preparation;
+  /** what the schedule acted on, where the spec says auto */
+  learningRate?: number | undefined;
 }
 
 export interface LoadedCheckpoint {
@@ -39,6 +42,8 @@ export interface LoadedCheckpoint {
   resume: Record<string, unknown> | null;
   spec: JobSpec;
   preparation: Preparation;
+  /** what a range test found; absent where the spec gives a learning rate, and in checkpoints from before it was kept */
+  learningRate?: number;
 }
 
 /** The checkpoint must not be used: it is gone, its bytes are not those that were written, or they do not make sense. */
@@ -73,6 +78,7 @@ export async function saveCheckpoint(
     'trainyard.resume': stringifyState(content.resume),
     'trainyard.spec': stringifyState(content.spec),
     'trainyard.preparation': stringifyState(content.preparation),
+    ...(content.learningRate !== undefined && { 'trainyard.learning_rate': String(content.learningRate) }),
   });
   return storage.put(key, chunks(), options);
 }
@@ -94,6 +100,7 @@ export async function loadCheckpoint(
         `its format is ${metadata['trainyard.format'] ?? 'not that of a checkpoint'}; this version reads ${FORMAT}`,
       );
     }
+    const learningRate = metadata['trainyard.learning_rate'];
     const loaded: LoadedCheckpoint = {
       weights: new Map(),
       optimizerState: new Map(),
@@ -101,6 +108,7 @@ export async function loadCheckpoint(
       resume: parseState(metadata['trainyard.resume']!) as Record<string, unknown> | null,
       spec: parseState(metadata['trainyard.spec']!) as JobSpec,
       preparation: parseState(metadata['trainyard.preparation']!) as Preparation,
+      ...(learningRate !== undefined && { learningRate: Number(learningRate) }),
     };
     for (const { name, shape, data } of tensors.values()) {
       if (!(data instanceof Float32Array)) throw new Error(`${name} is not F32`);

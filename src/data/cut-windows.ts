@@ -64,8 +64,8 @@ export function tabulateSteps(
   return { rows: table.rows, columns };
 }
 
-function takeSteps({ numbers, category, booleans, texts }: TableColumn, rows: Uint32Array): TableColumn {
-  const taken: TableColumn = {};
+function takeSteps({ numbers, dateOrder, category, booleans, texts }: TableColumn, rows: Uint32Array): TableColumn {
+  const taken: TableColumn = { ...(dateOrder !== undefined && { dateOrder }) };
   if (numbers !== undefined) taken.numbers = Float64Array.from(rows, (row) => numbers[row]!);
   if (category !== undefined)
     taken.category = { classes: category.classes, codes: Int32Array.from(rows, (row) => category.codes[row]!) };

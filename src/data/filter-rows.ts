@@ -1,7 +1,7 @@
 import type { Column } from '../spec/dataset.ts';
 import type { Comparison, Filter, FilterValue } from '../spec/filter.ts';
 import type { CellValue } from './cell.ts';
-import { parseDate } from './parse-date.ts';
+import { orderOf, parseDate } from './parse-date.ts';
 import type { RowRecord } from './write-rows.ts';
 
 /** A filter that has been checked, as a function of a row. */
@@ -41,8 +41,10 @@ export function listFilterColumns(filter: Filter): string[] {
 }
 
 /** How values of a column are compared. Classes of numbers are numbers by now. */
-function chooseReading({ type }: Column): (value: CellValue | FilterValue) => FilterValue {
-  if (type === 'date') return (value) => (value instanceof Date ? value.getTime() : parseDate(String(value)));
+function chooseReading(column: Column): (value: CellValue | FilterValue) => FilterValue {
+  const { type } = column;
+  const order = orderOf(column);
+  if (type === 'date') return (value) => (value instanceof Date ? value.getTime() : parseDate(String(value), order));
   if (type === 'number') return Number;
   if (type === 'boolean')
     return (value) => (typeof value === 'string' ? value.toLowerCase() === 'true' : Boolean(value));

@@ -21,6 +21,15 @@ export class Histogram {
   #first = 0;
   #total = 0;
 
+  copy(): Histogram {
+    const copy = new Histogram();
+    copy.#counts.set(this.#counts);
+    copy.#width = this.#width;
+    copy.#first = this.#first;
+    copy.#total = this.#total;
+    return copy;
+  }
+
   add(value: number): void {
     if (this.#width === 0) {
       this.#width = Math.max(SMALLEST_WIDTH, 2 ** Math.floor(Math.log2(Math.abs(value) || 1)) * FIRST_SHIFT);

@@ -1,4 +1,4 @@
-import type { DatasetFormat, Dialect } from '../spec/dataset.ts';
+import type { DatasetFormat, DateOrder, Dialect } from '../spec/dataset.ts';
 import { fail } from './dataset-error.ts';
 import { decodeText, findEncoding, SAMPLE_BYTES } from './decode-text.ts';
 import { detectDialect } from './detect-dialect.ts';
@@ -14,9 +14,11 @@ export interface FileHint {
   delimiter: string | null;
   /** whether the first line of CSV has names; null: not said */
   hasHeader: boolean | null;
+  /** of day and month in dates such as 1/2/2012; null: not said */
+  dateOrder: DateOrder | null;
 }
 
-export const NO_HINT: FileHint = { format: null, charset: null, delimiter: null, hasHeader: null };
+export const NO_HINT: FileHint = { format: null, charset: null, delimiter: null, hasHeader: null, dateOrder: null };
 
 const TYPES: Record<string, DatasetFormat> = {
   'text/csv': 'csv',
@@ -78,6 +80,7 @@ export function readHint(mediaType: string | undefined, fileName: string | undef
     charset: charset ?? null,
     delimiter: isTabbed ? '\t' : null,
     hasHeader: header === undefined ? null : header === 'present',
+    dateOrder: null,
   };
 }
 

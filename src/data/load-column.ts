@@ -1,6 +1,6 @@
 import type { Column } from '../spec/dataset.ts';
 import { type CellValue, isMissing, parseBoolean, parseNumber } from './cell.ts';
-import { parseDate } from './parse-date.ts';
+import { orderOf, parseDate } from './parse-date.ts';
 import { type ColumnForm, type TableColumn, UnusableColumnError } from './table.ts';
 import { TextColumnBuilder } from './text-column.ts';
 
@@ -39,12 +39,13 @@ export function openLoader(column: Column, form: Exclude<ColumnForm, 'image'>): 
     }
     case 'date': {
       if (type !== 'date') throw new UnusableColumnError(name, `is ${type}, not a date`);
+      const dateOrder = orderOf(column);
       return makeLoader(
         Float64Array,
         Number.NaN,
-        (numbers) => ({ numbers }),
+        (numbers) => ({ numbers, ...(dateOrder !== undefined && { dateOrder }) }),
         (value, row) => {
-          const time = value instanceof Date ? value.getTime() : parseDate(String(value));
+          const time = value instanceof Date ? value.getTime() : parseDate(String(value), dateOrder);
           return Number.isNaN(time) ? wrong(row) : time;
         },
       );
@@ -69,7 +70,7 @@ export function openLoader(column: Column, form: Exclude<ColumnForm, 'image'>): 
       const classes = column.classes.map(({ value }) => value);
       const codes = new Map(classes.map((value, code) => [value, code]));
       const canonical = (text: string) =>
-        type === 'number' ? String(Number(text)) : type === 'boolean' ? text.toLowerCase() : text;
+        type === 'number' ? String(parseNumber(text)) : type === 'boolean' ? text.toLowerCase() : text;
       const finish = (values: Int32Array) => ({ category: { codes: values, classes } });
       return makeLoader(Int32Array, -1, finish, (value, row) => {
         const text = String(value);

@@ -1,6 +1,6 @@
 import type { Column } from '../spec/dataset.ts';
 import { parseBoolean, parseNumber } from './cell.ts';
-import { parseDate } from './parse-date.ts';
+import { isOrdered, parseDate } from './parse-date.ts';
 
 /**
  * Whether the names of a table's columns look like one of its rows, as `csv.Sniffer.has_header` of Python asks: what stands above numbers, dates and
@@ -11,12 +11,12 @@ export function looksLikeRow(columns: readonly Column[]): boolean {
   return votes.includes('row') && !votes.includes('name') && !areCounted(columns);
 }
 
-function vote({ name, type, classes }: Column): 'row' | 'name' | null {
+function vote({ name, type, classes, date_order: order }: Column): 'row' | 'name' | null {
   switch (type) {
     case 'number':
       return Number.isNaN(parseNumber(name)) ? 'name' : 'row';
     case 'date':
-      return Number.isNaN(parseDate(name)) ? 'name' : 'row';
+      return Number.isNaN(parseDate(name)) && (order === undefined || !isOrdered(name)) ? 'name' : 'row';
     case 'boolean':
       return parseBoolean(name) === null && name !== '0' && name !== '1' ? 'name' : 'row';
     case 'category':

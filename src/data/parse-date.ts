@@ -1,10 +1,15 @@
+import type { Column, DateOrder } from '../spec/dataset.ts';
+
 /**
- * Dates as tables write them: ISO 8601 (2012-01-31, 2012-01-31T12:30:00.5+02:00, also with a space or slashes), and with an English month
- * (Jan 31 2012, January 31, 2012, 31 Jan 2012), or day first with points (31.1.2012, 31.01.2012 12:30). Forms whose day and month could be mistaken for each other (1/2/2012) are text.
+ * Dates as tables write them: ISO 8601 (2012-01-31, 2012-01-31T12:30:00.5+02:00, also with a space, slashes, or 12:30 PM), and with an English month
+ * (Jan 31 2012, January 31, 2012, 31 Jan 2012), or day first with points (31.1.2012, 31.01.2012 12:30). Forms whose day and month could be mistaken for
+ * each other (1/2/2012, 1-2-2012) are dates only in an order that their column decides.
  */
 
-const TIME = /(?:[Tt ](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s?([Zz]|[+-]\d{2}(?::?\d{2})?)?)?$/;
+const TIME =
+  /(?:[Tt ](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(?:\s?([AaPp])[Mm])?\s?([Zz]|[+-]\d{2}(?::?\d{2})?)?)?$/;
 const ISO = new RegExp(`^(\\d{4})([-/])(\\d{1,2})\\2(\\d{1,2})${TIME.source}`);
+const ORDERED = new RegExp(`^(\\d{1,2})([-/])(\\d{1,2})\\2(\\d{4})${TIME.source}`);
 const POINTS = new RegExp(`^(\\d{1,2})\\.\\s?(\\d{1,2})\\.\\s?(\\d{4})${TIME.source}`);
 const MONTH_FIRST = /^([A-Za-z]{3,9})\.?[ -](\d{1,2}),?[ -](\d{4})$/;
 const DAY_FIRST = /^(\d{1,2})\.?[ -]([A-Za-z]{3,9})\.?[ -](\d{4})$/;
@@ -26,8 +31,8 @@ const MONTHS = [
 const SHORTEST = 8;
 const LONGEST = 40;
 
-/** Milliseconds since 1970, NaN for what is no date. A time without an offset is UTC. */
-export function parseDate(text: string): number {
+/** Milliseconds since 1970, NaN for what is no date. A time without an offset is UTC. `order`: of day and month where the form leaves it open. */
+export function parseDate(text: string, order?: DateOrder): number {
   if (text.length < SHORTEST || text.length > LONGEST) return Number.NaN;
   const iso = ISO.exec(text);
   if (iso !== null) {
@@ -43,17 +48,34 @@ export function parseDate(text: string): number {
   if (named !== null) return countDays(Number(named[3]), readMonth(named[1]!), Number(named[2]));
   const turned = DAY_FIRST.exec(text);
   if (turned !== null) return countDays(Number(turned[3]), readMonth(turned[2]!), Number(turned[1]));
-  return Number.NaN;
+  const ordered = order === undefined ? null : ORDERED.exec(text);
+  if (ordered === null) return Number.NaN;
+  const [, first, , second, year, ...time] = ordered;
+  const [day, month] = order === 'day_first' ? [first, second] : [second, first];
+  return countDays(Number(year), Number(month), Number(day)) + readTime(time);
+}
+
+/** In which a column's dates are read; undefined where their form tells it, or nothing does. */
+export function orderOf({ date_order: order }: Pick<Column, 'date_order'>): DateOrder | undefined {
+  return order === 'unknown' ? undefined : order;
+}
+
+/** Whether a text is a date but for the order of day and month. */
+export function isOrdered(text: string): boolean {
+  return text.length >= SHORTEST && text.length <= LONGEST && ORDERED.test(text);
 }
 
 /** Milliseconds since midnight in UTC. */
-function readTime([hour = '0', minute = '0', second = '0', fraction = '', offset = 'Z']: (
+function readTime([hour = '0', minute = '0', second = '0', fraction = '', half = '', offset = 'Z']: (
   | string
   | undefined
 )[]): number {
-  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return Number.NaN;
+  const isTwelve = half !== '';
+  if (Number(hour) > (isTwelve ? 12 : 23) || (isTwelve && Number(hour) === 0)) return Number.NaN;
+  if (Number(minute) > 59 || Number(second) > 59) return Number.NaN;
   const milliseconds = fraction === '' ? 0 : Math.floor(Number(`0.${fraction}`) * 1000 + 1e-6);
-  const time = (Number(hour) * 60 + Number(minute)) * 60_000 + Number(second) * 1000;
+  const hours = isTwelve ? (Number(hour) % 12) + (half.toLowerCase() === 'p' ? 12 : 0) : Number(hour);
+  const time = (hours * 60 + Number(minute)) * 60_000 + Number(second) * 1000;
   return time + milliseconds - readOffset(offset);
 }
 

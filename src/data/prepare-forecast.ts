@@ -1,3 +1,4 @@
+import type { DateOrder } from '../spec/dataset.ts';
 import { pointerTo } from '../spec/mistake.ts';
 import type { Prediction, RowMistake, RowWarning } from '../spec/prediction.ts';
 import { RowsError } from '../spec/prediction.ts';
@@ -28,12 +29,12 @@ export function prepareWindows(
   warn?: (warning: RowWarning) => void,
 ): PreparedWindows {
   const { forecast, inputWidth } = preparation;
-  const { window, lookback, rowWidth, columns, difference, orderBy, groupBy } = forecast;
+  const { window, lookback, rowWidth, columns, difference, orderBy, dateOrder, groupBy } = forecast;
   // all of what is wrong with rows by themselves
   const plain = prepareRows(rows, preparation, warn);
   const mistakes: RowMistake[] = [];
   const series = groupSeries(rows, groupBy);
-  if (orderBy !== undefined) for (const places of series) checkOrder(rows, places, orderBy, mistakes);
+  if (orderBy !== undefined) for (const places of series) checkOrder(rows, places, { orderBy, dateOrder }, mistakes);
   const ends = series.flatMap((places) => {
     if (places.length < lookback)
       mistakes.push({
@@ -81,12 +82,17 @@ function groupSeries(rows: readonly Row[], groupBy: string | undefined): number[
 }
 
 /** Where rows tell their time, each is later than the one before. */
-function checkOrder(rows: readonly Row[], places: readonly number[], orderBy: string, mistakes: RowMistake[]): void {
+function checkOrder(
+  rows: readonly Row[],
+  places: readonly number[],
+  { orderBy, dateOrder }: { orderBy: string; dateOrder: DateOrder | undefined },
+  mistakes: RowMistake[],
+): void {
   let before = Number.NaN;
   for (const row of places) {
     const value = rows[row]![orderBy] ?? null;
     if (value === null) continue;
-    const time = typeof value === 'string' ? parseDate(value.trim()) : Number(value);
+    const time = typeof value === 'string' ? parseDate(value.trim(), dateOrder) : Number(value);
     const pointer = pointerTo('/rows', row, orderBy);
     if (!Number.isFinite(time))
       mistakes.push({

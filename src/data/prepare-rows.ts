@@ -1,4 +1,3 @@
-import { closest } from 'fastest-levenshtein';
 import { pointerTo } from '../spec/mistake.ts';
 import { type RowMistake, RowsError, type RowWarning } from '../spec/prediction.ts';
 import {
@@ -8,7 +7,7 @@ import {
   type PreparedInput,
   type PreparedNumber,
 } from '../spec/preparation.ts';
-import { listWords } from '../spec/suggest.ts';
+import { listWords, suggest } from '../spec/suggest.ts';
 import { quote } from './dataset-error.ts';
 import { widthOf } from './fit-preparation.ts';
 import { parseDate } from './parse-date.ts';
@@ -64,12 +63,12 @@ export function prepareRows(
     // beside all inputs it is no input with a name that is misspelt
     const isWhole = unknown.length > 0 && names.every((name) => Object.hasOwn(row, name));
     for (const column of isWhole ? [] : unknown) {
-      const suggestion = column.length <= 256 ? `did you mean ${JSON.stringify(closest(column, names))}?` : null;
+      const meant = suggest(column, names);
       add(
         column.slice(0, 256),
         'unknown_column',
         `the network has no input ${JSON.stringify(column.slice(0, 256))}`,
-        suggestion,
+        meant === null ? describeWords('one of', names) : `did you mean ${JSON.stringify(meant)}?`,
       );
     }
     current = index;
@@ -183,13 +182,15 @@ const LATEST_MS = 8.64e15;
 
 function openTimeWriter(input: PreparedDate): WriteValue {
   const write = openDateWriter(input);
-  const expected = 'a date like 2030-01-31 or 2030-01-31T06:00:00Z, or milliseconds since 1970';
+  const { order } = input;
+  const also = order === undefined ? '' : order === 'day_first' ? ' or 31/01/2030' : ' or 01/31/2030';
+  const expected = `a date like 2030-01-31${also} or 2030-01-31T06:00:00Z, or milliseconds since 1970`;
   return (value, y) => {
     if (value !== null && typeof value !== 'string' && typeof value !== 'number')
       return wrongType(input.column, value, expected);
-    const time = typeof value === 'string' ? parseDate(value.trim()) : (value ?? Number.NaN);
+    const time = typeof value === 'string' ? parseDate(value.trim(), order) : (value ?? Number.NaN);
     if (value !== null && !(Math.abs(time) <= LATEST_MS))
-      return ['invalid_type', `${JSON.stringify(input.column)} is no date`, expected];
+      return ['invalid_type', `${JSON.stringify(input.column)} is ${describe(value)}, and no date`, expected];
     write(y, 0, time);
     return null;
   };
@@ -232,5 +233,6 @@ function wrongType(column: string, value: unknown, expected: string): Mistake {
 function describe(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'string') return quote(value);
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }

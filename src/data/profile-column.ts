@@ -1,7 +1,7 @@
-import type { Column } from '../spec/dataset.ts';
+import { type Column, DATE_ORDERS, type DateOrder } from '../spec/dataset.ts';
 import { type CellValue, isMissing, parseBoolean, parseNumber, sortClasses } from './cell.ts';
 import { Histogram } from './histogram.ts';
-import { parseDate } from './parse-date.ts';
+import { isOrdered, parseDate } from './parse-date.ts';
 
 /** More distinct values than these are not counted. */
 export const MOST_CLASSES = 1000;
@@ -37,6 +37,54 @@ export class DistinctBudget {
   }
 }
 
+/** What is learnt of numbers as they pass. */
+class Measure {
+  #count = 0;
+  isInteger = true;
+  minimum = Number.POSITIVE_INFINITY;
+  maximum = Number.NEGATIVE_INFINITY;
+  mean = 0;
+  /** sum of squared differences from the mean (Welford 1962) */
+  #squares = 0;
+  #histogram = new Histogram();
+
+  add(value: number): void {
+    this.#count++;
+    if (value < this.minimum) this.minimum = value;
+    if (value > this.maximum) this.maximum = value;
+    if (this.isInteger && !Number.isInteger(value)) this.isInteger = false;
+    const difference = value - this.mean;
+    this.mean += difference / this.#count;
+    this.#squares += difference * (value - this.mean);
+    this.#histogram.add(value);
+  }
+
+  copy(): Measure {
+    const copy = new Measure();
+    copy.#count = this.#count;
+    copy.isInteger = this.isInteger;
+    copy.minimum = this.minimum;
+    copy.maximum = this.maximum;
+    copy.mean = this.mean;
+    copy.#squares = this.#squares;
+    copy.#histogram = this.#histogram.copy();
+    return copy;
+  }
+
+  finish(): Pick<Column, 'minimum' | 'maximum' | 'mean' | 'standard_deviation' | 'histogram' | 'quantiles'> {
+    return {
+      minimum: this.minimum,
+      maximum: this.maximum,
+      mean: Number.isFinite(this.mean) ? this.mean : null,
+      standard_deviation: Number.isFinite(this.#squares) ? Math.sqrt(this.#squares / this.#count) : null,
+      ...this.#histogram.finish(this.minimum, this.maximum),
+    };
+  }
+}
+
+/** Dates in one order of day and month; undefined: none has left that open so far. */
+type DateReading = { order: DateOrder | undefined; measure: Measure };
+
 /** What is learnt of one column as its values pass. Memory: at most 1,000 distinct values of at most 1,024 characters. */
 export class ColumnProfile {
   readonly name: string;
@@ -44,14 +92,9 @@ export class ColumnProfile {
   #present = 0;
   #isNumeric = true;
   #isBoolean = true;
-  #isDate = true;
-  #isInteger = true;
-  #minimum = Number.POSITIVE_INFINITY;
-  #maximum = Number.NEGATIVE_INFINITY;
-  #mean = 0;
-  /** sum of squared differences from the mean (Welford 1962) */
-  #squares = 0;
-  readonly #histogram = new Histogram();
+  readonly #measure = new Measure();
+  /** in which every value so far is a date */
+  #readings: DateReading[] = [{ order: undefined, measure: this.#measure }];
   /** rows of each distinct value; null once there are too many */
   #counts: Map<string, number> | null = new Map();
   /** memory of `#counts`, about */
@@ -69,9 +112,9 @@ export class ColumnProfile {
     if (this.#isNumeric) {
       const value = parseNumber(field);
       if (Number.isNaN(value)) this.#isNumeric = false;
-      else this.#addNumber(value);
+      else this.#measure.add(value);
     }
-    if (this.#isDate) this.#addDate(parseDate(field));
+    if (this.#readings.length > 0) this.#addDate(field);
     if (this.#isBoolean && parseBoolean(field) === null) this.#isBoolean = false;
     if (this.#counts !== null) this.#count(field, this.#counts);
   }
@@ -81,29 +124,37 @@ export class ColumnProfile {
     this.#present++;
     if (typeof value === 'number') {
       this.#isBoolean = false;
-      this.#isDate = false;
-      if (this.#isNumeric) this.#addNumber(value);
+      this.#readings = [];
+      if (this.#isNumeric) this.#measure.add(value);
     } else {
       this.#isNumeric = false;
-      if (this.#isDate) this.#addDate(toTime(value));
+      if (this.#readings.length > 0) this.#addDate(value);
       if (this.#isBoolean && toTruth(value) === null) this.#isBoolean = false;
     }
     if (this.#counts !== null) this.#count(value instanceof Date ? value.toISOString() : String(value), this.#counts);
   }
 
-  #addDate(time: number): void {
-    if (Number.isNaN(time)) this.#isDate = false;
-    else this.#addNumber(time);
+  #addDate(value: string | boolean | Date): void {
+    const [only, other] = this.#readings as [DateReading, DateReading?];
+    if (other === undefined) {
+      const time = toTime(value, only.order);
+      if (!Number.isNaN(time)) {
+        only.measure.add(time);
+        return;
+      }
+      const mayBeBoth = only.order === undefined && typeof value === 'string' && isOrdered(value);
+      this.#readings = mayBeBoth ? this.#readBothWays() : [];
+    }
+    this.#readings = this.#readings.filter(({ order, measure }) => {
+      const time = toTime(value, order);
+      if (!Number.isNaN(time)) measure.add(time);
+      return !Number.isNaN(time);
+    });
   }
 
-  #addNumber(value: number): void {
-    if (value < this.#minimum) this.#minimum = value;
-    if (value > this.#maximum) this.#maximum = value;
-    if (this.#isInteger && !Number.isInteger(value)) this.#isInteger = false;
-    const difference = value - this.#mean;
-    this.#mean += difference / this.#present;
-    this.#squares += difference * (value - this.#mean);
-    this.#histogram.add(value);
+  /** Dates so far are the same in both orders. */
+  #readBothWays(): DateReading[] {
+    return DATE_ORDERS.map((order, i) => ({ order, measure: i === 0 ? this.#measure : this.#measure.copy() }));
   }
 
   #count(value: string, counts: Map<string, number>): void {
@@ -129,57 +180,66 @@ export class ColumnProfile {
     this.#counts = null;
   }
 
-  /** `rows`: of the whole dataset. */
-  finish(rows: number): Column {
+  /** `rows`: of the whole dataset; `order`: of day and month in dates that leave it open. */
+  finish(rows: number, order: DateOrder | null = null): Column {
+    if (this.#readings.length > 1 && order !== null)
+      this.#readings = this.#readings.filter((reading) => reading.order === order);
     const type = this.#findType();
     const isNumber = type === 'number';
-    const isMeasured = isNumber || type === 'date';
+    const [reading] = this.#readings;
+    const measure = isNumber ? this.#measure : type === 'date' ? reading!.measure : null;
+    const dateOrder = this.#present === 0 ? undefined : this.#readings.length > 1 ? 'unknown' : reading?.order;
     const counts = this.#mergeCounts(type);
     const distinct = counts?.size ?? null;
     const isRepeated = distinct !== null && (distinct <= ALWAYS_CLASSES || distinct * 2 <= this.#present);
+    const isInteger = isNumber && this.#measure.isInteger;
     const hasClasses =
-      counts !== null && type !== 'date' && (!isNumber || (this.#isInteger && counts.size <= MOST_NUMBER_CLASSES));
+      counts !== null && type !== 'date' && (!isNumber || (isInteger && counts.size <= MOST_NUMBER_CLASSES));
     return {
       name: this.name,
       type: type === 'text' && this.#present > 0 && isRepeated ? 'category' : type,
       missing: rows - this.#present,
       distinct,
-      minimum: isMeasured ? this.#minimum : null,
-      maximum: isMeasured ? this.#maximum : null,
-      mean: isMeasured && Number.isFinite(this.#mean) ? this.#mean : null,
-      standard_deviation:
-        isMeasured && Number.isFinite(this.#squares) ? Math.sqrt(this.#squares / this.#present) : null,
-      integer: isNumber && this.#isInteger,
+      ...NO_MEASURE,
+      integer: isInteger,
       classes:
         hasClasses && counts.size > 0
           ? sortClasses(counts.keys()).map((value) => ({ value, rows: counts.get(value)! }))
           : null,
       shape: null,
-      ...(isMeasured ? this.#histogram.finish(this.#minimum, this.#maximum) : null),
+      ...(dateOrder !== undefined && { date_order: dateOrder }),
+      ...measure?.finish(),
     };
   }
 
   /** What every value can be read as; at most one of these is still true once there is a value. */
   #findType(): 'number' | 'boolean' | 'date' | 'text' {
     if (this.#present === 0) return 'text';
-    return this.#isNumeric ? 'number' : this.#isBoolean ? 'boolean' : this.#isDate ? 'date' : 'text';
+    return this.#isNumeric ? 'number' : this.#isBoolean ? 'boolean' : this.#readings.length === 1 ? 'date' : 'text';
   }
 
   /** Counts by meaning: `1`, `1.0` and `+1` are one number, `True` and `true` one truth, `2012-01-31` and `Jan 31 2012` one day. */
   #mergeCounts(type: Column['type']): Map<string, number> | null {
     if (this.#counts === null || type === 'text') return this.#counts;
+    const order = this.#readings[0]?.order;
     const merged = new Map<string, number>();
     for (const [text, rows] of this.#counts) {
       const value =
-        type === 'number' ? String(Number(text)) : type === 'date' ? String(parseDate(text)) : text.toLowerCase();
+        type === 'number'
+          ? String(parseNumber(text))
+          : type === 'date'
+            ? String(parseDate(text, order))
+            : text.toLowerCase();
       merged.set(value, (merged.get(value) ?? 0) + rows);
     }
     return merged;
   }
 }
 
-function toTime(value: string | boolean | Date): number {
-  return typeof value === 'string' ? parseDate(value) : value instanceof Date ? value.getTime() : Number.NaN;
+const NO_MEASURE = { minimum: null, maximum: null, mean: null, standard_deviation: null };
+
+function toTime(value: string | boolean | Date, order: DateOrder | undefined): number {
+  return typeof value === 'string' ? parseDate(value, order) : value instanceof Date ? value.getTime() : Number.NaN;
 }
 
 function toTruth(value: string | boolean | Date): boolean | null {

@@ -1,4 +1,4 @@
-import type { Column, DatasetFile, DatasetFormat } from '../spec/dataset.ts';
+import type { Column, DatasetFile, DatasetFormat, DateOrder } from '../spec/dataset.ts';
 import { fail } from './dataset-error.ts';
 import { decodeText } from './decode-text.ts';
 import { type DatasetProfile, limitPreview, PREVIEW_ROWS } from './preview.ts';
@@ -19,9 +19,15 @@ export async function profileDataset(
     dialect,
     has = () => false,
     imageColumn = 'image',
-  }: { dialect?: DatasetFile['dialect']; has?: (role: DatasetFile['role']) => boolean; imageColumn?: string } = {},
+    orderOfDates,
+  }: {
+    dialect?: DatasetFile['dialect'];
+    has?: (role: DatasetFile['role']) => boolean;
+    imageColumn?: string;
+    orderOfDates?: (column: string) => DateOrder | null;
+  } = {},
 ): Promise<DatasetProfile> {
-  if (has('images') && format !== 'idx') return profileImages(open, has('rows'), imageColumn);
+  if (has('images') && format !== 'idx') return profileImages(open, has('rows'), imageColumn, orderOfDates);
   switch (format) {
     case 'idx':
       return profileIdx(freeAfterUse(open('images').stream()), freeAfterUse(open('labels').stream()));
@@ -30,7 +36,7 @@ export async function profileDataset(
     case 'images':
       throw new Error('images are decoded before they are profiled');
     default:
-      return profileRows(format, open('data'), dialect);
+      return profileRows(format, open('data'), dialect, orderOfDates);
   }
 }
 
@@ -39,6 +45,7 @@ async function profileImages(
   open: (role: DatasetFile['role']) => ByteSource,
   hasRows: boolean,
   name: string,
+  orderOfDates?: (column: string) => DateOrder | null,
 ): Promise<DatasetProfile> {
   const counts = new Float64Array(256);
   const { rows, shape } = await readIdx(freeAfterUse(open('images').stream()), 'images', {
@@ -48,7 +55,7 @@ async function profileImages(
     },
   });
   const image = { ...describeBytes(name, 'image', counts), shape };
-  const rest = hasRows ? await profileRows('jsonl', open('rows')) : null;
+  const rest = hasRows ? await profileRows('jsonl', open('rows'), undefined, orderOfDates) : null;
   if (rest !== null && rest.profile.rows !== rows)
     fail('invalid_labels', { line: null }, `there are ${rows} images and ${rest.profile.rows} rows`, 'one for each');
   if (rest?.profile.columns.some((column) => column.name === name))

@@ -1,5 +1,5 @@
-import type { Column, DatasetFile } from '../spec/dataset.ts';
-import { type CellValue, isMissing, parseBoolean } from './cell.ts';
+import type { Column, DatasetFile, DateOrder } from '../spec/dataset.ts';
+import { type CellValue, isMissing, parseBoolean, parseNumber } from './cell.ts';
 import { type DatasetProfile, limitPreview, PREVIEW_ROWS, type PreviewRow, shorten } from './preview.ts';
 import { ColumnProfile, DistinctBudget } from './profile-column.ts';
 import { type RowFormat, readFileRows } from './read-file.ts';
@@ -13,6 +13,8 @@ export async function profileRows(
   format: RowFormat,
   source: ByteSource,
   dialect?: DatasetFile['dialect'],
+  /** of day and month in a column whose dates leave it open */
+  orderOfDates: (column: string) => DateOrder | null = () => null,
 ): Promise<DatasetProfile> {
   const budget = new DistinctBudget();
   const profiles: ColumnProfile[] = [];
@@ -34,7 +36,7 @@ export async function profileRows(
       if (first.length <= PREVIEW_ROWS) first.push([]);
     },
   });
-  const columns = profiles.map((column) => column.finish(rows));
+  const columns = profiles.map((column) => column.finish(rows, orderOfDates(column.name)));
   const preview = first.slice(0, Math.min(rows, PREVIEW_ROWS)).map((told) => showRow(told, columns));
   return { profile: { rows, columns }, preview: limitPreview(preview) };
 }
@@ -54,6 +56,6 @@ function showRow(told: readonly Told[], columns: readonly Column[]): PreviewRow 
 
 function readField(field: string, column: Column): CellValue | null {
   if (isMissing(field)) return null;
-  if (column.type === 'number') return Number(field);
+  if (column.type === 'number') return parseNumber(field);
   return column.type === 'boolean' ? parseBoolean(field) : field;
 }

@@ -1,5 +1,5 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import type { DatasetFile, DatasetFormat } from '../spec/dataset.ts';
+import type { DatasetFile, DatasetFormat, DateOrder } from '../spec/dataset.ts';
 import { openStorage, type StorageDescription } from '../storage/describe.ts';
 import { StorageFailedError, StorageFullError } from '../storage/storage.ts';
 import { DatasetError, type DatasetErrorCode, type DatasetMistake } from './dataset-error.ts';
@@ -7,6 +7,7 @@ import { DatasetTooLargeError, keyOf, limitBytes } from './dataset-files.ts';
 import type { ImageOptions } from './decode-images.ts';
 import type { Derivation } from './derive-rows.ts';
 import { type FileHint, identifyFile } from './identify-file.ts';
+import { orderOf } from './parse-date.ts';
 import type { DatasetProfile } from './preview.ts';
 import { profileDataset } from './profile-dataset.ts';
 import { openStored } from './stored-source.ts';
@@ -44,6 +45,7 @@ async function read(request: ReadRequest): Promise<ReadAnswer> {
     dialect: find('data')?.dialect,
     has: (role) => find(role) !== undefined,
     imageColumn: findImageColumn(request.derivation),
+    orderOfDates: (column) => findOrder(request.derivation, column) ?? request.hint.dateOrder,
   });
   return { format, files, profile, preview };
 }
@@ -51,6 +53,12 @@ async function read(request: ReadRequest): Promise<ReadAnswer> {
 /** The images of a derived dataset keep their name. */
 function findImageColumn(derivation: Derivation | null): string | undefined {
   return derivation?.parents[0]?.columns.find(({ type }) => type === 'image')?.name;
+}
+
+/** Dates of a derived dataset are read as they were, though the days that decided may be gone. */
+function findOrder(derivation: Derivation | null, name: string): DateOrder | undefined {
+  const parents = derivation?.parents.map(({ columns }) => columns.find((column) => column.name === name)) ?? [];
+  return parents.map((column) => column && orderOf(column)).find((order) => order !== undefined);
 }
 
 /** Tells what the files are, and decodes images. */

@@ -1,3 +1,4 @@
+import type { DateOrder } from '../spec/dataset.ts';
 import type { TextColumn } from './text-column.ts';
 
 /** A dataset's wanted columns in memory, for training. */
@@ -10,6 +11,8 @@ export interface Table {
 export interface TableColumn {
   /** NaN is missing; of a date, milliseconds since 1970 */
   numbers?: Float64Array;
+  /** in which its dates are read, where their form leaves that open */
+  dateOrder?: DateOrder;
   /** `codes` are places in `classes`; −1 is missing */
   category?: { codes: Int32Array; classes: string[] };
   /** 0, 1; −1 is missing */

@@ -14,7 +14,7 @@ import { describeTorch } from './torch/write-torch.ts';
  * from, its figures and a card. What a format cannot say is left out, and the README says why.
  */
 export async function writeBundle(
-  { spec, preparation }: LoadedCheckpoint,
+  { spec, preparation, learningRate }: LoadedCheckpoint,
   weights: Weights,
   figures: ExportFigures,
 ): Promise<Uint8Array> {
@@ -51,7 +51,7 @@ export async function writeBundle(
     if (!(error instanceof ExportRefusedError)) throw error;
     contents.push(`- no \`model.onnx\`: ${error.message}`);
   }
-  files['README.md'] = strToU8(writeCard({ spec, preparation, network, figures, contents }));
+  files['README.md'] = strToU8(writeCard({ spec, preparation, learningRate, network, figures, contents }));
   return zipSync(Object.fromEntries(Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1))), { mtime: ZIP_TIME });
 }
 

@@ -2,6 +2,7 @@ import type { ExportFigures } from '../spec/export.ts';
 import type { JobSpec } from '../spec/job-spec.ts';
 import { ruleOf } from '../spec/layers/rules.ts';
 import type { Layer } from '../spec/model.ts';
+import type { Optimizer } from '../spec/optimizer.ts';
 import { outputsOf, type Preparation, type PreparedInput, type PreparedOutput } from '../spec/preparation.ts';
 import type { Network, PlacedLayer } from './network.ts';
 
@@ -9,12 +10,14 @@ import type { Network, PlacedLayer } from './network.ts';
 export function writeCard(of: {
   spec: JobSpec;
   preparation: Preparation;
+  /** where the spec says auto */
+  learningRate: number | undefined;
   network: Network;
   figures: ExportFigures;
   /** lines about the files beside it */
   contents: readonly string[];
 }): string {
-  const { spec, preparation, network, figures, contents } = of;
+  const { spec, preparation, learningRate, network, figures, contents } = of;
   const { training } = spec;
   return `# ${onOneLine(spec.name)}
 
@@ -37,7 +40,7 @@ ${table(
   [
     ['dataset', spec.dataset],
     ['loss', training.loss.type],
-    ['optimizer', `${training.optimizer.type}, learning rate ${training.optimizer.learning_rate}`],
+    ['optimizer', describeOptimizer(training.optimizer, learningRate)],
     ['batch size', String(training.batch_size)],
     ['seed', String(training.seed)],
   ],
@@ -56,6 +59,11 @@ What the dataset does not have the network has not seen: rows unlike its trainin
 
 ${contents.join('\n')}
 `;
+}
+
+function describeOptimizer({ type, learning_rate: given }: Optimizer, found: number | undefined): string {
+  if (given !== 'auto') return `${type}, learning rate ${given}`;
+  return `${type}, learning rate ${found === undefined ? '' : `${found}, `}found by a range test`;
 }
 
 function describeOutput({ target, link }: PreparedOutput, forecast: Preparation['forecast']): string {

@@ -1,6 +1,5 @@
 import { widthOf } from '../data/fit-preparation.ts';
-import { outputName } from '../spec/check-model.ts';
-import { furtherTargets } from '../spec/further-targets.ts';
+import { furtherTargets, outputName } from '../spec/further-targets.ts';
 import type { JobSpec } from '../spec/job-spec.ts';
 import type { DenseLayer, OutputLayer } from '../spec/layers/dense.ts';
 import { ruleOf } from '../spec/layers/rules.ts';

@@ -38,22 +38,26 @@ export function compareOutcomes(a: Outcomes, b: Outcomes, only?: JudgedSplit): C
 function compareSplits(a: SplitOutcomes, b: SplitOutcomes): SplitComparison | string {
   if (!areEqual(a.rows, b.rows))
     return 'its rows are not the same in both: the shares, the seed or the order of split differ';
-  let resamples = 0;
   const reasons: string[] = [];
-  const targets = a.targets.flatMap((own): TargetComparison[] => {
+  const pairs = a.targets.flatMap((own) => {
     const other = b.targets.find(({ name }) => name === own.name);
     if (other === undefined) return [];
     const pair = pairMeters(own, other);
-    if (typeof pair === 'string') {
-      reasons.push(pair);
-      return [];
-    }
-    const rows = a.rows.length;
-    resamples = countResamples(rows, pair.a.looks + pair.b.looks);
-    return [{ name: own.name, task: own.task, metrics: measure(pair, rows, resamples), mcnemar: pair.mcnemar }];
+    if (typeof pair !== 'string') return [{ name: own.name, task: own.task, ...pair }];
+    reasons.push(pair);
+    return [];
   });
-  if (targets.length === 0) return reasons[0] ?? 'no target was judged in both';
-  return { rows: a.rows.length, resamples, targets };
+  if (pairs.length === 0) return reasons[0] ?? 'no target was judged in both';
+  const rows = a.rows.length;
+  // all targets share the work that resampling may take
+  const looks = pairs.reduce((sum, pair) => sum + pair.a.looks + pair.b.looks, 0);
+  const resamples = countResamples(rows, looks);
+  const targets = pairs.map(
+    ({ name, task, mcnemar, ...pair }): TargetComparison => ({
+      ...{ name, task, metrics: measure(pair, rows, resamples), mcnemar },
+    }),
+  );
+  return { rows, resamples, targets };
 }
 
 interface Pair {
@@ -86,7 +90,7 @@ function pairMeters(a: TargetOutcomes, b: TargetOutcomes): Pair | string {
   }
 }
 
-function measure({ a, b }: Pair, rows: number, resamples: number): TargetComparison['metrics'] {
+function measure({ a, b }: Omit<Pair, 'mcnemar'>, rows: number, resamples: number): TargetComparison['metrics'] {
   const differences = (counts: RowCounts): Figures => {
     const [own, other] = [a.measure(counts), b.measure(counts)];
     return Object.fromEntries(

@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../api/app.ts';
 import type { Config } from '../config.ts';
 import { openDatabase } from '../db/client.ts';
+import { holdsFiles } from '../db/holds-files.ts';
 import { migrateDatabase } from '../db/migrate.ts';
 import { openTenantDatabases } from '../db/tenants.ts';
 import { watchJobs } from '../db/watch.ts';
@@ -19,14 +20,16 @@ import { startTracing } from '../observability/tracing.ts';
 import { OutboundGuard } from '../outbound/guard.ts';
 import { openOutbound } from '../outbound/request.ts';
 import { startRetention } from '../retention/retention.ts';
-import { openDiskStorage } from '../storage/disk.ts';
 import { startDeliverer } from '../webhooks/deliverer.ts';
 import { startPredictorPool } from '../worker/predictor-pool.ts';
 import { startEstimator } from '../worker/start-estimator.ts';
+import { freshenKernels } from './fresh-kernels.ts';
+import { openMarkedStorage } from './open-storage.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
 import { MAX_STOP_MS, onStopSignal } from './stop-signal.ts';
 import { readVersion } from './version.ts';
+import { whenDatabaseAnswers } from './when-database-answers.ts';
 
 export interface RunningApi {
   url: string;
@@ -39,23 +42,35 @@ const version = readVersion();
 /** A client hears within some two seconds that the database is away, and in ten that it has stopped answering. */
 const ANSWER_SOON = { connectTimeoutMs: 2_000, statementTimeoutMs: 9_000, patienceMs: 1_000 };
 
-/** Migrates, wires the API together and listens. What was opened is closed again when something fails. */
+/**
+ * Migrates, wires the API together and listens, as soon as the database can be used. What was opened is closed again when something fails.
+ * Errors: DatabaseAwayError, and what `startOrExit` explains.
+ */
 export async function startApi(config: Config, databaseUrl: string, logger: Logger): Promise<RunningApi> {
-  await migrateDatabase(databaseUrl);
-  /** closed in the reverse order */
-  const opened = new AsyncDisposableStack();
-  try {
-    const { app, url } = await openApi(config, databaseUrl, logger, opened);
-    const close = async () => {
+  const tracing = config.otlpEndpoint === undefined ? null : await startTracing(config.otlpEndpoint, 'api', version);
+  const { app, url, opened } = await whenDatabaseAnswers(
+    { databaseUrl, seconds: config.databaseWaitSeconds, logger },
+    async () => {
+      await migrateDatabase(databaseUrl);
+      /** closed in the reverse order */
+      const opened = new AsyncDisposableStack();
+      try {
+        return { ...(await openApi(config, databaseUrl, logger, opened)), opened };
+      } catch (error) {
+        await opened.disposeAsync();
+        throw error;
+      }
+    },
+  );
+  return {
+    url,
+    async close() {
       app.isLeaving = true;
       await sleep(config.stopDelaySeconds * 1000);
       await opened.disposeAsync();
-    };
-    return { url, close };
-  } catch (error) {
-    await opened.disposeAsync();
-    throw error;
-  }
+      await tracing?.close();
+    },
+  };
 }
 
 /** Opens every part; the API listens at `url`. */
@@ -66,10 +81,11 @@ async function openApi(
   opened: AsyncDisposableStack,
 ): Promise<{ app: FastifyInstance; url: string }> {
   const open = <T extends { close(): unknown }>(part: T): T => opened.adopt(part, async (p) => void (await p.close()));
-  if (config.otlpEndpoint !== undefined) open(await startTracing(config.otlpEndpoint, 'api', version));
   const db = open(openDatabase(databaseUrl, { logger, ...ANSWER_SOON }));
+  // nothing else is begun with a database that takes longer than a request would wait
+  await db.pool.query('select 1');
   const tenants = open(openTenantDatabases(databaseUrl, { logger, ...ANSWER_SOON }));
-  const storage = openDiskStorage(config.storageDir);
+  const { storage } = open(await openMarkedStorage(config.storageDir, logger, async () => !(await holdsFiles(db))));
   const watcher = open(watchJobs(databaseUrl, { logger }));
   const queue = open(await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger }));
   open(startRelay({ db, queue, logger }));
@@ -132,7 +148,11 @@ async function openApi(
 if (import.meta.main) {
   const config = readConfigOrExit();
   const logger = createLogger(config.logLevel, 'api');
-  const api = await startOrExit(() => startApi(config, requireUrl(config.databaseUrl), logger));
+  const databaseUrl = requireUrl(config.databaseUrl);
+  const api = await startOrExit(async () => {
+    await freshenKernels();
+    return startApi(config, databaseUrl, logger);
+  });
   logger.info({ url: api.url, docs: `${api.url}/docs` }, 'the API listens');
   onStopSignal(logger, () => api.close(), MAX_STOP_MS + config.stopDelaySeconds * 1000);
 }

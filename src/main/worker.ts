@@ -11,48 +11,61 @@ import { startRelay } from '../jobs/relay-outbox.ts';
 import { createLogger } from '../observability/logger.ts';
 import { watchProcess } from '../observability/process-figures.ts';
 import { startTracing, traceAttempt } from '../observability/tracing.ts';
-import { openDiskStorage } from '../storage/disk.ts';
 import { runJob } from '../worker/run-job.ts';
 import { TrainerThreads } from '../worker/trainer-threads.ts';
+import { freshenKernels } from './fresh-kernels.ts';
+import { openMarkedStorage } from './open-storage.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
 import { onStopSignal } from './stop-signal.ts';
 import { readVersion } from './version.ts';
+import { whenDatabaseAnswers } from './when-database-answers.ts';
 
 /** One worker process: takes one job at a time from the queue, claims it in the database and runs it. */
 const config = readConfigOrExit();
 const databaseUrl = requireUrl(config.databaseUrl);
 const logger = createLogger(config.logLevel, 'worker');
-await startOrExit(() => migrateDatabase(databaseUrl));
-
-const tracing =
-  config.otlpEndpoint === undefined ? null : await startTracing(config.otlpEndpoint, 'worker', readVersion());
-
-const { compiled, checks } = chooseKernels();
-if (compiled.build === 'naive')
-  logger.error(
-    { checks },
-    'no build of the kernels passes its check: jobs take a hundred times as long; `npm run build:kernels` builds them anew',
-  );
-else logger.info({ kernels: compiled.build, checks }, 'kernels checked');
-
-const db = openDatabase(databaseUrl, { logger });
-const queue = await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger });
-const relay = startRelay({ db, queue, logger });
-const { tenantRunningJobs: tenantLimit } = config;
-const reconciler = startReconciler({ db, queue, logger, tenantLimit });
 const workerId = typeid('wrk').toString();
 const maxThreads = availableParallelism();
 /** Whoever stops it may kill it after 20 s. */
 const MAX_STOP_MS = 19_000;
-let runningJob: string | null = null;
-await registerWorker(db, {
-  id: workerId,
-  host: hostname(),
-  pid: process.pid,
-  kernels: compiled.build,
-  threads: config.threads ?? maxThreads,
+
+const { tracing, compiled, db, queue, files } = await startOrExit(async () => {
+  await freshenKernels();
+  const tracing =
+    config.otlpEndpoint === undefined ? null : await startTracing(config.otlpEndpoint, 'worker', readVersion());
+  const { compiled, checks } = chooseKernels();
+  if (compiled.build === 'naive')
+    logger.error(
+      { checks },
+      'no build of the kernels passes its check on this machine: jobs take a hundred times as long',
+    );
+  else logger.info({ kernels: compiled.build, checks }, 'kernels checked');
+  const opened = await whenDatabaseAnswers({ databaseUrl, seconds: config.databaseWaitSeconds, logger }, async () => {
+    await migrateDatabase(databaseUrl);
+    const db = openDatabase(databaseUrl, { logger });
+    try {
+      await registerWorker(db, {
+        id: workerId,
+        host: hostname(),
+        pid: process.pid,
+        kernels: compiled.build,
+        threads: config.threads ?? maxThreads,
+      });
+      return { db, queue: await openQueue({ databaseUrl, redisUrl: config.redisUrl, logger }) };
+    } catch (error) {
+      await db.close();
+      throw error;
+    }
+  });
+  // an empty one is the API's to make
+  const files = await openMarkedStorage(config.storageDir, logger, async () => false);
+  return { tracing, compiled, ...opened, files };
 });
+const relay = startRelay({ db, queue, logger });
+const { tenantRunningJobs: tenantLimit } = config;
+const reconciler = startReconciler({ db, queue, logger, tenantLimit });
+let runningJob: string | null = null;
 const figures = watchProcess(logger);
 const touch = setInterval(() => {
   touchWorker(db, workerId, runningJob, figures.read()).catch((err: unknown) =>
@@ -65,7 +78,7 @@ const trainers = new TrainerThreads();
 trainers.prepare();
 const context = {
   db,
-  storage: openDiskStorage(config.storageDir),
+  storage: files.storage,
   compiled,
   trainers,
   workerId,
@@ -105,6 +118,7 @@ onStopSignal(
     await Promise.all([relay.close(), reconciler.close()]);
     await queue.close();
     await db.close();
+    files.close();
     await tracing?.close();
   },
   MAX_STOP_MS,

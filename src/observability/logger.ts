@@ -6,7 +6,7 @@ export type { Logger };
 /** Structured logs on stdout, one JSON object a line; secrets never reach them. */
 export function createLogger(
   level: Config['logLevel'],
-  process: 'all' | 'api' | 'worker',
+  process: 'all' | 'api' | 'worker' | 'migrate',
   destination?: DestinationStream,
 ): Logger {
   const options = { level, base: { process }, timestamp: pino.stdTimeFunctions.isoTime, redact: SECRETS };

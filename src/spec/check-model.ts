@@ -1,7 +1,7 @@
 import { checkSearch } from './check-search.ts';
 import { checkSequenceEnd } from './check-text-model.ts';
 import type { Add } from './draft.ts';
-import { furtherTargets } from './further-targets.ts';
+import { furtherTargets, outputName } from './further-targets.ts';
 import type { JobSpec } from './job-spec.ts';
 import type { OutputLayer } from './layers/dense.ts';
 import type { Initializer } from './layers/initializer.ts';
@@ -229,11 +229,6 @@ function checkTied(
       'shape_mismatch',
     );
   }
-}
-
-/** The layer that tells a further target. */
-export function outputName(target: string): string {
-  return `output_${target}`;
 }
 
 /** Names and edges: every layer takes the outputs of earlier ones, and every output is taken. */

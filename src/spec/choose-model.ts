@@ -94,34 +94,45 @@ export function refuseIndices(inputs: readonly Input[], network: string, add: Ad
 
 const LARGEST_VECTOR = 32;
 
+/** A name that nothing has yet, as near to `wanted` as can be: layers are named after columns, and a column may be called what a layer would be. */
+function freeName(wanted: string, taken: Set<string>): string {
+  let name = wanted;
+  for (let number = 2; taken.has(name); number++) name = `${wanted}_${number}`;
+  taken.add(name);
+  return name;
+}
+
 /** `before`: layers from `name` to a sequence */
-function flatten(name: string, before: Draft[]) {
-  const last = `${name}_flat`;
+function flatten(name: string, before: Draft[], taken: Set<string>) {
+  const last = freeName(`${name}_flat`, taken);
   return { last, layers: [...before, { type: 'flatten', name: last, inputs: [before.at(-1)?.name ?? name] } as Draft] };
 }
 
 /** Categories by index become vectors, texts by index the strongest answers of convolutions to their vectors (Kim 2014); beside all other columns. */
 function embedded(inputs: readonly Input[], columns: readonly Column[], trainRows: number) {
-  const branches = [...groupByInput(inputs)].map(([name, members]) => {
+  const groups = groupByInput(inputs);
+  const taken = new Set(groups.keys());
+  const branches = [...groups].map(([name, members]) => {
     const indices = countIndices(members, columns);
     if (indices === null) {
       const isImage = members.length === 1 && members[0]!.type === 'image';
-      return isImage ? flatten(name, []) : { last: name, layers: [] };
+      return isImage ? flatten(name, [], taken) : { last: name, layers: [] };
     }
     const isText = members.some(({ type }) => type === 'text');
     const units = isText ? LARGEST_VECTOR : Math.min(LARGEST_VECTOR, Math.max(2, Math.ceil(indices / 2)));
-    const vectors = `${name}_vectors`;
+    const vectors = freeName(`${name}_vectors`, taken);
     const layers: Draft[] = [{ type: 'embedding', name: vectors, inputs: [name], units }];
-    if (!isText) return flatten(name, layers);
-    const patterns = { type: 'conv1d', filters: 64, kernel: 3, padding: 'same', activation: { type: 'relu' } };
-    layers.push({ ...patterns, name: `${name}_patterns`, inputs: [vectors] });
-    layers.push({ type: 'global_max_pool1d', name: `${name}_text`, inputs: [`${name}_patterns`] });
-    return { last: `${name}_text`, layers };
+    if (!isText) return flatten(name, layers, taken);
+    const [patterns, last] = [freeName(`${name}_patterns`, taken), freeName(`${name}_text`, taken)];
+    const convolution = { type: 'conv1d', filters: 64, padding: 'same', activation: { type: 'relu' } };
+    layers.push({ ...convolution, name: patterns, inputs: [vectors] });
+    layers.push({ type: 'global_max_pool1d', name: last, inputs: [patterns] });
+    return { last, layers };
   });
   const { layers: hidden, reason } = dense(trainRows);
   const layers: Draft[] = branches.flatMap((branch) => branch.layers);
   const ends = branches.map(({ last }) => last);
-  if (ends.length > 1) layers.push({ type: 'concatenate', name: 'columns', inputs: ends });
+  if (ends.length > 1) layers.push({ type: 'concatenate', name: freeName('columns', taken), inputs: ends });
   return { layers: [...layers, ...hidden], reason: `${reason} What is taken by index becomes learnt vectors first.` };
 }
 

@@ -1,9 +1,7 @@
 import { type Static, Type } from 'typebox';
-import { closed, nullable, variants, words } from './schema.ts';
+import { closed, nullable, tag, variants, words } from './schema.ts';
 
 /** What may be done with a column before a network sees it, each fitted to the training split alone. */
-
-const tag = <const T extends string>(name: T) => Type.Literal(name);
 
 export const NORMALIZATIONS = ['standard', 'minmax', 'robust', 'quantile_uniform', 'quantile_normal', 'none'] as const;
 export type Normalization = (typeof NORMALIZATIONS)[number];

@@ -24,6 +24,10 @@ export type DatasetFormat = (typeof DATASET_FORMATS)[number];
  */
 export const COLUMN_TYPES = ['number', 'category', 'boolean', 'date', 'text', 'image'] as const;
 
+/** Of day and month in dates such as 1/2/2012 and 1-2-2012. */
+export const DATE_ORDERS = ['day_first', 'month_first'] as const;
+export type DateOrder = (typeof DATE_ORDERS)[number];
+
 export const TextProfile = closed(
   {
     characters: Type.Integer({ minimum: 0, description: 'code points; every end of line is one' }),
@@ -73,6 +77,12 @@ export const Column = closed(
       description: 'image: height, width, channels',
     }),
     text: Type.Optional(TextProfile),
+    date_order: Type.Optional(
+      words([...DATE_ORDERS, 'unknown'], {
+        description:
+          'of dates such as 1/2/2012: which of day and month comes first, as a day beyond the 12th or `?date_order=` decides; unknown: every value can be read in both orders, and the column is no date',
+      }),
+    ),
     histogram: Type.Optional(
       closed(
         {
@@ -94,9 +104,16 @@ export const Column = closed(
 );
 export type Column = Static<typeof Column>;
 
+/** What mends a column whose date_order is unknown. */
+export const AMBIGUOUS_DATES =
+  'the file sent with ?date_order=day_first (31/01/2012) or ?date_order=month_first (01/31/2012)';
+
 export const DatasetWarning = closed(
   {
-    code: Type.String({ description: '`no_header`: the first line of a CSV looks like a row and not like names' }),
+    code: Type.String({
+      description:
+        '`no_header`: the first line of a CSV looks like a row and not like names; `ambiguous_dates`: nothing tells days from months',
+    }),
     detail: Type.String(),
     expected: Type.String({ description: 'what would mend it' }),
   },
@@ -105,7 +122,7 @@ export const DatasetWarning = closed(
 export type DatasetWarning = Static<typeof DatasetWarning>;
 
 const warnings = Type.Optional(
-  Type.Array(DatasetWarning, { maxItems: 1, description: 'left out where there is nothing to say' }),
+  Type.Array(DatasetWarning, { maxItems: 2, description: 'left out where there is nothing to say' }),
 );
 
 export const Profile = closed(

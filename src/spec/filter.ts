@@ -1,6 +1,5 @@
 import type { Column } from './dataset.ts';
-import type { Mistake } from './mistake.ts';
-import { pointerTo } from './mistake.ts';
+import { type Mistake, MOST_MISTAKES, pointerTo } from './mistake.ts';
 import { didYouMean, listWords } from './suggest.ts';
 
 /** Which rows of a dataset are meant. */
@@ -23,13 +22,15 @@ export const FilterText =
 const MOST_CONDITIONS = 1000;
 const MOST_VALUES = 10_000;
 
-/** Every mistake in a filter of these columns; `pointer` is where it stands. */
+/** Mistakes in a filter of these columns, as many as are shown; `pointer` is where it stands. */
 export function checkFilter(filter: unknown, columns: readonly Column[], pointer: string): Mistake[] {
   const mistakes: Mistake[] = [];
   let conditions = 0;
   const add = (at: string, code: Mistake['code'], detail: string, expected: string) =>
     void mistakes.push({ pointer: at, code, detail, expected });
   const check = (value: unknown, at: string): void => {
+    // the nearest of many names takes time to find
+    if (mistakes.length >= MOST_MISTAKES) return;
     if (++conditions > MOST_CONDITIONS) {
       if (conditions === MOST_CONDITIONS + 1)
         add(

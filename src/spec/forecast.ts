@@ -1,22 +1,20 @@
 import { type Static, Type } from 'typebox';
-import { closed, derived } from './schema.ts';
+import { COLUMN_NAME, closed, derived } from './schema.ts';
 
 /** Series: a network is told the last rows, and tells the target’s next values. */
-
-const name = { minLength: 1, maxLength: 256 };
 
 export const Forecast = closed(
   {
     order_by: Type.Optional(
       Type.String({
-        ...name,
+        ...COLUMN_NAME,
         description:
           'a number or date column without missing values that tells the order of rows in time; left out: they are in the order of the dataset',
       }),
     ),
     group_by: Type.Optional(
       Type.String({
-        ...name,
+        ...COLUMN_NAME,
         description:
           'a column, no input unless named, that tells several series apart: no window goes from one to another',
       }),

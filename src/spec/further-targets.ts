@@ -25,3 +25,8 @@ export function furtherTargets({
     ...{ loss: training!.loss, output },
   }));
 }
+
+/** The layer that tells a further target. */
+export function outputName(target: string): string {
+  return `output_${target}`;
+}

@@ -2,7 +2,7 @@ import { type Static, Type } from 'typebox';
 import { Forecast } from './forecast.ts';
 import { Input } from './input.ts';
 import { Model } from './model.ts';
-import { closed, derived, nullable, words } from './schema.ts';
+import { closed, derived, Metadata, nullable, words } from './schema.ts';
 import { Split } from './split.ts';
 import { MoreTarget, Target } from './target.ts';
 import { Training } from './training.ts';
@@ -70,7 +70,7 @@ export const JobSpec = closed(
     inputs: Type.Array(Input, {
       minItems: 1,
       maxItems: 10_000,
-      ...derived('every column but the target, and those that tell nothing and has more than one value'),
+      ...derived('the columns other than the target that may tell something of other rows'),
     }),
     target: Type.Unsafe<Target>({
       ...Target,
@@ -102,11 +102,7 @@ export const JobSpec = closed(
       default: null,
       description: 'The job waits until then (RFC 3339, at most a year ahead); null: it may start at once.',
     }),
-    metadata: Type.Record(Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$' }), Type.String({ maxLength: 512 }), {
-      default: {},
-      maxProperties: 32,
-      additionalProperties: false,
-    }),
+    metadata: Type.Unsafe<Static<typeof Metadata>>({ ...Metadata, default: {} }),
   },
   { title: 'JobSpec', description: 'A job specification.' },
 );

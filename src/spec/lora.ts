@@ -1,4 +1,5 @@
 import type { Add } from './draft.ts';
+import { outputName } from './further-targets.ts';
 import type { JobSpec } from './job-spec.ts';
 import type { ParameterRule } from './layers/rule.ts';
 import { matchesPattern } from './matches-pattern.ts';
@@ -47,7 +48,7 @@ export function isAdapter(parameterName: string): boolean {
 export function isReplaced({ model, more_targets: more = [] }: JobSpec, name: string): boolean {
   if (!(model.replace_head ?? false)) return false;
   const [layer] = name.split('.');
-  return layer === 'output' || more.some((target) => layer === `output_${target.name}`);
+  return layer === 'output' || more.some((target) => layer === outputName(target.name));
 }
 
 /** The adapters' parameters; says what of `lora` makes no sense. */

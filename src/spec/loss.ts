@@ -1,9 +1,7 @@
 import { type Static, Type } from 'typebox';
-import { closed, nullable, variants } from './schema.ts';
+import { closed, nullable, tag, variants } from './schema.ts';
 
 /** What training makes smaller. */
-
-const tag = <const T extends string>(name: T) => Type.Literal(name);
 
 const class_weights = Type.Unsafe<Record<string, number> | 'balanced' | null>({
   anyOf: [

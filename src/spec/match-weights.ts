@@ -2,6 +2,7 @@ import type { Add } from './draft.ts';
 import type { JobSpec } from './job-spec.ts';
 import type { ParameterRule, Size } from './layers/rule.ts';
 import { isAdapter, isReplaced } from './lora.ts';
+import { matchStars } from './matches-pattern.ts';
 import { listWords } from './suggest.ts';
 import { type ParameterForm, torchForm } from './torch-form.ts';
 import type { Mapping, TensorEntry, Transfer } from './weights.ts';
@@ -106,7 +107,7 @@ function findByOrder(forms: readonly ParameterForm[], tensors: readonly TensorEn
   return named;
 }
 
-/** The first pattern that fits has the name. Stars stand for as little as they can, so that a name takes a time that grows with its length alone. */
+/** The first pattern that fits has the name. */
 export function renameTensor(name: string, rename: Mapping['rename']): string {
   for (const { from, to } of rename) {
     const stood = matchStars(name, from);
@@ -115,24 +116,6 @@ export function renameTensor(name: string, rename: Mapping['rename']): string {
     return to.replaceAll('*', () => stood[star++] ?? '');
   }
   return name;
-}
-
-/** What each `*` of a pattern stands for; null: it does not fit. */
-function matchStars(name: string, pattern: string): string[] | null {
-  const [first, ...parts] = pattern.split('*') as [string, ...string[]];
-  if (parts.length === 0) return name === first ? [] : null;
-  if (!name.startsWith(first)) return null;
-  const last = parts.pop()!;
-  const stood: string[] = [];
-  let at = first.length;
-  for (const part of parts) {
-    const found = name.indexOf(part, at);
-    if (found < 0) return null;
-    stood.push(name.slice(at, found));
-    at = found + part.length;
-  }
-  if (name.length - last.length < at || !name.endsWith(last)) return null;
-  return [...stood, name.slice(at, name.length - last.length)];
 }
 
 const SHOWN = 5;

@@ -1,16 +1,12 @@
 import { type Static, Type } from 'typebox';
 import { ALIAS_NAME, MODEL_NAME } from './model-reference.ts';
-import { closed } from './schema.ts';
+import { closed, Metadata } from './schema.ts';
 
 /** The registry of models: what a client sends and sees of names, versions and aliases. */
 
 const description = Type.String({ maxLength: 10_000, description: 'for people; Markdown' });
 const tags = Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 32, uniqueItems: true });
-const metadata = Type.Record(Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$' }), Type.String({ maxLength: 512 }), {
-  maxProperties: 32,
-  additionalProperties: false,
-});
-const own = { description: Type.Optional(description), tags: Type.Optional(tags), metadata: Type.Optional(metadata) };
+const own = { description: Type.Optional(description), tags: Type.Optional(tags), metadata: Type.Optional(Metadata) };
 
 export const ModelRequest = closed(
   {
@@ -65,7 +61,7 @@ export const Model = closed(
     name: Type.String(),
     description,
     tags,
-    metadata,
+    metadata: Metadata,
     latest_version: Type.Union([Type.Integer(), Type.Null()], { description: 'the newest there is; null: none yet' }),
     aliases: Type.Record(Type.String(), Type.Integer(), { description: 'the version that each names' }),
     created_at: at,
@@ -82,7 +78,7 @@ export const ModelVersion = closed(
     version: Type.Integer(),
     description,
     tags,
-    metadata,
+    metadata: Metadata,
     aliases: Type.Array(Type.String()),
     lineage: closed(
       {

@@ -1,9 +1,8 @@
 import { type Static, Type } from 'typebox';
-import { closed, variants } from './schema.ts';
+import { closed, tag, variants } from './schema.ts';
 
 /** What turns gradients into steps. */
 
-const tag = <const T extends string>(name: T) => Type.Literal(name);
 const rate = (value: number) => Type.Number({ exclusiveMinimum: 0, maximum: 1000, default: value });
 const learning_rate = (value: number) =>
   Type.Unsafe<number | 'auto'>({

@@ -1,3 +1,4 @@
+import type { DateOrder } from './dataset.ts';
 import type { FittedTokenizer } from './tokenizer.ts';
 
 /**
@@ -96,6 +97,8 @@ export const DATE_PARTS = ['hour', 'weekday', 'day_of_month', 'day_of_year', 'mo
 export interface PreparedDate {
   column: string;
   type: 'date';
+  /** in which dates such as 1/2/2012 are read; absent: they are none */
+  order?: DateOrder;
   parts: (
     | { of: Exclude<(typeof DATE_PARTS)[number], 'year' | 'elapsed'> }
     | { of: 'year' | 'elapsed'; scale: number; shift: number }
@@ -200,6 +203,8 @@ export interface PreparedForecast {
   /** of one prepared row */
   rowWidth: number;
   orderBy?: string;
+  /** of the dates in `orderBy`, as of a prepared date */
+  dateOrder?: DateOrder;
   groupBy?: string;
 }
 
@@ -209,6 +214,8 @@ export interface Preparation extends PreparedOutput {
   inputWidth: number;
   /** absent: each row tells its own target */
   forecast?: PreparedForecast;
+  /** columns of the dataset that are neither input nor target: rows may have them. Absent: none, or they were not kept yet */
+  unused?: string[];
   /** of the further targets, in their order, whose outputs stand behind those of `target`; absent: none */
   more?: PreparedOutput[];
 }
@@ -223,10 +230,10 @@ export function outputsOf(preparation: Preparation): { output: PreparedOutput; f
   });
 }
 
-/** What a row may have: inputs, targets, and what tells the order of a series. */
+/** What a row may have: inputs, targets, what tells the order of a series, and what else the dataset had. */
 export function knownColumns(preparation: Preparation): Set<string> {
-  const { inputs, forecast } = preparation;
-  const known = new Set(inputs.map(({ column }) => column));
+  const { inputs, forecast, unused = [] } = preparation;
+  const known = new Set([...inputs.map(({ column }) => column), ...unused]);
   for (const { output } of outputsOf(preparation)) {
     const { target } = output;
     for (const { column } of target.type === 'number' ? target.columns : [target]) known.add(column);

@@ -5,7 +5,7 @@ import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import type { Input } from './input.ts';
 import { type Loss, takesRaw } from './loss.ts';
-import { MOST_MISTAKES, pointerTo } from './mistake.ts';
+import { pointerTo } from './mistake.ts';
 import { groupByInput } from './model-shapes.ts';
 import { widthOfParts } from './resolve-category-options.ts';
 import { resolveInput } from './resolve-input.ts';
@@ -19,7 +19,6 @@ import type { Target } from './target.ts';
 export class ColumnFinder {
   readonly #byName: ReadonlyMap<string, Column>;
   readonly #add: Add;
-  #missed = 0;
 
   constructor(columns: readonly Column[], add: Add) {
     this.#byName = new Map(columns.map((column) => [column.name, column]));
@@ -34,8 +33,6 @@ export class ColumnFinder {
   find(name: string, pointer: string): Column | null {
     const column = this.#byName.get(name);
     if (column !== undefined) return column;
-    // more would not be shown, and the nearest of many names takes time to find
-    if (this.#missed++ > MOST_MISTAKES) return null;
     const names = [...this.#byName.keys()];
     this.#add(pointer, `The dataset has no column "${name}".${didYouMean(name, names)}`, `one of: ${listWords(names)}`);
     return null;

@@ -1,5 +1,5 @@
-import type { Normalization } from './column-options.ts';
-import type { Column } from './dataset.ts';
+import { NORMALIZATIONS, type Normalization } from './column-options.ts';
+import { AMBIGUOUS_DATES, type Column } from './dataset.ts';
 import type { Add } from './draft.ts';
 import type { Input } from './input.ts';
 import { MODEL_INPUT } from './model-shapes.ts';
@@ -26,18 +26,10 @@ interface InputKind {
   fields: readonly (keyof Input)[];
 }
 
-const ALL_NORMALIZATIONS: readonly Normalization[] = [
-  'standard',
-  'minmax',
-  'robust',
-  'quantile_uniform',
-  'quantile_normal',
-  'none',
-];
 const KINDS: Record<Input['type'], InputKind> = {
   number: {
     normalize: 'standard',
-    normalizations: ALL_NORMALIZATIONS,
+    normalizations: NORMALIZATIONS,
     encodings: ['values'],
     fields: ['impute', 'missing_indicator', 'outliers', 'smooth', 'transform'],
   },
@@ -152,7 +144,10 @@ function checkType(column: Column, type: Input['type'], { encoding }: Given, poi
     (type === 'category' && (column.classes !== null || (isHashed && column.type === 'text'))) ||
     (type === 'text' && column.type === 'category') ||
     (type === 'boolean' && isBinary(column));
-  if (!fits) add(pointer, `"${column.name}" is ${column.type}, and cannot be taken as ${type}`, column.type);
+  if (fits) return;
+  const isAmbiguous = type === 'date' && column.date_order === 'unknown';
+  const expected = isAmbiguous ? AMBIGUOUS_DATES : column.type;
+  add(pointer, `"${column.name}" is ${column.type}, and cannot be taken as ${type}`, expected);
 }
 
 function isBinary({ type, integer, minimum, maximum }: Column): boolean {

@@ -46,12 +46,31 @@ const LONGEST_NAME = 200;
  * A resolved spec resolves to itself. Pointers refer to what the client sent.
  */
 export function resolveJob(
+  request: ExpandedRequest,
+  dataset: KnownDataset,
+  from: KnownCheckpoint | null,
+  others: { teacher?: KnownCheckpoint | null; weights?: KnownWeights | null } = {},
+): Resolution {
+  const mistakes: Mistake[] = [];
+  try {
+    return resolve(request, dataset, from, others, mistakes);
+  } catch (error) {
+    if (error instanceof EnoughMistakes) return { ok: false, mistakes };
+    throw error;
+  }
+}
+
+/** No more are shown; and the nearest of many names takes time to find, for each of them. */
+class EnoughMistakes extends Error {}
+
+/** Notes `mistakes`. Throws EnoughMistakes. */
+function resolve(
   { spec: given, toSent }: ExpandedRequest,
   dataset: KnownDataset,
   from: KnownCheckpoint | null,
-  { teacher = null, weights = null }: { teacher?: KnownCheckpoint | null; weights?: KnownWeights | null } = {},
+  { teacher = null, weights = null }: { teacher?: KnownCheckpoint | null; weights?: KnownWeights | null },
+  mistakes: Mistake[],
 ): Resolution {
-  const mistakes: Mistake[] = [];
   const said = new Set<string>();
   const add: Add = (pointer, detail, expected = null, code = 'invalid_spec') => {
     // output layers of several steps are told once, and so is what is wrong with them
@@ -59,12 +78,13 @@ export function resolveJob(
     if (said.has(mistake)) return;
     said.add(mistake);
     mistakes.push({ pointer: toSent(pointer), code, detail, expected });
+    if (mistakes.length >= MOST_MISTAKES) throw new EnoughMistakes();
   };
   const choices: Choice[] = [];
   const choose: Choose = (field, value, reason) => {
     choices.push({ field, value, reason });
   };
-  const refused = (): Resolution => ({ ok: false, mistakes: mistakes.slice(0, MOST_MISTAKES) });
+  const refused = (): Resolution => ({ ok: false, mistakes });
   if (given.kind === 'evaluate') {
     const evaluation = resolveEvaluation(given, dataset, from, add);
     if (evaluation !== null) checkStart(evaluation, add);
@@ -127,7 +147,7 @@ export function resolveJob(
   const isCategory = target.resolved.type === 'category';
   spec.target = target.resolved;
   spec.inputs = inputs;
-  const rows = resolveSplit(spec, dataset.rows, isCategory, finder, add);
+  const rows = resolveSplit(spec, countUsable(spec as JobSpec, dataset), isCategory, finder, add);
   const counts = countWindows(spec, rows, finder, add);
   spec.name ??= cutName(`${dataset.name}: ${spec.target.columns.join(', ')}`);
   const isImage = inputs.length === 1 && inputs[0]!.type === 'image';
@@ -162,6 +182,14 @@ export function resolveJob(
   const modelInputs = listModelInputs(inputs, dataset.columns, basis?.preparation, spec.forecast);
   checkEmbeddings(model.layers, inputs, dataset.columns, add);
   return finish(checkModel(spec as JobSpec, { inputs: modelInputs, outputWidths, rows: dataset.rows }, add));
+}
+
+/** Rows that have their targets, as far as the profile tells; a series goes on where one is missing. */
+function countUsable({ target, more_targets: more, forecast }: JobSpec, { rows, columns }: KnownDataset): number {
+  if (forecast !== null) return rows;
+  const names = new Set([target, ...more].flatMap((one) => one.columns));
+  const missing = columns.filter(({ name }) => names.has(name)).map((column) => column.missing);
+  return rows - Math.max(0, ...missing);
 }
 
 /** A checkpoint goes on with the classes it was trained with (`known`), of which the dataset may lack some. */
@@ -199,13 +227,13 @@ function resolveModel(
   add: Add,
 ): void {
   const layers = model.layers as (Layer & { name?: string; inputs?: string[] })[];
-  const taken = new Set(layers.flatMap((layer) => layer.name ?? []));
-  const counts = new Map<string, number>();
   const modelInputs = groupByInput(columns as Input[]);
+  const taken = new Set([...modelInputs.keys(), ...layers.flatMap((layer) => layer.name ?? [])]);
+  const counts = new Map<string, number>();
   let before: string = mainInput([...modelInputs.keys()]);
   for (const layer of layers) {
     let number = (counts.get(layer.type) ?? 0) + 1;
-    // a name that was given to another layer is passed over
+    // a name that another layer or an input was given is passed over
     while (layer.name === undefined && taken.has(`${layer.type}_${number}`)) number += 1;
     counts.set(layer.type, number);
     layer.name ??= `${layer.type}_${number}`;

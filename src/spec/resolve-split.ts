@@ -1,6 +1,6 @@
 import type { Choose } from './choice.ts';
 import { countSplit } from './count-split.ts';
-import type { Column } from './dataset.ts';
+import { AMBIGUOUS_DATES, type Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import type { SplitName } from './metric-point.ts';
 import type { ColumnFinder } from './resolve-columns.ts';
@@ -123,7 +123,11 @@ export function resolveSplit(
 function checkOrder(column: Column | null, at: string, add: Add): void {
   if (column === null) return;
   if (column.type !== 'number' && column.type !== 'date')
-    add(at, `"${column.name}" is ${column.type}, and gives no order`, 'a number or date column');
+    add(
+      at,
+      `"${column.name}" is ${column.type}, and gives no order`,
+      column.date_order === 'unknown' ? AMBIGUOUS_DATES : 'a number or date column',
+    );
   else if (column.missing > 0)
     add(at, `"${column.name}" is missing in ${column.missing} rows`, 'a column without missing values');
 }

@@ -1,10 +1,9 @@
 import { type Static, Type } from 'typebox';
-import { closed, derived, variants, words } from './schema.ts';
+import { closed, derived, tag, variants, words } from './schema.ts';
 import { WATCHED } from './watched.ts';
 
 /** How the learning rate goes on from step to step. */
 
-const tag = <const T extends string>(name: T) => Type.Literal(name);
 const warmup_steps = Type.Integer({
   minimum: 0,
   maximum: 1e9,

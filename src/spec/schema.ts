@@ -7,7 +7,7 @@ import { type TProperties, type TSchema, Type } from 'typebox';
  * - a field with a `default` may be left out;
  * - a field marked `derived('…')` may be left out, and its value follows from other fields or from the dataset;
  * - an object marked `shorthand: 'key'` may be given as the bare value of that key: `"adam"` for `{"type": "adam"}`.
- * `requestForm` (request.ts) makes the schema of what a client may send.
+ * `requestForm` (request-form.ts) makes the schema of what a client may send.
  */
 
 /** The default depends on other fields; `rule` says how, and is shown in the documentation. */
@@ -19,6 +19,9 @@ export function derived(rule: string): { derived: string } {
 export function closed<P extends TProperties>(properties: P, options: Record<string, unknown> = {}) {
   return Type.Object(properties, { additionalProperties: false, ...options });
 }
+
+/** The word that tells an object of several from the others: its `type`. */
+export const tag = <const T extends string>(name: T) => Type.Literal(name);
 
 /** One of several words. */
 export function words<const W extends readonly string[]>(list: W, options: Record<string, unknown> = {}) {
@@ -44,6 +47,13 @@ export function nullable<S extends TSchema>(schema: S, options: Record<string, u
 export const JsonNumber = Type.Unsafe<number | 'NaN' | 'Infinity' | '-Infinity'>({
   anyOf: [{ type: 'number' }, { enum: ['NaN', 'Infinity', '-Infinity'] }],
 });
+
+/** What clients note down for themselves. */
+export const Metadata = Type.Record(
+  Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$' }),
+  Type.String({ maxLength: 512 }),
+  { maxProperties: 32, additionalProperties: false },
+);
 
 /** Of a column. */
 export const COLUMN_NAME = { minLength: 1, maxLength: 256 };

@@ -1,10 +1,8 @@
 import { type Static, Type } from 'typebox';
 import type { TextProfile } from './dataset.ts';
-import { closed, variants } from './schema.ts';
+import { closed, tag, variants } from './schema.ts';
 
 /** How a text becomes whole numbers: which there are, and what they stand for. */
-
-const tag = <const T extends string>(name: T) => Type.Literal(name);
 
 export const Tokenizer = variants(
   [

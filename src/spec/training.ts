@@ -3,7 +3,7 @@ import { Distillation } from './adaptation.ts';
 import { Loss } from './loss.ts';
 import { Optimizer } from './optimizer.ts';
 import { Schedule } from './schedule.ts';
-import { closed, derived, nullable, words } from './schema.ts';
+import { COLUMN_NAME, closed, derived, nullable, words } from './schema.ts';
 import { WATCHED } from './watched.ts';
 
 /** How a network is trained: loss, optimizer, schedule, and when to stop. */
@@ -104,7 +104,7 @@ export const Training = closed(
         'batches whose gradients make one update, as if they were one larger batch; steps, schedules and clipping count updates',
     }),
     loss: Type.Unsafe<Loss>({ ...Loss, ...derived('cross_entropy for a category, mse for numbers') }),
-    sample_weight: nullable(Type.String({ minLength: 1, maxLength: 256 }), {
+    sample_weight: nullable(Type.String(COLUMN_NAME), {
       default: null,
       description:
         'a number column, no input: the factor of each row in the loss, training’s and the others’. The mean divides by their sum; accuracy and mae count every row alike.',

@@ -1,7 +1,7 @@
 import { MOST_STAGES } from './adaptation.ts';
 import { isSearch } from './check-search.ts';
 import type { Add, Draft } from './draft.ts';
-import { furtherTargets } from './further-targets.ts';
+import { furtherTargets, outputName } from './further-targets.ts';
 import type { JobSpec } from './job-spec.ts';
 import { ruleOf } from './layers/rules.ts';
 import { matchesPattern } from './matches-pattern.ts';
@@ -29,7 +29,7 @@ export function listFromHead(spec: Pick<JobSpec, 'model' | 'target' | 'more_targ
     .map(({ name }) => [name]);
   const heads = [
     ...(model.output === null ? [] : ['output']),
-    ...furtherTargets(spec).map(({ name }) => `output_${name}`),
+    ...furtherTargets(spec).map(({ name }) => outputName(name)),
   ];
   if (model.output !== null) return [heads, ...hidden.toReversed()];
   const [last = [], ...others] = hidden.toReversed();

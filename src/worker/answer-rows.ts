@@ -4,6 +4,7 @@ import { describeForecasts, isForecast, prepareWindows } from '../data/prepare-f
 import { prepareRows } from '../data/prepare-rows.ts';
 import { readImageFile } from '../data/read-image-file.ts';
 import { type ReadRow, readRows } from '../data/read-rows.ts';
+import { nameStep } from '../spec/forecast.ts';
 import {
   type AnswerFormat,
   MOST_LINE_WARNINGS,
@@ -274,15 +275,21 @@ function render(
   return { text: lines.join(''), rows, header: `${[...columns, 'error', 'warnings'].map(quoteField).join(',')}\n` };
 }
 
-/** Columns of an answer in CSV: `species`, `probabilities.Adelie`, … */
+/** Columns of an answer in CSV: `species`, `probabilities.Adelie`, …; of a forecast as its steps are judged: `sky+1`, `probabilities.sky+1.rain`. */
 function columnsOf(preparation: Preparation): string[] {
   if (preparation.inputs[0]?.type === 'text') return ['next_token'];
   const width = preparation.outputWidth + (preparation.more ?? []).reduce((sum, output) => sum + output.outputWidth, 0);
   const outputs = new Float32Array(width);
-  const [answer] = isForecast(preparation)
-    ? describeForecasts(outputs, [{ row: 0, bases: [] }], preparation)
-    : describeOutputs(outputs, preparation);
-  return flatten(answer!).map(([column]) => column);
+  if (!isForecast(preparation)) return flatten(describeOutputs(outputs, preparation)[0]!).map(([column]) => column);
+  const [answer] = describeForecasts(outputs, [{ row: 0, bases: [] }], preparation);
+  const [told = ''] = preparation.forecast.columns;
+  const steps = Object.entries(answer!).flatMap(([name, values]) => {
+    if (!Array.isArray(values)) return [[name, values]];
+    return values.map((value, i) =>
+      typeof value === 'object' ? [name, { [nameStep(told, i + 1)]: value }] : [nameStep(name, i + 1), value],
+    );
+  });
+  return steps.flatMap(([name, value]) => flatten({ [name]: value }).map(([column]) => column));
 }
 
 function flatten(value: Prediction, prefix = ''): [string, unknown][] {

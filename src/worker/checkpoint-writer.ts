@@ -107,6 +107,7 @@ export class CheckpointWriter {
       resume: best ? null : { ...state },
       spec: this.#spec,
       preparation: this.#preparation,
+      learningRate: state.learningRate,
     });
     return {
       id,

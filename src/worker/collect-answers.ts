@@ -39,7 +39,10 @@ export class AnswerCollector {
     const count = this.places.length;
     this.#gatherers = outputsOf(loaded.preparation)
       .flatMap(({ output, first }, i) =>
-        openGatherers({ output, first, count, name: nameOf(spec, i), target: i, trainer, loaded, part }),
+        openGatherers({
+          ...{ output, first, count, name: nameOf(spec, i), target: i, trainer, loaded, part },
+          ignored: i === 0 ? ignoredLabelOf(spec, loaded) : null,
+        }),
       )
       .slice(0, MOST_TARGETS);
   }
@@ -118,6 +121,8 @@ interface Gathering {
   trainer: Trainer;
   loaded: LoadedRows;
   part: JudgedPart;
+  /** the class whose rows count for nothing */
+  ignored: number | null;
 }
 
 function openGatherers(gathering: Gathering): Gatherer[] {
@@ -149,7 +154,7 @@ function gatherTexts({ count, name, loaded, part }: Gathering): Gatherer {
 }
 
 function gatherClasses(
-  { output, first, count, name, target, trainer }: Gathering,
+  { output, first, count, name, target, trainer, ignored }: Gathering,
   classes: readonly string[],
 ): Gatherer {
   const { link, outputWidth } = output;
@@ -166,7 +171,8 @@ function gatherClasses(
     },
     read(fitted) {
       const shares = new Float64Array(classes.length);
-      for (const row of fitted) shares[classOf(row)]! += 1 / fitted.length;
+      const counted = fitted.filter((row) => classOf(row) !== ignored);
+      for (const row of counted) shares[classOf(row)]! += 1 / counted.length;
       return { task: 'classification', name, judged: { classes, truth, scores, areScores }, shares };
     },
   };

@@ -1,10 +1,12 @@
+import { DamagedDatasetError } from '../data/open-verified.ts';
 import { UnusableColumnError } from '../data/table.ts';
 import { PlanTooLargeError } from '../engine/plan/layout.ts';
 import { countParameters } from '../engine/training-graph.ts';
 import { type EstimateFigures, type EstimateRequest, NotEstimableError } from '../spec/estimate.ts';
-import type { Storage } from '../storage/storage.ts';
+import { BlobNotFoundError, type Storage } from '../storage/storage.ts';
+import { countUpdates } from './count-updates.ts';
 import { loadRows } from './load-rows.ts';
-import type { LoadedRows } from './loaded-rows.ts';
+import { batchRowsOf, type LoadedRows } from './loaded-rows.ts';
 import { measureTraining } from './measure-training.ts';
 import {
   describeTrainer,
@@ -28,6 +30,8 @@ export async function estimateJob(
     throw new NotEstimableError('what a teacher costs is not told', 'training.distillation null');
   const data = { ...request, preparation: null, inherited: request.preparation };
   const rows = await loadRows(data, storage).catch((error: unknown) => {
+    if (error instanceof DamagedDatasetError || error instanceof BlobNotFoundError)
+      throw new NotEstimableError(error.message, 'the dataset, uploaded again');
     if (!(error instanceof UnusableColumnError)) throw error;
     throw new NotEstimableError(error.message, 'other inputs, another target, or a dataset with this column mended');
   });
@@ -73,15 +77,12 @@ export async function estimateJob(
   }
 }
 
-/** As the training loop counts them. `parts`: batches in one update. */
+/** `parts`: batches in one update. */
 function countSteps({ spec }: EstimateRequest, rows: LoadedRows) {
-  const { batch_size: batchSize, accumulate_steps: accumulateSteps, epochs, max_steps: maxSteps } = spec.training;
-  const rowsOfStep = Math.min(batchSize * accumulateSteps, rows.train.length);
-  const stepsPerEpoch = Math.ceil(rows.train.length / rowsOfStep);
-  const most = Number.POSITIVE_INFINITY;
+  const { rows: rowsOfUpdate, inEpoch, total } = countUpdates(spec, rows.train.length);
   return {
-    steps_per_epoch: stepsPerEpoch,
-    total_steps: Math.min(epochs === null ? most : epochs * stepsPerEpoch, maxSteps ?? most),
-    parts: Math.ceil(rowsOfStep / Math.min(batchSize, rows.train.length)),
+    steps_per_epoch: inEpoch,
+    total_steps: total,
+    parts: Math.ceil(rowsOfUpdate / batchRowsOf(spec, rows)),
   };
 }

@@ -22,6 +22,8 @@ export class GrowingTexts {
   readonly #networks: WarmNetworks;
   readonly #tell: (id: number, piece: GeneratedPiece) => void;
   readonly #fail: (id: number, error: unknown) => void;
+  /** whose network is being loaded */
+  readonly #beginning = new Set<number>();
   /** whose turn is next, first */
   readonly #texts = new Map<number, Growing>();
 
@@ -39,19 +41,25 @@ export class GrowingTexts {
     return this.#texts.size;
   }
 
+  /** One that is dropped meanwhile never begins. */
   async begin(id: number, request: GenerateRequest): Promise<void> {
+    this.#beginning.add(id);
     try {
       const { preparation } = await this.#networks.findContinuing(request.network);
+      if (!this.#beginning.has(id)) return;
       const generation = new Generation(request, preparation.inputs[0] as PreparedText);
       const held = { text: '', tokens: 0, finish: null };
       this.#texts.set(id, { generation, request, held, toldMs: performance.now() });
     } catch (error) {
       this.#fail(id, error);
+    } finally {
+      this.#beginning.delete(id);
     }
   }
 
   /** Nobody listens any more. */
   drop(id: number): void {
+    this.#beginning.delete(id);
     this.#texts.get(id)?.generation.leave();
     this.#texts.delete(id);
   }
@@ -59,9 +67,12 @@ export class GrowingTexts {
   /** One more pass over every text that goes on by the same network as the first. */
   async grow(): Promise<void> {
     const { network } = this.#texts.values().next().value!.request;
-    const together = [...this.#texts].filter(([, { request }]) => request.network.storageKey === network.storageKey);
+    const listTogether = () =>
+      [...this.#texts].filter(([, { request }]) => request.network.storageKey === network.storageKey);
     try {
       const { predictor } = await this.#networks.findContinuing(network);
+      // what was dropped while the network was loaded is not there any more
+      const together = listTogether();
       const growing = together.filter(([, { generation }]) => generation.enter(predictor));
       const waiting = together.filter((one) => !growing.includes(one));
       // texts of other networks have their turn next, and those that wait the next place
@@ -75,7 +86,7 @@ export class GrowingTexts {
         if (piece !== null) this.#add(id, one, piece);
       });
     } catch (error) {
-      for (const [id] of together) {
+      for (const [id] of listTogether()) {
         this.drop(id);
         this.#fail(id, error);
       }

@@ -1,8 +1,9 @@
 import { cutWindows, orderSteps, type Steps, tabulateSteps } from '../data/cut-windows.ts';
 import { fitTargetColumn } from '../data/fit-number.ts';
-import { fitInputs, fitOutput } from '../data/fit-preparation.ts';
+import { fitInputs, fitOutput, listUnused } from '../data/fit-preparation.ts';
 import { listForms } from '../data/list-forms.ts';
 import { loadTable } from '../data/load-table.ts';
+import { orderOf } from '../data/parse-date.ts';
 import { openTargetColumn } from '../data/prepare-number.ts';
 import { placeClasses, planPrepared, writeInputs } from '../data/prepare-table.ts';
 import { sliceColumns } from '../data/slice-columns.ts';
@@ -192,6 +193,8 @@ function fitForecast({
   columns: readonly Column[];
 }): Preparation {
   const { window, horizon, difference, order_by: orderBy, group_by: groupBy } = spec.forecast!;
+  const time = ofDataset.find(({ name }) => name === orderBy);
+  const dateOrder = time && orderOf(time);
   const isTrained = new Uint8Array(stepTable.rows);
   for (const row of trainRows) isTrained[row] = 1;
   const trainSteps = Uint32Array.from(steps.rows.keys()).filter((step) => isTrained[steps.rows[step]!] === 1);
@@ -200,12 +203,14 @@ function fitForecast({
       ? Array.from({ length: horizon }, () => fitOutput(stepTable, target, windows, ofDataset, spec.training.loss.type))
       : [fitNumbers(target, horizon, values, windows)];
   const [output, ...more] = outputs as [PreparedOutput, ...PreparedOutput[]];
+  const used = new Set([...inputs.map(({ column }) => column), ...target.columns]);
   const { inputs: prepared, inputWidth: rowWidth } = fitInputs(stepTable, inputs, trainSteps, output);
   return {
     inputs: prepared,
     inputWidth: window * rowWidth,
     ...output,
     ...(more.length > 0 && { more }),
+    ...listUnused(ofDataset, used),
     forecast: {
       window,
       lookback,
@@ -214,6 +219,7 @@ function fitForecast({
       difference,
       rowWidth,
       ...named({ orderBy, groupBy }),
+      ...(dateOrder !== undefined && { dateOrder }),
     },
   };
 }

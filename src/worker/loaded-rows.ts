@@ -2,6 +2,7 @@ import type { SlicedColumn } from '../data/slice-columns.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import type { RowsDescription } from '../engine/training-graph.ts';
 import type { JudgedSplit } from '../spec/evaluation.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import type { Note } from '../spec/note.ts';
 import type { Preparation } from '../spec/preparation.ts';
 import type { BatchAugmenter } from './augment-batch.ts';
@@ -18,6 +19,14 @@ export function placeOfPart(rows: LoadedRows, part: JudgedPart): { first: number
   if (part === 'validation') return { first: 0, rows: rows.validation };
   if (part === 'test') return { first: rows.validation.length, rows: rows.test };
   return { first: rows.validation.length + rows.test.length, rows: rows.trainSample };
+}
+
+/** Rows that the trainer of a job takes at once: of those to train on, or to judge. */
+export function batchRowsOf(
+  { training }: Pick<JobSpec, 'training'>,
+  { judgedAs, train, test }: Pick<LoadedRows, 'judgedAs' | 'train' | 'test'>,
+): number {
+  return Math.min(training.batch_size, judgedAs === undefined ? train.length : test.length);
 }
 
 /** At most so many, evenly from all. */

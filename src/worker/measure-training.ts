@@ -74,6 +74,8 @@ export async function measureTraining(
   };
   if (end === 'completed') {
     const seconds = (endMs - begunMs) / 1000;
+    // weights that are judged and kept as they are
+    if (totalSteps === 0) return { secondsPerEpoch: 0, seconds: seconds + written, steps };
     const range = (rangeUpdates * seconds) / totalSteps;
     return { secondsPerEpoch: seconds / epochs, seconds: seconds + range + written, steps };
   }

@@ -18,13 +18,14 @@ import {
   type Teacher,
 } from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
-import type { LoadedRows } from './loaded-rows.ts';
-import { updatesInEpoch } from './train-loop.ts';
+import { countUpdates } from './count-updates.ts';
+import { batchRowsOf, type LoadedRows } from './loaded-rows.ts';
 
 /** The trainer of a job: the same for whoever trains, and whoever tells what training takes. */
 
 /** `teacher`: of a job that has one */
 export function describeTrainer(spec: JobSpec, rows: LoadedRows, teacher: Teacher | null): TrainerDescription {
+  const { inEpoch } = countUpdates(spec, rows.train.length);
   return {
     rows: rows.description,
     layers: buildLayers(spec, rows.preparation),
@@ -39,8 +40,8 @@ export function describeTrainer(spec: JobSpec, rows: LoadedRows, teacher: Teache
     adapters: buildAdapters(spec),
     distillation: teacher === null ? null : buildDistillation(spec, teacher),
     isFrozen: (name) => isFrozen(spec, name),
-    beginsAt: (name) => epochOfUnfreezing(spec, layerOf(name)) * updatesInEpoch(spec, rows),
-    batchRows: Math.min(spec.training.batch_size, rows.train.length),
+    beginsAt: (name) => epochOfUnfreezing(spec, layerOf(name)) * inEpoch,
+    batchRows: batchRowsOf(spec, rows),
     accumulateSteps: spec.training.accumulate_steps,
     seed: spec.training.seed,
   };
@@ -72,7 +73,7 @@ export function openJudge(spec: JobSpec, rows: LoadedRows, limits: EngineLimits)
       optimizer: { type: 'sgd', weightDecay: 0 },
       clipNorm: null,
       clipValue: null,
-      batchRows: Math.min(spec.training.batch_size, rows.test.length),
+      batchRows: batchRowsOf(spec, rows),
       seed: spec.training.seed,
     },
     optionsOf(spec, limits),

@@ -99,7 +99,9 @@ async function work(): Promise<void> {
         for (const { id } of tasks) replyError(id, error);
       });
     }
-    for (const { id, request } of arriving.splice(0)) await texts.begin(id, request);
+    // one after the other: those behind may be stopped while a network is loaded
+    for (let next = arriving.shift(); next !== undefined; next = arriving.shift())
+      await texts.begin(next.id, next.request);
     if (texts.count > 0) await texts.grow();
     // what has come meanwhile
     await new Promise(setImmediate);

@@ -4,13 +4,13 @@ import { drawBelow, seedGenerator } from '../judging/resample.ts';
 import type { Importance } from '../spec/evaluation.ts';
 import type { JobSpec } from '../spec/job-spec.ts';
 import type { Preparation } from '../spec/preparation.ts';
-import { type LoadedRows, placeOfPart, sampleRows } from './loaded-rows.ts';
+import { batchRowsOf, type LoadedRows, placeOfPart, sampleRows } from './loaded-rows.ts';
 
 const MOST_ROWS = 500;
 const REPEATS = 5;
 const MOST_LISTED = 100;
-/** Floating-point operations: a share of those that training took, within bounds. The bounds, not a clock: so that every run shuffles the same. */
-const WORK = { share: 0.05, least: 5e7, most: 1e10 };
+/** Floating-point operations: a share of those that training took, within bounds; the least are done in a second. The bounds, not a clock: so that every run shuffles the same. */
+const WORK = { share: 0.05, least: 2e9, most: 1e10 };
 
 /**
  * How much the loss grows when the values of one column are shuffled among rows, so that they tell nothing (Breiman 2001, Random forests, §10). A column
@@ -32,7 +32,8 @@ export function shuffleColumns(
   const judged = sampleRows(all, MOST_ROWS);
   const count = judged.length;
 
-  const flopsOfRow = trainer.stepFlops / 3 / Math.min(spec.training.batch_size, Math.max(1, rows.train.length));
+  // of an update, which is three times the work of a pass forward
+  const flopsOfRow = trainer.stepFlops / 3 / batchRowsOf(spec, rows);
   const work = Math.min(WORK.most, Math.max(WORK.least, WORK.share * trainer.stepFlops * trainedSteps));
   const affordable = Math.floor(work / (flopsOfRow * count * REPEATS));
   if (affordable === 0) return null;

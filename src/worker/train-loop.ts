@@ -1,19 +1,18 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { PlateauDescription } from '../engine/plateau.ts';
 import { drawPhase, seedOf, shuffle } from '../engine/random.ts';
 import { type ScheduleDescription, scheduleFactor } from '../engine/schedules.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import { extendCurve } from '../judging/diagnose-curve.ts';
-import { isSearch } from '../spec/check-search.ts';
 import type { Progress, StopReason } from '../spec/job.ts';
 import type { JobSpec } from '../spec/job-spec.ts';
-import { StorageFailedError, StorageFullError } from '../storage/storage.ts';
 import { buildPlateau, buildSchedule } from './build-network.ts';
+import { CheckpointKeeper } from './checkpoint-keeper.ts';
 import type { CheckpointWriter } from './checkpoint-writer.ts';
+import { countUpdates, type UpdateCounts } from './count-updates.ts';
 import { type Divergence, describeDead } from './describe-divergence.ts';
 import { evaluateSplit } from './evaluate-split.ts';
 import { hasExploded } from './explosion.ts';
-import { findDeath } from './find-death.ts';
+import { lookIntoStandstill } from './find-death.ts';
 import { findLearningRate } from './find-learning-rate.ts';
 import { hasStoppedImproving, judgeEpoch } from './judge-epoch.ts';
 import type { LoadedRows } from './loaded-rows.ts';
@@ -24,46 +23,7 @@ import type { ResumeState } from './resume-state.ts';
 /** Points of a step series in one job, at most: the stride follows from the spec, so that a repeated run records the same steps. */
 const MAX_STEP_POINTS = 2000;
 
-/** Share of the loss by which it must change from epoch to epoch, or it stands still: where a constant alone is learnt, it wavers with the order of rows. */
-const STANDSTILL = 1e-3;
-/** What looking for lost gradients may take beside the training that goes on. */
-const LOOK_BYTES = 2 ** 26;
-/** Batches that must be without gradients before training is given up. */
-const CERTAIN_BATCHES = 8;
-
-/** What keeps a checkpoint from being written. */
-export interface StorageTrouble {
-  code: 'storage_full' | 'storage_failed';
-  message: string;
-}
-
-/** Throws what is no fault of the storage. */
-function describeTrouble(error: unknown, step: number): StorageTrouble {
-  if (error instanceof StorageFullError)
-    return { code: 'storage_full', message: `There was no room for the checkpoint of step ${step}` };
-  if (error instanceof StorageFailedError)
-    return {
-      code: 'storage_failed',
-      message: `The checkpoint of step ${step} could not be written (${error.message})`,
-    };
-  throw error;
-}
-
 export type LoopEnd = StopReason | 'drained';
-
-/** After a checkpoint that the storage did not take, the next is tried so much later, and twice that after each further one. */
-const REST_MS = { first: 5_000, most: 300_000 };
-/** How long the last checkpoint, without which a job has no result, waits for the storage; and how often it tries. */
-const WAIT_FOR_STORAGE_MS = 600_000;
-const TRY_AGAIN_MS = 1_000;
-
-function rowsOfUpdate({ training }: JobSpec, { train }: LoadedRows): number {
-  return Math.min(training.batch_size * training.accumulate_steps, train.length);
-}
-
-export function updatesInEpoch(spec: JobSpec, rows: LoadedRows): number {
-  return Math.ceil(rows.train.length / rowsOfUpdate(spec, rows));
-}
 
 /**
  * Trains from `state` until the epochs are over or something stops it. Everything that decides what happens next is in `state`, the
@@ -77,24 +37,17 @@ export class TrainLoop {
   readonly #reporter: Reporter;
   readonly #state: ResumeState;
   readonly #schedule: ScheduleDescription;
+  readonly #counts: UpdateCounts;
+  readonly #checkpoints: CheckpointKeeper;
   #plateau: PlateauDescription | null = null;
   /** before the schedule */
   #baseRate = Number.NaN;
-  /** rows of an update, and updates in an epoch */
-  readonly #batchSize: number;
-  readonly #batches: number;
-  readonly #totalSteps: number;
   readonly #stride: number;
   readonly #secondsBefore: number;
   readonly #stepsBefore: number;
   /** where numbers stopped being finite; null while they are, or where nobody could look */
   #divergence: Divergence | null = null;
   #begunMs = 0;
-  #lastCheckpointMs = 0;
-  #lastCheckpointStep = -1;
-  /** while the storage takes nothing */
-  #restMs = 0;
-  #trouble: StorageTrouble | null = null;
 
   constructor(
     spec: JobSpec,
@@ -112,49 +65,50 @@ export class TrainLoop {
     this.#reporter = reporter;
     this.#state = state;
     this.#schedule = buildSchedule(spec);
-    this.#batchSize = rowsOfUpdate(spec, rows);
-    this.#batches = updatesInEpoch(spec, rows);
-    const { epochs, max_steps: maxSteps = null } = spec.training;
-    this.#totalSteps = Math.min(
-      epochs === null ? Number.POSITIVE_INFINITY : this.#batches * epochs,
-      maxSteps ?? Number.POSITIVE_INFINITY,
-    );
-    this.#stride = Math.max(1, Math.ceil(this.#totalSteps / MAX_STEP_POINTS));
+    this.#counts = countUpdates(spec, rows.train.length);
+    this.#stride = Math.max(1, Math.ceil(this.#counts.total / MAX_STEP_POINTS));
     // what was trained after the checkpoint and lost counts as well
     this.#secondsBefore = Math.max(state.trainedSeconds, secondsBefore);
     this.#stepsBefore = state.step;
     // what it was taken up from is there already, and an event names it; unless its epoch is still to be judged
-    const isJudged = state.batch === 0 || (state.batch < this.#batches && state.step < this.#totalSteps);
-    if (state.step > 0 && isJudged) this.#lastCheckpointStep = state.step;
+    const { inEpoch, total } = this.#counts;
+    const isJudged = state.batch === 0 || (state.batch < inEpoch && state.step < total);
+    const kept = {
+      ...{ policy: spec.checkpoints, trainer, writer, reporter, state },
+      progress: () => this.progress(),
+      trainedSeconds: () => this.#trainedSeconds(),
+    };
+    this.#checkpoints = new CheckpointKeeper(kept, state.step > 0 && isJudged ? state.step : -1);
   }
 
   async run(): Promise<LoopEnd> {
     const state = this.#state;
+    const { inEpoch, total } = this.#counts;
     this.#begunMs = performance.now();
-    this.#lastCheckpointMs = this.#begunMs;
+    this.#checkpoints.begin();
     this.#reporter.phase = 'training';
     this.#reporter.send(this.progress());
     const interruption = this.#settleLearningRate();
     if (interruption !== null) return interruption;
     // the last epoch may be cut short; it is one all the same
-    while (state.step < this.#totalSteps || state.batch > 0) {
+    while (state.step < total || state.batch > 0) {
       if (this.#shouldStopEarly()) return 'early_stopped';
       this.#orderRows(state.epoch);
-      while (state.batch < this.#batches && state.step < this.#totalSteps) {
+      while (state.batch < inEpoch && state.step < total) {
         const interruption = this.#interruption();
         if (interruption === 'max_duration' && this.#isSpoilt()) return 'diverged';
         if (interruption !== null) return interruption;
         if (!this.#step()) return 'diverged';
         // that of an epoch's last step comes behind the epoch's figures: it may be the best
-        const isEpochOver = state.batch === this.#batches || state.step === this.#totalSteps;
-        if (!isEpochOver && this.#isCheckpointDue(false)) {
+        const isEpochOver = state.batch === inEpoch || state.step === total;
+        if (!isEpochOver && this.#checkpoints.isDue(false)) {
           if (this.#isSpoilt()) return 'diverged';
-          await this.checkpoint();
+          await this.#checkpoints.write();
         }
       }
       if (this.#isSpoilt()) return 'diverged';
       if (!this.#finishEpoch()) return 'diverged';
-      if (this.#isCheckpointDue(true)) await this.checkpoint();
+      if (this.#checkpoints.isDue(true)) await this.#checkpoints.write();
     }
     return this.#shouldStopEarly() ? 'early_stopped' : 'completed';
   }
@@ -164,68 +118,25 @@ export class TrainLoop {
     return this.#divergence;
   }
 
-  /**
-   * Writes and reports a checkpoint of the present state. Where there is no room, or the storage fails, the job keeps the previous one, says so, and
-   * trains on; a later checkpoint is tried after a rest that doubles. False: none was written.
-   */
-  async checkpoint(): Promise<boolean> {
-    const state = this.#state;
-    if (state.step === this.#lastCheckpointStep) return true;
-    state.trainedSeconds = this.#trainedSeconds();
-    this.#trainer.settle();
-    const { searchScalars } = this.#trainer;
-    if (Object.keys(searchScalars).length > 0) state.search = { ...searchScalars };
-    this.#lastCheckpointMs = performance.now();
-    try {
-      for (const checkpoint of await this.#writer.write(state)) this.#reporter.addCheckpoint(checkpoint);
-    } catch (error) {
-      this.#trouble = describeTrouble(error, state.step);
-      const { code, message } = this.#trouble;
-      this.#restMs = Math.min(this.#restMs === 0 ? REST_MS.first : this.#restMs * 2, REST_MS.most);
-      this.#reporter.addEvent({
-        type: 'job.message',
-        onceKey: `${code}:${state.step}`,
-        data: { code, message: `${message}; the one before is kept.` },
-      });
-      this.#reporter.send(this.progress());
-      return false;
-    }
-    this.#restMs = 0;
-    this.#lastCheckpointStep = state.step;
-    this.#lastCheckpointMs = performance.now();
-    this.#reporter.send(this.progress());
-    return true;
-  }
-
-  /** Why the last checkpoint was not written. */
-  get trouble(): StorageTrouble | null {
-    return this.#trouble;
-  }
-
-  /** The last checkpoint: waits for the storage, unless the job is to stop. False: none was written. */
-  async lastCheckpoint(): Promise<boolean> {
-    const deadlineMs = performance.now() + WAIT_FOR_STORAGE_MS;
-    while (!(await this.checkpoint())) {
-      if (this.#reporter.stopRequest !== StopRequest.none || performance.now() > deadlineMs) return false;
-      await sleep(TRY_AGAIN_MS);
-    }
-    return true;
+  /** The last checkpoint, and why it was not written: see CheckpointKeeper. */
+  get checkpoints(): Pick<CheckpointKeeper, 'writeLast' | 'trouble'> {
+    return this.#checkpoints;
   }
 
   progress(): Omit<Progress, 'updated_at'> {
     const { step, epoch, metrics } = this.#state;
+    const { inEpoch, total } = this.#counts;
     const seconds = this.#begunMs === 0 ? 0 : (performance.now() - this.#begunMs) / 1000;
     const done = step - this.#stepsBefore;
     const stepsPerSecond = done > 0 && seconds > 0 ? done / seconds : null;
     return {
-      percentage: this.#totalSteps === 0 ? 100 : Math.floor((1000 * step) / this.#totalSteps) / 10,
+      percentage: total === 0 ? 100 : Math.floor((1000 * step) / total) / 10,
       step,
-      total_steps: this.#totalSteps,
+      total_steps: total,
       epoch,
-      epochs: Math.ceil(this.#totalSteps / this.#batches),
-      eta_s: stepsPerSecond === null ? null : Math.round(((this.#totalSteps - step) / stepsPerSecond) * 10) / 10,
-      samples_per_s:
-        stepsPerSecond === null ? null : Math.round((stepsPerSecond * this.#rows.train.length) / this.#batches),
+      epochs: Math.ceil(total / inEpoch),
+      eta_s: stepsPerSecond === null ? null : Math.round(((total - step) / stepsPerSecond) * 10) / 10,
+      samples_per_s: stepsPerSecond === null ? null : Math.round((stepsPerSecond * this.#rows.train.length) / inEpoch),
       metrics: { ...metrics },
     };
   }
@@ -248,7 +159,7 @@ export class TrainLoop {
   #isSpoilt(): boolean {
     this.#trainer.settle();
     if (this.#trainer.hasFiniteWeights()) return false;
-    const rows = Math.min(this.#batchSize, this.#rows.train.length);
+    const rows = Math.min(this.#counts.rows, this.#rows.train.length);
     this.#divergence = this.#trainer.replay(0, rows, this.#state.step)?.finding ?? null;
     return true;
   }
@@ -307,7 +218,7 @@ export class TrainLoop {
   /** null: it was broken off. */
   #testLearningRates(): number | null {
     this.#orderRows(0);
-    const batches = Array.from({ length: this.#batches }, (_, batch) => this.#rowsOf(batch));
+    const batches = Array.from({ length: this.#counts.inEpoch }, (_, batch) => this.#rowsOf(batch));
     const test = findLearningRate(this.#trainer, batches, () => {
       this.#reporter.beat();
       this.#reporter.trainedSeconds = this.#trainedSeconds();
@@ -331,13 +242,13 @@ export class TrainLoop {
 
   #learningRate(): number {
     const { step, plateau } = this.#state;
-    return this.#baseRate * scheduleFactor(this.#schedule, step, this.#totalSteps) * (plateau?.share ?? 1);
+    return this.#baseRate * scheduleFactor(this.#schedule, step, this.#counts.total) * (plateau?.share ?? 1);
   }
 
   /** A batch's place in the epoch's order. */
   #rowsOf(batch: number): { first: number; rows: number } {
-    const first = batch * this.#batchSize;
-    return { first, rows: Math.min(this.#batchSize, this.#rows.train.length - first) };
+    const first = batch * this.#counts.rows;
+    return { first, rows: Math.min(this.#counts.rows, this.#rows.train.length - first) };
   }
 
   /** False when nothing can be learnt any more. */
@@ -379,34 +290,20 @@ export class TrainLoop {
     return !isDead;
   }
 
-  /**
-   * A loss that stands still from one epoch to the next may have lost its gradients. Then it is said which parameters have none; where nothing but the
-   * last layer has any, in many batches too, only a constant is learnt: true. It is looked into the first time, and when the epochs have doubled, so
-   * that a resume looks where the training that never stopped does.
-   */
+  /** True when nothing but a constant can be learnt any more; says so where some parameters have lost their gradients. */
   #isDead(loss: number): boolean {
-    const state = this.#state;
-    const before = state.metrics['train.epoch_loss'];
-    const isStill = before !== undefined && Math.abs(loss - before) <= STANDSTILL * Math.abs(loss);
-    const epochs = state.epoch + 1;
-    if (!isStill || (state.lookedForDead && Math.log2(epochs) % 1 !== 0)) return false;
-    state.lookedForDead = true;
-    if (!(loss > 0) || isSearch(this.#spec.training.optimizer)) return false;
-    const look = (batches: number) => {
-      const rows = Math.min(batches * this.#batchSize, this.#rows.train.length);
-      return this.#trainer.replay(0, rows, state.step, LOOK_BYTES);
-    };
-    const { dead = [] } = look(1) ?? {};
-    if (dead.length === 0) return false;
-    const layer = findDeath(this.#spec, look(CERTAIN_BATCHES));
-    if (layer !== null) {
-      this.#divergence = { what: 'death', layer };
+    const found = lookIntoStandstill(this.#spec, this.#trainer, this.#state, loss, {
+      ...{ update: this.#counts.rows, all: this.#rows.train.length },
+    });
+    if (found === null) return false;
+    if ('layer' in found) {
+      this.#divergence = { what: 'death', layer: found.layer };
       return true;
     }
     this.#reporter.addEvent({
       type: 'job.message',
       onceKey: 'dead_gradients',
-      data: { message: describeDead(dead), parameters: dead.slice(0, 100) },
+      data: { message: describeDead(found.dead), parameters: found.dead.slice(0, 100) },
     });
     return false;
   }
@@ -421,13 +318,6 @@ export class TrainLoop {
     if (stopRequest === StopRequest.drain) return 'drained';
     const { max_duration_s: limit } = this.#spec.resources;
     return limit !== null && this.#trainedSeconds() >= limit ? 'max_duration' : null;
-  }
-
-  #isCheckpointDue(epochEnded: boolean): boolean {
-    const { every, min_interval_s: interval } = this.#spec.checkpoints;
-    const reached = every === 'epoch' ? epochEnded : this.#state.step % every === 0;
-    const sinceMs = performance.now() - this.#lastCheckpointMs;
-    return reached && sinceMs >= Math.max(interval * 1000, this.#restMs);
   }
 
   #trainedSeconds(): number {

@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { DamagedCheckpointError, loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
 import { mergeAdapters } from '../checkpoints/merge-adapters.ts';
-import { readWeights } from '../checkpoints/read-weights.ts';
 import { DamagedDatasetError } from '../data/open-verified.ts';
 import { UnusableColumnError } from '../data/table.ts';
 import { PlanTooLargeError } from '../engine/plan/layout.ts';
@@ -10,11 +9,8 @@ import { prepareMembers } from '../engine/team/members.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import { type CurveEnd, diagnoseCurve } from '../judging/diagnose-curve.ts';
 import type { Diagnosis } from '../spec/diagnosis.ts';
-import { isAdapter, isReplaced } from '../spec/lora.ts';
-import type { Transfer } from '../spec/weights.ts';
 import { openStorage } from '../storage/describe.ts';
 import { BlobNotFoundError, type Storage, StorageFailedError } from '../storage/storage.ts';
-import type { Teacher } from './build-network.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
 import { measureConstantLoss } from './constant-loss.ts';
 import { describeDivergence } from './describe-divergence.ts';
@@ -22,10 +18,11 @@ import { judgeResult } from './judge-result.ts';
 import { letGo } from './let-go.ts';
 import { loadRows } from './load-rows.ts';
 import { type LoadedRows, MOST_NOTES } from './loaded-rows.ts';
-import { type CheckpointPlace, type Fallback, type Outcome, StopRequest, type TrainerData } from './messages.ts';
+import { type Outcome, StopRequest, type TrainerData } from './messages.ts';
 import { memoryOfJob, openJudge, openTrainer, READY_MEMBERS } from './open-trainer.ts';
 import { Reporter, StopAskedError } from './reporter.ts';
-import { firstState, type ResumeState } from './resume-state.ts';
+import { readTeacher, restore, setTensors } from './restore-trainer.ts';
+import type { ResumeState } from './resume-state.ts';
 import { type LoopEnd, TrainLoop } from './train-loop.ts';
 import { whenStorageIsWell } from './when-storage-is-well.ts';
 
@@ -85,9 +82,9 @@ async function train(data: TrainerData, reporter: Reporter): Promise<Outcome> {
     // an update that overflowed must not be what a resume or a prediction finds
     trainer.settle();
     const isSpoilt = !trainer.hasFiniteWeights();
-    const isSaved = isSpoilt || (await loop.lastCheckpoint());
+    const isSaved = isSpoilt || (await loop.checkpoints.writeLast());
     if (!isSaved && end !== 'cancelled' && end !== 'drained' && reporter.stopRequest === StopRequest.none) {
-      const { code, message } = loop.trouble!;
+      const { code, message } = loop.checkpoints.trouble!;
       return fail(code, `${message}.`, 'Mend the storage or make room, and try the job again.');
     }
     if (!isSaved && end !== 'cancelled') return { status: 'released' };
@@ -141,91 +138,6 @@ async function evaluate(data: TrainerData, rows: LoadedRows, storage: Storage, r
     return { status: 'succeeded', stopReason: 'completed', metrics, evaluation };
   } finally {
     await trainer.close();
-  }
-}
-
-async function readTeacher(storage: Storage, { storageKey, sha256 }: CheckpointPlace): Promise<Teacher> {
-  const loaded = await loadCheckpoint(storage, storageKey, { sha256 });
-  letGo(loaded.optimizerState.values());
-  return { ...loaded, weights: mergeAdapters(loaded) };
-}
-
-/**
- * Weights, optimizer state and counters of the newest checkpoint that can be read; or the weights a fine-tuning starts from; or the beginning.
- * Damaged checkpoints are told of, and the one before is taken: from there the same steps lead to the same bits. null: all are damaged.
- */
-async function restore(
-  data: TrainerData,
-  storage: Storage,
-  trainer: Trainer,
-  writer: CheckpointWriter,
-  reporter: Reporter,
-): Promise<ResumeState | null> {
-  const damaged: Fallback['damaged'] = [];
-  const read = (place: CheckpointPlace) => loadCheckpoint(storage, place.storageKey, { sha256: place.sha256 });
-  /** null: it is damaged, and was so when it was read again */
-  const readOrNote = async (place: CheckpointPlace) => {
-    try {
-      return await read(place).catch((error) => {
-        if (error instanceof DamagedCheckpointError) return read(place);
-        throw error;
-      });
-    } catch (error) {
-      if (!(error instanceof DamagedCheckpointError)) throw error;
-      if (!damaged.some(({ id }) => id === place.id)) damaged.push({ id: place.id, detail: error.message });
-      return null;
-    }
-  };
-  const weightNames = trainer.parameters.map((p) => p.name);
-  const slotNames = trainer.slots.map((s) => s.node.attributes.name as string);
-  if (data.resume.length === 0) {
-    if (data.from !== null) {
-      if ((data.spec.model.mapping ?? null) !== null) {
-        const { weights, transfer } = await readWeights(storage, data.from, data.spec, trainer.parameters);
-        setTensors(trainer, weights, [...weights.keys()]);
-        reporter.addEvent({ type: 'job.message', onceKey: 'transfer', data: describeTransfer(transfer) });
-        return firstState();
-      }
-      const from = await read(data.from);
-      // adapters, and a head made anew, begin as they were drawn
-      const kept = weightNames.filter((name) => !isAdapter(name) && !isReplaced(data.spec, name));
-      setTensors(trainer, mergeAdapters(from), kept);
-      letGo(from.weights.values());
-    }
-    return firstState();
-  }
-  for (const place of data.resume) {
-    const latest = await readOrNote(place.latest);
-    const best = latest === null || place.best === null ? null : await readOrNote(place.best);
-    if (latest === null || (place.best !== null && best === null)) continue;
-    setTensors(trainer, latest.weights, weightNames);
-    setTensors(trainer, latest.optimizerState, slotNames);
-    if (best !== null) writer.restoreBest(best.weights);
-    // both kinds may lie in the memory that the file was read into
-    for (const { weights, optimizerState } of [latest, ...(best === null ? [] : [best])])
-      letGo([...weights.values(), ...optimizerState.values()]);
-    if (damaged.length > 0) {
-      const { id, step } = place.latest;
-      reporter.post({ type: 'fallback', fallback: { damaged, from: { id, step, bestId: place.best?.id ?? null } } });
-    }
-    const state = latest.resume as unknown as ResumeState;
-    Object.assign(trainer.searchScalars, state.search);
-    return state;
-  }
-  reporter.post({ type: 'fallback', fallback: { damaged, from: null } });
-  return null;
-}
-
-function describeTransfer({ matched, misfits, missing, unused }: Transfer): Record<string, unknown> {
-  const message = `${matched.length} parameters begin with uploaded weights; ${misfits.length + missing.length} begin as they were drawn, and ${unused.length} tensors are not used.`;
-  return { message, matched: matched.length, misfits: misfits.length, missing: missing.length, unused: unused.length };
-}
-
-function setTensors(trainer: Trainer, tensors: ReadonlyMap<string, Float32Array>, names: readonly string[]): void {
-  for (const name of names) {
-    const values = tensors.get(name);
-    if (values === undefined) throw new Error(`the checkpoint has no ${name}`);
-    trainer.tensor(name).set(values);
   }
 }
 

@@ -79,6 +79,31 @@ describe('an upload', () => {
     expect(body.name).toBe(body.id);
   });
 
+  it('with dates that can be read in two ways says so, and reads them as it is told, also of what is made of it', async () => {
+    const csv = 'when,n\n01/02/2026,1\n03/04/2026,2\n01/02/2026,3\n';
+    const { body } = await call('POST', `${api}/datasets`, csv, CSV);
+    expect(body.columns[0]).toMatchObject({ type: 'category', date_order: 'unknown' });
+    expect(body.warnings).toEqual([
+      expect.objectContaining({ code: 'ambiguous_dates', detail: expect.stringContaining('"when"') }),
+    ]);
+    const input = { column: 'when', type: 'date' };
+    const refused = await call('POST', `${api}/jobs`, { dataset: body.id, target: 'n', inputs: [input] });
+    expect(expectProblem(refused, 'invalid_spec').errors[0].expected).toContain('?date_order=day_first');
+    const said = await call('POST', `${api}/datasets?date_order=day_first`, csv, CSV);
+    expect(said.body.columns[0]).toMatchObject({
+      type: 'date',
+      date_order: 'day_first',
+      minimum: Date.UTC(2026, 1, 1),
+    });
+    expect(said.body.warnings).toBeUndefined();
+    const filter = { column: 'when', op: '<', value: '2/2/2026' };
+    const { body: early } = await call('POST', `${api}/datasets`, { from: [said.body.id], filter });
+    expect(early).toMatchObject({ rows: 2, columns: [{ type: 'date', maximum: Date.UTC(2026, 1, 1) }, {}] });
+    const other = await call('POST', `${api}/datasets?date_order=month_first`, csv, CSV);
+    const joined = await call('POST', `${api}/datasets`, { from: [said.body.id, other.body.id] });
+    expect(expectProblem(joined, 'invalid_spec').errors[0].detail).toContain('the other way round');
+  });
+
   it('of a CSV whose first line is a row is warned of, and taken so where that is said', async () => {
     const csv = '5.1,3.5,2020-01-01,setosa\n4.9,3,2020-01-02,setosa\n6.3,3.3,2020-01-03,virginica\n';
     const { body } = await call('POST', `${api}/datasets`, csv, CSV);

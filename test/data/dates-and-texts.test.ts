@@ -1,8 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { fitInputs } from '../../src/data/fit-preparation.ts';
 import { parseDate } from '../../src/data/parse-date.ts';
+import { prepareRows } from '../../src/data/prepare-rows.ts';
+import { profileRows } from '../../src/data/profile-rows.ts';
 import { TextColumnBuilder } from '../../src/data/text-column.ts';
-import { openDataset, target } from './tables.ts';
+import type { DateOrder } from '../../src/spec/dataset.ts';
+import { sourceOf } from './sources.ts';
+import { input, openDataset, target } from './tables.ts';
 
 describe('parseDate', () => {
   it.each([
@@ -17,6 +22,8 @@ describe('parseDate', () => {
     ['Jan 1 2000', Date.UTC(2000, 0, 1)],
     ['September 30, 1998', Date.UTC(1998, 8, 30)],
     ['31-Dec-1999', Date.UTC(1999, 11, 31)],
+    ['2012-01-31 12:05 AM', Date.UTC(2012, 0, 31, 0, 5)],
+    ['31.01.2012 1:30:15pm', Date.UTC(2012, 0, 31, 13, 30, 15)],
   ])('reads %s', (text, time) => expect(parseDate(text)).toBe(time));
 
   it.each([
@@ -31,12 +38,24 @@ describe('parseDate', () => {
     '2012-01-31T24:00',
     '2012-01-31T12',
     '2012-01-31T12:30+25:00',
+    '2012-01-31 13:30 PM',
+    '2012-01-31 0:30 AM',
+    '2012-01-31 PM',
     '20120131',
     'Foo 1 2000',
     'Jan 32 2000',
     '2012-01-31 and more',
     '',
   ])('reads no date in "%s"', (text) => expect(parseDate(text)).toBeNaN());
+
+  it('reads days and months in the order that is said', () => {
+    const read = (text: string) => [parseDate(text, 'day_first'), parseDate(text, 'month_first')];
+    expect(read('1/2/2012')).toEqual([Date.UTC(2012, 1, 1), Date.UTC(2012, 0, 2)]);
+    expect(read('31-07-2026 14:30')).toEqual([Date.UTC(2026, 6, 31, 14, 30), Number.NaN]);
+    expect(read('07/31/2026 2:30 PM')).toEqual([Number.NaN, Date.UTC(2026, 6, 31, 14, 30)]);
+    expect(read('2026-07-31')).toEqual([Date.UTC(2026, 6, 31), Date.UTC(2026, 6, 31)]);
+    for (const text of ['31/31/2026', '1/2-2012', '1/2/12']) expect(read(text)).toEqual([Number.NaN, Number.NaN]);
+  });
 
   it('reads what ISO 8601 writes', () => {
     const date = fc.date({ min: new Date('0001-01-01'), max: new Date('9999-12-31'), noInvalidDate: true });
@@ -80,6 +99,60 @@ describe.each([
     const number = format === 'csv' ? 'd\n7\n2012-01-02\n' : '{"d":7}\n{"d":"2012-01-02"}';
     for (const content of [mixed, number])
       expect((await openDataset(format, [content])).columns[0]).toMatchObject({ type: 'category', minimum: null });
+  });
+});
+
+describe('dates whose day and month could be mistaken for each other', () => {
+  const DAY = 86_400_000;
+  const profile = async (values: readonly string[], dateOrder: DateOrder | null = null) => {
+    const text = `d,n\n${values.map((value, i) => `${value},${i}\n`).join('')}`;
+    const read = await profileRows('csv', sourceOf(text, [7]), undefined, () => dateOrder);
+    return read.profile.columns[0]!;
+  };
+
+  it('are read in the order that one of them decides, wherever it stands', async () => {
+    const first = Date.UTC(2026, 0, 2);
+    for (const [values, order] of [
+      [['02/01/2026', '03/01/2026', '', '13/01/2026'], 'day_first'],
+      [['13-01-2026', '03-01-2026', '', '02-01-2026'], 'day_first'],
+      [['2026-01-02', '1/3/2026', '', '1/13/2026'], 'month_first'],
+    ] as const) {
+      const column = await profile(values);
+      expect(column).toMatchObject({ type: 'date', date_order: order, distinct: 3, missing: 1 });
+      expect(column).toMatchObject({ minimum: first, maximum: first + 11 * DAY, mean: first + 4 * DAY });
+      expect(column.histogram!.counts.reduce((sum, count) => sum + count)).toBe(3);
+    }
+  });
+
+  it('are words where nothing decides, or each order is against one of them, unless the order is said', async () => {
+    const open = ['02/01/2026', '03/01/2026'];
+    expect(await profile(open)).toMatchObject({ type: 'category', date_order: 'unknown', minimum: null });
+    expect(await profile(open, 'day_first')).toMatchObject({ type: 'date', minimum: Date.UTC(2026, 0, 2) });
+    expect(await profile(open, 'month_first')).toMatchObject({ type: 'date', minimum: Date.UTC(2026, 1, 1) });
+    // what the column decides stands
+    expect(await profile([...open, '13/01/2026'], 'month_first')).toMatchObject({ date_order: 'day_first' });
+    for (const strange of ['01/31/2026', 'soon', '7']) {
+      const column = await profile(['31/01/2026', strange]);
+      expect([column.type, column.date_order]).toEqual(['category', undefined]);
+    }
+  });
+
+  it('are loaded and prepared in that order', async () => {
+    const { columns, load } = await openDataset('csv', ['d,n\n2/1/2026,1\n31/1/2026,2\n']);
+    expect(columns[0]).toMatchObject({ type: 'date', date_order: 'day_first' });
+    const table = await load([{ column: 'd', type: 'date' }], target('n', 'number'));
+    const times = Float64Array.of(Date.UTC(2026, 0, 2), Date.UTC(2026, 0, 31));
+    expect(table.columns.get('d')).toEqual({ numbers: times, dateOrder: 'day_first' });
+    const fitted = fitInputs(table, [{ ...input('d', 'date'), parts: ['elapsed'] }], Uint32Array.of(0, 1), {
+      ...{ target: { type: 'number', columns: [] }, outputWidth: 1 },
+    });
+    const preparation = { ...fitted, target: { type: 'number' as const, columns: [] }, outputWidth: 1 };
+    expect([...prepareRows([{ d: '02/01/2026' }, { d: '2026-01-31' }], preparation)]).toEqual([-1, 1]);
+    expect(() => prepareRows([{ d: '01/31/2026' }], preparation)).toThrow(
+      expect.objectContaining({
+        mistakes: [expect.objectContaining({ expected: expect.stringContaining('31/01/2030') })],
+      }),
+    );
   });
 });
 

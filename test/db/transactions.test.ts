@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { isUnavailable } from '../../src/api/problem.ts';
 import { openDatabase } from '../../src/db/client.ts';
+import { isUnavailable } from '../../src/db/is-unavailable.ts';
 import { openTenantDatabases } from '../../src/db/tenants.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { startProxy, type TcpProxy } from '../support/proxy.ts';

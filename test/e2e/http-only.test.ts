@@ -23,7 +23,7 @@ async function start(): Promise<void> {
 }
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'trainyard-e2e-'));
+  folder = await mkdtemp(join(tmpdir(), 'trainyard e2e #1? 50% of ä-'));
   await chmod(folder, 0o755);
   await start();
 }, 60_000);

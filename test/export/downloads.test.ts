@@ -27,7 +27,7 @@ afterAll(() => service.close());
 
 /** A job of one dense layer with a checkpoint; its download's address. */
 async function addNetwork(preparation: Preparation = PREPARATION): Promise<string> {
-  const { jobId } = await addTrained(service, { preparation, layers: [], weights: WEIGHTS });
+  const { jobId } = await addTrained(service, { preparation, layers: [], weights: WEIGHTS, learningRate: 0.0031 });
   return `${service.api}/jobs/${jobId}/checkpoints/best/download`;
 }
 
@@ -94,7 +94,10 @@ describe('an export', () => {
     expect(JSON.parse(strFromU8(files['preparation.json']!))).toEqual(PREPARATION);
     expect(JSON.parse(strFromU8(files['metrics.json']!)).metrics).toEqual({ 'validation.loss': 0.5 });
     const card = strFromU8(files['README.md']!);
-    for (const part of ['Predicts y.', '| x | number |', '| output | dense | 1 | 2 |', '| validation.loss | 0.5 |'])
+    for (const part of [
+      ...['Predicts y.', '| x | number |', '| output | dense | 1 | 2 |', '| validation.loss | 0.5 |'],
+      'learning rate 0.0031, found by a range test',
+    ])
       expect(card).toContain(part);
     for await (const key of service.deps.storage.list('exports/')) await service.deps.storage.remove(key);
     expect(Buffer.compare((await load(url)).bytes, bytes)).toBe(0);

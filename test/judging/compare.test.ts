@@ -49,6 +49,19 @@ describe('a comparison', () => {
     expect(turned.mae!.low).toBeCloseTo(-(mae!.high as number), 10);
   });
 
+  it('of many targets shares the work of one among them', () => {
+    const rows = Int32Array.from({ length: 20_000 }, (_, i) => i);
+    const truth = Float64Array.from(rows);
+    const targets = Array.from({ length: 3 }, (_, i) =>
+      numbers(1, { name: `y${i}`, columns: { truth, predicted: truth.map((value) => value + noise(value) * i) } }),
+    );
+    const many = { dataset: 'ab', splits: [{ split: 'test' as const, rows, targets }] };
+    const one = { dataset: 'ab', splits: [{ split: 'test' as const, rows, targets: targets.slice(0, 1) }] };
+    const resamplesOf = (outcomes: Outcomes) => compareOutcomes(outcomes, outcomes).splits.test!.resamples;
+    // of 2e7 looks, three at a row of each network
+    expect([resamplesOf(one), resamplesOf(many)]).toEqual([166, 100]);
+  });
+
   it('of a network with itself finds no difference', () => {
     const { targets } = compareOutcomes(of(classes(7)), of(classes(7))).splits.test!;
     for (const { difference, low, high, better } of Object.values(targets[0]!.metrics))

@@ -57,6 +57,13 @@ describe('what a request leaves open is chosen, and said with a reason', () => {
     expect(again.spec).toEqual(choose({ target: 'species' }).spec);
   });
 
+  it('by the rows that have a target', () => {
+    const columns = BIRDS.columns.map((one) => (one.name === 'species' ? { ...one, missing: 144 } : one));
+    const { choices } = choose({ target: 'species' }, { columns });
+    const reason = choices.find(({ field }) => field === '/training/batch_size')!.reason;
+    expect(reason).toBe('For 124 training rows.');
+  });
+
   it('an embedding for each column that is taken by index, beside the others', () => {
     const given = { target: 'species', inputs: [{ column: 'sex', encoding: 'index' }, 'body_mass'] };
     const { spec, choices } = choose(given);
@@ -67,6 +74,22 @@ describe('what a request leaves open is chosen, and said with a reason', () => {
     expect(choose(spec).spec).toEqual(spec);
     const mistakes = refuse({ ...given, model: { preset: 'mlp-small' } });
     expect(mistakes).toContainEqual(expect.objectContaining({ pointer: '/inputs/0/encoding' }));
+  });
+
+  it('convolutions over the tokens of texts that are taken by index; what comes back can be posted again', () => {
+    const { spec } = choose({ target: 'species', inputs: [{ column: 'note', encoding: 'index' }, 'body_mass'] });
+    expect(typesOf(spec).slice(0, 4)).toEqual(['embedding', 'conv1d', 'global_max_pool1d', 'concatenate']);
+    expect(choose(spec).spec).toEqual(spec);
+  });
+
+  it('names of layers that no column has', () => {
+    const names = ['columns', 'dense_1', 'columns_vectors'];
+    const columns = [...BIRDS.columns, ...names.map((name) => column(name, 'category', ['a', 'b']))];
+    const inputs = names.map((name) => ({ column: name, encoding: 'index' }));
+    const { spec } = choose({ target: 'species', inputs }, { columns });
+    const all = [...spec.inputs.map(({ into }) => into), ...spec.model.layers.map(({ name }) => name)];
+    expect(new Set(all).size).toBe(all.length);
+    expect(choose(spec, { columns }).spec).toEqual(spec);
   });
 
   it('the split that a column tells, unless another is asked for', () => {

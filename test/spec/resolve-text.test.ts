@@ -82,6 +82,12 @@ describe('a job over a corpus', () => {
     ['a shuffled split', { split: { shuffle: true } }, '/split/shuffle', /contiguous/],
     ['a stratified one', { split: { stratify: true, shuffle: false } }, '/split/stratify', /./],
     ['another target', { target: 'label' }, '/target', /only column of a corpus is "text"/],
+    [
+      'what is for a column of texts',
+      { inputs: [{ column: 'text', ngrams: 2 }] },
+      '/inputs/0/ngrams',
+      /not for the text of a corpus/,
+    ],
     ['another kind of target', { target: { column: 'text', type: 'number' } }, '/target/type', /no number/],
     ['another column', { inputs: ['txt'] }, '/inputs/0', /no column "txt"/],
     ['two inputs', { inputs: ['text', 'text'] }, '/inputs', /one input/],

@@ -9,6 +9,8 @@ export interface TcpProxy {
   refuse(): void;
   /** Holds back all bytes, as a network that loses every packet, until `open`. */
   stall(): void;
+  /** Holds back the first bytes of each new connection for so long, until `open`. */
+  delay(ms: number): void;
   open(): void;
   close(): Promise<void>;
 }
@@ -18,8 +20,10 @@ export async function startProxy(target: { host: string; port: number }): Promis
   const sockets = new Set<Socket>();
   let refuses = false;
   let stalls = false;
+  let delayMs = 0;
   const server = createServer((client) => {
     if (refuses) return void client.resetAndDestroy();
+    const holdMs = delayMs;
     const upstream = connect(target);
     for (const [socket, other] of [
       [client, upstream],
@@ -33,8 +37,14 @@ export async function startProxy(target: { host: string; port: number }): Promis
         sockets.delete(socket);
         other.destroy();
       });
-      if (stalls) socket.pause();
+      if (stalls || holdMs > 0) socket.pause();
     }
+    if (holdMs > 0)
+      setTimeout(() => {
+        if (stalls) return;
+        client.resume();
+        upstream.resume();
+      }, holdMs).unref();
   });
   server.listen({ host: '127.0.0.1', port: 0 });
   await once(server, 'listening');
@@ -52,9 +62,13 @@ export async function startProxy(target: { host: string; port: number }): Promis
       stalls = true;
       for (const socket of sockets) socket.pause();
     },
+    delay(ms) {
+      delayMs = ms;
+    },
     open() {
       refuses = false;
       stalls = false;
+      delayMs = 0;
       for (const socket of sockets) socket.resume();
     },
     async close() {

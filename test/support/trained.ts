@@ -19,6 +19,8 @@ interface Described {
   preparation: Preparation;
   layers: JobSpec['model']['layers'];
   weights: { name: string; shape: number[]; data: Float32Array }[];
+  /** found, where none was given */
+  learningRate?: number;
 }
 
 /** species: cat where x is below 2 for a red one and below 4 for any other; logits of two classes. */
@@ -90,17 +92,22 @@ export const ALPHABET: Described = {
 };
 
 /** A job that succeeded with such a network as its best checkpoint. */
-export async function addTrained(service: Service, { preparation, layers, weights }: Described): Promise<Trained> {
+export async function addTrained(
+  service: Service,
+  { preparation, layers, weights, learningRate }: Described,
+): Promise<Trained> {
   const { db } = service.database;
   const { model } = describeJob('');
   const claim = await addClaimed(db, { model: { ...model, layers } });
   const { spec } = claim.job;
   const output = { ...spec.model.output!, inputs: [layers.at(-1)?.name ?? 'input'] };
+  const { optimizer } = spec.training;
+  const training = { ...spec.training, optimizer: { ...optimizer, learning_rate: 'auto' } } as JobSpec['training'];
   const id = typeid('ckpt').toString();
   const storageKey = `checkpoints/${claim.job.id}/${id}.safetensors`;
   const { sizeBytes, sha256 } = await saveCheckpoint(service.deps.storage, storageKey, {
-    ...{ weights, resume: null, preparation },
-    spec: { ...spec, model: { ...spec.model, output } },
+    ...{ weights, resume: null, preparation, learningRate },
+    spec: { ...spec, model: { ...spec.model, output }, ...(learningRate !== undefined && { training }) },
   });
   const checkpoint = { ...describeCheckpoint(1, 'best'), id, storageKey, sizeBytes, sha256, preparation };
   await recordCheckpoints(db, claim, [checkpoint]);

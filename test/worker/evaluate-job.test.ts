@@ -22,7 +22,9 @@ beforeAll(async () => {
   context = workerOf(service);
   penguins = await uploadCsv(service.api, 'penguins', CSV);
   const training = { epochs: 6, early_stopping: null };
-  trained = await run({ dataset: penguins, target: 'species', more_targets: ['body_mass'], training });
+  const wide = { type: 'dense', units: 128, activation: 'relu' };
+  const target = { target: 'species', more_targets: ['body_mass'] };
+  trained = await run({ dataset: penguins, ...target, model: { layers: [wide, wide] }, training });
   checkpoint = (await call('GET', `${service.api}/jobs/${trained.id}/checkpoints/best`)).body.id;
 });
 afterAll(() => service.close());
@@ -53,6 +55,7 @@ describe('an evaluate job', () => {
     );
     const [own, whole] = [await evaluationOf(job), await evaluationOf(trained)];
     expect(metricsOf(own, 'test')).toEqual(metricsOf(whole, 'test'));
+    expect(own.importance).toEqual(whole.importance);
     expect(own.weights).toMatchObject({ which: 'given', checkpoint });
     const { progress, diagnosis } = job;
     expect([progress!.percentage, diagnosis]).toEqual([100, null]);
@@ -68,6 +71,8 @@ describe('an evaluate job', () => {
     expect(Object.keys(evaluation.splits)).toEqual(['all']);
     // a row of the first 50 has no sex, which a network can do without
     expect(evaluation.splits.all!.rows).toBeGreaterThan(45);
+    // where there are no training rows, as many columns can be shuffled
+    expect(evaluation.importance!.columns).toHaveLength(5);
     const clone = await call('POST', `${service.api}/jobs/${job.id}/clone`, {});
     expect([clone.status, { ...clone.body.spec, start_at: null }]).toEqual([201, job.spec]);
   });

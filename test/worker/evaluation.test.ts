@@ -91,6 +91,14 @@ describe('an evaluation', () => {
     expect(notes).toEqual(job.runtime!.notes);
   });
 
+  it('holds classes against the most frequent one of those that count', async () => {
+    const loss = { type: 'cross_entropy', ignore_class: 'Adelie' };
+    const { id } = await run(species({ training: { epochs: 2, early_stopping: null, loss } }));
+    const [target] = (await evaluationOf(id)).splits.test!.targets;
+    expect(target).toMatchObject({ baseline: 'always "Gentoo"' });
+    expect(target!.metrics.accuracy!.baseline).toBeGreaterThan(0.5);
+  });
+
   it('tells which columns matter', async () => {
     const { importance } = await evaluationOf(first.id);
     expect(importance).toMatchObject({ split: 'test', rows: 34, repeats: 5, left_out: 0 });

@@ -100,14 +100,17 @@ describe('a forecast', () => {
   });
 
   it('is told from CSV and JSON lines, too', async () => {
-    const ask = (body: string, type: string) =>
-      call('POST', `${service.api}/jobs/${job.id}/predict`, body, { 'content-type': type, accept: 'application/json' });
+    const ask = (body: string, type: string, accept = 'application/json') =>
+      call('POST', `${service.api}/jobs/${job.id}/predict`, body, { 'content-type': type, accept });
     const some = plain.slice(-32);
     const { body: expected } = await predict(job, some);
     const lines = some.map((row) => JSON.stringify(row)).join('\n');
     expect((await ask(lines, 'application/x-ndjson')).body.predictions).toEqual(expected.predictions);
     const csv = toCsv(rows.slice(-32));
     expect((await ask(csv, 'text/csv')).body.predictions).toEqual(expected.predictions);
+    const { body: table } = await ask(csv, 'text/csv', 'text/csv');
+    // by the names under which the steps are judged
+    expect(table.split('\n')[0]).toBe('after_row,high+1,high+2,high+3,error,warnings');
     // a header and 27 rows: too few of each town; and a field that is no number
     const short = (await ask(csv.split('\n').slice(0, 28).join('\n'), 'text/csv')).body;
     expect(short).toMatchObject({ status: 422, code: 'invalid_rows' });
@@ -188,6 +191,10 @@ describe('a forecast of classes', () => {
     expect((await ask(lines, 'application/x-ndjson')).body.predictions).toEqual(body.predictions);
     const csv = ['day,town,sky', ...rows.map(({ day, town, sky }) => `${day},${town},${sky}`), ''].join('\n');
     expect((await ask(csv, 'text/csv')).body.predictions).toEqual(body.predictions);
+    const { body: table } = await ask(csv, 'text/csv', 'text/csv');
+    const headings = table.split('\n')[0]!.split(',');
+    expect(headings.slice(0, 5)).toEqual(['after_row', 'sky+1', 'sky+2', 'sky+3', 'probabilities.sky+1.fog']);
+    expect(headings).toHaveLength(1 + 3 + 3 * 3 + 2);
     const { body: best } = await call('GET', `${service.api}/jobs/${job.id}/checkpoints/best`);
     await call('POST', `${service.api}/models`, { name: 'skies' });
     await call('POST', `${service.api}/models/skies/versions`, { checkpoint: best.id });

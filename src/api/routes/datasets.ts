@@ -7,9 +7,10 @@ import { FILE_TYPES } from '../../data/identify-file.ts';
 import { mayBeCommitted } from '../../db/client.ts';
 import { countDatasetBytes, deleteDataset, getDataset, insertDataset, listDatasets } from '../../db/datasets.ts';
 import { openOutbound } from '../../outbound/request.ts';
-import { Dataset, Profile } from '../../spec/dataset.ts';
+import { DATE_ORDERS, Dataset, type DateOrder, Profile } from '../../spec/dataset.ts';
 import { DatasetRequest } from '../../spec/dataset-request.ts';
 import { ApiError } from '../../spec/errors.ts';
+import { words } from '../../spec/schema.ts';
 import type { Cursors } from '../cursor.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { findMade, idFor } from '../idempotency.ts';
@@ -42,8 +43,20 @@ const UploadQuery = Type.Object({
         'of CSV: false where the first line is a row, and no header; columns are column_1, column_2, … then. `text/csv; header=absent` says the same (RFC 4180). Else there is one',
     }),
   ),
+  date_order: Type.Optional(
+    words(DATE_ORDERS, {
+      description:
+        'of dates such as 1/2/2012 in columns where no day beyond the 12th tells days from months; without it those are no dates',
+    }),
+  ),
 });
-type UploadQuery = { name?: string; image_size?: string; channels?: 1 | 3; header?: boolean };
+type UploadQuery = {
+  name?: string;
+  image_size?: string;
+  channels?: 1 | 3;
+  header?: boolean;
+  date_order?: DateOrder;
+};
 
 const arrangeProfile = inOrderOf(Profile);
 
@@ -150,7 +163,10 @@ function addUploadRoute(app: Api, deps: ApiDeps, quotas: Quotas, uploads: TusUpl
         reply,
         id,
         deps,
-        { images: readImageOptions(query), hasHeader: query.header ?? null },
+        {
+          images: readImageOptions(query),
+          said: { hasHeader: query.header ?? null, dateOrder: query.date_order ?? null },
+        },
         makeOf,
         quota,
       );

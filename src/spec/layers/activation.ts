@@ -1,6 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { closed, variants, words } from '../schema.ts';
-import { tag } from './fields.ts';
+import { closed, tag, variants, words } from '../schema.ts';
 
 export const Activation = variants(
   [

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
-import { closed, derived, words } from '../schema.ts';
+import { closed, derived, tag, words } from '../schema.ts';
 import { Activation } from './activation.ts';
-import { count, layerFields, tag } from './fields.ts';
+import { count, layerFields } from './fields.ts';
 import { Initializer } from './initializer.ts';
 import { layerRule, misfit, type ParameterRule, type RowShape, type ShapeAfter, type Size, show } from './rule.ts';
 import { notSteps, type StepsShape } from './sequences.ts';

@@ -1,6 +1,6 @@
 import type { Static } from 'typebox';
-import { closed, nullable } from '../schema.ts';
-import { count, layerFields, tag } from './fields.ts';
+import { closed, nullable, tag } from '../schema.ts';
+import { count, layerFields } from './fields.ts';
 import { layerRule, misfit, show } from './rule.ts';
 import { activationField, defaultInitializer, weightAndBias, weightFields } from './weights.ts';
 

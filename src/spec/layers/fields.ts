@@ -3,8 +3,6 @@ import { derived } from '../schema.ts';
 
 /** Pieces of which layers' schemas are made. */
 
-export const tag = <const T extends string>(name: T) => Type.Literal(name);
-
 export const count = (description: string, maximum: number) => Type.Integer({ minimum: 1, maximum, description });
 
 export const NAME = '^[A-Za-z][A-Za-z0-9_]*$';

@@ -1,6 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { closed, variants } from '../schema.ts';
-import { tag } from './fields.ts';
+import { closed, tag, variants } from '../schema.ts';
 
 const gain = Type.Number({ exclusiveMinimum: 0, maximum: 100, default: 1 });
 

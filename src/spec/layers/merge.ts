@@ -1,5 +1,5 @@
-import { closed } from '../schema.ts';
-import { layerFields, tag } from './fields.ts';
+import { closed, tag } from '../schema.ts';
+import { layerFields } from './fields.ts';
 import { layerRule, misfit, type RowShape, type ShapeAfter, type Size, show } from './rule.ts';
 
 /** Layers that take several others' outputs: residual and skip connections. */

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
-import { closed } from '../schema.ts';
-import { count, layerFields, tag } from './fields.ts';
+import { closed, tag } from '../schema.ts';
+import { count, layerFields } from './fields.ts';
 import { layerRule, misfit, type ParameterRule, type RowShape, show } from './rule.ts';
 
 const epsilon = Type.Number({ exclusiveMinimum: 0, maximum: 1, default: 1e-5, description: 'added to the variance' });

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
-import { closed, words } from '../schema.ts';
-import { count, layerFields, tag } from './fields.ts';
+import { closed, tag, words } from '../schema.ts';
+import { count, layerFields } from './fields.ts';
 import { Initializer } from './initializer.ts';
 import { type LayerRule, layerRule, misfit, type ParameterRule, type RowShape, type ShapeAfter, show } from './rule.ts';
 import { notSteps, type StepsShape } from './sequences.ts';

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
-import { closed, words } from '../schema.ts';
-import { count, layerFields, tag } from './fields.ts';
+import { closed, tag, words } from '../schema.ts';
+import { count, layerFields } from './fields.ts';
 import { type ImageShape, notAnImage, notASequence, type SequenceShape, tooLarge } from './images.ts';
 import { layerRule, misfit, show, sizeOf } from './rule.ts';
 

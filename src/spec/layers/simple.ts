@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
-import { closed } from '../schema.ts';
+import { closed, tag } from '../schema.ts';
 import { Activation, type Activation as ActivationValue } from './activation.ts';
-import { layerFields, tag } from './fields.ts';
+import { layerFields } from './fields.ts';
 import { layerRule, misfit, show } from './rule.ts';
 
 /** Layers that leave the shape as it is, and have no parameters. */
