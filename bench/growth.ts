@@ -1,5 +1,5 @@
 import { chooseKernels } from '../src/engine/kernels/load.ts';
-import type { LayerDescription } from '../src/engine/layers/layer.ts';
+import type { LayerDescription } from '../src/engine/layers/description.ts';
 import { showProgress } from './progress.ts';
 import type { BenchOptions } from './questions.ts';
 import { medianOf, record, show, table } from './results.ts';

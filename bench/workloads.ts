@@ -1,6 +1,6 @@
 import { elementsOf } from '../src/engine/graph/graph.ts';
 import type { Parameter } from '../src/engine/layers/context.ts';
-import type { LayerDescription } from '../src/engine/layers/layer.ts';
+import type { LayerDescription } from '../src/engine/layers/description.ts';
 import type { LossDescription } from '../src/engine/ops/losses.ts';
 import type { OptimizerDescription } from '../src/engine/optimizers/optimizer.ts';
 

@@ -185,7 +185,7 @@ function openTimeWriter(input: PreparedDate): WriteValue {
       return wrongType(input.column, value, expected);
     const time = typeof value === 'string' ? parseDate(value.trim(), order) : (value ?? Number.NaN);
     if (value !== null && !(Math.abs(time) <= LATEST_MS))
-      return ['invalid_type', `${JSON.stringify(input.column)} is no date`, expected];
+      return ['invalid_type', `${JSON.stringify(input.column)} is ${describe(value)}, and no date`, expected];
     write(y, 0, time);
     return null;
   };
@@ -228,5 +228,6 @@ function wrongType(column: string, value: unknown, expected: string): Mistake {
 function describe(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'string') return quote(value);
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }

@@ -1,6 +1,7 @@
 import type { Graph, Node } from './graph/graph.ts';
 import type { Parameter } from './layers/context.ts';
-import { type LayerDescription, ModelBuilder } from './layers/layer.ts';
+import type { LayerDescription } from './layers/description.ts';
+import { ModelBuilder } from './layers/layer.ts';
 import { add, affine } from './ops/elementwise.ts';
 import { rowLoss } from './ops/losses.ts';
 

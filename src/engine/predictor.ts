@@ -1,7 +1,8 @@
 import { fillInOrder, fillParameters } from './fill-network.ts';
 import { elementsOf, Graph } from './graph/graph.ts';
 import type { CompiledKernels } from './kernels/load.ts';
-import { type LayerDescription, ModelBuilder } from './layers/layer.ts';
+import type { LayerDescription } from './layers/description.ts';
+import { ModelBuilder } from './layers/layer.ts';
 import { gather, rowOrder, table } from './ops/leaves.ts';
 import { compile } from './plan/compile.ts';
 import { Team } from './team/team.ts';

@@ -147,7 +147,7 @@ function resolve(
   const isCategory = target.resolved.type === 'category';
   spec.target = target.resolved;
   spec.inputs = inputs;
-  const rows = resolveSplit(spec, dataset.rows, isCategory, finder, add);
+  const rows = resolveSplit(spec, countUsable(spec as JobSpec, dataset), isCategory, finder, add);
   const counts = countWindows(spec, rows, finder, add);
   spec.name ??= cutName(`${dataset.name}: ${spec.target.columns.join(', ')}`);
   const isImage = inputs.length === 1 && inputs[0]!.type === 'image';
@@ -182,6 +182,14 @@ function resolve(
   const modelInputs = listModelInputs(inputs, dataset.columns, basis?.preparation, spec.forecast);
   checkEmbeddings(model.layers, inputs, dataset.columns, add);
   return finish(checkModel(spec as JobSpec, { inputs: modelInputs, outputWidths, rows: dataset.rows }, add));
+}
+
+/** Rows that have their targets, as far as the profile tells; a series goes on where one is missing. */
+function countUsable({ target, more_targets: more, forecast }: JobSpec, { rows, columns }: KnownDataset): number {
+  if (forecast !== null) return rows;
+  const names = new Set([target, ...more].flatMap((one) => one.columns));
+  const missing = columns.filter(({ name }) => names.has(name)).map((column) => column.missing);
+  return rows - Math.max(0, ...missing);
 }
 
 /** A checkpoint goes on with the classes it was trained with (`known`), of which the dataset may lack some. */

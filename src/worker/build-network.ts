@@ -3,7 +3,7 @@ import { widthOf } from '../data/fit-preparation.ts';
 import { planPrepared } from '../data/prepare-table.ts';
 import type { DistillationDescription } from '../engine/distillation.ts';
 import type { AdaptersDescription } from '../engine/layers/context.ts';
-import type { LayerDescription } from '../engine/layers/layer.ts';
+import type { LayerDescription } from '../engine/layers/description.ts';
 import type { ParameterGroup } from '../engine/optimizers/groups.ts';
 import type { OptimizerDescription } from '../engine/optimizers/optimizer.ts';
 import type { Penalty } from '../engine/optimizers/penalties.ts';
@@ -99,10 +99,14 @@ function buildLayer(layer: Layer): LayerDescription {
       const { bias_init: biasInit, kernel_size: kernel, ...rest } = layer;
       return { ...rest, kernel, biasInit };
     }
-    case 'conv2d':
-    case 'conv2d_transpose': {
+    case 'conv2d': {
       const { bias_init: biasInit, kernel_size: kernel, stride, dilation, ...rest } = layer;
       return { ...rest, kernel: bothSides(kernel), stride: bothSides(stride), dilation: bothSides(dilation), biasInit };
+    }
+    case 'conv2d_transpose': {
+      const { bias_init: biasInit, kernel_size: kernel, stride, dilation, output_padding: more, ...rest } = layer;
+      const window = { kernel: bothSides(kernel), stride: bothSides(stride), dilation: bothSides(dilation) };
+      return { ...rest, ...window, outputPadding: bothSides(more), biasInit };
     }
     case 'max_pool2d':
     case 'average_pool2d':

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { chooseKernels } from '../../src/engine/kernels/load.ts';
-import type { LayerDescription } from '../../src/engine/layers/layer.ts';
+import type { LayerDescription } from '../../src/engine/layers/description.ts';
 import type { Trainer } from '../../src/engine/trainer.ts';
 import { createTrainer, dense, type NetworkOptions } from '../support/networks.ts';
 

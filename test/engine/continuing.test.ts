@@ -4,7 +4,8 @@ import { Graph } from '../../src/engine/graph/graph.ts';
 import { compileKernels } from '../../src/engine/kernels/load.ts';
 import { createNoise } from '../../src/engine/kernels/self-check.ts';
 import { LookaheadError } from '../../src/engine/layers/continuation.ts';
-import { type LayerDescription, ModelBuilder } from '../../src/engine/layers/layer.ts';
+import type { LayerDescription } from '../../src/engine/layers/description.ts';
+import { ModelBuilder } from '../../src/engine/layers/layer.ts';
 import { gather, rowOrder, table } from '../../src/engine/ops/leaves.ts';
 import { NetworkPredictor } from '../../src/engine/predictor.ts';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { chooseKernels, compileKernels } from '../../src/engine/kernels/load.ts';
-import type { LayerDescription } from '../../src/engine/layers/layer.ts';
+import type { LayerDescription } from '../../src/engine/layers/description.ts';
 import type { TransformerDescription } from '../../src/engine/layers/transformer.ts';
 import type { OptimizerDescription } from '../../src/engine/optimizers/optimizer.ts';
 import { seedOf, shuffle } from '../../src/engine/random.ts';
@@ -62,6 +62,7 @@ const SEPARATED: LayerDescription[] = [
   { type: 'conv2d', name: 'depthwise', filters: 4, ...window, groups: 4, ...weights },
   { type: 'conv2d', name: 'multiplied', filters: 12, ...window, stride: [1, 2], groups: 4, ...weights },
   { type: 'conv2d', name: 'grouped', filters: 6, ...window, groups: 3, ...weights },
+  { type: 'conv2d_transpose', name: 'parted', filters: 9, ...window, groups: 3, ...weights },
   { type: 'conv2d_transpose', name: 'transposed', filters: 5, ...window, stride: [2, 2], ...weights },
   { type: 'reshape', name: 'sequence', shape: [32, 5] },
   {
@@ -151,6 +152,23 @@ const SEQUENTIAL: [string, LayerDescription[]][] = [
       norm,
       { type: 'dropout', name: 'drop', rate: 0.2 },
       recurrent('rnn'),
+    ],
+  ],
+  [
+    'convolutions, norms and poolings that leave padding out',
+    [
+      tokens,
+      {
+        ...{ type: 'conv1d', name: 'c', filters: 10, kernel: 3, stride: 1, dilation: 1, padding: 'same', groups: 1 },
+        ...weights,
+      },
+      norm,
+      { type: 'group_norm', name: 'groups', groups: 2, epsilon: 1e-5 },
+      { type: 'max_pool1d', name: 'pooled', size: 2, stride: 1 },
+      { type: 'activity_regularization', name: 'small', l1: 0.01, l2: 0.01 },
+      { type: 'global_max_pool1d', name: 'most' },
+      { type: 'global_average_pool1d', name: 'mean', inputs: ['small'] },
+      { type: 'concatenate', name: 'both', inputs: ['most', 'mean'] },
     ],
   ],
   [

@@ -41,9 +41,19 @@ it('large work is cut into ranges that shrink, small work once for each thread',
   const large = lengths(8.6e9, 1_048_576);
   expect(large.length).toBeGreaterThan(5);
   for (const [i, length] of large.slice(0, -1).entries()) expect(length).toBeGreaterThanOrEqual(large[i + 1]!);
-  expect(lengths(1e6, 0)).toEqual([2048, 2048]);
+  // rows are cut at whole tiles of a product
+  expect(lengths(1e6, 0)).toEqual([2040, 2056]);
   // what each range would pack anew costs more than waiting would
-  expect(lengths(8.6e9, 20_000_000)).toEqual([2048, 2048]);
+  expect(lengths(8.6e9, 20_000_000)).toEqual([2040, 2056]);
+});
+
+it('columns are cut at cache lines, rows at whole tiles where each thread has some', () => {
+  const starts = (domain: Domain, rows: number, threads: number) =>
+    cutWork([work(domain, 1e5, 0)], rows, threads).own.map(({ start }) => start);
+  expect(starts({ kind: 'units', size: 1000, of: 'columns' }, 1, 3)).toEqual([0, 336, 672]);
+  expect(starts({ kind: 'units', size: 1000, of: 'rows' }, 1, 3)).toEqual([0, 340, 660]);
+  expect(starts({ kind: 'rows' }, 128, 3)).toEqual([0, 45, 85]);
+  expect(starts({ kind: 'rows' }, 12, 3)).toEqual([0, 4, 8]);
 });
 
 it('threads that share a product out by columns wait for all columns of what it reads', () => {

@@ -23,7 +23,8 @@ export const ACTIVATIONS = read('activations') as {
 };
 
 /** Statistics of a batch are training's alone: as in inference, there are cases of both shapes. */
-const isOfTraining = ({ layers, training }: LayerCase) => training !== false && layers.at(-1)!.type === 'batch_norm';
+const isOfTraining = ({ layers, training }: LayerCase) =>
+  training !== false && layers.some(({ type }) => type === 'batch_norm');
 
 export const one = (layer: { type: string }, dims: number[]): LayerCase => ({
   inputs: { input: dims },

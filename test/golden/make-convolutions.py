@@ -68,7 +68,9 @@ def apply(layer, x, weight, bias):
     kernel, stride, dilation = sides(layer, "kernel_size", 3), sides(layer, "stride", 1), sides(layer, "dilation", 1)
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation)]
     if kind == "conv2d_transpose":
-        y = F.conv_transpose2d(x, weight.permute(3, 2, 0, 1), stride=stride, dilation=dilation)
+        more = sides(layer, "output_padding", 0)
+        options = {"stride": stride, "dilation": dilation, "groups": layer.get("groups", 1), "output_padding": more}
+        y = F.conv_transpose2d(x, weight.permute(3, 2, 0, 1), **options)
         if layer.get("padding") == "same":
             y = crop(y, x.shape[2:], reach, stride)
         return y + bias.reshape(-1, 1, 1)
@@ -114,6 +116,12 @@ CASES = [
     (SMALL, transpose(kernel_size=[2, 4], stride=[2, 3], padding="same")),
     (SMALL, transpose(kernel_size=[1, 2], stride=[2, 3], padding="same")),
     (SMALL, transpose(kernel_size=2, stride=[1, 2], dilation=[2, 1])),
+    (SMALL, transpose(4, groups=2, stride=2)),
+    (SMALL, transpose(2, groups=2, stride=2, padding="same")),
+    ((2, 3, 4), transpose(4, groups=4, kernel_size=[2, 3], stride=[2, 1], activation="tanh")),
+    ((2, 3, 6), transpose(9, groups=3, kernel_size=2, dilation=[1, 2])),
+    ((2, 3, 4), transpose(2, groups=2, stride=[3, 2], output_padding=[2, 1])),
+    (SMALL, transpose(stride=2, kernel_size=1, output_padding=1)),
     (SEQUENCE, conv1d()),
     (SEQUENCE, conv1d(stride=2, padding="same")),
     (SEQUENCE, conv1d(dilation=2, padding="causal")),
@@ -136,7 +144,7 @@ CASES = [
 def weight_shape(layer, channels):
     kernel = sides(layer, "kernel_size", 3)
     if layer["type"] == "conv2d_transpose":
-        return [*kernel, layer["filters"], channels]
+        return [*kernel, layer["filters"] // layer.get("groups", 1), channels]
     return [*kernel, channels // layer.get("groups", 1), layer["filters"]]
 
 

@@ -175,6 +175,59 @@ def channels_first(x):
     return x.movedim(-1, 1)
 
 
+def counted(x, mask):
+    """Each row as it is without its padding."""
+    return [row[m > 0] for row, m in zip(x, mask)]
+
+
+def back(rows, like):
+    """Rows of their own length, zeros behind them."""
+    return torch.stack([torch.cat([row, row.new_zeros(like.shape[1] - len(row), row.shape[-1])]) for row in rows])
+
+
+def pool(kind, x, size, stride, mask=None):
+    """Windows over what counts; 0 where nothing does."""
+    mean_or_most = (lambda part: part.amax(0)) if "max" in kind else (lambda part: part.mean(0))
+    rows = list(x) if mask is None else counted(x, mask)
+    starts = range(0, x.shape[1] - size + 1, stride)
+    zeros = x.new_zeros(x.shape[-1])
+    return torch.stack([torch.stack([mean_or_most(row[i : i + size]) if i < len(row) else zeros for i in starts]) for row in rows])
+
+
+def conv1d(p, name, layer, x, mask):
+    kernel, stride, dilation = layer.get("kernel_size", 3), layer.get("stride", 1), layer.get("dilation", 1)
+    w, b = p.get(f"{name}.weight", kernel, x.shape[-1], layer["filters"]), p.get(f"{name}.bias", layer["filters"])
+    if mask is not None:
+        # what is behind a row's end is zeros
+        x = back(counted(x, mask), x)
+    reach, length, padding = (kernel - 1) * dilation + 1, x.shape[1], layer.get("padding", "valid")
+    if padding != "valid":
+        zeros = max(0, (-(-length // stride) - 1) * stride + reach - length)
+        before = reach - 1 if padding == "causal" else zeros // 2
+        x = F.pad(x, [0, 0, before, max(0, zeros - before)])
+    return F.conv1d(channels_first(x), w.permute(2, 1, 0), b, stride, 0, dilation).movedim(1, -1)
+
+
+def mask_after(layer, masks, x, y):
+    """Which steps of y count."""
+    kind, mask = layer["type"], masks[0]
+    if kind in ("add", "multiply", "concatenate"):
+        return math.prod(known[1:], start=known[0]) if (known := [m for m in masks if m is not None]) else None
+    if mask is None or y.dim() != 3 or kind in ("permute", "reshape"):
+        return None
+    lengths = mask.sum(1, keepdim=True)
+    steps = torch.arange(y.shape[1]).double()
+    if kind in ("conv1d", "max_pool1d", "average_pool1d"):
+        # a window that begins at a step that counts
+        return (steps * layer.get("stride", 1 if kind == "conv1d" else layer.get("size", 2)) < lengths).double()
+    if kind == "upsample1d":
+        return (steps < lengths * layer.get("factor", 2)).double()
+    if kind == "zero_padding1d":
+        before = layer.get("before", 1)
+        return ((steps >= before) & (steps < before + lengths)).double()
+    return mask
+
+
 def apply(p, layer, inputs, masks, training):
     kind, name, x = layer["type"], layer["name"], inputs[0]
     width = x.shape[-1]
@@ -194,11 +247,18 @@ def apply(p, layer, inputs, masks, training):
         return norm(p, name, x, kind, layer.get("epsilon", 1e-5))
     if kind == "group_norm":
         scale, bias = p.get(f"{name}.scale", width), p.get(f"{name}.bias", width)
+        if masks[0] is not None:
+            norm_row = lambda row: F.group_norm(row.T[None], layer.get("groups", 1), scale, bias, 1e-5)[0].T
+            return back([norm_row(row) for row in counted(x, masks[0])], x)
         return F.group_norm(channels_first(x), layer.get("groups", 1), scale, bias, 1e-5).movedim(1, -1)
     if kind == "batch_norm":
         scale, bias = p.get(f"{name}.scale", width), p.get(f"{name}.bias", width)
         mean, variance = p.statistic(f"{name}.running_mean", width), p.statistic(f"{name}.running_variance", width)
         momentum, epsilon = layer.get("momentum", 0.1), layer.get("epsilon", 1e-5)
+        if training and masks[0] is not None:
+            known = torch.cat(counted(x, masks[0]))
+            F.batch_norm(known, mean, variance, scale, bias, True, momentum, epsilon)
+            return (x - known.mean(0)) / (known.var(0, unbiased=False) + epsilon).sqrt() * scale + bias
         return F.batch_norm(channels_first(x), mean, variance, scale, bias, training, momentum, epsilon).movedim(1, -1)
     if kind == "attention":
         options = [layer["heads"], layer.get("key_heads")]
@@ -227,6 +287,13 @@ def apply(p, layer, inputs, masks, training):
         return x.flatten(1)
     if kind == "reshape":
         return x.reshape(-1, *layer["shape"])
+    if kind == "conv1d":
+        return conv1d(p, name, layer, x, masks[0])
+    if kind in ("max_pool1d", "average_pool1d"):
+        size = layer.get("size", 2)
+        return pool(kind, x, size, layer.get("stride", size), masks[0])
+    if kind in ("global_max_pool1d", "global_average_pool1d"):
+        return pool(kind, x, x.shape[1], 1, masks[0])[:, 0]
     if kind == "global_max_pool2d":
         return x.amax((1, 2))
     if kind == "activation":
@@ -247,6 +314,7 @@ def ids(lengths, steps, vocabulary):
 
 SEQUENCE, IMAGE, VECTOR = (4, 6), (3, 4, 6), (6,)
 LENGTHS = [5, 2, 4]
+WINDOWS = ({}, {"size": 3, "stride": 1}, {"size": 2, "stride": 3})
 TOKENS = {"type": "embedding", "name": "tokens", "vocabulary": 7, "units": 4, "padding": True}
 
 
@@ -254,9 +322,9 @@ def one(dims, **layer):
     return {"inputs": {"input": dims}, "layers": [layer]}
 
 
-def packed(*layers, **states):
+def packed(*layers, lengths=LENGTHS, **states):
     """Rows of which some end early; `states`: widths of other inputs, behind the indices of a row."""
-    tokens, more = ids(LENGTHS, 5, 7), sum(states.values())
+    tokens, more = ids(lengths, 5, 7), sum(states.values())
     x = [row + [round(math.sin(r + 2 * i), 3) for i in range(more)] for r, row in enumerate(tokens)]
     return {"inputs": {"input": (5,), **{name: (width,) for name, width in states.items()}}, "x": x, "layers": [TOKENS, *layers]}
 
@@ -308,6 +376,46 @@ CASES = [
     packed({"type": "lstm", "units": 3, "inputs": ["tokens", "h", "c"]}, h=3, c=3),
     packed({"type": "gru", "units": 2, "depth": 2, "inputs": ["tokens", "h"]}, h=4),
     packed({"type": "rnn", "units": 2, "bidirectional": True, "inputs": ["tokens", "h"]}, h=4),
+    *[packed({"type": f"global_{kind}_pool1d"}, lengths=[5, 0, 3]) for kind in ("average", "max")],
+    *[packed({"type": f"{kind}_pool1d", **window}, lengths=[5, 0, 3]) for kind in ("average", "max") for window in WINDOWS],
+    *[
+        packed({"type": "conv1d", "name": "convolved", "filters": 3, **more}, {"type": "global_average_pool1d"})
+        for more in ({"padding": "same"}, {"padding": "same", "stride": 2}, {"padding": "causal", "dilation": 2}, {"kernel_size": 2})
+    ],
+    packed(
+        {"type": "conv1d", "name": "wide", "filters": 3, "stride": 2, "kernel_size": 3},
+        {"type": "max_pool1d", "name": "pooled", "stride": 1},
+        {"type": "global_max_pool1d"},
+    ),
+    packed({"type": "group_norm", "groups": 2}),
+    packed({"type": "batch_norm", "momentum": 0.4}),
+    packed({"type": "batch_norm", "name": "normed"}, {"type": "global_average_pool1d"}, lengths=[5, 0, 3]),
+    packed({"type": "upsample1d", "name": "longer"}, {"type": "global_average_pool1d"}),
+    packed({"type": "zero_padding1d", "name": "padded", "before": 2, "after": 1}, {"type": "global_average_pool1d"}),
+    packed({"type": "permute", "name": "turned", "order": [1, 0]}, {"type": "global_average_pool1d"}),
+    *[
+        {
+            "inputs": {"input": (5,), "other": (5,)},
+            "x": [a + b for a, b in zip(ids([4, 2, 5], 5, 7), ids([5, 4, 3], 5, 7))],
+            "layers": [
+                TOKENS,
+                {**TOKENS, "name": "others", "inputs": ["other"]},
+                {"type": kind, "name": "both", "inputs": ["tokens", "others"]},
+                {"type": "global_average_pool1d"},
+            ],
+        }
+        for kind in ("add", "multiply", "concatenate")
+    ],
+    {
+        "inputs": {"input": (4,), "other": (4,)},
+        "x": [a + b for a, b in zip(ids([4, 4, 4], 4, 7), ids([4, 2, 3], 4, 7))],
+        "layers": [
+            {"type": "embedding", "name": "plain", "vocabulary": 7, "units": 4},
+            {**TOKENS, "name": "others", "inputs": ["other"]},
+            {"type": "attention", "name": "seen", "heads": 2, "inputs": ["plain", "others"]},
+            {"type": "global_average_pool1d"},
+        ],
+    },
     one(SEQUENCE, type="attention", heads=2),
     one(SEQUENCE, type="attention", heads=3, causal=True, bias=False),
     one((3, 8), type="attention", heads=4, key_heads=2),
@@ -383,9 +491,7 @@ def run(case):
         if layer["type"] == "embedding" and layer.get("padding"):
             masks[last] = (values[layer["inputs"][0]] != 0).double()
         else:
-            # of a sequence of the same length
-            found = next((m for m in own if m is not None), None)
-            masks[last] = found if values[last].dim() == 3 and found is not None and values[last].shape[1] == found.shape[1] else None
+            masks[last] = mask_after(layer, own, values[layer["inputs"][0]], values[last])
         layers.append(layer)
     y = values[last]
     target = noise.tensor(y.shape)

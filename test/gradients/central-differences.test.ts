@@ -99,6 +99,16 @@ const transposedCases = TRANSPOSED.map((window): Case => {
     build: (graph, x, w) => conv2dTranspose(graph, x, w, window),
   };
 });
+const transposedInGroups: Case[] = [2, 4].map((groups) => ({
+  name: `conv2dTranspose in groups: ${groups}, lines more`,
+  ops: ['conv2dInputGrad'],
+  dims: [2, 3, 4],
+  weightDims: [(2 * 3 * 4) / groups, 4],
+  build: (graph, x, w) => {
+    const window = { kernel: [2, 3], stride: [2, 2], dilation: [1, 1], padding: 'valid' } as const;
+    return conv2dTranspose(graph, x, w, window, groups, [1, 0]);
+  },
+}));
 
 const POOLS: PoolingWindow[] = [
   { size: [2, 2], stride: [2, 2] },
@@ -117,6 +127,7 @@ const CASES: Case[] = [
   ...normalizationCases,
   ...convolutionCases,
   ...transposedCases,
+  ...transposedInGroups,
   ...POOLS.map((window) => ({
     name: `maxPool2d ${window.size.join(' × ')}, stride ${window.stride}`,
     ops: ['maxPool2d'],

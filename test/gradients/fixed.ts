@@ -2,6 +2,7 @@ import { batched, elementsOf, fixed, type Graph, type Node } from '../../src/eng
 import { type AttentionShape, crossAttention, selfAttention } from '../../src/engine/ops/attention.ts';
 import { concatenate } from '../../src/engine/ops/concatenate.ts';
 import { addBias, affine, reshape } from '../../src/engine/ops/elementwise.ts';
+import { keepSteps } from '../../src/engine/ops/masks.ts';
 import { pad2d } from '../../src/engine/ops/movement.ts';
 import { batchNorm, groupNorm, vectorNorm } from '../../src/engine/ops/normalization.ts';
 import { maxPool2d, type PoolingWindow } from '../../src/engine/ops/pooling.ts';
@@ -44,10 +45,16 @@ export const fixedVectorNorm = (dims: number[], centered: boolean) =>
     return both(graph, vectorNorm(graph, uneven(graph, dims), fixedOf(graph, width, 0.3), bias, EPSILON), dy);
   });
 
-export const fixedGroupNorm = (dims: number[], groups: number) =>
+/** The last step is padding, where `masked`. */
+export const fixedGroupNorm = (dims: number[], groups: number, masked = false) =>
   flowing(dims, ['groupNormGrad', 'channelScaleGrad'], (graph, dy) => {
     const [scale, bias] = [0.3, 0.1].map((value) => fixedOf(graph, dims.at(-1)!, value)) as [Node, Node];
-    return both(graph, groupNorm(graph, uneven(graph, dims), scale, bias, groups, EPSILON), dy);
+    if (!masked) return both(graph, groupNorm(graph, uneven(graph, dims), scale, bias, groups, EPSILON), dy);
+    const steps = dims[0]!;
+    const ends = [constant(graph, [steps - 1], 1), constant(graph, [1], 0)];
+    const mask = concatenate(graph, ends);
+    const y = groupNorm(graph, uneven(graph, dims), scale, bias, groups, EPSILON, mask);
+    return both(graph, y.inputs[0]!, keepSteps(graph, dy, mask));
   });
 
 export const fixedBatchScale = (dims: number[]) =>

@@ -1,9 +1,11 @@
 import type { Graph, Node } from '../../src/engine/graph/graph.ts';
 import { crossAttention, rotary, rotaryTable, selfAttention } from '../../src/engine/ops/attention.ts';
 import { columns } from '../../src/engine/ops/concatenate.ts';
+import { scaleSteps } from '../../src/engine/ops/dropout.ts';
 import { addBias, affine, reshape } from '../../src/engine/ops/elementwise.ts';
-import { atLeast } from '../../src/engine/ops/masks.ts';
+import { atLeast, keepSteps, reciprocal } from '../../src/engine/ops/masks.ts';
 import { batchNorm, groupNorm, vectorNorm } from '../../src/engine/ops/normalization.ts';
+import { averagePool2d } from '../../src/engine/ops/pooling.ts';
 import type { Case } from './case.ts';
 
 /** Scale and bias of a norm over `width` values, from one parameter. */
@@ -11,6 +13,11 @@ const pair = (graph: Graph, w: Node, width: number) =>
   [columns(graph, w, 0, width), columns(graph, w, width, width)] as const;
 
 const EPSILON = 1e-3;
+
+/** A step of x (rows, T, C) counts unless its first value is below 0. */
+function maskOf(graph: Graph, x: Node): Node {
+  return reshape(graph, atLeast(graph, columns(graph, x, 0, 1), 0), x.shape.dims[0]!);
+}
 
 function attentionCase(name: string, causal: boolean, masked: boolean, keyHeads: number): Case {
   const [steps, heads, depth] = [4, 2, 3];
@@ -58,6 +65,36 @@ export const normalizationCases: Case[] = [
     dims: [2, 5],
     weightDims: [10],
     build: (graph, x, w) => batchNorm(graph, x, ...pair(graph, w, 5), EPSILON).y,
+  },
+  ...[1, 2].map(
+    (groups): Case => ({
+      name: `group norm of what counts, ${groups} groups`,
+      ops: ['groupMoments', 'groupNorm', 'keepSteps'],
+      dims: [4, 6],
+      weightDims: [12],
+      build: (graph, x, w) => groupNorm(graph, x, ...pair(graph, w, 6), groups, EPSILON, maskOf(graph, x)),
+    }),
+  ),
+  {
+    name: 'batch norm of what counts',
+    ops: ['batchMoments', 'batchNorm'],
+    dims: [4, 5],
+    weightDims: [10],
+    build: (graph, x, w) => batchNorm(graph, x, ...pair(graph, w, 5), EPSILON, maskOf(graph, x)).y,
+  },
+  {
+    name: 'mean of what counts',
+    ops: ['keepSteps', 'maskRows', 'reciprocal'],
+    dims: [4, 5],
+    weightDims: [5],
+    build(graph, x, w) {
+      const mask = maskOf(graph, x);
+      const windows = { size: [1, 3], stride: [1, 1] } as const;
+      const mean = (value: Node) =>
+        averagePool2d(graph, reshape(graph, value, 1, 4, value.shape.dims.at(-1)!), windows);
+      const shares = reshape(graph, mean(reshape(graph, mask, 4, 1)), 2);
+      return addBias(graph, scaleSteps(graph, mean(keepSteps(graph, x, mask)), reciprocal(graph, shares)), w);
+    },
   },
   attentionCase('attention', false, false, 2),
   attentionCase('attention, causal', true, false, 2),

@@ -4,10 +4,10 @@ import { type ActivationDescription, activate } from '../../src/engine/ops/activ
 import { crossAttention, rotary, selfAttention } from '../../src/engine/ops/attention.ts';
 import { columns, concatenate } from '../../src/engine/ops/concatenate.ts';
 import { conv2d, conv2dTranspose } from '../../src/engine/ops/convolution.ts';
-import { dropout, dropRows, spatialDropout } from '../../src/engine/ops/dropout.ts';
+import { dropout, dropRows, scaleSteps, spatialDropout } from '../../src/engine/ops/dropout.ts';
 import { add, addBias, affine, columnSum, multiply, reshape, subtract } from '../../src/engine/ops/elementwise.ts';
 import { embed } from '../../src/engine/ops/embedding.ts';
-import { atLeast } from '../../src/engine/ops/masks.ts';
+import { atLeast, keepSteps, reciprocal } from '../../src/engine/ops/masks.ts';
 import { matmul, matmulTransposed, outerSum } from '../../src/engine/ops/matmul.ts';
 import { pad2d, permute, upsample2d } from '../../src/engine/ops/movement.ts';
 import { batchNorm, groupNorm, vectorNorm } from '../../src/engine/ops/normalization.ts';
@@ -201,6 +201,8 @@ const input = (graph: Graph, dims: readonly number[]) => graph.add('input', [], 
 const places = fc.record({ image, groups: size(3), width: size(3) });
 const pairOf = (graph: Graph, w: Node, width: number) =>
   [columns(graph, w, 0, width), columns(graph, w, width, width)] as const;
+/** A step of x (rows, T, C) counts unless its first value is below 0. */
+const maskOf = (graph: Graph, x: Node) => reshape(graph, atLeast(graph, columns(graph, x, 0, 1), 0), x.shape.dims[0]!);
 const seed = { low: 3, high: 5 };
 
 export const FAMILIES: Family[] = [
@@ -245,10 +247,12 @@ export const FAMILIES: Family[] = [
     ),
   ),
   family(['conv2dInputGrad'], convolution, (shape) => ({
-    dims: [2, 3, shape.channels],
-    weightDims: [product(shape.kernel) * shape.filters, shape.channels],
-    build: (graph, x, w) =>
-      conv2dTranspose(graph, x, w, { ...shape, padding: shape.padding === 'valid' ? 'valid' : 'same' }),
+    dims: [2, 3, shape.channels * shape.groups],
+    weightDims: [product(shape.kernel) * shape.filters, shape.channels * shape.groups],
+    build: (graph, x, w) => {
+      const window = { ...shape, padding: shape.padding === 'valid' ? 'valid' : 'same' } as const;
+      return conv2dTranspose(graph, x, w, window, shape.groups, [shape.stride[0] - 1, 0]);
+    },
   })),
   family(['conv2dWeightGrad'], convolution, (shape) =>
     convolved(shape, (graph, x, w) => {
@@ -326,6 +330,25 @@ export const FAMILIES: Family[] = [
     ...{ dims: [height + 1, width, groups * each], weightDims: [2 * groups * each] },
     build: (graph, x, w) => groupNorm(graph, x, ...pairOf(graph, w, groups * each), groups, 0.1),
   })),
+  family(['keepSteps', 'maskRows', 'reciprocal'], fc.tuple(size(6), size(9)), ([steps, width]) =>
+    onBiased([steps, width], (graph, x) => {
+      const mask = maskOf(graph, x);
+      const shares = reshape(
+        graph,
+        averagePool2d(graph, reshape(graph, mask, 1, steps, 1), { size: [1, steps], stride: [1, 1] }),
+        1,
+      );
+      return scaleSteps(graph, keepSteps(graph, x, mask), reciprocal(graph, shares));
+    }),
+  ),
+  family(['groupMoments', 'groupNorm', 'keepSteps'], places, ({ image: [steps], groups, width: each }) => ({
+    ...{ dims: [steps + 1, groups * each], weightDims: [2 * groups * each] },
+    build: (graph, x, w) => groupNorm(graph, x, ...pairOf(graph, w, groups * each), groups, 0.1, maskOf(graph, x)),
+  })),
+  family(['batchMoments', 'batchNorm'], fc.tuple(size(6), size(9)), ([steps, width]) => ({
+    ...{ dims: [steps, width], weightDims: [2 * width] },
+    build: (graph, x, w) => batchNorm(graph, x, ...pairOf(graph, w, width), 0.1, maskOf(graph, x)).y,
+  })),
   family(['batchMoments', 'batchNorm'], dimsOf(7), (dims) => ({
     ...{ dims, weightDims: [2 * dims.at(-1)!] },
     build: (graph, x, w) => batchNorm(graph, x, ...pairOf(graph, w, dims.at(-1)!), 0.1).y,
@@ -337,6 +360,9 @@ export const FAMILIES: Family[] = [
   ),
   family(['groupNormGrad', 'channelScaleGrad'], places, ({ image: [height, width], groups, width: each }) =>
     fixedGroupNorm([height, width, groups * (each + 1)], groups),
+  ),
+  family(['groupNormGrad', 'keepSteps'], fc.tuple(fc.integer({ min: 2, max: 5 }), size(3)), ([steps, groups]) =>
+    fixedGroupNorm([steps, groups * 3], groups, true),
   ),
   family(['channelScaleGrad'], image, (dims) => fixedBatchScale(dims)),
   family(['maxPool2dGrad'], pool, ({ image, ...window }) => fixedMaxPool(image, window)),

@@ -89,6 +89,24 @@ describe('a layer that does not fit', () => {
       /\(16, 4\), the hidden states \(4\)/,
     ],
     [
+      'a transposed convolution in groups of which the filters make none',
+      [conv, { type: 'conv2d_transpose', filters: 4, groups: 3 }, end],
+      '1/groups',
+      /4 filters cannot be shared out among 3 groups/,
+    ],
+    [
+      'as many lines more as the stride',
+      [conv, { type: 'conv2d_transpose', filters: 3, stride: 2, output_padding: [1, 2] }, end],
+      '1/output_padding',
+      /2 is not below the stride, 2/,
+    ],
+    [
+      'lines more than n·stride',
+      [conv, { type: 'conv2d_transpose', filters: 3, stride: 2, padding: 'same', output_padding: 1 }, end],
+      '1/output_padding',
+      /a side has n·stride places/,
+    ],
+    [
       'groups of channels',
       [conv, { type: 'group_norm', groups: 2 }, end],
       '1/groups',

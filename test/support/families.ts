@@ -1,4 +1,4 @@
-import type { LayerDescription } from '../../src/engine/layers/layer.ts';
+import type { LayerDescription } from '../../src/engine/layers/description.ts';
 import { dense, type NetworkOptions } from './networks.ts';
 
 /** A small network of each family, on rows that follow from their numbers: 3 classes, adam. */

@@ -1,7 +1,7 @@
 import type { InitializerDescription } from '../../src/engine/initializers.ts';
 import type { CompiledKernels } from '../../src/engine/kernels/load.ts';
 import type { AdaptersDescription } from '../../src/engine/layers/context.ts';
-import type { LayerDescription } from '../../src/engine/layers/layer.ts';
+import type { LayerDescription } from '../../src/engine/layers/description.ts';
 import type { LossDescription } from '../../src/engine/ops/losses.ts';
 import type { ParameterGroup } from '../../src/engine/optimizers/groups.ts';
 import type { OptimizerDescription } from '../../src/engine/optimizers/optimizer.ts';

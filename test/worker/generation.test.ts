@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ContinuingPredictor } from '../../src/engine/continuing-predictor.ts';
 import { compileKernels } from '../../src/engine/kernels/load.ts';
-import type { LayerDescription } from '../../src/engine/layers/layer.ts';
+import type { LayerDescription } from '../../src/engine/layers/description.ts';
 import { NetworkPredictor } from '../../src/engine/predictor.ts';
 import type { GenerateRequest } from '../../src/spec/prediction.ts';
 import { chooseToken, drawUniform, Generation } from '../../src/worker/generate-text.ts';

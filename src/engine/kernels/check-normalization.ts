@@ -25,7 +25,9 @@ export function placeNormalizationCases(
   const dq = draw(rows * queries * ldq, 1);
   const dkv = draw(rows * keys * ldk, 1);
   const out = draw(rows * queries * heads * depth, 1);
+  // the second row is padding alone
   const mask = placeAll([1, 1, 0, 1, 0, 0, 0, 0, 0, 0]);
+  const counted = placeAll([3]);
   const table = draw(queries * depth, 1);
   const goingOn = draw(rows * queries * (ldq + ldk), 1);
   const cache = draw(3 * keys * ldk, 1);
@@ -82,29 +84,41 @@ export function placeNormalizationCases(
       { kernel: 'vectorNorm', args: [x, moments, scale, bias, y, vectors, cols], tolerance: 2e-6 },
       { kernel: 'vectorNorm', args: [x, moments, 0, 0, y, vectors, cols], tolerance: 2e-6 },
       { kernel: 'vectorScaleGrad', args: [dy, x, cols, moments, y, vectors, cols - 3], tolerance: 1e-5 },
-      ...[1, 3, channels].flatMap((groups): KernelCase[] => [
-        { kernel: 'groupMoments', args: [x, moments, ...all, groups, 1e-5], tolerance: 1e-5 },
-        { kernel: 'groupNormGrad', args: [dy, x, moments, scale, y, ...all, groups, scratch], tolerance: 1e-5 },
-      ]),
-      {
-        kernel: 'batchMoments',
-        args: [x, channels, y, y + channels * 4, rows * places, channels - 3, 1e-5],
-        tolerance: 1e-5,
-      },
+      ...[1, 3, channels].flatMap((groups, i): KernelCase[] => {
+        const m = i === 1 ? mask : 0;
+        return [
+          { kernel: 'groupMoments', args: [x, m, moments, ...all, groups, 1e-5], tolerance: 1e-5 },
+          { kernel: 'groupNormGrad', args: [dy, x, m, moments, scale, y, ...all, groups, scratch], tolerance: 1e-5 },
+        ];
+      }),
+      ...[0, mask].map(
+        (m): KernelCase => ({
+          kernel: 'batchMoments',
+          args: [x, channels, m, y, y + channels * 4, rows * places, channels - 3, 1e-5],
+          tolerance: 1e-5,
+        }),
+      ),
       { kernel: 'channelNorm', args: [x, moments, 2 * channels, scale, bias, y, ...all], tolerance: 2e-6 },
       { kernel: 'channelNorm', args: [x, moments, 0, scale, bias, y, ...all], tolerance: 2e-6 },
       { kernel: 'channelScaleGrad', args: [dy, x, moments, 2 * channels, y, ...all, channels - 5], tolerance: 1e-5 },
       { kernel: 'channelScaleGrad', args: [dy, x, moments, 0, y, ...all, channels], tolerance: 1e-5 },
-      {
-        kernel: 'batchNormGrad',
-        args: [dy, x, moments, scale, bias, scale, y, ...all, step, scratch],
-        tolerance: 2e-6,
-      },
-      {
-        kernel: 'updateRunning',
-        args: [mean, variance, bias, deviations, channels, places, 0.1, 1e-5, step],
-        tolerance: 2e-6,
-      },
+      ...[
+        [0, 0],
+        [mask, counted],
+      ].flatMap(([m, c]): KernelCase[] => {
+        return [
+          {
+            kernel: 'batchNormGrad',
+            args: [dy, x, m!, moments, scale, bias, scale, y, ...all, c!, step, scratch],
+            tolerance: 2e-6,
+          },
+          {
+            kernel: 'updateRunning',
+            args: [mean, variance, bias, deviations, channels, places, 0.1, 1e-5, c!, step],
+            tolerance: 2e-6,
+          },
+        ];
+      }),
       { kernel: 'runningMoments', args: [mean, variance, y, y + channels * 4, channels, 1e-5], tolerance: 2e-6 },
       ...attention,
       ...cached,

@@ -68,6 +68,7 @@ export function createStage({ n, rows, cols, k, offset, base = 0 }: CaseSizes, s
   const y = place(random(most, (u) => u - 0.5));
   const m = place(random(n, (u) => u - 0.5));
   const perRow = place(random(rows, (u) => u));
+  const counts = place(random(rows, (u) => (u < 0.4 ? 0 : 1)));
   const perCol = place(random(cols, (u) => 2 * u - 1));
   const classWeights = place(random(cols, (u) => 0.2 + u));
   const factor = place([0.37]);
@@ -243,6 +244,9 @@ export function createStage({ n, rows, cols, k, offset, base = 0 }: CaseSizes, s
     { kernel: 'addScaled', args: [x, y, n, 0.3], tolerance: 1e-6 },
     { kernel: 'addBias', args: [x, perCol, y, rows, cols], tolerance: 0 },
     { kernel: 'mulRows', args: [x, perRow, y, rows, cols], tolerance: 0 },
+    { kernel: 'keepRows', args: [x, counts, y, rows, cols, -1.5], tolerance: 0 },
+    unary('reciprocal', 1e-6, positive),
+    { kernel: 'reciprocal', args: [counts, y, rows], tolerance: 0 },
     { kernel: 'scaleBy', args: [x, factor, y, n], tolerance: 0 },
     unary('clipValue', 0, x, 1.5),
     unary('relu', 0),

@@ -4,6 +4,7 @@ import { type ActivationDescription, activate } from '../ops/activations.ts';
 import { columns, concatenate } from '../ops/concatenate.ts';
 import * as ops from '../ops/convolution.ts';
 import { addBias, reshape } from '../ops/elementwise.ts';
+import { keepSteps } from '../ops/masks.ts';
 import type { LayerContext } from './context.ts';
 import { LookaheadError, recall } from './continuation.ts';
 import { type WeightsDescription, withAdapter } from './dense.ts';
@@ -31,6 +32,10 @@ export interface Conv1dDescription extends FiltersDescription, Pick<ops.Convolut
 
 export interface Conv2dTransposeDescription extends FiltersDescription, ops.ConvolutionWindow {
   type: 'conv2d_transpose';
+  /** left out: one */
+  groups?: number;
+  /** lines and columns more at the end, where windows lie inside; left out: none */
+  outputPadding?: ops.Sides;
 }
 
 export type ConvolutionDescription = Conv1dDescription | Conv2dDescription | Conv2dTransposeDescription;
@@ -40,7 +45,9 @@ export function convolve(context: LayerContext, x: Node, layer: ConvolutionDescr
     case 'conv1d': {
       // (length, channels) as an image of one line
       const window = { kernel: line(layer.kernel), stride: line(layer.stride), dilation: line(layer.dilation) };
-      const { steps, padding } = stepsBefore(context, x, layer);
+      const mask = context.masks.get(x);
+      const counted = mask === undefined ? x : keepSteps(context.graph, x, mask);
+      const { steps, padding } = stepsBefore(context, counted, layer);
       const image = reshape(context.graph, steps, 1, ...steps.shape.dims);
       const saved = [layer.kernel, lastDim(x) / layer.groups, layer.filters];
       const y = conv2d(context, image, { ...layer, ...window, padding, type: 'conv2d' }, saved);
@@ -93,15 +100,16 @@ function conv2d(context: LayerContext, x: Node, layer: Conv2dDescription, saved?
   return finish(context, adapted, layer, fan);
 }
 
-/** Saved as (height, width, filters, channels). A unit sees as many places as windows overlap there. */
+/** Saved as (height, width, filters / groups, channels). A unit sees as many places as windows overlap there. */
 function conv2dTranspose(context: LayerContext, x: Node, layer: Conv2dTransposeDescription): Node {
-  const { kernel, stride, filters } = layer;
+  const { kernel, stride, filters, groups = 1, outputPadding } = layer;
   const taps = kernel[0] * kernel[1];
   const channels = lastDim(x);
-  const fan = { fanIn: (taps * channels) / (stride[0] * stride[1]), fanOut: taps * filters };
-  const shape = [...kernel, filters, channels];
-  const w = context.parameters.get(`${layer.name}.weight`, [taps * filters, channels], layer.init, fan, shape);
-  return finish(context, ops.conv2dTranspose(context.graph, x, w, layer), layer, fan);
+  const ofGroup = filters / groups;
+  const fan = { fanIn: (taps * channels) / (groups * stride[0] * stride[1]), fanOut: taps * ofGroup };
+  const shape = [...kernel, ofGroup, channels];
+  const w = context.parameters.get(`${layer.name}.weight`, [taps * ofGroup, channels], layer.init, fan, shape);
+  return finish(context, ops.conv2dTranspose(context.graph, x, w, layer, groups, outputPadding), layer, fan);
 }
 
 function finish({ graph, parameters }: LayerContext, product: Node, layer: FiltersDescription, fan: Fan): Node {

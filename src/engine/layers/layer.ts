@@ -1,6 +1,6 @@
-import { firstDim, type Graph, type Node } from '../graph/graph.ts';
+import type { Graph, Node } from '../graph/graph.ts';
 import type { Seed } from '../random.ts';
-import { type AttentionDescription, attention } from './attention.ts';
+import { attention } from './attention.ts';
 import {
   type AdaptersDescription,
   type Continuation,
@@ -9,38 +9,17 @@ import {
   type Parameter,
   ParameterStore,
 } from './context.ts';
-import { type ConvolutionDescription, convolve } from './convolution.ts';
-import { type DenseDescription, dense } from './dense.ts';
-import { type EmbeddingDescription, embedding } from './embedding.ts';
-import { type MergeDescription, merge } from './merge.ts';
-import { type NormalizationDescription, normalize } from './normalization.ts';
-import { type PoolingDescription, pool } from './pooling.ts';
-import { type RecurrentDescription, recurrentLayer } from './recurrent.ts';
-import { type SimpleDescription, simple } from './simple.ts';
-import {
-  type FeedForwardLayerDescription,
-  feedForwardLayer,
-  type TransformerDescription,
-  transformer,
-} from './transformer.ts';
-
-/** Layers: names and parameters around operations. */
-export type LayerDescription = (
-  | DenseDescription
-  | ConvolutionDescription
-  | PoolingDescription
-  | EmbeddingDescription
-  | RecurrentDescription
-  | NormalizationDescription
-  | AttentionDescription
-  | TransformerDescription
-  | FeedForwardLayerDescription
-  | SimpleDescription
-  | MergeDescription
-) & {
-  /** names of the layers whose outputs it takes; left out: the one before */
-  inputs?: readonly string[];
-};
+import { convolve } from './convolution.ts';
+import { dense } from './dense.ts';
+import type { LayerDescription } from './description.ts';
+import { embedding } from './embedding.ts';
+import { passMask } from './masks.ts';
+import { merge } from './merge.ts';
+import { normalize } from './normalization.ts';
+import { pool } from './pooling.ts';
+import { recurrentLayer } from './recurrent.ts';
+import { simple } from './simple.ts';
+import { feedForwardLayer, transformer } from './transformer.ts';
 
 /** The name under which layers take the model's input. */
 const MODEL_INPUT = 'input';
@@ -96,20 +75,13 @@ export class ModelBuilder {
         return input;
       }) ?? [last];
       last = buildLayer(context, inputs, layer);
-      passMask(context, inputs, last);
+      passMask(context, inputs, layer, last);
       outputs.set(layer.name, last);
     }
     if (training || continuation !== null) this.effects = context.effects;
     if (training) this.outputs = outputs;
     return last;
   }
-}
-
-/** What was padding in a layer's inputs is padding in its output, where that is a sequence of the same length. */
-function passMask({ masks }: LayerContext, inputs: readonly Node[], output: Node): void {
-  const mask = inputs.map((input) => masks.get(input)).find((found) => found !== undefined);
-  if (mask === undefined || masks.has(output)) return;
-  if (output.shape.dims.length === 2 && firstDim(output) === firstDim(mask)) masks.set(output, mask);
 }
 
 function buildLayer(context: LayerContext, inputs: readonly Node[], layer: LayerDescription): Node {

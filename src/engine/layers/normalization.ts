@@ -14,6 +14,7 @@ const zeros = { type: 'zeros' } as const;
 export function normalize(context: LayerContext, x: Node, layer: NormalizationDescription): Node {
   const { graph, parameters } = context;
   const { name, epsilon } = layer;
+  const mask = context.masks.get(x);
   const width = lastDim(x);
   const fan = { fanIn: width, fanOut: width };
   const scale = parameters.get(`${name}.scale`, [width], ones, fan);
@@ -23,13 +24,13 @@ export function normalize(context: LayerContext, x: Node, layer: NormalizationDe
     case 'layer_norm':
       return vectorNorm(graph, x, scale, bias, epsilon);
     case 'group_norm':
-      return groupNorm(graph, x, scale, bias, layer.groups, epsilon);
+      return groupNorm(graph, x, scale, bias, layer.groups, epsilon, mask);
     case 'batch_norm': {
       const mean = parameters.running(`${name}.running_mean`, [width], zeros);
       const variance = parameters.running(`${name}.running_variance`, [width], ones);
       if (!context.training) return fixedNorm(graph, x, scale, bias, mean, variance, epsilon);
-      const { y, moments } = batchNorm(graph, x, scale, bias, epsilon);
-      context.effects.push(updateRunning(graph, mean, variance, moments, vectorsOf(x), layer.momentum, epsilon));
+      const { y, statistics } = batchNorm(graph, x, scale, bias, epsilon, mask);
+      context.effects.push(updateRunning(graph, mean, variance, statistics, vectorsOf(x), layer.momentum, epsilon));
       return y;
     }
   }

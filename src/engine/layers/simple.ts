@@ -38,7 +38,7 @@ export function simple(context: LayerContext, x: Node, layer: SimpleDescription)
       if (!context.training || layer.rate === 0) return x;
       return DROP[layer.type](graph, x, layer.rate, seed, context.nextStream());
     case 'activity_regularization':
-      return context.training ? penalizeActivity(graph, x, { l1: layer.l1, l2: layer.l2 }) : x;
+      return context.training ? penalizeActivity(graph, x, { l1: layer.l1, l2: layer.l2 }, context.masks.get(x)) : x;
     case 'flatten':
       return reshape(graph, x, elementsOf(x));
     case 'reshape':

@@ -62,18 +62,29 @@ export function conv2d(graph: Graph, x: Node, w: Node, window: ConvolutionWindow
 /**
  * y (rows, height, width, filters) = what conv2dInputGrad makes of x (rows, outHeight, outWidth, channels) and w (kernelHeight·kernelWidth·filters,
  * channels), for a convolution that has x's size as its output: "transposed" (Zeiler et al. 2010). A side of n places becomes
- * (n − 1)·stride + (kernel − 1)·dilation + 1 with valid padding, and n·stride with same.
+ * (n − 1)·stride + (kernel − 1)·dilation + 1 with valid padding, to which `more` is added, and n·stride with same. With groups w is
+ * (kernelHeight·kernelWidth·filters/groups, channels): each run of channels / groups channels makes a run of filters / groups filters.
  */
-export function conv2dTranspose(graph: Graph, x: Node, w: Node, window: ConvolutionWindow): Node {
+export function conv2dTranspose(
+  graph: Graph,
+  x: Node,
+  w: Node,
+  window: ConvolutionWindow,
+  groups = 1,
+  more: Sides = [0, 0],
+): Node {
   const { kernel, stride, dilation, padding } = window;
   const sizeOf = (places: number, side: 0 | 1) =>
-    padding === 'valid' ? (places - 1) * stride[side] + (kernel[side] - 1) * dilation[side] + 1 : places * stride[side];
+    padding === 'valid'
+      ? (places - 1) * stride[side] + (kernel[side] - 1) * dilation[side] + 1 + more[side]
+      : places * stride[side];
   const [outHeight, outWidth, channels] = x.shape.dims as [number, number, number];
   if (x.shape.dims.length !== 3) throw new Error(`conv2dTranspose takes images, not (${x.shape.dims})`);
   if (lastDim(w) !== channels) throw new Error(`conv2dTranspose: weights for ${lastDim(w)} channels, not ${channels}`);
-  const filters = firstDim(w) / (kernel[0] * kernel[1]);
+  const filters = (firstDim(w) / (kernel[0] * kernel[1])) * groups;
+  if (channels % groups !== 0) throw new Error(`conv2dTranspose: ${channels} channels do not make ${groups} groups`);
   const image = [sizeOf(outHeight, 0), sizeOf(outWidth, 1), filters] as const;
-  return inputGradient(graph, x, w, layOut(window, image, 1, w));
+  return inputGradient(graph, x, w, layOut(window, image, groups, w));
 }
 
 /** Where the windows lie in an image. */

@@ -23,7 +23,12 @@ export function spatialDropout(graph: Graph, x: Node, rate: number, seed: Seed, 
 /** Stochastic depth (Huang et al. 2016): a row of a branch is lost as a whole, so that its residual connection alone is left. */
 export function dropRows(graph: Graph, x: Node, rate: number, seed: Seed, stream: number): Node {
   const mask = graph.add('channelMask', [], batched(1), { rate, seed, stream });
-  return graph.add('maskRows', [x, mask], x.shape);
+  return scaleSteps(graph, x, mask);
+}
+
+/** y (rows, …) = x times `factors`: one for a whole row, or one for each of its steps (rows, T). No gradient goes to them. */
+export function scaleSteps(graph: Graph, x: Node, factors: Node): Node {
+  return graph.add('maskRows', [x, factors], x.shape);
 }
 
 /** Arguments of the kernel: `x` with elements dropped, to `node`. */
@@ -76,8 +81,8 @@ export const dropouts: Op[] = [
     gradient: (graph, node, dy) => [graph.add('maskRows', [dy, node.inputs[1]!], dy.shape), null],
     lower(node) {
       const [x, mask] = node.inputs as [Node, Node];
-      const n = elementsOf(node);
-      return [{ kernel: 'mulRows', args: [at(x, n), at(mask, 1), at(node, n), { units: 1 }, n] }];
+      const [n, steps] = [elementsOf(node), elementsOf(mask)];
+      return [{ kernel: 'mulRows', args: [at(x, n), at(mask, steps), at(node, n), { units: steps }, n / steps] }];
     },
   },
 ];

@@ -1,6 +1,7 @@
 import { batched, elementsOf, fixed, type Graph, lastDim, type Node, vectorsOf } from '../graph/graph.ts';
 import { at, type Domain, whole } from '../plan/call.ts';
-import { columnSum } from './elementwise.ts';
+import { columnSum, reshape } from './elementwise.ts';
+import { keepSteps } from './masks.ts';
 import type { Op } from './op.ts';
 
 /**
@@ -8,7 +9,8 @@ import type { Op } from './op.ts';
  * values of their own, which forward and backward share.
  *   over vectors    layer norm (Ba et al. 2016) and RMS norm (Zhang & Sennrich 2019), whose mean is 0: every vector by itself
  *   over channels   group norm (Wu & He 2018): a row's places and a group of its channels together; batch norm (Ioffe & Szegedy 2015): all
- *                   rows and places of the batch together, so a barrier stands before it
+ *                   rows and places of the batch together, so a barrier stands before it. Steps that a mask (rows, T) says are padding have no
+ *                   part in their moments.
  */
 
 /** y (rows, …, C), every vector by itself; without `bias` an RMS norm: no mean is taken off. */
@@ -18,18 +20,45 @@ export function vectorNorm(graph: Graph, x: Node, scale: Node, bias: Node | null
   return graph.add('vectorNorm', [x, moments, scale, ...(bias === null ? [] : [bias])], x.shape, { centered });
 }
 
-/** y (rows, …, C) over places and groups of C/groups channels */
-export function groupNorm(graph: Graph, x: Node, scale: Node, bias: Node, groups: number, epsilon: number): Node {
+/** y (rows, …, C) over places and groups of C/groups channels; 0 at padding */
+export function groupNorm(
+  graph: Graph,
+  x: Node,
+  scale: Node,
+  bias: Node,
+  groups: number,
+  epsilon: number,
+  mask?: Node,
+): Node {
   const channels = lastDim(x);
   if (channels % groups !== 0) throw new Error(`groupNorm: ${channels} channels in ${groups} groups`);
-  const moments = graph.add('groupMoments', [x], batched(2, channels), { groups, epsilon });
-  return graph.add('groupNorm', [x, moments, scale, bias], x.shape, { groups });
+  const rest = mask === undefined ? [] : [mask];
+  const moments = graph.add('groupMoments', [x, ...rest], batched(2, channels), { groups, epsilon });
+  const y = graph.add('groupNorm', [x, moments, scale, bias, ...rest], x.shape, { groups });
+  return mask === undefined ? y : keepSteps(graph, y, mask);
 }
 
-/** Batch norm while training; also the moments (2, C), for the running statistics. */
-export function batchNorm(graph: Graph, x: Node, scale: Node, bias: Node, epsilon: number): { y: Node; moments: Node } {
-  const moments = graph.add('batchMoments', [x], fixed(2, lastDim(x)), { epsilon });
-  return { y: graph.add('batchNorm', [x, moments, scale, bias], x.shape), moments };
+/** What a batch norm makes of a batch, for the running statistics. */
+interface BatchStatistics {
+  /** (2, C) */
+  moments: Node;
+  /** (1): values of a channel, where padding is left out */
+  count?: Node | undefined;
+}
+
+/** Batch norm while training. */
+export function batchNorm(
+  graph: Graph,
+  x: Node,
+  scale: Node,
+  bias: Node,
+  epsilon: number,
+  mask?: Node,
+): { y: Node; statistics: BatchStatistics } {
+  const moments = graph.add('batchMoments', mask === undefined ? [x] : [x, mask], fixed(2, lastDim(x)), { epsilon });
+  const count = mask && columnSum(graph, reshape(graph, mask, elementsOf(mask), 1));
+  const rest = mask === undefined ? [] : [mask, count!];
+  return { y: graph.add('batchNorm', [x, moments, scale, bias, ...rest], x.shape), statistics: { moments, count } };
 }
 
 /** Batch norm with running statistics, mean and variance (C): what evaluation and prediction use, so it has no gradient. */
@@ -51,12 +80,13 @@ export function updateRunning(
   graph: Graph,
   mean: Node,
   variance: Node,
-  moments: Node,
+  { moments, count }: BatchStatistics,
   places: number,
   momentum: number,
   epsilon: number,
 ): Node {
-  return graph.add('updateRunning', [mean, variance, moments], fixed(lastDim(moments)), { places, momentum, epsilon });
+  const inputs = [mean, variance, moments, ...(count === undefined ? [] : [count])];
+  return graph.add('updateRunning', inputs, fixed(lastDim(moments)), { places, momentum, epsilon });
 }
 
 const byChannel = (node: Node): Domain => ({ kind: 'units', size: lastDim(node), of: 'chunks' });
@@ -75,12 +105,14 @@ function scaleColumns(graph: Graph, x: Node, scale: Node): Node {
  * What dx of a norm makes of `g` by dy. dx = P·(scale∘dy), and P, which takes off the mean and what lies along x̂, is symmetric: so it is scale∘(P·g).
  */
 function bendByFlow(graph: Graph, node: Node, g: Node): (Node | undefined)[] {
-  const [, x, moments, scale] = node.inputs as [Node, Node, Node, Node];
+  const [, x, moments, scale, ...rest] = node.inputs as [Node, Node, Node, Node, ...Node[]];
   const ones = graph.add('constant', [], scale.shape, { value: 1 });
-  return [scaleColumns(graph, graph.add(node.op, [g, x, moments, ones], x.shape, node.attributes), scale)];
+  return [scaleColumns(graph, graph.add(node.op, [g, x, moments, ones, ...rest], x.shape, node.attributes), scale)];
 }
 
 const momentsOf = (moments: Node) => (moments.shape.batched ? at(moments, elementsOf(moments)) : whole(moments));
+/** The mask of a row, or none. */
+const maskOf = (mask: Node | undefined) => (mask === undefined ? 0 : at(mask, elementsOf(mask)));
 const pitchOf = (moments: Node) => (moments.shape.batched ? elementsOf(moments) : 0);
 
 export const normalizations: Op[] = [
@@ -151,21 +183,23 @@ export const normalizations: Op[] = [
     flops: (node) => 4 * elementsOf(node.inputs[0]!),
     gradient: () => [null],
     lower(node) {
-      const x = node.inputs[0]!;
+      const [x, mask] = node.inputs as [Node, Node?];
       const { groups, epsilon } = node.attributes as { groups: number; epsilon: number };
-      const args = [at(x, elementsOf(x)), at(node, elementsOf(node)), { units: 1 }, vectorsOf(x), lastDim(x)];
+      const to = [at(node, elementsOf(node)), { units: 1 }, vectorsOf(x), lastDim(x)];
+      const args = [at(x, elementsOf(x)), maskOf(mask), ...to];
       return [{ kernel: 'groupMoments', args: [...args, groups, epsilon] }];
     },
   },
   {
     name: 'groupNorm',
     gradient(graph, node, dy) {
-      const [x, moments, scale] = node.inputs as [Node, Node, Node];
+      const [x, moments, scale, , ...rest] = node.inputs as [Node, Node, Node, Node, ...Node[]];
       return [
-        graph.add('groupNormGrad', [dy, x, moments, scale], x.shape, node.attributes),
+        graph.add('groupNormGrad', [dy, x, moments, scale, ...rest], x.shape, node.attributes),
         null,
         channelScaleGradient(graph, dy, x, moments),
         columnSum(graph, dy),
+        ...rest.map(() => null),
       ];
     },
     lower: lowerChannelNorm,
@@ -175,9 +209,9 @@ export const normalizations: Op[] = [
     flops: (node) => 8 * elementsOf(node),
     gradient: bendByFlow,
     lower(node) {
-      const [dy, x, moments, scale] = node.inputs as [Node, Node, Node, Node];
+      const [dy, x, moments, scale, mask] = node.inputs as [Node, Node, Node, Node, Node?];
       const n = elementsOf(x);
-      const from = [at(dy, n), at(x, n), momentsOf(moments), whole(scale), at(node, n)];
+      const from = [at(dy, n), at(x, n), maskOf(mask), momentsOf(moments), whole(scale), at(node, n)];
       const sizes = [{ units: 1 }, vectorsOf(x), lastDim(x), node.attributes.groups as number];
       return [{ kernel: 'groupNormGrad', args: [...from, ...sizes, { own: 'scratch' }] }];
     },
@@ -189,19 +223,21 @@ export const normalizations: Op[] = [
     flops: (node) => 4 * elementsOf(node.inputs[0]!),
     gradient: () => [null],
     lower(node) {
-      const x = node.inputs[0]!;
+      const [x, mask] = node.inputs as [Node, Node?];
       const to = [at(node, 1), at(node, 1, lastDim(x))];
       const sizes = [{ rows: vectorsOf(x) }, { units: 1 }, node.attributes.epsilon as number];
-      return [{ kernel: 'batchMoments', args: [at(x, 1), lastDim(x), ...to, ...sizes] }];
+      const ofMask = mask === undefined ? 0 : whole(mask);
+      return [{ kernel: 'batchMoments', args: [at(x, 1), lastDim(x), ofMask, ...to, ...sizes] }];
     },
   },
   {
     name: 'batchNorm',
     gradient(graph, node, dy) {
-      const [x, moments, scale] = node.inputs as [Node, Node, Node];
+      const [x, moments, scale, , ...rest] = node.inputs as [Node, Node, Node, Node, ...Node[]];
       const dscale = channelScaleGradient(graph, dy, x, moments);
       const dbias = columnSum(graph, dy);
-      return [graph.add('batchNormGrad', [dy, x, moments, scale, dscale, dbias], x.shape), null, dscale, dbias];
+      const dx = graph.add('batchNormGrad', [dy, x, moments, scale, dscale, dbias, ...rest], x.shape);
+      return [dx, null, dscale, dbias, ...rest.map(() => null)];
     },
     lower: lowerChannelNorm,
   },
@@ -210,10 +246,12 @@ export const normalizations: Op[] = [
     name: 'batchNormGrad',
     flops: (node) => 8 * elementsOf(node),
     lower(node) {
-      const [dy, x, moments, scale, dscale, dbias] = node.inputs as [Node, Node, Node, Node, Node, Node];
+      type Given = [Node, Node, Node, Node, Node, Node, Node?, Node?];
+      const [dy, x, moments, scale, dscale, dbias, mask, count] = node.inputs as Given;
       const n = elementsOf(x);
-      const from = [at(dy, n), at(x, n), whole(moments), whole(scale), whole(dscale), whole(dbias), at(node, n)];
-      const sizes = [{ units: 1 }, vectorsOf(x), lastDim(x)];
+      const ofBatch = [whole(moments), whole(scale), whole(dscale), whole(dbias)];
+      const from = [at(dy, n), at(x, n), maskOf(mask), ...ofBatch, at(node, n)];
+      const sizes = [{ units: 1 }, vectorsOf(x), lastDim(x), count === undefined ? 0 : whole(count)];
       return [{ kernel: 'batchNormGrad', args: [...from, ...sizes, { own: 'step' }, { own: 'scratch' }] }];
     },
   },
@@ -249,12 +287,11 @@ export const normalizations: Op[] = [
     domain: byChannel,
     writes: () => [0, 1],
     lower(node) {
-      const [mean, variance, moments] = node.inputs as [Node, Node, Node];
+      const [mean, variance, moments, count] = node.inputs as [Node, Node, Node, Node?];
       const { places, momentum, epsilon } = node.attributes as Record<string, number>;
       const from = [at(mean, 1), at(variance, 1), at(moments, 1), at(moments, 1, lastDim(moments))];
-      return [
-        { kernel: 'updateRunning', args: [...from, { units: 1 }, places!, momentum!, epsilon!, { own: 'step' }] },
-      ];
+      const sizes = [{ units: 1 }, places!, momentum!, epsilon!, count === undefined ? 0 : whole(count)];
+      return [{ kernel: 'updateRunning', args: [...from, ...sizes, { own: 'step' as const }] }];
     },
   },
   {

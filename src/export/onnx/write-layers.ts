@@ -11,6 +11,7 @@ import { batchNorm, groupNorm, vectorNorm } from './layers/normalization.ts';
 import { globalPool, pool } from './layers/pooling.ts';
 import { recurrent } from './layers/recurrent.ts';
 import { feedForward, transformer } from './layers/transformer.ts';
+import { passMask } from './masks.ts';
 
 /** Adds a layer's operations to the graph. */
 type Write<T extends Layer['type']> = (
@@ -79,15 +80,8 @@ export function writeLayers(context: ExportContext, layers: readonly PlacedLayer
       return value;
     });
     const y = write(context, placed, inputs);
-    passMask(context, inputs, y);
+    passMask(context, placed, inputs, y);
     values.set(name, y);
   }
   context.graph.scope = '';
-}
-
-/** What was padding in a layer's inputs is padding in its output, where that is a sequence of the same length. */
-function passMask({ masks }: ExportContext, inputs: readonly Value[], output: Value): void {
-  const from = inputs.find((input) => masks.has(input));
-  if (from === undefined || masks.has(output)) return;
-  if (output.dims.length === 2 && output.dims[0] === from.dims[0]) masks.set(output, masks.get(from)!);
 }

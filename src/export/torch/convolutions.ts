@@ -41,13 +41,14 @@ export function convolution(
   return finish(layer, module, order, `self.${nameOf(layer.name)}(${padded})`, output, weights);
 }
 
-/** W (height, width, filters, channels) becomes (channels, filters, height, width); what reaches beyond n·stride places is cut off. */
+/** W (height, width, filters / groups, channels) becomes (channels, filters / groups, height, width); what reaches beyond n·stride places is cut off. */
 export function transposed(
   { layer, inputs, output }: Of<'conv2d_transpose'>,
   [x]: readonly TorchValue[],
   weights: Weights,
 ): TorchLayer {
   const [kernel, stride, dilation] = [bothSides(layer.kernel_size), bothSides(layer.stride), bothSides(layer.dilation)];
+  const more = bothSides(layer.output_padding);
   const beyond = kernel.map((taps, side) =>
     layer.padding === 'valid' ? 0 : (taps - 1) * dilation[side]! + 1 - stride[side]!,
   );
@@ -61,10 +62,11 @@ export function transposed(
     ),
     ...optional(
       'output_padding',
-      beyond.map((n) => Math.max(0, -n)),
+      beyond.map((n, side) => Math.max(more[side]!, -n)),
       0,
     ),
     ...optional('dilation', dilation, 1),
+    ...(layer.groups > 1 && { groups: layer.groups }),
     ...(!layer.bias && { bias: false }),
   });
   const isOdd = beyond.some((n) => n > 0 && n % 2 === 1);

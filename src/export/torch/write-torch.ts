@@ -66,13 +66,19 @@ export function describeTorch(network: Network, weights: Weights, file: string):
 }
 
 /** Layers that look at other steps. */
-const OVER_STEPS = ['rnn', 'lstm', 'gru', 'attention', 'transformer_encoder', 'transformer_decoder'];
+const OVER_STEPS = [
+  ...['rnn', 'lstm', 'gru', 'attention', 'transformer_encoder', 'transformer_decoder'],
+  ...['conv1d', 'max_pool1d', 'average_pool1d', 'global_max_pool1d', 'global_average_pool1d', 'group_norm'],
+];
 
 /** Whether steps of what comes in are padding; notes whether they still are in what comes out. */
 function passesPadding({ layer, inputs, output }: PlacedLayer, padded: Set<string>): boolean {
   const from = layer.inputs.findIndex((name) => padded.has(name));
   const begins = layer.type === 'embedding' && layer.padding;
-  if (begins || (from !== -1 && output.length === 2 && output[0] === inputs[from]![0])) padded.add(layer.name);
+  const isMerge = ['add', 'multiply', 'concatenate'].includes(layer.type);
+  const isMoved = layer.type === 'permute' || (layer.type === 'reshape' && output.join() !== inputs[0]!.join());
+  const goesOn = (isMerge ? from !== -1 : from === 0) && output.length === 2 && !isMoved;
+  if (begins || goesOn) padded.add(layer.name);
   return from !== -1;
 }
 

@@ -86,15 +86,21 @@ export const Conv2dTransposeLayer = closed(
     padding: words(['valid', 'same'], {
       default: 'valid',
       description:
-        'valid: a side of n places becomes (n − 1)·stride + (kernel_size − 1)·dilation + 1; same: n·stride, windows reaching beyond it as they do in a convolution',
+        'valid: a side of n places becomes (n − 1)·stride + (kernel_size − 1)·dilation + 1 + output_padding; same: n·stride, windows reaching beyond it as they do in a convolution',
     }),
+    output_padding: sides(
+      'with valid padding, lines and columns more at the bottom and to the right, fewer than the stride',
+      { default: 0 },
+      0,
+    ),
+    groups,
     ...activationField,
     ...weightFields,
   },
   {
     title: 'Conv2dTransposeLayer',
     description:
-      'Transposed convolution over (height, width, channels): each value adds a window to the output, which grows by the stride. W (height, width, filters, channels).',
+      'Transposed convolution over (height, width, channels): each value adds a window to the output, which grows by the stride. W (height, width, filters / groups, channels).',
   },
 );
 
@@ -131,6 +137,12 @@ function convolved(layer: Convolution, window: Window, sizes: readonly number[],
     padding === 'valid' ? placesOf(n, reach[side]!, stride[side]!) : Math.ceil(n / stride[side]!),
   );
   if (Math.min(...places) < 1) return reachesBeyond('kernel_size', reach, sizes, 'a smaller window, or padding "same"');
+  return (
+    notInGroups(parts, channels, units) ?? tooManyValues(kernel, channels / parts) ?? { shape: [...places, units] }
+  );
+}
+
+function notInGroups(parts: number, channels: number, units: number): ShapeAfter | null {
   for (const [number, what] of [
     [channels, 'channels'],
     [units, 'filters'],
@@ -142,7 +154,7 @@ function convolved(layer: Convolution, window: Window, sizes: readonly number[],
         `a number that divides ${channels} channels and ${units} filters`,
       );
   }
-  return tooManyValues(kernel, channels / parts) ?? { shape: [...places, units] };
+  return null;
 }
 
 function tooManyValues(kernel: readonly number[], channels: number): ShapeAfter | null {
@@ -152,6 +164,21 @@ function tooManyValues(kernel: readonly number[], channels: number): ShapeAfter 
     'kernel_size',
     `a window of ${kernel.join(' × ')} over ${channels} channels has ${showCount(values)} values`,
     `at most ${showCount(LARGEST_WINDOW)}`,
+  );
+}
+
+/** Places more at the end are those that the last window of a convolution would not reach. */
+function notOutputPadding(more: readonly number[], stride: readonly number[], padding: string): ShapeAfter | null {
+  if (padding === 'same')
+    return more.every((n) => n === 0)
+      ? null
+      : misfit('output_padding', 'with padding "same" a side has n·stride places', '0, or padding "valid"');
+  const side = more.findIndex((n, i) => n >= stride[i]!);
+  if (side === -1) return null;
+  return misfit(
+    'output_padding',
+    `${more[side]} is not below the stride, ${stride[side]}`,
+    `at most ${stride[side]! - 1}`,
   );
 }
 
@@ -195,16 +222,27 @@ export const conv2dTranspose = layerRule({
   shapeAfter(layer, [shape]) {
     const wrong = notAnImage(layer.type, shape);
     if (wrong !== null) return wrong;
-    const [height, width] = shape as ImageShape;
+    const [height, width, channels] = shape as ImageShape;
     const window = windowOf(layer);
     const { kernel, stride } = window;
     const reach = reachOf(window);
+    const { filters: units, groups: parts, padding } = layer;
+    const more = bothSides(layer.output_padding);
+    const wrongPadding = notOutputPadding(more, stride, padding);
+    if (wrongPadding !== null) return wrongPadding;
     const sizes = [height, width].map((n, side) =>
-      layer.padding === 'same' ? n * stride[side]! : (n - 1) * stride[side]! + reach[side]!,
+      padding === 'same' ? n * stride[side]! : (n - 1) * stride[side]! + reach[side]! + more[side]!,
     );
-    const larger = [...sizes, layer.filters];
-    return tooManyValues(kernel, layer.filters) ?? tooLarge('stride', shape as ImageShape, larger) ?? { shape: larger };
+    const larger = [...sizes, units];
+    return (
+      notInGroups(parts, channels, units) ??
+      tooManyValues(kernel, units / parts) ??
+      tooLarge('stride', shape as ImageShape, larger) ?? { shape: larger }
+    );
   },
-  parameters: (layer, [shape]) =>
-    weightAndBias(layer, [...bothSides(layer.kernel_size), layer.filters, shape?.at(-1) ?? null], layer.filters),
+  parameters: (layer, [shape]) => {
+    const { filters: units, groups: parts } = layer;
+    const ofGroup = units % parts === 0 ? units / parts : null;
+    return weightAndBias(layer, [...bothSides(layer.kernel_size), ofGroup, shape?.at(-1) ?? null], units);
+  },
 });

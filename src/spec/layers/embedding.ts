@@ -20,7 +20,8 @@ const EmbeddingLayer = closed(
     units: count('width of a row of the table', 65_536),
     padding: Type.Boolean({
       default: false,
-      description: 'index 0 is padding: recurrent layers and attention pass over it',
+      description:
+        'index 0 is padding: recurrent layers, attention, poolings and the statistics of batch and group norms pass over it, to a convolution it is zeros. A window counts where any of its steps does, a step of several sequences side by side where it does in each. flatten, reshape and permute take it for values.',
     }),
     init,
   },

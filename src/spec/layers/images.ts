@@ -10,8 +10,8 @@ export type SequenceShape = readonly [number, number];
 /** Both sides of a window, or a number that stands for both. */
 export type Sides = number | [height: number, width: number];
 
-export function sides(description: string, options: Record<string, unknown> = {}) {
-  const side = Type.Integer({ minimum: 1, maximum: 64 });
+export function sides(description: string, options: Record<string, unknown> = {}, minimum = 1) {
+  const side = Type.Integer({ minimum, maximum: 64 });
   return Type.Unsafe<Sides>({
     anyOf: [side, Type.Array(side, { minItems: 2, maxItems: 2 })],
     description: `${description}: [height, width], or one number for both`,

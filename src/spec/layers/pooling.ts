@@ -58,12 +58,20 @@ const lineFields = {
 
 const MaxPool1dLayer = closed(
   { type: tag('max_pool1d'), ...lineFields },
-  { title: 'MaxPool1dLayer', description: 'Largest value of each window of a sequence, each channel by itself.' },
+  {
+    title: 'MaxPool1dLayer',
+    description:
+      'Largest value of each window of a sequence, each channel by itself. Padding of an embedding has no part in it.',
+  },
 );
 
 const AveragePool1dLayer = closed(
   { type: tag('average_pool1d'), ...lineFields },
-  { title: 'AveragePool1dLayer', description: 'Mean of each window of a sequence, each channel by itself.' },
+  {
+    title: 'AveragePool1dLayer',
+    description:
+      'Mean of each window of a sequence, each channel by itself. Padding of an embedding has no part in it.',
+  },
 );
 
 type LinePool = Static<typeof MaxPool1dLayer> | Static<typeof AveragePool1dLayer>;
@@ -100,7 +108,8 @@ export const globalMaxPool1d = layerRule({
     { type: tag('global_max_pool1d'), ...layerFields },
     {
       title: 'GlobalMaxPool1dLayer',
-      description: 'Largest value of the whole sequence: (length, channels) becomes (channels).',
+      description:
+        'Largest value of the whole sequence without padding of an embedding: (length, channels) becomes (channels).',
     },
   ),
   ...globalOverSequence,
@@ -111,7 +120,8 @@ export const globalAveragePool1d = layerRule({
     { type: tag('global_average_pool1d'), ...layerFields },
     {
       title: 'GlobalAveragePool1dLayer',
-      description: 'Mean over the whole sequence: (length, channels) becomes (channels).',
+      description:
+        'Mean over the whole sequence without padding of an embedding: (length, channels) becomes (channels).',
     },
   ),
   ...globalOverSequence,

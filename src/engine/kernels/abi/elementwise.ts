@@ -33,12 +33,16 @@ export interface ElementwiseKernels {
   affine(x: Pointer, y: Pointer, n: number, scale: number, shift: number): void;
   /** y = 1 where x ≥ limit, else 0 */
   atLeast(x: Pointer, y: Pointer, n: number, limit: number): void;
+  /** y = 1/x, 0 where x is 0 */
+  reciprocal(x: Pointer, y: Pointer, n: number): void;
   /** y += a·x, a an f64 that is rounded to f32 */
   addScaled(x: Pointer, y: Pointer, n: number, a: number): void;
   /** y (rows,cols) = x (rows,cols) + bias (cols) */
   addBias(x: Pointer, bias: Pointer, y: Pointer, rows: number, cols: number): void;
   /** y (rows,cols) = x (rows,cols) · s (rows) : each row times its own scalar */
   mulRows(x: Pointer, s: Pointer, y: Pointer, rows: number, cols: number): void;
+  /** y (rows,cols) = x (rows,cols), or `otherwise` in a row whose mask (rows) is 0 */
+  keepRows(x: Pointer, mask: Pointer, y: Pointer, rows: number, cols: number, otherwise: number): void;
   /** y (rows,positions,channels) = x (rows,positions,channels) · s (rows,channels): all positions of a row alike */
   mulChannels(x: Pointer, s: Pointer, y: Pointer, rows: number, positions: number, channels: number): void;
 

@@ -1,6 +1,6 @@
 import type { Pointer } from './pointer.ts';
 
-/** Normalisation. */
+/** Normalisation. Where there is a mask (rows, places), places at which it is 0 have no part in moments; it may be 0: all have. */
 export interface NormalizationKernels {
   /** y (vectors, 2): mean (0 unless `centered`) and 1/√(mean of (x − mean)² + epsilon) of each vector (cols) */
   vectorMoments(centered: number, x: Pointer, y: Pointer, vectors: number, cols: number, epsilon: number): void;
@@ -38,6 +38,7 @@ export interface NormalizationKernels {
   /** moments (rows, 2, channels): mean and deviation of each channel's group of channels over a row's places */
   groupMoments(
     x: Pointer,
+    mask: Pointer,
     moments: Pointer,
     rows: number,
     places: number,
@@ -49,6 +50,7 @@ export interface NormalizationKernels {
   batchMoments(
     x: Pointer,
     ld: number,
+    mask: Pointer,
     mean: Pointer,
     deviation: Pointer,
     vectors: number,
@@ -79,10 +81,14 @@ export interface NormalizationKernels {
     channels: number,
     cols: number,
   ): void;
-  /** dx = deviation·(g − mean of g − x̂·mean of g·x̂), g = dy·scale, means over the group and the row's places. `scratch`: 2·channels floats */
+  /**
+   * dx = deviation·(g − mean of g − x̂·mean of g·x̂), g = dy·scale, means over the group and the row's places; deviation·g at a place that the mask
+   * leaves out. `scratch`: 2·channels floats
+   */
   groupNormGrad(
     dy: Pointer,
     x: Pointer,
+    mask: Pointer,
     moments: Pointer,
     scale: Pointer,
     dx: Pointer,
@@ -92,10 +98,14 @@ export interface NormalizationKernels {
     groups: number,
     scratch: Pointer,
   ): void;
-  /** dx = deviation·scale·(dy − dbias/N − x̂·dscale/N), N = places · step.rows. `scratch`: 2·channels floats */
+  /**
+   * dx = deviation·scale·(dy − dbias/N − x̂·dscale/N), N = places · step.rows, or what `count` points at, unless it is 0; deviation·scale·dy at a
+   * place that the mask leaves out. `scratch`: 2·channels floats
+   */
   batchNormGrad(
     dy: Pointer,
     x: Pointer,
+    mask: Pointer,
     moments: Pointer,
     scale: Pointer,
     dscale: Pointer,
@@ -104,10 +114,11 @@ export interface NormalizationKernels {
     rows: number,
     places: number,
     channels: number,
+    count: Pointer,
     step: Pointer,
     scratch: Pointer,
   ): void;
-  /** mean += momentum·(batch mean − mean); variance likewise, the batch's with Bessel's correction over places · step.rows values */
+  /** mean += momentum·(batch mean − mean); variance likewise, the batch's with Bessel's correction over N values, as above */
   updateRunning(
     mean: Pointer,
     variance: Pointer,
@@ -117,6 +128,7 @@ export interface NormalizationKernels {
     places: number,
     momentum: number,
     epsilon: number,
+    count: Pointer,
     step: Pointer,
   ): void;
   /** moments from running statistics: mean, and 1/√(variance + epsilon) */

@@ -12,9 +12,11 @@ type ElementwiseName =
   | 'mul'
   | 'affine'
   | 'atLeast'
+  | 'reciprocal'
   | 'addScaled'
   | 'addBias'
   | 'mulRows'
+  | 'keepRows'
   | 'mulChannels'
   | 'scaleBy'
   | 'clipValue';
@@ -45,6 +47,7 @@ export function createElementwise({ f32 }: Views): Pick<Kernels, ElementwiseName
     sub: (a, b, y, n) => zip(a, b, y, n, (a, b) => a - b),
     mul: (a, b, y, n) => zip(a, b, y, n, (a, b) => a * b),
     affine: (x, y, n, scale, shift) => map(x, y, n, (x) => Math.fround(scale) * x + Math.fround(shift)),
+    reciprocal: (x, y, n) => map(x, y, n, (x) => (x === 0 ? 0 : 1 / x)),
     addScaled(x, y, n, a) {
       for (let i = 0; i < n; i++) f32[at(y) + i] += Math.fround(a) * f32[at(x) + i];
     },
@@ -56,6 +59,12 @@ export function createElementwise({ f32 }: Views): Pick<Kernels, ElementwiseName
     mulRows(x, s, y, rows, cols) {
       for (let r = 0; r < rows; r++) {
         for (let j = 0; j < cols; j++) f32[at(y) + r * cols + j] = f32[at(x) + r * cols + j] * f32[at(s) + r];
+      }
+    },
+    keepRows(x, mask, y, rows, cols, otherwise) {
+      for (let r = 0; r < rows; r++) {
+        const counts = f32[at(mask) + r] !== 0;
+        for (let j = 0; j < cols; j++) f32[at(y) + r * cols + j] = counts ? f32[at(x) + r * cols + j] : otherwise;
       }
     },
     mulChannels(x, s, y, rows, positions, channels) {

@@ -15,7 +15,7 @@ type NormalizationName =
   | 'updateRunning'
   | 'runningMoments';
 
-const meanOf = (values: number[]) => values.reduce((sum, x) => sum + x, 0) / values.length;
+const meanOf = (values: number[]) => values.reduce((sum, x) => sum + x, 0) / Math.max(values.length, 1);
 const deviationOf = (values: number[], mean: number, epsilon: number) =>
   1 / Math.sqrt(meanOf(values.map((x) => (x - mean) ** 2)) + epsilon);
 
@@ -37,7 +37,13 @@ export function createNormalization({ f32, u32 }: Views): Pick<Kernels, Normaliz
     Array.from({ length: groups }, (_, g) =>
       Array.from({ length: channels / groups }, (_, j) => (g * channels) / groups + j),
     );
-  const placesOf = (places: number) => Array.from({ length: places }, (_, p) => p);
+  const doesCount = (mask: Pointer, place: number) => mask === 0 || f32[at(mask) + place] !== 0;
+  /** Places of a row that count. */
+  const placesOf = (places: number, mask: Pointer, row: number) =>
+    Array.from({ length: places }, (_, p) => p).filter((p) => doesCount(mask, row * places + p));
+  /** Values of a channel in the whole batch. */
+  const valuesOf = (count: Pointer, step: Pointer, places: number) =>
+    count === 0 ? u32[at(step) + StepBlock.rows]! * places : Math.max(f32[at(count)]!, 1);
 
   return {
     vectorMoments(centered, x, y, vectors, cols, epsilon) {
@@ -80,10 +86,10 @@ export function createNormalization({ f32, u32 }: Views): Pick<Kernels, Normaliz
       }
     },
 
-    groupMoments(x, moments, rows, places, channels, groups, epsilon) {
+    groupMoments(x, mask, moments, rows, places, channels, groups, epsilon) {
       for (let row = 0; row < rows; row++) {
         for (const group of groupsOf(channels, groups)) {
-          const values = placesOf(places).flatMap((p) =>
+          const values = placesOf(places, mask, row).flatMap((p) =>
             group.map((j) => f32[element(x, row, places, channels, p, j)]!),
           );
           const mean = meanOf(values);
@@ -94,9 +100,9 @@ export function createNormalization({ f32, u32 }: Views): Pick<Kernels, Normaliz
         }
       }
     },
-    batchMoments(x, ld, mean, deviation, vectors, cols, epsilon) {
+    batchMoments(x, ld, mask, mean, deviation, vectors, cols, epsilon) {
       for (let j = 0; j < cols; j++) {
-        const values = Array.from({ length: vectors }, (_, v) => f32[at(x) + v * ld + j]!);
+        const values = placesOf(vectors, mask, 0).map((v) => f32[at(x) + v * ld + j]!);
         f32[at(mean) + j] = meanOf(values);
         f32[at(deviation) + j] = deviationOf(values, meanOf(values), epsilon);
       }
@@ -124,43 +130,43 @@ export function createNormalization({ f32, u32 }: Views): Pick<Kernels, Normaliz
         f32[at(dscale) + j] = sum;
       }
     },
-    groupNormGrad(dy, x, moments, scale, dx, rows, places, channels, groups) {
+    groupNormGrad(dy, x, mask, moments, scale, dx, rows, places, channels, groups) {
       for (let row = 0; row < rows; row++) {
         const ofRow = at(moments) + row * 2 * channels;
         for (const group of groupsOf(channels, groups)) {
-          const all = placesOf(places).flatMap((p) =>
+          const all = placesOf(places, 0, row).flatMap((p) =>
             group.map((j) => {
               const i = element(x, row, places, channels, p, j);
               return {
                 ...{ i, j, standardized: standard(i, ofRow, channels, j) },
+                counts: doesCount(mask, row * places + p),
                 g: f32[i - at(x) + at(dy)]! * f32[at(scale) + j]!,
               };
             }),
           );
-          const mean = meanOf(all.map(({ g }) => g));
-          const along = meanOf(all.map(({ g, standardized }) => g * standardized));
-          for (const { i, j, g, standardized } of all)
-            f32[i - at(x) + at(dx)] = f32[ofRow + channels + j]! * (g - mean - standardized * along);
+          const counted = all.filter(({ counts }) => counts);
+          const mean = meanOf(counted.map(({ g }) => g));
+          const along = meanOf(counted.map(({ g, standardized }) => g * standardized));
+          for (const { i, j, g, standardized, counts } of all)
+            f32[i - at(x) + at(dx)] = f32[ofRow + channels + j]! * (counts ? g - mean - standardized * along : g);
         }
       }
     },
-    batchNormGrad(dy, x, moments, scale, dscale, dbias, dx, rows, places, channels, step) {
-      const n = u32[at(step) + StepBlock.rows]! * places;
+    batchNormGrad(dy, x, mask, moments, scale, dscale, dbias, dx, rows, places, channels, count, step) {
+      const n = valuesOf(count, step, places);
       for (let row = 0; row < rows; row++) {
         for (let p = 0; p < places; p++) {
           for (let j = 0; j < channels; j++) {
             const i = element(x, row, places, channels, p, j);
-            const inner =
-              f32[i - at(x) + at(dy)]! -
-              f32[at(dbias) + j]! / n -
-              (standard(i, at(moments), channels, j) * f32[at(dscale) + j]!) / n;
+            const bent = f32[at(dbias) + j]! / n + (standard(i, at(moments), channels, j) * f32[at(dscale) + j]!) / n;
+            const inner = f32[i - at(x) + at(dy)]! - (doesCount(mask, row * places + p) ? bent : 0);
             f32[i - at(x) + at(dx)] = f32[at(moments) + channels + j]! * f32[at(scale) + j]! * inner;
           }
         }
       }
     },
-    updateRunning(mean, variance, batchMean, batchDeviation, cols, places, momentum, epsilon, step) {
-      const n = u32[at(step) + StepBlock.rows]! * places;
+    updateRunning(mean, variance, batchMean, batchDeviation, cols, places, momentum, epsilon, count, step) {
+      const n = valuesOf(count, step, places);
       for (let j = 0; j < cols; j++) {
         const deviation = f32[at(batchDeviation) + j]!;
         const unbiased = Math.max(1 / deviation ** 2 - epsilon, 0) * (n > 1 ? n / (n - 1) : 1);

@@ -1,12 +1,31 @@
 // Normalisation by channel: group norm, over a row's places and a group of channels, and batch norm, over all rows and places. x, y, dy, dx: (rows,
-// places, channels), dense. Sums over places run in ascending order.
+// places, channels), dense. Sums over places run in ascending order. Where there is a mask (rows, places), places at which it is 0 are left out.
 
 import { fill } from './elementwise';
 import { fma, fnma, loadPart, storePart } from './lanes';
 
+/** Whether place p counts; without a mask all do. */
+// @ts-ignore: decorator
+@inline
+function doesCount(mask: usize, p: u32): bool {
+  return mask == 0 || load<f32>(mask + (<usize>p << 2)) != 0;
+}
+
+/** Places that count, 1 where none does. */
+function countPlaces(mask: usize, places: u32): f32 {
+  if (mask == 0) return <f32>places;
+  let count: u32 = 0;
+  for (let p: u32 = 0; p < places; p++) count += u32(doesCount(mask, p));
+  return <f32>max<u32>(count, 1);
+}
+
 /** sum (cols) += x over `count` places of distance `pitch` */
-function addPlaces(x: usize, pitch: usize, sum: usize, count: u32, cols: u32): void {
-  for (; count > 0; count--) {
+function addPlaces(x: usize, pitch: usize, mask: usize, sum: usize, count: u32, cols: u32): void {
+  for (let p: u32 = 0; p < count; p++) {
+    if (!doesCount(mask, p)) {
+      x += pitch;
+      continue;
+    }
     for (let j: u32 = 0; j < cols; j += 4) {
       const part = min<u32>(cols - j, 4);
       const o = <usize>j << 2;
@@ -17,8 +36,12 @@ function addPlaces(x: usize, pitch: usize, sum: usize, count: u32, cols: u32): v
 }
 
 /** sum (cols) += (x − mean)² over places */
-function addSquares(x: usize, pitch: usize, mean: usize, sum: usize, count: u32, cols: u32): void {
-  for (; count > 0; count--) {
+function addSquares(x: usize, pitch: usize, mask: usize, mean: usize, sum: usize, count: u32, cols: u32): void {
+  for (let p: u32 = 0; p < count; p++) {
+    if (!doesCount(mask, p)) {
+      x += pitch;
+      continue;
+    }
     for (let j: u32 = 0; j < cols; j += 4) {
       const part = min<u32>(cols - j, 4);
       const o = <usize>j << 2;
@@ -51,6 +74,7 @@ function deviations(sum: usize, cols: u32, epsilon: f32): void {
 /** moments (rows, 2, channels): mean and 1/√(variance + epsilon) of each channel's group of channels, over a row's places */
 export function groupMoments(
   x: usize,
+  mask: usize,
   moments: usize,
   rows: u32,
   places: u32,
@@ -61,13 +85,15 @@ export function groupMoments(
   const pitch = <usize>channels << 2;
   for (; rows > 0; rows--) {
     const squares = moments + pitch;
+    const count = countPlaces(mask, places);
     fill(moments, 2 * channels, 0);
-    addPlaces(x, pitch, moments, places, channels);
-    shareGroups(moments, channels, groups, <f32>places);
-    addSquares(x, pitch, moments, squares, places, channels);
-    shareGroups(squares, channels, groups, <f32>places);
+    addPlaces(x, pitch, mask, moments, places, channels);
+    shareGroups(moments, channels, groups, count);
+    addSquares(x, pitch, mask, moments, squares, places, channels);
+    shareGroups(squares, channels, groups, count);
     deviations(squares, channels, epsilon);
     x += <usize>places * pitch;
+    if (mask != 0) mask += <usize>places << 2;
     moments += 2 * pitch;
   }
 }
@@ -76,6 +102,7 @@ export function groupMoments(
 export function batchMoments(
   x: usize,
   ld: u32,
+  mask: usize,
   mean: usize,
   deviation: usize,
   vectors: u32,
@@ -83,12 +110,13 @@ export function batchMoments(
   epsilon: f32,
 ): void {
   const pitch = <usize>ld << 2;
+  const count = countPlaces(mask, vectors);
   fill(mean, cols, 0);
   fill(deviation, cols, 0);
-  addPlaces(x, pitch, mean, vectors, cols);
-  shareGroups(mean, cols, cols, <f32>vectors);
-  addSquares(x, pitch, mean, deviation, vectors, cols);
-  shareGroups(deviation, cols, cols, <f32>vectors);
+  addPlaces(x, pitch, mask, mean, vectors, cols);
+  shareGroups(mean, cols, cols, count);
+  addSquares(x, pitch, mask, mean, deviation, vectors, cols);
+  shareGroups(deviation, cols, cols, count);
   deviations(deviation, cols, epsilon);
 }
 
@@ -167,10 +195,11 @@ export function channelScaleGrad(
   }
 }
 
-/** dx = deviation·(g − a − x̂·b) by channel, g = dy·scale; a and b (channels) */
+/** dx = deviation·(g − a − x̂·b) by channel, g = dy·scale; a and b (channels). Places that do not count are in no mean: dx = deviation·g */
 function normGradient(
   dy: usize,
   x: usize,
+  mask: usize,
   moments: usize,
   scale: usize,
   a: usize,
@@ -180,14 +209,16 @@ function normGradient(
   channels: u32,
 ): void {
   const bytes = <usize>channels << 2;
-  for (; places > 0; places--) {
+  for (let p: u32 = 0; p < places; p++) {
+    const counts = doesCount(mask, p);
     for (let j: u32 = 0; j < channels; j += 4) {
       const part = min<u32>(channels - j, 4);
       const o = <usize>j << 2;
       const r = loadPart(moments + bytes + o, part);
       const x0 = f32x4.mul(f32x4.sub(loadPart(x + o, part), loadPart(moments + o, part)), r);
       const g = f32x4.mul(loadPart(dy + o, part), loadPart(scale + o, part));
-      storePart(dx + o, f32x4.mul(r, fnma(x0, loadPart(b + o, part), f32x4.sub(g, loadPart(a + o, part)))), part);
+      const inner = counts ? fnma(x0, loadPart(b + o, part), f32x4.sub(g, loadPart(a + o, part))) : g;
+      storePart(dx + o, f32x4.mul(r, inner), part);
     }
     dy += bytes;
     x += bytes;
@@ -198,6 +229,7 @@ function normGradient(
 export function groupNormGrad(
   dy: usize,
   x: usize,
+  mask: usize,
   moments: usize,
   scale: usize,
   dx: usize,
@@ -213,6 +245,7 @@ export function groupNormGrad(
   for (; rows > 0; rows--) {
     fill(scratch, 2 * channels, 0);
     for (let p: u32 = 0; p < places; p++) {
+      if (!doesCount(mask, p)) continue;
       const at = <usize>p * bytes;
       for (let j: u32 = 0; j < channels; j += 4) {
         const part = min<u32>(channels - j, 4);
@@ -224,9 +257,11 @@ export function groupNormGrad(
         storePart(b + o, fma(g, x0, loadPart(b + o, part)), part);
       }
     }
-    shareGroups(a, channels, groups, <f32>places);
-    shareGroups(b, channels, groups, <f32>places);
-    normGradient(dy, x, moments, scale, a, b, dx, places, channels);
+    const count = countPlaces(mask, places);
+    shareGroups(a, channels, groups, count);
+    shareGroups(b, channels, groups, count);
+    normGradient(dy, x, mask, moments, scale, a, b, dx, places, channels);
+    if (mask != 0) mask += <usize>places << 2;
     dy += <usize>places * bytes;
     x += <usize>places * bytes;
     dx += <usize>places * bytes;
@@ -234,10 +269,11 @@ export function groupNormGrad(
   }
 }
 
-/** dx = deviation·scale·(dy − dbias/N − x̂·dscale/N), N = places · rows of the step */
+/** dx = deviation·scale·(dy − dbias/N − x̂·dscale/N), N as `valuesOf` has it */
 export function batchNormGrad(
   dy: usize,
   x: usize,
+  mask: usize,
   moments: usize,
   scale: usize,
   dscale: usize,
@@ -246,11 +282,12 @@ export function batchNormGrad(
   rows: u32,
   places: u32,
   channels: u32,
+  count: usize,
   step: usize,
   scratch: usize,
 ): void {
   const bytes = <usize>channels << 2;
-  const share: f32 = 1 / (<f32>load<u32>(step) * <f32>places);
+  const share: f32 = 1 / valuesOf(count, step, places);
   const s = f32x4.splat(share);
   const a = scratch;
   const b = scratch + bytes;
@@ -261,11 +298,16 @@ export function batchNormGrad(
     storePart(a + o, f32x4.mul(loadPart(dbias + o, part), factor), part);
     storePart(b + o, f32x4.mul(loadPart(dscale + o, part), factor), part);
   }
-  normGradient(dy, x, moments, scale, a, b, dx, rows * places, channels);
+  normGradient(dy, x, mask, moments, scale, a, b, dx, rows * places, channels);
+}
+
+/** Values of a channel in the whole batch: what `count` points at, at least 1; where it is 0, places · rows of the step */
+function valuesOf(count: usize, step: usize, places: u32): f32 {
+  return count == 0 ? <f32>load<u32>(step) * <f32>places : max<f32>(load<f32>(count), 1);
 }
 
 /**
- * Running statistics move by `momentum` towards the batch's: mean, and variance with Bessel's correction over N = places · rows of the step.
+ * Running statistics move by `momentum` towards the batch's: mean, and variance with Bessel's correction over N = valuesOf(…).
  * moments (2, channels) point at the first of `cols` channels.
  */
 export function updateRunning(
@@ -277,9 +319,10 @@ export function updateRunning(
   places: u32,
   momentum: f32,
   epsilon: f32,
+  count: usize,
   step: usize,
 ): void {
-  const n = <f32>load<u32>(step) * <f32>places;
+  const n = valuesOf(count, step, places);
   const correction: f32 = n > 1 ? n / (n - 1) : 1;
   for (; cols > 0; cols--) {
     const r = load<f32>(batchDeviation);

@@ -173,6 +173,20 @@ export function atLeast(x: usize, y: usize, n: u32, limit: f32): void {
   }
 }
 
+/** y = 1/x, 0 where x is 0 */
+export function reciprocal(x: usize, y: usize, n: u32): void {
+  const one = f32x4.splat(1);
+  const zero = f32x4.splat(0);
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    const a = loadPart(x, part);
+    storePart(y, v128.and(f32x4.div(one, a), f32x4.ne(a, zero)), part);
+    x += 16;
+    y += 16;
+    n -= part;
+  }
+}
+
 /** y = scale·x + shift */
 export function affine(x: usize, y: usize, n: u32, scale: f32, shift: f32): void {
   const factor = f32x4.splat(scale);
@@ -255,6 +269,17 @@ export function mulRows(x: usize, s: usize, y: usize, rows: u32, cols: u32): voi
     x += <usize>cols << 2;
     y += <usize>cols << 2;
     s += 4;
+  }
+}
+
+/** y (rows, cols) = x (rows, cols), or `otherwise` in a row whose mask (rows) is 0 */
+export function keepRows(x: usize, mask: usize, y: usize, rows: u32, cols: u32, otherwise: f32): void {
+  for (let r: u32 = 0; r < rows; r++) {
+    if (load<f32>(mask) != 0) copy(x, y, cols);
+    else fill(y, cols, otherwise);
+    x += <usize>cols << 2;
+    y += <usize>cols << 2;
+    mask += 4;
   }
 }
 

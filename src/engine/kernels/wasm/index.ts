@@ -42,9 +42,11 @@ export {
   copyColumns,
   copyStrided,
   fill,
+  keepRows,
   mul,
   mulChannels,
   mulRows,
+  reciprocal,
   scaleBy,
   sub,
 } from './elementwise';

@@ -3,6 +3,7 @@ import { bothSides } from '../../../spec/layers/images.ts';
 import type { Layer } from '../../../spec/model.ts';
 import type { PlacedLayer } from '../../network.ts';
 import { channelsFirst, type ExportContext, parameter, type Value } from '../context.ts';
+import { withoutPadding } from '../masks.ts';
 import { activate } from './activation.ts';
 
 type Of<T extends Layer['type']> = PlacedLayer<Extract<Layer, { type: T }>>;
@@ -19,7 +20,7 @@ const reachOf = ({ kernel, dilation }: Window) => kernel.map((taps, side) => (ta
 /** conv1d: W (taps, channels / groups, filters) */
 export function conv1d(context: ExportContext, { layer, inputs, output }: Of<'conv1d'>, [x]: readonly Value[]): Value {
   const window = { kernel: [layer.kernel_size], stride: [layer.stride], dilation: [layer.dilation] };
-  return convolve(context, { layer, window, inputs, output }, x!, [2, 1, 0]);
+  return convolve(context, { layer, window, inputs, output }, withoutPadding(context, x!), [2, 1, 0]);
 }
 
 /** conv2d: W (height, width, channels / groups, filters) */
@@ -66,14 +67,15 @@ const attributesOf = ({ kernel, stride, dilation }: Window) => ({
   dilations: { ints: dilation },
 });
 
-/** conv2d_transpose: W (height, width, filters, channels); with same padding what reaches beyond n·stride places is cut off */
+/** conv2d_transpose: W (height, width, filters / groups, channels); with same padding what reaches beyond n·stride places is cut off */
 export function conv2dTranspose(
   context: ExportContext,
   { layer, output }: Of<'conv2d_transpose'>,
   [x]: readonly Value[],
 ): Value {
-  const { name, bias, padding } = layer;
+  const { name, bias, padding, groups } = layer;
   const window = windowOf(layer);
+  const more = bothSides(layer.output_padding);
   const beyond = reachOf(window).map((reach, side) => (padding === 'valid' ? 0 : reach - window.stride[side]!));
   const cut = beyond.map((n) => Math.max(0, n));
   const before = cut.map((n) => Math.floor(n / 2));
@@ -84,7 +86,8 @@ export function conv2dTranspose(
     {
       ...attributesOf(window),
       pads: { ints: [...before, ...cut.map((n, side) => n - before[side]!)] },
-      output_padding: { ints: beyond.map((n) => Math.max(0, -n)) },
+      output_padding: { ints: beyond.map((n, side) => Math.max(more[side]!, -n)) },
+      group: { i: groups },
     },
   );
   return activate(context, { dims: output, first }, layer.activation);

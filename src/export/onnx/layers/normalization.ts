@@ -1,6 +1,7 @@
 import type { Layer } from '../../../spec/model.ts';
 import type { PlacedLayer } from '../../network.ts';
 import { channelsFirst, channelsLast, type ExportContext, parameter, type Value } from '../context.ts';
+import { keepSteps } from '../masks.ts';
 
 type Of<T extends Layer['type']> = PlacedLayer<Extract<Layer, { type: T }>>;
 
@@ -33,6 +34,8 @@ export function vectorNorm(
 export function groupNorm(context: ExportContext, { layer, output }: Of<'group_norm'>, [x]: readonly Value[]): Value {
   const { graph } = context;
   const { name, groups, epsilon } = layer;
+  const mask = context.masks.get(x!);
+  if (mask !== undefined) return { dims: output, last: normalizeCounted(context, layer, output, x!, mask) };
   const ones = graph.floats(Array<number>(groups).fill(1));
   const zeros = graph.floats(Array<number>(groups).fill(0));
   const grouped = graph.reshape(channelsFirst(context, x!), [0, groups, -1]);
@@ -45,6 +48,31 @@ export function groupNorm(context: ExportContext, { layer, output }: Of<'group_n
       : graph.reshape(parameter(context, `${name}.${part}`), [channels, ...places.map(() => 1)]);
   const y = graph.add('Add', [graph.add('Mul', [back, ofChannels('scale')]), ofChannels('bias')]);
   return places.length === 0 ? { dims: output, last: y } : { dims: output, first: y };
+}
+
+/** A group norm of the steps that count, zeros at the others. */
+function normalizeCounted(
+  context: ExportContext,
+  { name, groups, epsilon }: Extract<Layer, { type: 'group_norm' }>,
+  output: readonly number[],
+  x: Value,
+  mask: string,
+): string {
+  const { graph } = context;
+  const [steps, channels] = output as [number, number];
+  const grouped = graph.reshape(channelsLast(context, x), [0, steps, groups, channels / groups]);
+  const counts = graph.reshape(graph.cast(mask, 'float'), [0, steps, 1, 1]);
+  const axes = graph.ints([1, 3]);
+  const sum = (value: string) => graph.add('ReduceSum', [value, axes], { keepdims: { i: 1 } });
+  const each = graph.floats([channels / groups], []);
+  const count = graph.add('Max', [graph.add('Mul', [sum(counts), each]), graph.floats([1], [])]);
+  const meanOf = (value: string) => graph.add('Div', [sum(graph.add('Mul', [value, counts])), count]);
+  const centered = graph.add('Sub', [grouped, meanOf(grouped)]);
+  const variance = meanOf(graph.add('Mul', [centered, centered]));
+  const root = graph.add('Sqrt', [graph.add('Add', [variance, graph.floats([epsilon], [])])]);
+  const normed = graph.reshape(graph.add('Div', [centered, root]), [0, steps, channels]);
+  const scaled = graph.add('Mul', [normed, parameter(context, `${name}.scale`)]);
+  return keepSteps(context, graph.add('Add', [scaled, parameter(context, `${name}.bias`)]), mask);
 }
 
 /** By running statistics. */
