@@ -122,6 +122,15 @@ describe('columns in ONNX', () => {
     });
   });
 
+  it('texts of which no term counts do not come in', async () => {
+    const words: PreparedInput = { column: 'c', type: 'terms', splitter: { type: 'word' }, ngrams: 1, terms: [] };
+    const [preparation, weights] = describeIdentity({ column: 'd', type: 'boolean' }, 1);
+    preparation.inputs.unshift(words);
+    const model = writeModel(describeJob('ds_a'), preparation, weights);
+    const [outputs] = await runOnnx(model, [{ d: feedTruths([true, false]) }]);
+    expect([...(outputs!.embedding!.data as Float32Array)]).toEqual([1, 0]);
+  });
+
   it.each([
     { column: 'c', type: 'hash', buckets: 4 },
     { column: 'c', type: 'date', parts: [{ of: 'month' }] },

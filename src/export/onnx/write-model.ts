@@ -43,8 +43,8 @@ export function writeModel(spec: JobSpec, preparation: Preparation, weights: Wei
       values.set(name, { dims: shape, last: graph.reshape(windows.prepared, [-1, ...shape]) });
       return;
     }
-    // texts of which no term counts are no numbers at all
-    const told = width === 0 ? columns : columns.filter((input) => widthOf(input) > 0);
+    // texts come in prepared, and where no term counts that is no number at all
+    const told = width === 0 ? columns : columns.filter((input) => input.type !== 'terms' || widthOf(input) > 0);
     const parts = told.map((input) => {
       graph.scope = `prepare/${input.column}`;
       const { description, prepared } = writeInput(graph, input);
