@@ -25,7 +25,7 @@ import type { ExpandedRequest } from './request.ts';
 import { ColumnFinder, resolveInputs, resolveTarget } from './resolve-columns.ts';
 import { resolveEvaluation } from './resolve-evaluation.ts';
 import { beginForecast, countWindows, resolveForecast } from './resolve-forecast.ts';
-import { checkEmbeddings, countIndices, listModelInputs } from './resolve-inputs.ts';
+import { checkEmbeddings, checkPadding, countIndices, listModelInputs } from './resolve-inputs.ts';
 import { resolveMoreTargets } from './resolve-more-targets.ts';
 import { checkSplit, chooseSplit, resolveSplit } from './resolve-split.ts';
 import { findCorpus, resolveText } from './resolve-text.ts';
@@ -181,6 +181,7 @@ function resolve(
   ];
   const modelInputs = listModelInputs(inputs, dataset.columns, basis?.preparation, spec.forecast);
   checkEmbeddings(model.layers, inputs, dataset.columns, add);
+  checkPadding(model.layers, inputs, add);
   return finish(checkModel(spec as JobSpec, { inputs: modelInputs, outputWidths, rows: dataset.rows }, add));
 }
 
