@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, open, readdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase } from '../../src/db/client.ts';
@@ -12,7 +12,7 @@ import { openDiskStorage } from '../../src/storage/disk.ts';
 import { markStorage } from '../../src/storage/mark.ts';
 import { runJob, type WorkerContext } from '../../src/worker/run-job.ts';
 import { call, digestTensors, postJob, uploadCsv } from '../support/client.ts';
-import { claimOrThrow, TENANT } from '../support/jobs.ts';
+import { claimOrThrow, expireLease, TENANT } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';
 import { startProxy } from '../support/proxy.ts';
 import { type Service, startService } from '../support/service.ts';
@@ -309,6 +309,20 @@ describe('damaged files', () => {
     await run(id);
     await expect(truncate(stray)).rejects.toThrow('ENOENT');
   });
+});
+
+it('a worker that was stopped behind its claim takes no file from the one that has the job now', async () => {
+  const { id } = await postJob(service.api, spec());
+  const stale = await claimOrThrow(context.db, id);
+  await expireLease(context.db, id);
+  await claimOrThrow(context.db, id, 'wrk_b');
+  // written, and about to be recorded
+  const file = join(service.folder, 'checkpoints', id, 'ckpt_next.safetensors');
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, 'weights');
+  await runJob(context, stale, new AbortController().signal);
+  expect(await readdir(dirname(file))).toEqual([basename(file)]);
+  await cancelJob(context.db, TENANT, id);
 });
 
 describe('a storage that fails for a while', () => {
