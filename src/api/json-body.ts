@@ -54,7 +54,7 @@ export function parseJson(body: Buffer): unknown {
   const duplicate = findDuplicateKey(text);
   if (duplicate !== null)
     throw new ApiError('duplicate_key', `The key "${duplicate.slice(0, 100)}" stands twice in one object.`);
-  checkValue(value, '');
+  checkValue(value, []);
   return value;
 }
 
@@ -75,22 +75,28 @@ function checkDepth(text: string): void {
   }
 }
 
-function checkValue(value: unknown, pointer: string): void {
-  const refuse = (code: 'not_finite' | 'invalid_string' | 'forbidden_key', detail: string, at = pointer) => {
-    throw new ApiError(code, detail, { errors: [{ pointer: at, code, detail, expected: null }] });
+/** `path`: the keys that lead to the value, of which a pointer is made only where something is wrong. */
+function checkValue(value: unknown, path: (string | number)[]): void {
+  const refuse = (code: 'not_finite' | 'invalid_string' | 'forbidden_key', detail: string) => {
+    throw new ApiError(code, detail, { errors: [{ pointer: pointerTo('', ...path), code, detail, expected: null }] });
   };
-  const checkText = (text: string, at: string) => {
-    if (text.includes('\0')) refuse('invalid_string', 'U+0000 cannot be stored', at);
-    if (!text.isWellFormed()) refuse('invalid_string', 'half of a surrogate pair cannot be stored', at);
+  const checkText = (text: string) => {
+    if (text.includes('\0')) refuse('invalid_string', 'U+0000 cannot be stored');
+    if (!text.isWellFormed()) refuse('invalid_string', 'half of a surrogate pair cannot be stored');
   };
   if (typeof value === 'number' && !Number.isFinite(value))
     refuse('not_finite', 'the number is beyond what a double can hold');
-  if (typeof value === 'string') checkText(value, pointer);
+  if (typeof value === 'string') checkText(value);
   if (typeof value !== 'object' || value === null) return;
-  for (const [key, inner] of Object.entries(value)) {
-    const at = pointerTo(pointer, key);
-    if (FORBIDDEN.has(key)) refuse('forbidden_key', `"${key}" is not allowed as a key`, at);
-    checkText(key, at);
-    checkValue(inner, at);
-  }
+  const checkInner = (key: string | number, inner: unknown) => {
+    path.push(key);
+    if (typeof key === 'string') {
+      if (FORBIDDEN.has(key)) refuse('forbidden_key', `"${key}" is not allowed as a key`);
+      checkText(key);
+    }
+    checkValue(inner, path);
+    path.pop();
+  };
+  if (Array.isArray(value)) for (let i = 0; i < value.length; i++) checkInner(i, value[i]);
+  else for (const key in value) checkInner(key, (value as Record<string, unknown>)[key]);
 }

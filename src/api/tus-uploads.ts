@@ -55,6 +55,7 @@ export class TusUploads {
 
   /** Begins an upload; `left`: bytes that the tenant may still store, without those of uploads that are open. */
   async create(tenant: string, left: number, headers: Record<string, string>): Promise<Response> {
+    await this.#storage.check();
     const own = this.#open(tenant);
     // there is no folder before the first
     const open = (await own.store.configstore.list?.().catch(() => [])) ?? [];
@@ -85,6 +86,7 @@ export class TusUploads {
           .store.getUpload(id)
           .catch(() => null)
       : null;
+    if (found === null) await this.#storage.check();
     const expiresAt = new Date(new Date(found?.creation_date ?? 0).getTime() + KEPT_MS);
     if (found === null || expiresAt.getTime() < Date.now())
       throw new ApiError('upload_not_found', `There is no upload ${JSON.stringify(id.slice(0, 100))}.`);

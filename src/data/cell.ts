@@ -13,9 +13,13 @@ export function isMissing(field: string): boolean {
   return (first === 0x4e || first === 0x6e) && field.length <= 4 && MISSING.has(field);
 }
 
-/** A finite decimal number, or NaN for anything else: `0x10`, `1e999`, `1,5`, words. */
+/** Thousands apart, as in 1,234,567.8; a 0 in front would be a decimal comma's. */
+const GROUPED = /^[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?$/;
+
+/** A finite decimal number, its thousands apart or not, or NaN for anything else: `0x10`, `1e999`, `1,5`, words. */
 export function parseNumber(field: string): number {
   const value = Number(field);
+  if (Number.isNaN(value) && field.includes(',') && GROUPED.test(field)) return parseNumber(field.replaceAll(',', ''));
   if (!Number.isFinite(value) || field.length === 0) return Number.NaN;
   const second = field.charCodeAt(1);
   // Number() also reads 0x, 0o and 0b, which no table means.

@@ -68,8 +68,8 @@ export function readNumbers(y: Float32Array, { target, link }: Pick<PreparedOutp
   return target.columns.map((column, i) => openRestored(column)(y[i]!));
 }
 
-function softmax(logits: Float32Array): number[] {
-  // Shifted by the largest, so that no exponential overflows.
+/** In f64, shifted by the largest, so that no exponential overflows. */
+export function softmax(logits: Float32Array): number[] {
   let largest = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < logits.length; i++) largest = Math.max(largest, logits[i]!);
   const shares: number[] = [];

@@ -1,6 +1,7 @@
 import type { Column } from '../spec/dataset.ts';
 import type { Input } from '../spec/input.ts';
 import type { Split } from '../spec/split.ts';
+import { listWords } from '../spec/suggest.ts';
 import type { Target } from '../spec/target.ts';
 import { hashRows } from './hash-rows.ts';
 import type { SplitRows } from './split-by-column.ts';
@@ -245,19 +246,29 @@ function isIdentifier(table: Table, { column, type }: Input, rows: Uint32Array, 
 /** Held-out rows of dates before those of training rows. */
 function findDisorder(table: Table, inputs: readonly Input[], parts: SplitRows, split: Split): Leak[] {
   if (split.order_by !== undefined) return [];
-  return inputs.flatMap(({ column, type }): Leak[] => {
+  const held = [parts.validation, parts.test].flatMap((rows) => [...takeEvenly(rows, MOST_ROWS)]);
+  const found = inputs.flatMap(({ column, type }) => {
     if (type !== 'date') return [];
     const times = getForm(table, column, 'numbers');
-    const held = [parts.validation, parts.test].flatMap((rows) => [...takeEvenly(rows, MOST_ROWS)]);
     const latest = parts.train.reduce(
       (most, row) => (times[row]! > most ? times[row]! : most),
       Number.NEGATIVE_INFINITY,
     );
     const before = held.filter((row) => times[row]! < latest).length;
-    if (before === 0) return [];
-    const message = `By "${column}" training rows are later than some that are held out: where the future is to be told from the past, split.order_by "${column}" judges by what is later alone.`;
-    return [{ code: 'leakage_time', message, data: { column, rows: before } }];
+    return before === 0 ? [] : [{ column, rows: before }];
   });
+  const [first, ...others] = found;
+  if (first === undefined) return [];
+  const { column } = first;
+  const also =
+    others.length === 0
+      ? ''
+      : `, as by ${listWords(
+          others.map((other) => `"${other.column}"`),
+          8,
+        )},`;
+  const message = `By "${column}"${also} training rows are later than some that are held out: where the future is to be told from the past, split.order_by "${column}" judges by what is later alone.`;
+  return [{ code: 'leakage_time', message, data: { column, rows: first.rows } }];
 }
 
 function takeEvenly(rows: Uint32Array, most: number): Uint32Array {

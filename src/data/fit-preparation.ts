@@ -31,12 +31,20 @@ export function fitPreparation(
 ): Preparation {
   const { more = [] } = options;
   const output = fitOutput(table, target, trainRows, columns, options.loss);
+  const used = new Set([...inputs.map(({ column }) => column), ...[target, ...more].flatMap((one) => one.columns)]);
   return {
     ...fitInputs(table, inputs, trainRows, output),
     ...output,
     ...(options.dimensions !== undefined && { outputWidth: options.dimensions }),
     ...(more.length > 0 && { more: more.map((one) => fitOutput(table, one, trainRows, columns, one.loss.type)) }),
+    ...listUnused(columns, used),
   };
+}
+
+/** Columns that a row of the dataset has beside those that are used. */
+export function listUnused(columns: readonly Column[], used: ReadonlySet<string>): Pick<Preparation, 'unused'> {
+  const unused = columns.map(({ name }) => name).filter((name) => !used.has(name));
+  return unused.length > 0 ? { unused } : {};
 }
 
 /** `output`: what a target encoding takes the means of. */

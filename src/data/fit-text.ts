@@ -1,6 +1,7 @@
 import type { Input } from '../spec/input.ts';
 import type { PreparedSplitter, PreparedTerms, PreparedTokens } from '../spec/preparation.ts';
 import type { Tokenizer } from '../spec/tokenizer.ts';
+import { forgetRare } from './forget-rare.ts';
 import { openSplitter, type TextSplitter, visitTerms } from './split-text.ts';
 import type { TextColumn } from './text-column.ts';
 import { trainBytePairs, WordCounter } from './train-byte-pairs.ts';
@@ -31,7 +32,7 @@ function fitSplitter(tokenizer: Tokenizer, vocabulary: number, texts: TextColumn
   return { type: 'file', json: trainBytePairs(words, vocabulary) };
 }
 
-/** Beyond them, terms that stand in one row so far are forgotten. */
+/** Beyond them, terms that stand in few rows so far are forgotten. */
 const MOST_TERMS = 1_000_000;
 const LONGEST_TERM = 200;
 
@@ -46,7 +47,7 @@ function countTerms(opened: TextSplitter, ngrams: number, texts: TextColumn, row
       if (term.length <= LONGEST_TERM) own.add(term);
     });
     for (const term of own) counts.set(term, (counts.get(term) ?? 0) + 1);
-    if (counts.size > MOST_TERMS) for (const [term, count] of counts) if (count === 1) counts.delete(term);
+    forgetRare(counts, MOST_TERMS);
   }
   return counts;
 }

@@ -70,7 +70,7 @@ export function openLoader(column: Column, form: Exclude<ColumnForm, 'image'>): 
       const classes = column.classes.map(({ value }) => value);
       const codes = new Map(classes.map((value, code) => [value, code]));
       const canonical = (text: string) =>
-        type === 'number' ? String(Number(text)) : type === 'boolean' ? text.toLowerCase() : text;
+        type === 'number' ? String(parseNumber(text)) : type === 'boolean' ? text.toLowerCase() : text;
       const finish = (values: Int32Array) => ({ category: { codes: values, classes } });
       return makeLoader(Int32Array, -1, finish, (value, row) => {
         const text = String(value);

@@ -1,8 +1,9 @@
 import { TEXT_COLUMN } from '../spec/corpus.ts';
 import { pointerTo } from '../spec/mistake.ts';
-import { type Prediction, type RowMistake, RowsError } from '../spec/prediction.ts';
+import { MOST_ROW_MISTAKES, type Prediction, type RowMistake, RowsError } from '../spec/prediction.ts';
 import type { PreparedInput } from '../spec/preparation.ts';
 import { didYouMean } from '../spec/suggest.ts';
+import { softmax } from './describe-outputs.ts';
 import { openTokenizer, type TextEncoder, unifyNewlines } from './tokenizer.ts';
 
 export type PreparedText = Extract<PreparedInput, { type: 'text' }>;
@@ -18,20 +19,17 @@ export interface PreparedTexts {
   lengths: number[];
 }
 
-/** Prepares rows `{"text": "…"}`. Throws RowsError with all mistakes: unknown_column, invalid_type, empty_text. */
+/** Prepares rows `{"text": "…"}`. Throws RowsError: unknown_column, invalid_type, empty_text. */
 export function prepareTexts(rows: readonly Record<string, unknown>[], input: PreparedText): PreparedTexts {
   const encoder = openTokenizer(input.tokenizer);
   const { context } = input;
   const mistakes: RowMistake[] = [];
   const x = new Float32Array(rows.length * context);
   const lengths = rows.map((row, index) => {
-    const add = (column: string | null, code: string, detail: string, expected: string | null) =>
-      mistakes.push({
-        pointer: column === null ? `/rows/${index}` : pointerTo(`/rows/${index}`, column.slice(0, 256)),
-        code,
-        detail,
-        expected,
-      });
+    const add = (column: string, code: string, detail: string, expected: string) => {
+      const pointer = pointerTo('/rows', index, column);
+      if (mistakes.length < MOST_ROW_MISTAKES) mistakes.push({ pointer, code, detail, expected });
+    };
     for (const column of Object.keys(row)) {
       if (column === TEXT_COLUMN) continue;
       const shown = column.slice(0, 256);
@@ -84,12 +82,4 @@ export function describeNextTokens(
       probabilities: Object.fromEntries(named.map((token) => [encoder.name(token), probabilities[token]!])),
     };
   });
-}
-
-/** In f64, shifted by the largest so that no exponential overflows. */
-export function softmax(logits: Float32Array): Float64Array {
-  const largest = logits.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
-  const y = Float64Array.from(logits, (value) => Math.exp(value - largest));
-  const sum = y.reduce((total, value) => total + value, 0);
-  return y.map((value) => value / sum);
 }

@@ -1,7 +1,7 @@
 import type { DateOrder } from '../spec/dataset.ts';
 import { pointerTo } from '../spec/mistake.ts';
 import type { Prediction, RowMistake, RowWarning } from '../spec/prediction.ts';
-import { RowsError } from '../spec/prediction.ts';
+import { MOST_ROW_MISTAKES, RowsError } from '../spec/prediction.ts';
 import { outputsOf, type Preparation, type PreparedForecast } from '../spec/preparation.ts';
 import { describeOutput, readNumbers, toJson } from './describe-outputs.ts';
 import { parseDate } from './parse-date.ts';
@@ -60,7 +60,7 @@ export function prepareWindows(
         })
       : [],
   );
-  if (mistakes.length > 0) throw new RowsError(mistakes.slice(0, MOST_MISTAKES));
+  if (mistakes.length > 0) throw new RowsError(mistakes.slice(0, MOST_ROW_MISTAKES));
   const smoothed = smoothRows(rows, series, preparation);
   const prepared = smoothed === rows ? plain : prepareRows(smoothed, preparation);
   const x = new Float32Array(ends.length * inputWidth);
@@ -71,8 +71,6 @@ export function prepareWindows(
   });
   return { x, ends: ends.map(({ row }, w) => ({ row, bases: bases[w]! })) };
 }
-
-const MOST_MISTAKES = 1000;
 
 /** Places of the rows of each series, in their order. */
 function groupSeries(rows: readonly Row[], groupBy: string | undefined): number[][] {

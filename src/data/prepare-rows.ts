@@ -1,6 +1,5 @@
-import { closest } from 'fastest-levenshtein';
 import { pointerTo } from '../spec/mistake.ts';
-import { type RowMistake, RowsError, type RowWarning } from '../spec/prediction.ts';
+import { MOST_ROW_MISTAKES, type RowMistake, RowsError, type RowWarning } from '../spec/prediction.ts';
 import {
   knownColumns,
   type Preparation,
@@ -8,7 +7,7 @@ import {
   type PreparedInput,
   type PreparedNumber,
 } from '../spec/preparation.ts';
-import { listWords } from '../spec/suggest.ts';
+import { listWords, suggest } from '../spec/suggest.ts';
 import { quote } from './dataset-error.ts';
 import { widthOf } from './fit-preparation.ts';
 import { parseDate } from './parse-date.ts';
@@ -17,9 +16,6 @@ import { openDateWriter } from './prepare-date.ts';
 import { isUnusable, openNumber } from './prepare-number.ts';
 import { openTextWriter } from './prepare-text.ts';
 import { whyNot } from './transforms.ts';
-
-/** More than these are not collected: the answer must stay readable. */
-const MOST_MISTAKES = 1000;
 
 /**
  * Prepares rows as JSON gives them: x is (rows, inputWidth), or of a forecast (rows, width of a row). A column that is absent or null is missing; columns of the target are passed over, and so are others of a row that has every input.
@@ -54,7 +50,7 @@ export function prepareRows(
   rows.forEach((row, index) => {
     const add = (column: string | null, code: string, detail: string, expected: string | null) => {
       const pointer = pointerTo('/rows', index, ...(column === null ? [] : [column]));
-      if (mistakes.length < MOST_MISTAKES) mistakes.push({ pointer, code, detail, expected });
+      if (mistakes.length < MOST_ROW_MISTAKES) mistakes.push({ pointer, code, detail, expected });
     };
     if (typeof row !== 'object' || row === null || Array.isArray(row)) {
       add(null, 'invalid_type', 'a row is an object', `an object with ${names.slice(0, 10).join(', ')}`);
@@ -64,13 +60,11 @@ export function prepareRows(
     // beside all inputs it is no input with a name that is misspelt
     const isWhole = unknown.length > 0 && names.every((name) => Object.hasOwn(row, name));
     for (const column of isWhole ? [] : unknown) {
-      const suggestion = column.length <= 256 ? `did you mean ${JSON.stringify(closest(column, names))}?` : null;
-      add(
-        column.slice(0, 256),
-        'unknown_column',
-        `the network has no input ${JSON.stringify(column.slice(0, 256))}`,
-        suggestion,
-      );
+      if (mistakes.length >= MOST_ROW_MISTAKES) break;
+      const near = suggest(column, names);
+      const shown = column.slice(0, 256);
+      const expected = near === null ? describeWords('one of', names) : `did you mean ${JSON.stringify(near)}?`;
+      add(shown, 'unknown_column', `the network has no input ${JSON.stringify(shown)}`, expected);
     }
     current = index;
     let isEmpty = true;
@@ -188,10 +182,10 @@ function openTimeWriter(input: PreparedDate): WriteValue {
   const expected = `a date like 2030-01-31${also} or 2030-01-31T06:00:00Z, or milliseconds since 1970`;
   return (value, y) => {
     if (value !== null && typeof value !== 'string' && typeof value !== 'number')
-      return wrongType(input.column, value, expected);
+      return ['invalid_type', `${JSON.stringify(input.column)} is ${describe(value)}, and no date`, expected];
     const time = typeof value === 'string' ? parseDate(value.trim(), order) : (value ?? Number.NaN);
     if (value !== null && !(Math.abs(time) <= LATEST_MS))
-      return ['invalid_type', `${JSON.stringify(input.column)} is no date`, expected];
+      return ['invalid_type', `${JSON.stringify(input.column)} is ${describe(value)}, and no date`, expected];
     write(y, 0, time);
     return null;
   };
@@ -228,11 +222,14 @@ function writeImage(input: PreparedInput & { type: 'image' }, value: unknown, y:
 }
 
 function wrongType(column: string, value: unknown, expected: string): Mistake {
-  return ['invalid_type', `${JSON.stringify(column)} is ${describe(value)}`, expected];
+  // answers in a table have no room for what is expected
+  const not = /^[\w ]{1,30}$/.test(expected) ? `, and not ${expected}` : '';
+  return ['invalid_type', `${JSON.stringify(column)} is ${describe(value)}${not}`, expected];
 }
 
 function describe(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'string') return quote(value);
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }

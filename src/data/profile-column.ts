@@ -226,7 +226,7 @@ export class ColumnProfile {
     for (const [text, rows] of this.#counts) {
       const value =
         type === 'number'
-          ? String(Number(text))
+          ? String(parseNumber(text))
           : type === 'date'
             ? String(parseDate(text, order))
             : text.toLowerCase();

@@ -1,5 +1,5 @@
 import type { Column, DatasetFile, DateOrder } from '../spec/dataset.ts';
-import { type CellValue, isMissing, parseBoolean } from './cell.ts';
+import { type CellValue, isMissing, parseBoolean, parseNumber } from './cell.ts';
 import { type DatasetProfile, limitPreview, PREVIEW_ROWS, type PreviewRow, shorten } from './preview.ts';
 import { ColumnProfile, DistinctBudget } from './profile-column.ts';
 import { type RowFormat, readFileRows } from './read-file.ts';
@@ -56,6 +56,6 @@ function showRow(told: readonly Told[], columns: readonly Column[]): PreviewRow 
 
 function readField(field: string, column: Column): CellValue | null {
   if (isMissing(field)) return null;
-  if (column.type === 'number') return Number(field);
+  if (column.type === 'number') return parseNumber(field);
   return column.type === 'boolean' ? parseBoolean(field) : field;
 }

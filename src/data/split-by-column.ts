@@ -80,14 +80,13 @@ export function splitByGroup(
   // in the order of the table the end is held out
   const left = [...order].map((i) => groups[i]!);
   if (!split.shuffle) left.reverse();
-  takeNearest(left, wanted.test, parts.test);
+  const [test, others] = takeNearest(left, wanted.test);
+  parts.test = test;
   const { folds, fold = 0 } = split;
-  if (folds === undefined) {
-    takeNearest(left, wanted.validation, parts.validation);
-    parts.train = left;
-  } else {
+  if (folds === undefined) [parts.validation, parts.train] = takeNearest(others, wanted.validation);
+  else {
     const sizes = new Array<number>(folds).fill(0);
-    for (const group of left.toSorted((a, b) => b.length - a.length)) {
+    for (const group of others.toSorted((a, b) => b.length - a.length)) {
       const smallest = sizes.indexOf(Math.min(...sizes));
       sizes[smallest]! += group.length;
       parts[smallest === fold ? 'validation' : 'train'].push(group);
@@ -97,16 +96,19 @@ export function splitByGroup(
   return { train: join(parts.train), validation: join(parts.validation), test: join(parts.test) };
 }
 
-function takeNearest(left: Uint32Array[], wanted: number, part: Uint32Array[]): void {
-  let taken = 0;
-  for (let i = 0; i < left.length && left.length > 1 && taken < wanted; ) {
-    const size = left[i]!.length;
-    if (taken + size / 2 > wanted) i++;
+/** Groups in their order until they have the rows that are wanted, one of them at least being left; and the others. */
+function takeNearest(groups: readonly Uint32Array[], wanted: number): [taken: Uint32Array[], left: Uint32Array[]] {
+  const [taken, left]: [Uint32Array[], Uint32Array[]] = [[], []];
+  let rows = 0;
+  for (const group of groups) {
+    const isLast = groups.length - taken.length === 1;
+    if (isLast || rows >= wanted || rows + group.length / 2 > wanted) left.push(group);
     else {
-      part.push(...left.splice(i, 1));
-      taken += size;
+      taken.push(group);
+      rows += group.length;
     }
   }
+  return [taken, left];
 }
 
 /** Rows of each value, in the order of their first; a row without a value is a group of its own. */

@@ -1,3 +1,5 @@
+import { forgetRare } from './forget-rare.ts';
+
 /**
  * Trains a byte-level BPE tokenizer (Sennrich et al. 2016; Radford et al. 2019): from single bytes, the pair that is most frequent in the training rows
  * becomes one token, again and again. Gives the text of a tokenizer.json.
@@ -34,18 +36,28 @@ export const PIECE = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}
 /** Different words that are looked at: those of most occurrences. */
 const MOST_WORDS = 50_000;
 const LONGEST_WORD = 64;
-/** While words are counted; beyond, those seen once so far are forgotten. */
+/** While words are counted; beyond, rare ones are forgotten. */
 const MOST_COUNTED = 500_000;
 
 /** Counts the words of texts, one after the other. */
 export class WordCounter {
   readonly #counts = new Map<string, number>();
+  readonly #most: number;
+
+  constructor(most = MOST_COUNTED) {
+    this.#most = most;
+  }
+
+  /** Different words that are counted now. */
+  get size(): number {
+    return this.#counts.size;
+  }
 
   add(text: string): void {
     const counts = this.#counts;
     for (const [word] of text.matchAll(PIECE))
       if (word.length <= LONGEST_WORD) counts.set(word, (counts.get(word) ?? 0) + 1);
-    if (counts.size > MOST_COUNTED) for (const [word, count] of counts) if (count === 1) counts.delete(word);
+    forgetRare(counts, this.#most);
   }
 
   /** The most frequent, which come first; of equals in order. */

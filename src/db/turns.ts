@@ -88,7 +88,7 @@ export async function describeWaiting(
          select count(*) from (
            select from jobs where tenant = ranked.tenant and ${DUE} order by priority desc, queued_at, id
            limit least((select max(place) from own), greatest(10, 2 * $2 / tenants))) as few) as due
-       from ranked
+       from ranked where exists (select from asked where asked.tenant <> ranked.tenant)
      )
      select own.id, coalesce(own.start_at <= clock_timestamp(), true) as due, coalesce(mine.running, 0)::int as running,
        least($2, own.place + coalesce((

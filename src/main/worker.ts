@@ -11,10 +11,10 @@ import { startRelay } from '../jobs/relay-outbox.ts';
 import { createLogger } from '../observability/logger.ts';
 import { watchProcess } from '../observability/process-figures.ts';
 import { startTracing, traceAttempt } from '../observability/tracing.ts';
-import { openDiskStorage } from '../storage/disk.ts';
 import { runJob } from '../worker/run-job.ts';
 import { TrainerThreads } from '../worker/trainer-threads.ts';
 import { freshenKernels } from './fresh-kernels.ts';
+import { openMarkedStorage } from './open-storage.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
 import { onStopSignal } from './stop-signal.ts';
@@ -30,7 +30,7 @@ const maxThreads = availableParallelism();
 /** Whoever stops it may kill it after 20 s. */
 const MAX_STOP_MS = 19_000;
 
-const { tracing, compiled, db, queue } = await startOrExit(async () => {
+const { tracing, compiled, db, queue, files } = await startOrExit(async () => {
   await freshenKernels();
   const tracing =
     config.otlpEndpoint === undefined ? null : await startTracing(config.otlpEndpoint, 'worker', readVersion());
@@ -58,7 +58,9 @@ const { tracing, compiled, db, queue } = await startOrExit(async () => {
       throw error;
     }
   });
-  return { tracing, compiled, ...opened };
+  // an empty one is the API's to make
+  const files = await openMarkedStorage(config.storageDir, logger, async () => false);
+  return { tracing, compiled, ...opened, files };
 });
 const relay = startRelay({ db, queue, logger });
 const { tenantRunningJobs: tenantLimit } = config;
@@ -76,7 +78,7 @@ const trainers = new TrainerThreads();
 trainers.prepare();
 const context = {
   db,
-  storage: openDiskStorage(config.storageDir),
+  storage: files.storage,
   compiled,
   trainers,
   workerId,
@@ -116,6 +118,7 @@ onStopSignal(
     await Promise.all([relay.close(), reconciler.close()]);
     await queue.close();
     await db.close();
+    files.close();
     await tracing?.close();
   },
   MAX_STOP_MS,

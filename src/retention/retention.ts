@@ -6,7 +6,7 @@ import type { Storage } from '../storage/storage.ts';
 import { removeFilesOfDeletedDatasets } from './deleted-datasets.ts';
 import { createJobSweep, type RetentionDays } from './ended-jobs.ts';
 import { removeOldExports } from './old-exports.ts';
-import { removeOrphanedFiles } from './orphaned-files.ts';
+import { createOrphanSweep } from './orphaned-files.ts';
 import { deleteInBatches, type Pace } from './pace.ts';
 
 export interface Retention {
@@ -47,6 +47,7 @@ const SWEEP_MS = 5 * 60_000;
 export function startRetention(options: RetentionOptions): Retention {
   const { db, storage, logger, days, intervalMs = INTERVAL_MS, batch = BATCH } = options;
   const sweepJobs = createJobSweep(db, storage, days);
+  const sweepOrphans = createOrphanSweep(db, storage);
   const closed = new AbortController();
   let orphansAtMs = Number.NEGATIVE_INFINITY;
   let partialsAtMs = Number.NEGATIVE_INFINITY;
@@ -69,8 +70,9 @@ export function startRetention(options: RetentionOptions): Retention {
       if (pace.goesOn()) partialsAtMs = performance.now();
     }
     if (performance.now() - orphansAtMs > ORPHANS_EVERY_MS) {
-      removed.orphans = await removeOrphanedFiles(db, storage, pace);
-      if (pace.goesOn()) orphansAtMs = performance.now();
+      const orphans = await sweepOrphans(pace);
+      removed.orphans = orphans.removed;
+      if (orphans.isDone) orphansAtMs = performance.now();
     }
     if (Object.values(removed).some((n) => n > 0)) logger.info({ removed }, 'what was kept long enough is deleted');
   };

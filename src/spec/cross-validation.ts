@@ -13,7 +13,8 @@ export const CrossValidation = closed(
     dataset: Type.String(),
     folds: Type.Integer(),
     status: words(['running', 'succeeded', 'failed'], {
-      description: 'running: until every job has ended; failed: one of them, or it was cancelled or deleted',
+      description:
+        'running: until every job has ended; failed: one of them, or it was cancelled or deleted. `POST /v1/jobs/{id}/retry` tries that one again, and the retry counts in its place',
     }),
     jobs: Type.Array(
       closed({

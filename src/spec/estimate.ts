@@ -64,7 +64,7 @@ export class EstimatorBusyError extends Error {}
 
 /** Measures away from the thread that serves HTTP. */
 export interface Estimator {
-  /** Rejects with NotEstimableError; EstimatorBusyError. */
+  /** Rejects with NotEstimableError; EstimatorBusyError; StorageFullError; StorageFailedError. */
   estimate(request: EstimateRequest): Promise<EstimateFigures>;
   close(): Promise<void>;
 }

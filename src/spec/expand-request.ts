@@ -5,11 +5,11 @@ import type { Schema } from './request-form.ts';
 /** Writes shorthands out before a request is validated, and fills in defaults afterwards. */
 
 /** `"species"`, `["species"]` and `{"column": "species"}` are `{"columns": ["species"]}`. `renamed`: from pointers of the result to those that were sent. */
-export function expandTargets(body: unknown, renamed: Map<string, string>): unknown {
+export function expandTargets(schema: Schema, body: unknown, renamed: Map<string, string>): unknown {
   if (!isObject(body)) return body;
   const { target, more_targets: more } = body;
   return {
-    ...body,
+    ...Object.fromEntries(pickFields(schema, body)),
     ...(target !== undefined && { target: expandTarget(target, '/target', renamed) }),
     ...(Array.isArray(more) && {
       more_targets: more.map((item, i) => expandTarget(item, pointerTo('/more_targets', i), renamed)),
@@ -49,14 +49,25 @@ export function expand(schema: Schema, value: unknown, pointer: string, renamed:
   if (option !== undefined) return value === null ? null : expand(option, value, pointer, renamed);
   if (!isObject(value)) return value;
   const properties = propertiesOf(schema, value);
-  let unknown = 0;
   return Object.fromEntries(
-    Object.entries(value).flatMap(([name, inner]) => {
-      if (Object.hasOwn(properties, name))
-        return [[name, expand(properties[name]!, inner, pointerTo(pointer, name), renamed)]];
-      return unknown++ > (schema.maxProperties ?? MOST_MISTAKES) ? [] : [[name, inner]];
-    }),
+    pickFields(schema, value).map(([name, inner]) => [
+      name,
+      Object.hasOwn(properties, name) ? expand(properties[name]!, inner, pointerTo(pointer, name), renamed) : inner,
+    ]),
   );
+}
+
+/** The fields that the schema knows, and of others only so many: of a great many, each look at all of them takes long. */
+function pickFields(schema: Schema, value: Record<string, unknown>): [string, unknown][] {
+  const properties = propertiesOf(schema, value);
+  const picked = Object.keys(properties).filter((name) => Object.hasOwn(value, name));
+  let left = (schema.maxProperties ?? MOST_MISTAKES) + 2;
+  for (const name in value) {
+    if (Object.hasOwn(properties, name)) continue;
+    if (left-- === 0) break;
+    picked.push(name);
+  }
+  return picked.map((name) => [name, value[name]]);
 }
 
 /** Fills in every default of a valid value; derived fields stay as they are. */

@@ -132,6 +132,7 @@ export function checkPreparation(
   const strange = byName.get(target.column)?.classes?.find(({ value }) => !known.has(value));
   if (strange !== undefined) {
     const detail = `"${target.column}" has the class ${JSON.stringify(strange.value)}, which ${id} does not know`;
-    add('/dataset', detail, `classes among: ${listWords(target.classes)}; or model.replace_head true`);
+    const expected = `classes among: ${listWords(target.classes)}; a dataset derived by a filter leaves out others, and a fine-tuning with model.replace_head learns them`;
+    add('/dataset', detail, expected);
   }
 }

@@ -98,6 +98,9 @@ export interface RowMistake {
   expected: string | null;
 }
 
+/** Mistakes of one request's rows that are told: the answer must stay readable, and the nearest of many names takes time to find. */
+export const MOST_ROW_MISTAKES = 1000;
+
 export class RowsError extends Error {
   readonly mistakes: RowMistake[];
   constructor(mistakes: RowMistake[]) {

@@ -217,6 +217,8 @@ export interface Preparation extends PreparedOutput {
   inputWidth: number;
   /** absent: each row tells its own target */
   forecast?: PreparedForecast;
+  /** columns of the dataset that are neither input nor target: rows may have them. Absent: none, or they were not kept yet */
+  unused?: string[];
   /** of the further targets, in their order, whose outputs stand behind those of `target`; absent: none */
   more?: PreparedOutput[];
 }
@@ -231,10 +233,10 @@ export function outputsOf(preparation: Preparation): { output: PreparedOutput; f
   });
 }
 
-/** What a row may have: inputs, targets, and what tells the order of a series. */
+/** What a row may have: inputs, targets, what tells the order of a series, and what else the dataset had. */
 export function knownColumns(preparation: Preparation): Set<string> {
-  const { inputs, forecast } = preparation;
-  const known = new Set(inputs.map(({ column }) => column));
+  const { inputs, forecast, unused = [] } = preparation;
+  const known = new Set([...inputs.map(({ column }) => column), ...unused]);
   for (const { output } of outputsOf(preparation)) {
     const { target } = output;
     for (const { column } of target.type === 'number' ? target.columns : [target]) known.add(column);

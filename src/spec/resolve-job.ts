@@ -147,7 +147,7 @@ function resolve(
   const isCategory = target.resolved.type === 'category';
   spec.target = target.resolved;
   spec.inputs = inputs;
-  const rows = resolveSplit(spec, dataset.rows, isCategory, finder, add);
+  const rows = resolveSplit(spec, countUsable(spec as JobSpec, dataset), isCategory, finder, add);
   const counts = countWindows(spec, rows, finder, add);
   spec.name ??= cutName(`${dataset.name}: ${spec.target.columns.join(', ')}`);
   const isImage = inputs.length === 1 && inputs[0]!.type === 'image';
@@ -185,6 +185,14 @@ function resolve(
   return finish(checkModel(spec as JobSpec, { inputs: modelInputs, outputWidths, rows: dataset.rows }, add));
 }
 
+/** Rows that have their targets, as far as the profile tells; a series goes on where one is missing. */
+function countUsable({ target, more_targets: more, forecast }: JobSpec, { rows, columns }: KnownDataset): number {
+  if (forecast !== null) return rows;
+  const names = new Set([target, ...more].flatMap((one) => one.columns));
+  const missing = columns.filter(({ name }) => names.has(name)).map((column) => column.missing);
+  return rows - Math.max(0, ...missing);
+}
+
 /** A checkpoint goes on with the classes it was trained with (`known`), of which the dataset may lack some. */
 function knownClasses(classes: string[] | null, known?: PreparedTarget): string[] | null {
   return classes !== null && known?.type === 'category' ? known.classes : classes;
@@ -202,12 +210,17 @@ export function cutName(name: string): string {
 
 const FARTHEST_START_MS = 366 * 86_400_000;
 
+/** JavaScript takes 2030-02-31 for the third of March. */
+function isDay(date: string): boolean {
+  const read = new Date(`${date}T00:00:00Z`);
+  return !Number.isNaN(read.getTime()) && read.toISOString().startsWith(date);
+}
+
 /** In UTC, as JavaScript writes it, so that a resolved spec resolves to itself. */
 function checkStart(spec: Draft, add: Add): void {
   if (spec.start_at === null) return;
-  const at = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i.test(spec.start_at)
-    ? Date.parse(spec.start_at)
-    : Number.NaN;
+  const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i.test(spec.start_at);
+  const at = isTime && isDay(spec.start_at.slice(0, 10)) ? Date.parse(spec.start_at) : Number.NaN;
   if (Number.isNaN(at)) add('/start_at', 'is not a time', 'RFC 3339, like 2030-01-31T06:00:00Z');
   else if (at > Date.now() + FARTHEST_START_MS) add('/start_at', 'is more than a year ahead', 'a time within a year');
   else spec.start_at = new Date(Math.max(at, 0)).toISOString();

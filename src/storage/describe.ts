@@ -5,5 +5,6 @@ export type { StorageDescription } from './storage.ts';
 
 /** Opens a storage from its description; threads and processes that are given the same one see the same blobs. */
 export function openStorage(description: StorageDescription): Storage {
-  return openDiskStorage(description.directory);
+  const { directory, marked } = description;
+  return openDiskStorage(directory, { marked });
 }

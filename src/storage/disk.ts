@@ -3,6 +3,7 @@ import { type FileHandle, mkdir, open, opendir, rename, rm, rmdir, stat, unlink 
 import { dirname, join, resolve } from 'node:path';
 import { addAbortSignal, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { isMarked } from './mark.ts';
 import {
   BlobNotFoundError,
   checkKey,
@@ -31,12 +32,14 @@ export interface DiskStorageOptions {
   openPartial?: (path: string) => Promise<FileHandle>;
   /** how long the file system may take for one operation */
   patienceMs?: number;
+  /** whether the folder is the storage only while its mark is in it (`markStorage`) */
+  marked?: boolean;
 }
 
 /** Blobs as files below `directory`, which is made when the first is put. */
 export function openDiskStorage(directory: string, options: DiskStorageOptions = {}): Storage {
   const root = resolve(directory);
-  const { openPartial = (path: string) => open(path, 'wx', 0o640), patienceMs = PATIENCE_MS } = options;
+  const { openPartial = (path: string) => open(path, 'wx', 0o640), patienceMs = PATIENCE_MS, marked = false } = options;
 
   const locate = (key: string) => {
     checkKey(key);
@@ -44,6 +47,11 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
   };
   /** Waits for the file system, though not for ever. Errors: StorageFullError, StorageFailedError; that there is no such file, as it is. */
   const answered = <T>(operation: Promise<T>, limitMs = patienceMs) => answerOf(operation, limitMs);
+
+  async function check(): Promise<void> {
+    const isThere = marked ? await answered(isMarked(root)) : await answered(stat(root)).catch(isAbsentOrThrow);
+    if (!isThere) throw new StorageFailedError('its folder is not there');
+  }
 
   async function put(
     key: string,
@@ -58,6 +66,7 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
     let handle: FileHandle | undefined;
     try {
       signal?.throwIfAborted();
+      await check();
       // Without this a source that has nothing to say would hold up the abort.
       if (signal !== undefined && source instanceof Readable) addAbortSignal(signal, source);
       const opened = await openInFolder(partial, folder, openPartial, answered);
@@ -158,8 +167,10 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
   }
 
   async function openBlob(key: string): Promise<{ handle: FileHandle; size: number }> {
-    const handle = await answered(open(locate(key), 'r')).catch((error) => {
-      throw isAbsent(error) ? new BlobNotFoundError(key) : error;
+    const handle = await answered(open(locate(key), 'r')).catch(async (error) => {
+      if (!isAbsent(error)) throw error;
+      await check();
+      throw new BlobNotFoundError(key);
     });
     const found = await answered(handle.stat());
     if (found.isFile()) return { handle, size: found.size };
@@ -172,15 +183,17 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
       const found = await answered(stat(locate(key)));
       return found.isFile() ? found.size : null;
     } catch (error) {
-      if (isAbsent(error)) return null;
-      throw error;
+      if (!isAbsent(error)) throw error;
+      await check();
+      return null;
     }
   }
 
   async function remove(key: string): Promise<void> {
     const path = locate(key);
-    await answered(unlink(path)).catch((error) => {
+    await answered(unlink(path)).catch(async (error) => {
       if (!isAbsent(error)) throw error;
+      await check();
     });
     // Folders that are left empty go too; one that is not empty stops the climb.
     for (let folder = dirname(path); folder !== root; folder = dirname(folder)) {
@@ -195,21 +208,26 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
   }
 
   async function removeFolder(folder: string): Promise<void> {
+    await check();
     await rm(locate(folder), { recursive: true, force: true });
     await rmdir(dirname(locate(folder))).catch(() => {});
   }
 
-  async function* list(prefix: string): AsyncIterable<string> {
+  async function* list(prefix: string, after = ''): AsyncIterable<string> {
     if (prefix !== '' && !/^[a-z0-9_./-]+$/.test(prefix)) throw new RangeError('not a prefix of storage keys');
-    for await (const name of walk(root, prefix.slice(0, prefix.lastIndexOf('/') + 1))) {
-      if (!name.includes(PARTIAL) && name.startsWith(prefix)) yield name;
+    await check();
+    const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
+    for await (const name of walk(root, folder, after)) {
+      if (!name.includes('~') && name.startsWith(prefix)) yield name;
     }
   }
 
+  let partialsAfter = '';
   async function removePartials(olderThanMs: number, goesOn: () => boolean = () => true): Promise<number> {
     let removed = 0;
-    for await (const name of walk(root, '')) {
-      if (!goesOn()) break;
+    for await (const name of walk(root, '', partialsAfter)) {
+      if (!goesOn()) return removed;
+      partialsAfter = name;
       if (!name.includes(PARTIAL)) continue;
       const path = join(root, name);
       const found = await stat(path).catch(() => undefined);
@@ -219,6 +237,7 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
         () => {},
       );
     }
+    partialsAfter = '';
     return removed;
   }
 
@@ -227,11 +246,12 @@ export function openDiskStorage(directory: string, options: DiskStorageOptions =
     read,
     load,
     size,
+    check,
     remove,
     removeFolder,
     list,
     removePartials,
-    describe: () => ({ kind: 'disk', directory: root }),
+    describe: () => ({ kind: 'disk', directory: root, marked }),
   };
 }
 
@@ -307,25 +327,42 @@ async function syncFolders(folder: string, top: string): Promise<void> {
   }
 }
 
-/** Names of all files below `folder` (relative to `root`, with `/`), in order. */
-async function* walk(root: string, folder: string): AsyncIterable<string> {
+/** Names of all files below `folder` (relative to `root`, with `/`), in order, part by part; those behind `after` alone. */
+async function* walk(root: string, folder: string, after: string): AsyncIterable<string> {
+  // '': this folder is behind it, or above all
+  const from = after.startsWith(folder) ? after.slice(folder.length).split('/')[0]! : '';
+  if (from === '' && isBehind(after, folder)) return;
   const names: { name: string; isFolder: boolean }[] = [];
   try {
     for await (const entry of await opendir(join(root, folder))) {
-      names.push({ name: entry.name, isFolder: entry.isDirectory() });
+      if (entry.name >= from) names.push({ name: entry.name, isFolder: entry.isDirectory() });
     }
   } catch (error) {
     if (!isAbsent(error)) throw error;
   }
   names.sort((a, b) => (a.name < b.name ? -1 : 1));
   for (const { name, isFolder } of names) {
-    if (isFolder) yield* walk(root, `${folder}${name}/`);
-    else yield `${folder}${name}`;
+    const path = `${folder}${name}`;
+    if (isFolder) yield* walk(root, `${path}/`, after);
+    else if (path !== after) yield path;
   }
+}
+
+/** Whether a name comes behind all that is in the folder. */
+function isBehind(name: string, folder: string): boolean {
+  const [own, its] = [name.split('/'), folder.split('/').slice(0, -1)];
+  const at = its.findIndex((part, i) => part !== own[i]);
+  return at !== -1 && (own[at] ?? '') > its[at]!;
 }
 
 function isAbsent(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR', 'EISDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
+}
+
+/** true: one that is not marked is made when the first blob is put. */
+function isAbsentOrThrow(error: unknown): true {
+  if (isAbsent(error)) return true;
+  throw error;
 }
 
 function isFull(error: unknown): boolean {

@@ -9,7 +9,7 @@ export interface StoredBlob {
 }
 
 /** Where blobs lie, in words that can be posted to a thread; `openStorage` opens it again there. */
-export type StorageDescription = { kind: 'disk'; directory: string };
+export type StorageDescription = { kind: 'disk'; directory: string; marked: boolean };
 
 /**
  * Blobs under keys that the server chose (`datasets/ds_…/data`, `checkpoints/job_…/….safetensors`); never a client's words.
@@ -30,12 +30,14 @@ export interface Storage {
   /** All bytes in one piece, for what is needed whole; `onPiece` sees them come, while the next are read. Errors: BlobNotFoundError. */
   load(key: string, onPiece?: (piece: Uint8Array) => void): Promise<Uint8Array<ArrayBuffer>>;
   size(key: string): Promise<number | null>;
+  /** Whether the storage itself is there: resolves, or StorageFailedError. A blob is only called absent where it is. */
+  check(): Promise<void>;
   remove(key: string): Promise<void>;
   /** Removes all blobs below a folder, and what is left of those whose writer died. */
   removeFolder(folder: string): Promise<void>;
-  /** Keys below a prefix, for cleaning up. */
-  list(prefix: string): AsyncIterable<string>;
-  /** Removes what a writer that died has left half-written, and nobody has written to for so long. Answers how many there were. */
+  /** Keys below a prefix, in order, part by part; those behind `after`, where it is given. For cleaning up. */
+  list(prefix: string, after?: string): AsyncIterable<string>;
+  /** Removes what a writer that died has left half-written, and nobody has written to for so long. Answers how many there were. Goes on where the last call was stopped. */
   removePartials(olderThanMs: number, goesOn?: () => boolean): Promise<number>;
   describe(): StorageDescription;
 }

@@ -8,6 +8,7 @@ import { nameStep } from '../spec/forecast.ts';
 import {
   type AnswerFormat,
   MOST_LINE_WARNINGS,
+  MOST_ROW_MISTAKES,
   MOST_WARNINGS,
   type PredictAnswer,
   type Prediction,
@@ -159,8 +160,6 @@ function prepareRight(read: readonly ReadRow[], wrong: Map<number, RowMistake[]>
   }
 }
 
-const MOST_MISTAKES = 1000;
-
 function describeWrong(
   read: readonly ReadRow[],
   wrong: ReadonlyMap<number, RowMistake[]>,
@@ -175,7 +174,7 @@ function describeWrong(
         return line === null ? mistake : { ...mistake, detail: `line ${line}: ${mistake.detail}` };
       }),
     );
-  return new RowsError(mistakes.slice(0, MOST_MISTAKES));
+  return new RowsError(mistakes.slice(0, MOST_ROW_MISTAKES));
 }
 
 /** Of rows of text, the line is told. */

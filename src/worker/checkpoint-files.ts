@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { findUnusedFiles, listCheckpoints } from '../db/checkpoints.ts';
 import type { Database } from '../db/client.ts';
 import { findUnnamedOutcomes } from '../db/evaluations.ts';
+import { checkHeld, type Pass, StaleClaimError } from '../jobs/fence.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { CheckpointPlace, ResumePlace } from './messages.ts';
 
@@ -28,15 +29,20 @@ export async function removeFiles(storage: Storage, keys: readonly string[], log
     await storage.remove(key).catch((err: unknown) => logger.warn({ err, key }, 'a file could not be removed'));
 }
 
-/** Files that an attempt wrote and did not live to record. Nothing of this attempt is there yet, and what an earlier one still writes is void. */
-export async function removeStrays(db: Database, storage: Storage, jobId: string, logger: Logger): Promise<void> {
+/**
+ * Removes files that earlier attempts wrote and did not live to record. Nothing of this attempt is there yet; and since it held the job when it had
+ * listed them, there is none of a later one, which may write a file some time before its row. Errors: StaleClaimError.
+ */
+export async function removeStrays(db: Database, storage: Storage, claim: Pass, logger: Logger): Promise<void> {
   try {
     const [checkpoints, outcomes] = await Promise.all(
-      ['checkpoints', 'evaluations'].map((kind) => Array.fromAsync(storage.list(`${kind}/${jobId}/`))),
+      ['checkpoints', 'evaluations'].map((kind) => Array.fromAsync(storage.list(`${kind}/${claim.job.id}/`))),
     );
+    await checkHeld(db, claim);
     await removeFiles(storage, await findUnusedFiles(db.orm, checkpoints!), logger);
     await removeFiles(storage, await findUnnamedOutcomes(db.orm, outcomes!), logger);
   } catch (err) {
+    if (err instanceof StaleClaimError) throw err;
     logger.warn({ err }, 'files that are left over could not be looked for');
   }
 }

@@ -1,8 +1,9 @@
+import { DamagedDatasetError } from '../data/open-verified.ts';
 import { UnusableColumnError } from '../data/table.ts';
 import { PlanTooLargeError } from '../engine/plan/layout.ts';
 import { countParameters } from '../engine/training-graph.ts';
 import { type EstimateFigures, type EstimateRequest, NotEstimableError } from '../spec/estimate.ts';
-import type { Storage } from '../storage/storage.ts';
+import { BlobNotFoundError, type Storage } from '../storage/storage.ts';
 import { countUpdates } from './count-updates.ts';
 import { loadRows } from './load-rows.ts';
 import { batchRowsOf, type LoadedRows } from './loaded-rows.ts';
@@ -29,6 +30,8 @@ export async function estimateJob(
     throw new NotEstimableError('what a teacher costs is not told', 'training.distillation null');
   const data = { ...request, preparation: null, inherited: request.preparation };
   const rows = await loadRows(data, storage).catch((error: unknown) => {
+    if (error instanceof DamagedDatasetError || error instanceof BlobNotFoundError)
+      throw new NotEstimableError(error.message, 'the dataset, uploaded again');
     if (!(error instanceof UnusableColumnError)) throw error;
     throw new NotEstimableError(error.message, 'other inputs, another target, or a dataset with this column mended');
   });

@@ -14,4 +14,6 @@ export interface EstimatorTask {
 export type EstimatorReply =
   | { figures: EstimateFigures }
   | { refused: { message: string; hint: string } }
+  | { full: string }
+  | { failed: string }
   | { error: string };

@@ -1,6 +1,6 @@
 import { cutWindows, orderSteps, type Steps, tabulateSteps } from '../data/cut-windows.ts';
 import { fitTargetColumn } from '../data/fit-number.ts';
-import { fitInputs, fitOutput } from '../data/fit-preparation.ts';
+import { fitInputs, fitOutput, listUnused } from '../data/fit-preparation.ts';
 import { listForms } from '../data/list-forms.ts';
 import { loadTable } from '../data/load-table.ts';
 import { orderOf } from '../data/parse-date.ts';
@@ -203,12 +203,14 @@ function fitForecast({
       ? Array.from({ length: horizon }, () => fitOutput(stepTable, target, windows, ofDataset, spec.training.loss.type))
       : [fitNumbers(target, horizon, values, windows)];
   const [output, ...more] = outputs as [PreparedOutput, ...PreparedOutput[]];
+  const used = new Set([...inputs.map(({ column }) => column), ...target.columns]);
   const { inputs: prepared, inputWidth: rowWidth } = fitInputs(stepTable, inputs, trainSteps, output);
   return {
     inputs: prepared,
     inputWidth: window * rowWidth,
     ...output,
     ...(more.length > 0 && { more }),
+    ...listUnused(ofDataset, used),
     forecast: {
       window,
       lookback,

@@ -73,7 +73,7 @@ export async function runJob(context: WorkerContext, claim: Claim, drain: AbortS
     let restarts = 0;
     let lastStep = -1;
     for (;;) {
-      await removeStrays(context.db, context.storage, claim.job.id, logger);
+      await removeStrays(context.db, context.storage, claim, logger);
       const attempt = new Attempt(context, claim, logger, drain);
       const end = await attempt.run();
       if (end.outcome !== null) {

@@ -10,6 +10,7 @@ import {
   NotEstimableError,
 } from '../spec/estimate.ts';
 import type { StorageDescription } from '../storage/describe.ts';
+import { StorageFailedError, StorageFullError } from '../storage/storage.ts';
 import type { EstimatorLimits, EstimatorReply, EstimatorTask } from './estimator-messages.ts';
 
 /** Estimates that wait for the one being made; more are refused. */
@@ -45,6 +46,8 @@ export function startEstimator(storage: StorageDescription, limits: EstimatorLim
       });
       if ('figures' in reply) return reply.figures;
       if ('refused' in reply) throw new NotEstimableError(reply.refused.message, reply.refused.hint);
+      if ('full' in reply) throw new StorageFullError(reply.full);
+      if ('failed' in reply) throw new StorageFailedError(reply.failed);
       throw new Error(reply.error);
     },
     async close(): Promise<void> {

@@ -38,9 +38,24 @@ describe('a cross-validation', () => {
     expect((await post({ split: { folds: 3, test: 0, stratify: true }, metadata: { team: 'a' } }, key)).body).toEqual(
       made.body,
     );
+    // a fold that was cancelled is not lost: its retry, or that one's, stands in its place
+    const cancelled = made.body.jobs[1]!;
+    let retried = cancelled.id;
+    for (const tries of [1, 2]) {
+      expect((await call('POST', `${service.api}/jobs/${retried}/cancel`)).status).toBe(200);
+      expect((await call<CrossValidation>('GET', at)).body.jobs[1]).toMatchObject({ id: retried, status: 'cancelled' });
+      retried = (await call('POST', `${service.api}/jobs/${retried}/retry`)).body.id;
+      const { body } = await call<CrossValidation>('GET', at);
+      expect([body.status, body.jobs[1]!.id, body.jobs[1]!.status, tries]).toEqual([
+        'running',
+        retried,
+        'queued',
+        tries,
+      ]);
+    }
     const context = workerOf(service);
     const evaluations = [];
-    for (const { id } of made.body.jobs) {
+    for (const id of [made.body.jobs[0]!.id, retried, made.body.jobs[2]!.id]) {
       const job = await run(service, context, id);
       expect(job).toMatchObject({ status: 'succeeded', spec: { model: { preset: null }, metadata: { team: 'a' } } });
       evaluations.push((await call('GET', `${service.api}/jobs/${id}/evaluation`)).body.splits.validation);
@@ -57,9 +72,17 @@ describe('a cross-validation', () => {
     const deviation = Math.sqrt(losses.reduce((sum, loss) => sum + (loss - mean) ** 2, 0) / 2);
     expect(body.metrics.loss!.standard_deviation).toBeCloseTo(deviation, 9);
     expect(body.metrics.accuracy!.folds).toBe(3);
-    // any of its jobs leads there; a clone, which has its metadata, changes nothing
+    // any of its jobs leads there, and the one whose place was taken; a clone stands alone, and changes nothing
     const { id } = made.body.jobs[2]!;
-    expect((await call('POST', `${service.api}/jobs/${id}/clone`, {})).status).toBe(201);
+    const clone = (await call('POST', `${service.api}/jobs/${cancelled.id}/clone`, {})).body;
+    expect(clone.spec.metadata).toEqual({ team: 'a' });
+    expect((await call('GET', `${service.api}/jobs/${clone.id}/cross-validation`)).body).toMatchObject({
+      ...{ folds: 1, jobs: [{ id: clone.id, fold: 1 }] },
+    });
+    for (const any of [id, cancelled.id])
+      expect((await call('GET', `${service.api}/jobs/${any}/cross-validation`)).body).toEqual(body);
+    // the first try is no longer needed
+    expect((await call('DELETE', `${service.api}/jobs/${cancelled.id}`)).status).toBe(204);
     expect((await call('GET', `${service.api}/jobs/${id}/cross-validation`)).body).toEqual(body);
     // one whose job was deleted is not whole
     expect((await call('DELETE', `${service.api}/jobs/${made.body.jobs[0]!.id}`)).status).toBe(204);

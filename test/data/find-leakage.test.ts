@@ -116,5 +116,14 @@ describe('leakage', () => {
     expect(codes(await find(csv, [day('day')], target('y', 'number')))).toEqual(['leakage_time day']);
     const split = { ...shuffled, shuffle: false, order_by: 'day' };
     expect(await find(csv, [day('day')], target('y', 'number'), split)).toEqual([]);
+    // columns of dates are told of together
+    const twice = rows.map((row) => `${row.slice(0, 10)},${row}`);
+    const [leak, ...more] = await find(
+      `date,day,y\n${twice.join('\n')}\n`,
+      [day('date'), day('day')],
+      target('y', 'number'),
+    );
+    expect([leak!.data.column, more]).toEqual(['date', []]);
+    expect(leak!.message).toContain('as by "day"');
   });
 });

@@ -83,6 +83,13 @@ describe('prepareRows', () => {
     );
   });
 
+  it('passes over what else the dataset had, and says what there is where no name is near', () => {
+    const { bill_length: _, ...rest } = whole;
+    const kept = { ...preparation, unused: ['year'] };
+    expect(prepareRows([{ ...rest, year: 2007 }], kept)).toEqual(prepareRows([rest], preparation));
+    expect(getMistakes([{ ...rest, year: 2007 }])[0]!.expected).toBe('one of: bill_length, island, wet, pixels');
+  });
+
   it('does not take what every object has for a column', () => {
     const odd: Preparation = {
       ...preparation,

@@ -41,6 +41,7 @@ describe('fitPreparation', () => {
       },
       inputWidth: 5,
       outputWidth: 2,
+      unused: ['label'],
     });
   });
 

@@ -22,6 +22,12 @@ describe('column types of a CSV', () => {
       { type: 'number', missing: 2, distinct: 3, minimum: -2000, maximum: 1.5, integer: false, classes: null },
     ],
     ['whole numbers', ['3', '1.0', '01', '-0'], { type: 'number', integer: true, distinct: 3, minimum: -0 }],
+    [
+      'thousands apart',
+      ['"1,234.5"', '"-12,345,678"', '7', '1234.5'],
+      { type: 'number', distinct: 3, minimum: -12345678, maximum: 1234.5 },
+    ],
+    ['commas that set no thousands apart', ['"1,5"', '"0,123"', '"1,23,456"'], { type: 'category', distinct: 3 }],
     ['all spellings of missing', ['1', '', 'NA', 'N/A', 'null', 'NaN'], { type: 'number', missing: 5, distinct: 1 }],
     [
       'truths',

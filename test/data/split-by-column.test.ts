@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { balanceRows } from '../../src/data/balance-rows.ts';
 import { dropDuplicates } from '../../src/data/hash-rows.ts';
+import { splitByGroup } from '../../src/data/split-by-column.ts';
 import { openShuffle, splitRows } from '../../src/data/split-rows.ts';
 import type { Table } from '../../src/data/table.ts';
 import { TextColumnBuilder } from '../../src/data/text-column.ts';
@@ -70,6 +71,17 @@ describe('splits by a column', () => {
     });
     expect(Math.abs(parts.test.length - 200)).toBeLessThanOrEqual(6);
     expect(Math.abs(parts.validation.length - 200)).toBeLessThanOrEqual(6);
+  });
+
+  it('take groups of a row each, however many they are, in time that grows with their number', () => {
+    const count = 200_000;
+    const groups = Array.from(everyRow(count), (row) => Uint32Array.of(row));
+    const began = process.cpuUsage();
+    const parts = splitByGroup(everyRow(count), groups, split({ group_by: 'word' }), openShuffle(1));
+    const { user, system } = process.cpuUsage(began);
+    expect([parts.train.length, parts.validation.length, parts.test.length]).toEqual([120_000, 40_000, 40_000]);
+    // if each that is taken moved all others, ten seconds
+    expect((user + system) / 1e6).toBeLessThan(4);
   });
 
   it('by time have no later row before an earlier part, and rows of one time together', () => {

@@ -63,7 +63,7 @@ const WORDS: [PreparedInput, unknown[]][] = [
 ];
 const DATES: [PreparedInput, unknown[]][] = [
   [{ column: 'c', type: 'date', parts: [{ of: 'hour' }, { of: 'weekday' }], indicator: true }, dates],
-  [{ column: 'c', type: 'date', parts: [{ of: 'elapsed', scale: 1e-11, shift: -3 }] }, dates],
+  [{ column: 'c', type: 'date', order: 'day_first', parts: [{ of: 'elapsed', scale: 1e-11, shift: -3 }] }, dates],
 ];
 
 const feedNumbers = (values: unknown[]): OnnxTensor => ({

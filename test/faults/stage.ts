@@ -41,44 +41,61 @@ export class Stage {
   api!: ServiceProcess & { api: string };
   #postgres: EmbeddedPostgres;
   readonly #environment: Record<string, string>;
-  readonly #unmount: () => void;
+  readonly #made: AsyncDisposableStack;
 
-  static async raise({ workers = 2, diskMb = DISK_MB } = {}): Promise<Stage> {
-    const folder = await mkdtemp(join(tmpdir(), 'trainyard-storm-'));
-    await chmod(folder, 0o755);
-    const database = await mountMemory(join(folder, 'postgres'), POSTGRES_MB);
-    const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') });
-    if (database !== null) await keepLogSmall(postgres.url);
-    const redis = NO_REDIS === null ? await startRedis() : null;
-    const { disk, unmount } = await mountSmallDisk(folder, diskMb);
-    const postgresProxy = await startProxy({ host: '127.0.0.1', port: postgres.port });
-    const redisProxy =
-      redis === null ? null : await startProxy({ host: '127.0.0.1', port: Number(new URL(redis.url).port) });
-    const stage = new Stage(folder, postgres, redis, disk, database, unmount, postgresProxy, redisProxy);
-    await stage.startApi();
-    for (let i = 0; i < workers; i++) stage.workers.push(await stage.startWorker());
-    return stage;
+  /** `under`: where its folders are made; `environment`: of its processes, beside what they need. What was made is taken away when the rest cannot be. */
+  static async raise({ workers = 2, diskMb = DISK_MB, under = tmpdir(), environment = {} } = {}): Promise<Stage> {
+    /** taken away in the reverse order */
+    const made = new AsyncDisposableStack();
+    try {
+      const folder = await mkdtemp(join(under, 'trainyard-storm-'));
+      made.defer(() => rm(folder, { recursive: true, force: true }));
+      await chmod(folder, 0o755);
+      const database = await mountMemory(join(folder, 'postgres'), POSTGRES_MB);
+      made.defer(() => database?.unmount());
+      const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') });
+      let stage: Stage | null = null;
+      // it may have been started again since
+      made.defer(() => (stage === null ? postgres : stage.#postgres).stop());
+      if (database !== null) await keepLogSmall(postgres.url);
+      const redis = NO_REDIS === null ? await startRedis(under) : null;
+      made.defer(() => redis?.stop());
+      const { disk, unmount } = await mountSmallDisk(folder, diskMb);
+      made.defer(unmount);
+      const postgresProxy = await startProxy({ host: '127.0.0.1', port: postgres.port });
+      made.defer(() => postgresProxy.close());
+      const redisProxy =
+        redis === null ? null : await startProxy({ host: '127.0.0.1', port: Number(new URL(redis.url).port) });
+      made.defer(() => redisProxy?.close());
+      stage = new Stage(made, environment, folder, postgres, redis, disk, database, postgresProxy, redisProxy);
+      await stage.startApi();
+      made.adopt(stage, async (own) => void (await own.api.stop()));
+      made.adopt(stage, async (own) => void (await Promise.all(own.workers.map((worker) => worker.stop()))));
+      for (let i = 0; i < workers; i++) stage.workers.push(await stage.startWorker());
+      return stage;
+    } catch (error) {
+      await made.disposeAsync();
+      throw error;
+    }
   }
 
   private constructor(
+    made: AsyncDisposableStack,
+    environment: Record<string, string>,
     folder: string,
     postgres: EmbeddedPostgres,
     redis: TestRedis | null,
     disk: SmallDisk | null,
     postgresDisk: MemoryDisk | null,
-    unmount: () => void,
     postgresProxy: TcpProxy,
     redisProxy: TcpProxy | null,
   ) {
+    this.#made = made;
     this.folder = folder;
     this.#postgres = postgres;
     this.redis = redis;
     this.disk = disk;
     this.postgresDisk = postgresDisk;
-    this.#unmount = () => {
-      unmount();
-      postgresDisk?.unmount();
-    };
     this.postgresProxy = postgresProxy;
     this.redisProxy = redisProxy;
     this.databaseUrl = postgres.url;
@@ -91,6 +108,7 @@ export class Stage {
       DATA_DIR: folder,
       STORAGE_URL: `file://${disk?.folder ?? join(folder, 'storage')}`,
       LEASE_SECONDS: String(LEASE_SECONDS),
+      ...environment,
     };
   }
 
@@ -130,14 +148,11 @@ export class Stage {
   }
 
   async strike(): Promise<void> {
-    await Promise.all(this.workers.map((worker) => worker.stop()));
-    await this.api.stop();
-    await this.postgresProxy.close();
-    await this.redisProxy?.close();
-    await this.redis?.stop();
-    await this.#postgres.stop();
-    this.#unmount();
-    await rm(this.folder, { recursive: true, force: true });
+    // what a fault has stopped would not hear that it is to end
+    this.disk?.thaw();
+    this.redis?.thaw();
+    for (const [, { child }] of this.parts()) child.kill('SIGCONT');
+    await this.#made.disposeAsync();
   }
 }
 

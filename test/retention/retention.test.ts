@@ -11,6 +11,7 @@ import type { Claim } from '../../src/jobs/fence.ts';
 import { finishJob } from '../../src/jobs/finish-job.ts';
 import { recordCheckpoints } from '../../src/jobs/record-checkpoint.ts';
 import { recordMetrics } from '../../src/jobs/record-metrics.ts';
+import { createOrphanSweep } from '../../src/retention/orphaned-files.ts';
 import { type RetentionOptions, startRetention } from '../../src/retention/retention.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
 import type { Storage } from '../../src/storage/storage.ts';
@@ -234,6 +235,26 @@ it('removes files that a crash has left: of deleted datasets, and of checkpoints
   expect(await keysOf('datasets/')).toEqual([]);
   const { rows } = await db.pool.query('select files_removed_at from datasets where id = $1', [dataset.id]);
   expect(rows[0].files_removed_at).toBeInstanceOf(Date);
+});
+
+it('a look through the storage that is stopped goes on where it was, and comes to the last file', async () => {
+  const idOf = (prefix: string, daysAgo: number, n: number) => {
+    const bytes = Buffer.alloc(16, n);
+    bytes.writeUIntBE(Date.now() - daysAgo * 86_400_000, 0, 6);
+    return TypeID.fromUUIDBytes(prefix, bytes).toString();
+  };
+  // young ones, which stay, in front of what is to go
+  const young = [1, 2, 3, 4, 5].map((n) => `checkpoints/job_x/${idOf('ckpt', 0, n)}.bin`);
+  const old = [1, 2].map((n) => `weights/${idOf('wts', 2, n)}.bin`);
+  for (const key of [...young, ...old]) await storage.put(key, Buffer.from('weights'));
+  const look = createOrphanSweep(database.db, storage);
+  const results = [];
+  do {
+    let left = 3;
+    results.push(await look({ batch: 10, goesOn: () => left-- > 0, rest: async () => {} }));
+  } while (!results.at(-1)!.isDone && results.length < 10);
+  expect(results.map(({ removed }) => removed)).toEqual([0, 1, 1]);
+  expect([...(await keysOf('checkpoints/')), ...(await keysOf('weights/'))]).toHaveLength(young.length);
 });
 
 it('removes uploads that a crash cut off, and leaves those that go on', async () => {

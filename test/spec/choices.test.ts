@@ -57,6 +57,13 @@ describe('what a request leaves open is chosen, and said with a reason', () => {
     expect(again.spec).toEqual(choose({ target: 'species' }).spec);
   });
 
+  it('by the rows that have a target', () => {
+    const columns = BIRDS.columns.map((one) => (one.name === 'species' ? { ...one, missing: 144 } : one));
+    const { choices } = choose({ target: 'species' }, { columns });
+    const reason = choices.find(({ field }) => field === '/training/batch_size')!.reason;
+    expect(reason).toBe('For 124 training rows.');
+  });
+
   it('an embedding for each column that is taken by index, beside the others', () => {
     const given = { target: 'species', inputs: [{ column: 'sex', encoding: 'index' }, 'body_mass'] };
     const { spec, choices } = choose(given);

@@ -1,7 +1,10 @@
 import { beforeEach, expect, it, vi } from 'vitest';
+import { prepareRows } from '../../src/data/prepare-rows.ts';
 import { checkFilter } from '../../src/spec/filter.ts';
 import { MOST_MISTAKES } from '../../src/spec/mistake.ts';
-import { didYouMean } from '../../src/spec/suggest.ts';
+import { MOST_ROW_MISTAKES, RowsError } from '../../src/spec/prediction.ts';
+import type { Preparation } from '../../src/spec/preparation.ts';
+import { didYouMean, suggest } from '../../src/spec/suggest.ts';
 import { BIRDS, column, resolve } from './birds.ts';
 
 /** To find the nearest of many names takes time, so a request that is wrong in thousands of places is looked at only as far as mistakes are shown. */
@@ -36,6 +39,22 @@ it('of a filter', () => {
   const filter = { and: many(999, (i) => ({ column: `colunm_${i}`, op: '<', value: 1 })) };
   expect(checkFilter(filter, columns, '/filter')).toHaveLength(MOST_MISTAKES);
   expect(compared()).toBeLessThanOrEqual(MOST_MISTAKES);
+});
+
+it('of rows to predict', () => {
+  const inputs = many(500, (i) => ({
+    ...{ column: `a_quantity_of_rather_a_long_name_${i}`, type: 'number' as const },
+    ...{ scale: 1, shift: 0, missing: 0 },
+  }));
+  const target = { type: 'number' as const, columns: [{ column: 'y', scale: 1, shift: 0 }] };
+  const preparation: Preparation = { inputs, inputWidth: 500, target, outputWidth: 1 };
+  const rows = many(3, () => Object.fromEntries(many(900, (i) => [`${'x'.repeat(240)}${i}`, 1])));
+  const began = process.cpuUsage();
+  expect(() => prepareRows(rows, preparation)).toThrow(RowsError);
+  const { user, system } = process.cpuUsage(began);
+  expect(vi.mocked(suggest).mock.results.length).toBeLessThanOrEqual(MOST_ROW_MISTAKES);
+  // letter by letter it would be twenty seconds
+  expect((user + system) / 1e6).toBeLessThan(4);
 });
 
 it('fewer are all told', () => {

@@ -252,14 +252,20 @@ describe('the form of a request', () => {
     ['80,000 unknown fields', Object.fromEntries(Array.from({ length: 80_000 }, (_, i) => [`k${i}`, 1]))],
     ['30,000 layers', { model: { layers: Array.from({ length: 30_000 }, (_, i) => ({ type: 'dense', u: i })) } }],
     ['60,000 inputs', { inputs: Array.from({ length: 60_000 }, () => ({ a: 1 })) }],
+    ['30,000 inputs of no type', { inputs: Array.from({ length: 30_000 }, () => ({ type: 'dense', units: 1 })) }],
     ['100,000 targets', { target: { columns: Array.from({ length: 100_000 }, (_, i) => `c${i}`) } }],
     ['a long word', { training: { loss: 'x'.repeat(1_000_000) } }],
   ])('a megabyte of mistakes is answered soon: %s', (_name, body) => {
-    const begin = performance.now();
-    const { mistakes } = resolve({ target, ...body });
-    expect(mistakes.length).toBeGreaterThan(0);
-    expect(mistakes.length).toBeLessThanOrEqual(50);
-    expect(performance.now() - begin).toBeLessThan(15_000);
+    const computedMs = Array.from({ length: 3 }, () => {
+      const begun = process.threadCpuUsage();
+      const { mistakes } = resolve({ target, ...body });
+      expect(mistakes.length).toBeGreaterThan(0);
+      expect(mistakes.length).toBeLessThanOrEqual(50);
+      const { user, system } = process.threadCpuUsage(begun);
+      return (user + system) / 1000;
+    });
+    // others may have the processors, and the first time is compiled
+    expect(Math.min(...computedMs)).toBeLessThan(500);
   });
 
   it('any JSON at all, in any field, is answered with mistakes or a spec', () => {

@@ -4,9 +4,10 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, symlink, utimes, wri
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { openStorage } from '../../src/storage/describe.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
+import { isMarked, markStorage } from '../../src/storage/mark.ts';
 import { BlobNotFoundError, StorageFailedError, StorageFullError } from '../../src/storage/storage.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { listAll, makeFolder, openTemporaryStorage, readAll } from './temporary-storage.ts';
@@ -17,6 +18,13 @@ const bytesOf = (length: number) => Buffer.from(Array.from({ length }, (_, i) =>
 async function listFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+}
+
+/** In the order of paths, part by part. */
+function isBehind(key: string, other: string): boolean {
+  const [a, b] = [key.split('/'), other.split('/')];
+  const at = a.findIndex((part, i) => part !== b[i]);
+  return at === -1 ? false : b[at] === undefined || a[at]! > b[at]!;
 }
 
 describe('put', () => {
@@ -260,6 +268,12 @@ describe('list, remove and partial files', () => {
     expect(await listAll(storage.list('a/1/'))).toEqual(['a/1/x', 'a/1/y']);
     expect(await listAll(storage.list('a/1'))).toEqual(['a/1/x', 'a/1/y', 'a/10/x']);
     expect(await listAll(storage.list('none/'))).toEqual([]);
+    const all = await listAll(storage.list(''));
+    for (const prefix of ['', 'a/', 'a/1/', 'b/'])
+      for (const after of [...all, 'a/0/z', 'a/1/xx', 'a/2', 'b', 'c'])
+        expect(await listAll(storage.list(prefix, after)), `${prefix} behind ${after}`).toEqual(
+          all.filter((key) => key.startsWith(prefix) && isBehind(key, after)),
+        );
     await storage.remove('b/2');
     await storage.remove('a/1/x');
     expect((await readdir(folder)).sort()).toEqual(['a']);
@@ -276,6 +290,13 @@ describe('list, remove and partial files', () => {
     for (const path of [old, fresh]) await writeFile(path, 'part');
     await utimes(old, new Date(), new Date(Date.now() - 7_200_000));
     expect(await listAll(storage.list(''))).toEqual(['a/whole']);
+    // a call that may look at one name goes on behind it the next time
+    const lookAt = (names: number) => () => names-- > 0;
+    expect(await storage.removePartials(0, lookAt(0))).toBe(0);
+    expect(await storage.removePartials(3_600_000, lookAt(1))).toBe(1);
+    await writeFile(old, 'part');
+    await utimes(old, new Date(), new Date(Date.now() - 7_200_000));
+    expect(await storage.removePartials(3_600_000)).toBe(0);
     expect(await storage.removePartials(3_600_000)).toBe(1);
     expect((await listFiles(folder)).sort()).toEqual(['living~partial-2', 'whole']);
   });
@@ -285,5 +306,57 @@ describe('list, remove and partial files', () => {
     await storage.put('a', bytesOf(5));
     const again = openStorage(structuredClone(storage.describe()));
     expect(await readAll(await again.read('a'))).toEqual(bytesOf(5));
+  });
+});
+
+describe('a storage whose folder is marked', () => {
+  /** As when what was mounted there is gone: an empty folder, or none. */
+  async function takeAway(folder: string, empty: boolean): Promise<() => Promise<void>> {
+    await rename(folder, `${folder}.kept`);
+    onTestFinished(() => rm(`${folder}.kept`, { recursive: true, force: true }));
+    if (empty) await mkdir(folder);
+    return async () => {
+      await rm(folder, { recursive: true, force: true });
+      await rename(`${folder}.kept`, folder);
+    };
+  }
+
+  it.each([
+    ['an empty folder stands in its place', true],
+    ['there is no folder', false],
+  ])('fails while %s, and loses nothing', async (_, empty) => {
+    const folder = await makeFolder();
+    expect(await markStorage(folder, { mayBeEmpty: true })).toBe(true);
+    const storage = openStorage(structuredClone(openDiskStorage(folder, { marked: true }).describe()));
+    await storage.put('datasets/a', bytesOf(5));
+    await expect(storage.read('datasets/b')).rejects.toThrow(BlobNotFoundError);
+    expect(await storage.size('datasets/b')).toBeNull();
+    expect(await listAll(storage.list(''))).toEqual(['datasets/a']);
+    const bringBack = await takeAway(folder, empty);
+    for (const ask of [
+      () => storage.check(),
+      () => storage.read('datasets/a'),
+      () => storage.load('datasets/a'),
+      () => storage.size('datasets/a'),
+      () => storage.put('datasets/c', bytesOf(5)),
+      () => storage.remove('datasets/a'),
+      () => storage.removeFolder('datasets'),
+      () => listAll(storage.list('datasets/')),
+    ])
+      await expect(ask(), String(ask)).rejects.toThrow(StorageFailedError);
+    if (empty) expect(await readdir(folder)).toEqual([]);
+    await bringBack();
+    expect(await readAll(await storage.read('datasets/a'))).toEqual(bytesOf(5));
+  });
+
+  it('is one that holds blobs, or may be empty', async () => {
+    const folder = join(await makeFolder(), 'storage');
+    expect(await markStorage(folder, { mayBeEmpty: false })).toBe(false);
+    await mkdir(join(folder, 'uploads'), { recursive: true });
+    expect(await markStorage(folder, { mayBeEmpty: false })).toBe(false);
+    await mkdir(join(folder, 'datasets'));
+    const both = [1, 2].map(() => markStorage(folder, { mayBeEmpty: false }));
+    expect(await Promise.all(both)).toEqual([true, true]);
+    expect(await isMarked(folder)).toBe(true);
   });
 });

@@ -27,9 +27,9 @@ export interface TestRedis {
   stop(): Promise<void>;
 }
 
-/** A real Redis with an append-only file, on a free port, in a folder of its own. */
-export async function startRedis(): Promise<TestRedis> {
-  const folder = await mkdtemp(join(tmpdir(), 'trainyard-redis-'));
+/** A real Redis with an append-only file, on a free port, in a folder of its own, which is made in `under`. */
+export async function startRedis(under = tmpdir()): Promise<TestRedis> {
+  const folder = await mkdtemp(join(under, 'trainyard-redis-'));
   const port = await findFreePort();
   const url = `redis://127.0.0.1:${port}`;
   let server: ChildProcess | undefined;
@@ -53,7 +53,16 @@ export async function startRedis(): Promise<TestRedis> {
     server.kill('SIGKILL');
     await ended;
   };
-  await restart();
+  const stop = async () => {
+    await kill();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    await restart();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return {
     url,
     restart,
@@ -69,10 +78,7 @@ export async function startRedis(): Promise<TestRedis> {
         client.disconnect();
       }
     },
-    async stop() {
-      await kill();
-      await rm(folder, { recursive: true, force: true });
-    },
+    stop,
   };
 }
 

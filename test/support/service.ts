@@ -51,7 +51,7 @@ export async function startService(
   const folder = await mkdtemp(join(tmpdir(), 'trainyard-api-'));
   const watcher = watchJobs(database.url);
   const tenants = openTenantDatabases(database.url, PATIENT);
-  const storage = openDiskStorage(folder);
+  const storage = options.parts?.storage ?? openDiskStorage(folder);
   const logger = pino({ level: 'silent' });
   const limits = { threads: 1, maxThreads: 2, maxMemoryBytes: 2 ** 30 };
   const estimator = startEstimator(storage.describe(), limits, logger);

@@ -1,10 +1,13 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { getDataset } from '../../src/db/datasets.ts';
 import type { Estimate } from '../../src/spec/estimate.ts';
 import type { Job } from '../../src/spec/job.ts';
 import { medianOfEpochs, medianOfSteps } from '../../src/worker/measure-training.ts';
 import { runJob, type WorkerContext } from '../../src/worker/run-job.ts';
 import { call, postJob, uploadCsv } from '../support/client.ts';
-import { claimOrThrow } from '../support/jobs.ts';
+import { claimOrThrow, TENANT } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';
 import { type Service, startService } from '../support/service.ts';
 import { spirals } from '../support/spirals.ts';
@@ -119,6 +122,14 @@ describe('an estimate', () => {
     expect(body.parameters).toBe(9 * 12_000 + 12_000 + 12_000 * 12_000 + 12_000 + 12_000 * 2 + 2);
     expect(body.memory_bytes).toBeGreaterThan(4 * 4 * body.parameters);
   }, 60_000);
+
+  it('of a dataset whose file is damaged says so', async () => {
+    const own = await uploadCsv(service.api, 'spirals', spirals(100));
+    const { files } = (await getDataset(service.database.db, TENANT, own))!;
+    await writeFile(join(service.folder, files[0]!.key), 'x,y,arm\n1,2,a\n');
+    const { detail } = expectProblem(await ask({ dataset: own, target: 'arm' }), 'invalid_spec');
+    expect(detail).toContain('not what was uploaded');
+  });
 
   it('refuses what a job is refused for, and what only its rows tell', async () => {
     expectProblem(await ask({ target: 'arms' }), 'invalid_spec');

@@ -8,7 +8,7 @@ const TIMEOUT_MS = 400;
 let slot: PredictorSlot;
 let options: SlotOptions;
 beforeEach(() => {
-  const storage = { kind: 'disk', directory: '/nowhere' } as const;
+  const storage = { kind: 'disk', directory: '/nowhere', marked: false } as const;
   options = { storage, memoryBytes: 2 ** 20, timeoutMs: 60_000, logger: pino({ level: 'silent' }) };
   slot = new PredictorSlot(options);
 });

@@ -1,17 +1,18 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, open, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase } from '../../src/db/client.ts';
 import { cancelJob, pauseJob, resumeJob } from '../../src/jobs/request-change.ts';
 import type { Job } from '../../src/spec/job.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
+import { markStorage } from '../../src/storage/mark.ts';
 import { runJob, type WorkerContext } from '../../src/worker/run-job.ts';
 import { call, digestTensors, postJob, uploadCsv } from '../support/client.ts';
-import { claimOrThrow, TENANT } from '../support/jobs.ts';
+import { claimOrThrow, expireLease, TENANT } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';
 import { startProxy } from '../support/proxy.ts';
 import { type Service, startService } from '../support/service.ts';
@@ -310,6 +311,20 @@ describe('damaged files', () => {
   });
 });
 
+it('a worker that was stopped behind its claim takes no file from the one that has the job now', async () => {
+  const { id } = await postJob(service.api, spec());
+  const stale = await claimOrThrow(context.db, id);
+  await expireLease(context.db, id);
+  await claimOrThrow(context.db, id, 'wrk_b');
+  // written, and about to be recorded
+  const file = join(service.folder, 'checkpoints', id, 'ckpt_next.safetensors');
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, 'weights');
+  await runJob(context, stale, new AbortController().signal);
+  expect(await readdir(dirname(file))).toEqual([basename(file)]);
+  await cancelJob(context.db, TENANT, id);
+});
+
 describe('a storage that fails for a while', () => {
   /** Nobody can enter the folder meanwhile, not even root. */
   async function breakFolder(name: string): Promise<() => Promise<void>> {
@@ -348,6 +363,33 @@ describe('a storage that fails for a while', () => {
     await mend();
     await expectSameBits(await running);
   });
+});
+
+it('a storage whose mount is gone is no damaged dataset: the job waits for it, nothing is taken in, and the API says what is missing', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'trainyard-mount-'));
+  await markStorage(folder, { mayBeEmpty: true });
+  const storage = openDiskStorage(folder, { marked: true });
+  const mounted = await startService({ databaseUrl: service.database.url, parts: { storage } });
+  const own = await uploadCsv(mounted.api, 'spirals', spirals(400));
+  const { id } = await postJob(mounted.api, describeSpirals(own, { epochs: 400, every: 100 }));
+  await rename(folder, `${folder}.kept`);
+  await mkdir(folder);
+  const running = run(id, { change: { storage } });
+  await waitFor(async () => (await eventsOf(id)).some(({ data }) => data.code === 'storage_failed'), 'the message');
+  expect((await get(id)).status).toBe('running');
+  const refused = await call('POST', `${mounted.api}/datasets`, spirals(10), { 'content-type': 'text/csv' });
+  expectProblem(refused, 'unavailable');
+  expectProblem(await call('POST', `${mounted.api}/jobs/estimate`, describeSpirals(own, { epochs: 1 })), 'unavailable');
+  const upload = { 'tus-resumable': '1.0.0', 'upload-length': '10' };
+  expectProblem(await call('POST', `${mounted.api}/uploads`, undefined, upload), 'unavailable');
+  expectProblem(await call('GET', `${mounted.api}/uploads/upl_01h455vb4pex5vsknk084sn02q`), 'unavailable');
+  expect((await call('GET', `${mounted.url}/readyz`)).body).toMatchObject({ missing: ['storage'] });
+  expect((await readdir(folder)).filter((name) => name !== 'uploads')).toEqual([]);
+  await rm(folder, { recursive: true });
+  await rename(`${folder}.kept`, folder);
+  await expectSameBits(await running, mounted.api);
+  await mounted.close();
+  await rm(folder, { recursive: true });
 });
 
 /** Why there is no small disk here; null where there is one. */

@@ -16,7 +16,7 @@ import type { Quotas } from '../quotas.ts';
 import { IdParams } from '../request-parts.ts';
 import { findJob, type Own, readSpec, refuseGoneOf } from './jobs.ts';
 
-/** Jobs of one cross-validation that are looked at: clones have its metadata, too, and of each fold the first job counts. */
+/** Jobs of one cross-validation that are looked at, the newest; a fold has one more for each time that it was retried. */
 const MOST_JOBS = 200;
 
 /** Cross-validation: a job for each fold, made at once, and what they say together. */
@@ -28,7 +28,7 @@ export function addCrossValidationRoutes(app: Api, deps: ApiDeps, quotas: Quotas
       schema: {
         tags: ['jobs'],
         summary: 'Post a job for each fold',
-        description: `The body of a job, whose rows but those for test are cut into \`split.folds\` (${DEFAULT_FOLDS} where it is left out): at random, by classes (\`stratify\`), by group or by time. As many jobs are queued, all or none, each with another fold for validation and \`metadata.${FOLD_OF}\`, and run as workers have time. The address in \`Location\` tells mean and deviation of what they reached.`,
+        description: `The body of a job, whose rows but those for test are cut into \`split.folds\` (${DEFAULT_FOLDS} where it is left out): at random, by classes (\`stratify\`), by group or by time. As many jobs are queued, all or none, each with another fold for validation and \`metadata.${FOLD_OF}\`, and run as workers have time. The address in \`Location\` tells mean and deviation of what they reached. A job of a fold that failed or was cancelled can be retried: its retry counts in its place. A clone stands alone.`,
         body: JobRequest,
         response: { 201: CrossValidation },
       },
@@ -101,9 +101,7 @@ async function present({ tenant, db }: Own, job: JobRow): Promise<CrossValidatio
   const group = job.metadata[FOLD_OF];
   const found =
     group === undefined ? [job] : await listJobs(db, tenant, { limit: MOST_JOBS, metadata: { [FOLD_OF]: group } });
-  // newest first: of each fold the first job stays
-  const byFold = new Map(found.map((row) => [row.spec.split.fold ?? 0, row]));
-  const rows = [...byFold].sort(([a], [b]) => a - b).map(([, row]) => row);
+  const rows = group === undefined ? found : pickFolds(found.reverse());
   const validations = await listValidations(
     db,
     tenant,
@@ -120,6 +118,25 @@ async function present({ tenant, db }: Own, job: JobRow): Promise<CrossValidatio
     jobs: rows.map(({ id, status, spec }, i) => ({ id, fold: spec.split.fold ?? 0, status, metrics: figures[i]! })),
     metrics: summarizeFolds(figures),
   };
+}
+
+/**
+ * Of jobs, the oldest first, the one of each fold that counts: the newest that has succeeded, or else the newest, of those that were posted for it and
+ * of their retries. Clones, which may be of another spec, are passed over with their retries.
+ */
+function pickFolds(jobs: readonly JobRow[]): JobRow[] {
+  const found = new Set(jobs.map(({ id }) => id));
+  const own = new Set<string>();
+  const byFold = new Map<number, JobRow>();
+  for (const job of jobs) {
+    const { id, origin, spec, status } = job;
+    // a job that was retried may have been deleted since
+    if (origin !== null && (origin.by === 'clone' || (found.has(origin.job_id) && !own.has(origin.job_id)))) continue;
+    own.add(id);
+    const fold = spec.split.fold ?? 0;
+    if (byFold.get(fold)?.status !== 'succeeded' || status === 'succeeded') byFold.set(fold, job);
+  }
+  return [...byFold].sort(([a], [b]) => a - b).map(([, job]) => job);
 }
 
 function figuresOf(split: SplitEvaluation | undefined): Record<string, number> {

@@ -6,6 +6,7 @@ import { deleteJob } from '../../jobs/delete-job.ts';
 import { cancelJob, pauseJob, resumeJob } from '../../jobs/request-change.ts';
 import { retryJob } from '../../jobs/retry-job.ts';
 import type { CheckJob } from '../../jobs/transitions.ts';
+import { FOLD_OF } from '../../spec/cross-validation.ts';
 import { ApiError } from '../../spec/errors.ts';
 import { isObject } from '../../spec/is-object.ts';
 import { Job, type JobStatus } from '../../spec/job.ts';
@@ -112,7 +113,7 @@ export function addJobActions(app: Api, deps: ApiDeps, quotas: Quotas): void {
         tags: ['jobs'],
         summary: 'Try a failed or cancelled job again',
         description:
-          'What has ended does not change, so a new job is made. It goes on from the newest checkpoint of the old one, with its metrics up to there; without one it begins anew.' +
+          'What has ended does not change, so a new job is made. It goes on from the newest checkpoint of the old one, with its metrics up to there; without one it begins anew. Of a cross-validation’s fold it takes the place.' +
           IF_MATCH,
         params: IdParams,
         response: { 201: Job },
@@ -143,7 +144,7 @@ export function addJobActions(app: Api, deps: ApiDeps, quotas: Quotas): void {
         tags: ['jobs'],
         summary: 'Post a job like another one',
         description:
-          'A new job of the same spec, from the beginning. A body changes the spec first: what it names is replaced, objects are merged, null removes, so that the default holds.',
+          'A new job of the same spec, from the beginning; of a cross-validation’s fold it is no part. A body changes the spec first: what it names is replaced, objects are merged, null removes, so that the default holds.',
         params: IdParams,
         body: { content: { 'application/json': { schema: PATCH } } },
         response: { 201: Job },
@@ -162,7 +163,9 @@ export function addJobActions(app: Api, deps: ApiDeps, quotas: Quotas): void {
           errors: [{ pointer: '', code: 'invalid_field', detail, expected: 'an object' }],
         });
       }
-      const read = await readSpec(own, mergePatch({ ...job.spec, start_at: null }, patch));
+      // it may become another spec than those of the other folds, so it is none of them
+      const { [FOLD_OF]: _, ...metadata } = job.spec.metadata;
+      const read = await readSpec(own, mergePatch({ ...job.spec, start_at: null, metadata }, patch));
       return sendNew(reply, await postJob(own, quotas, { id, ...read, origin: { job_id: job.id, by: 'clone' } }));
     },
   );

@@ -37,7 +37,7 @@ export function addSystemRoutes(app: Api, deps: ApiDeps): void {
   // a file system that hangs keeps a thread for each question, so one is asked at a time
   let asked: Promise<unknown> | undefined;
   const checkStorage = () => {
-    asked ??= storage.size('readiness').finally(() => {
+    asked ??= storage.check().finally(() => {
       asked = undefined;
     });
     return asked;

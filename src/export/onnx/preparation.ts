@@ -90,7 +90,8 @@ const FIELDS: { [T in PreparedInput['type']]: readonly string[] } = {
   category: ['classes', 'encoding', 'other', 'fill', 'indicator'],
   lookup: ['classes', 'values', 'missing', 'fill', 'indicator'],
   hash: ['buckets', 'encoding', 'indicator'],
-  date: ['parts', 'indicator'],
+  // a time is told in milliseconds: the order is that of texts
+  date: ['parts', 'order', 'indicator'],
   boolean: ['indicator'],
   image: ['shape', 'scale', 'shift', 'channels'],
   terms: ['splitter', 'ngrams', 'terms', 'buckets', 'weights', 'isNormalized', 'indicator'],
