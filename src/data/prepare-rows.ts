@@ -182,7 +182,7 @@ function openTimeWriter(input: PreparedDate): WriteValue {
   const expected = `a date like 2030-01-31${also} or 2030-01-31T06:00:00Z, or milliseconds since 1970`;
   return (value, y) => {
     if (value !== null && typeof value !== 'string' && typeof value !== 'number')
-      return wrongType(input.column, value, expected);
+      return ['invalid_type', `${JSON.stringify(input.column)} is ${describe(value)}, and no date`, expected];
     const time = typeof value === 'string' ? parseDate(value.trim(), order) : (value ?? Number.NaN);
     if (value !== null && !(Math.abs(time) <= LATEST_MS))
       return ['invalid_type', `${JSON.stringify(input.column)} is ${describe(value)}, and no date`, expected];
@@ -222,7 +222,9 @@ function writeImage(input: PreparedInput & { type: 'image' }, value: unknown, y:
 }
 
 function wrongType(column: string, value: unknown, expected: string): Mistake {
-  return ['invalid_type', `${JSON.stringify(column)} is ${describe(value)}`, expected];
+  // answers in a table have no room for what is expected
+  const not = /^[\w ]{1,30}$/.test(expected) ? `, and not ${expected}` : '';
+  return ['invalid_type', `${JSON.stringify(column)} is ${describe(value)}${not}`, expected];
 }
 
 function describe(value: unknown): string {

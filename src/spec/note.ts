@@ -5,7 +5,7 @@ export const Note = closed(
   {
     code: Type.String({
       description:
-        'dropped_…: rows left out; empty_…: a part that was asked for and has no rows; leakage_…: held-out rows or the target may be known in training',
+        'dropped_…: rows left out; empty_…: a part that was asked for and has no rows; unknown_classes: classes that no training row had; leakage_…: held-out rows or the target may be known in training',
     }),
     message: Type.String(),
     data: Type.Optional(Type.Record(Type.String(), Type.Unknown())),

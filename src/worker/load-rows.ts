@@ -2,6 +2,7 @@ import { balanceRows } from '../data/balance-rows.ts';
 import { checkShares } from '../data/check-shares.ts';
 import { clipTargets, dropOutliers } from '../data/drop-outliers.ts';
 import { findLeakage } from '../data/find-leakage.ts';
+import { findUnknownClasses } from '../data/find-unknown-classes.ts';
 import { fitPreparation, widthOf } from '../data/fit-preparation.ts';
 import { dropDuplicates } from '../data/hash-rows.ts';
 import { listForms } from '../data/list-forms.ts';
@@ -88,6 +89,8 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
       ...(isOfPairs(loss) && { dimensions: loss.dimensions }),
     });
   const preparation = data.preparation ?? inherit(fitAnew, data);
+  if (judgedAs !== undefined)
+    notes.push(...findUnknownClasses(table, preparation.inputs, test.length > 0 ? test : validation));
   const plan = planPrepared(preparation);
   const trainSample = judgedAs === undefined ? sampleRows(train, MOST_TRAIN_SAMPLE) : new Uint32Array(0);
   const judged = joinParts({ validation, test, trainSample });

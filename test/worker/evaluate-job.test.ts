@@ -77,6 +77,21 @@ describe('an evaluate job', () => {
     expect([clone.status, { ...clone.body.spec, start_at: null }]).toEqual([201, job.spec]);
   });
 
+  it('tells of classes that no training row had', async () => {
+    const [head, ...lines] = CSV.trim().split('\n');
+    const strange = lines.slice(0, 20).map((line) => line.replace(/Torgersen|Biscoe|Dream/, 'Atlantis'));
+    const dataset = await uploadCsv(service.api, 'strange', `${[head, ...strange].join('\n')}\n`);
+    const { notes, splits } = await evaluationOf(await run(judge({ dataset })));
+    const { rows } = splits.all!;
+    expect(notes?.filter(({ code }) => code === 'unknown_classes')).toEqual([
+      {
+        code: 'unknown_classes',
+        message: `${rows} of ${rows} rows have a class in "island" that no training row had ("Atlantis"): it is taken as missing.`,
+        data: { column: 'island', rows },
+      },
+    ]);
+  });
+
   it('is refused where the dataset lacks columns, has other types or classes the network does not know', async () => {
     const bad = [
       'species,island,bill_length,body_mass,sex,flipper_length',

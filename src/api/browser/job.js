@@ -116,9 +116,12 @@ function showJob(job) {
   at('conditions').replaceChildren(...job.conditions.map(({ detail }) => element('p', detail)));
 
   /** @type {HTMLProgressElement} */ (at('bar')).value = percentage;
+  // what ended well may have needed fewer steps than it might have made
+  const isDone = status === 'succeeded';
+  show('bar', !isDone);
   const { step = 0, total_steps: steps = 0, epoch = 0, epochs = 0 } = progress ?? {};
   const far = [
-    `${percentage.toFixed(percentage < 100 ? 1 : 0)} %`,
+    ...(isDone ? [] : [`${percentage.toFixed(percentage < 100 ? 1 : 0)} %`]),
     `step ${step.toLocaleString()} of ${steps.toLocaleString()}`,
     `epoch ${epoch.toLocaleString()} of ${epochs.toLocaleString()}`,
   ];

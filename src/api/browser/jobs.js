@@ -28,7 +28,7 @@ await keepReading(async () => {
 });
 
 /** @param {Job} job */
-function describe({ id, name, kind, status, progress, queue_position: place, created_at: made }) {
+function describe({ id, name, kind, status, stop_reason: why, progress, queue_position: place, created_at: made }) {
   const badge = element('span', '', { class: 'status' });
   showStatus(badge, status);
   const bar = element('progress', '', {
@@ -38,14 +38,20 @@ function describe({ id, name, kind, status, progress, queue_position: place, cre
   });
   const isRunning = status === 'running' && progress !== null;
   const left = isRunning && progress.eta_s !== null ? `, ${writeDuration(progress.eta_s)} left` : '';
-  const far = progress === null ? '' : `${Math.floor(progress.percentage)} %${left}`;
+  // what ended well may have needed fewer steps than it might have made
+  const isDone = status === 'succeeded';
+  const far = isDone
+    ? asWords(why ?? 'completed')
+    : progress === null
+      ? ''
+      : `${Math.floor(progress.percentage)} %${left}`;
   const loss = progress?.metrics['validation.loss'] ?? progress?.metrics['train.loss'];
   return element('tr', [
     element('td', [element('a', name, { href: `/jobs/${encodeURIComponent(id)}` })]),
     element('td', asWords(kind)),
     element('td', [badge]),
     element('td', [
-      ...(progress === null ? [] : [bar]),
+      ...(progress === null || isDone ? [] : [bar]),
       element('div', status === 'queued' && place !== null ? `place ${place}` : far),
     ]),
     element('td', loss === undefined ? '' : `loss ${writeFigure(loss)}`),

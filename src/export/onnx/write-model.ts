@@ -1,3 +1,4 @@
+import { widthOf } from '../../data/fit-preparation.ts';
 import type { JobSpec } from '../../spec/job-spec.ts';
 import { outputsOf, type Preparation } from '../../spec/preparation.ts';
 import { describeNetwork, groupColumns, type Network } from '../network.ts';
@@ -42,7 +43,9 @@ export function writeModel(spec: JobSpec, preparation: Preparation, weights: Wei
       values.set(name, { dims: shape, last: graph.reshape(windows.prepared, [-1, ...shape]) });
       return;
     }
-    const parts = columns.map((input) => {
+    // texts of which no term counts are no numbers at all
+    const told = width === 0 ? columns : columns.filter((input) => widthOf(input) > 0);
+    const parts = told.map((input) => {
       graph.scope = `prepare/${input.column}`;
       const { description, prepared } = writeInput(graph, input);
       inputs.push(description);
