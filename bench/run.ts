@@ -9,17 +9,25 @@ import { WORKLOADS } from './workloads.ts';
  * `npm run bench` asks every question of questions.ts; `npm run bench -- training --workload W3` some of them. What was measured is kept in
  * bench/measured.json, so a run in pieces adds to bench/RESULTS.md, which is written anew each time.
  */
+const USUAL_PEERS = '../shared/peers';
 const USAGE = `npm run bench -- [${Object.keys(QUESTIONS).join(' | ')}] …
   --workload W1,W3    these workloads only        --threads 1,2      these numbers of threads only
   --seconds 1         a run's length              --rounds 3         runs in turns, whose median counts
-  --peers folder      compare with other engines: a folder with run.sh PEER WORKLOAD THREADS SECONDS, which prints what bench/train.ts prints
+  --peers [folder]    compare with other engines: a folder (${USUAL_PEERS}) with run.sh PEER WORKLOAD THREADS SECONDS, which prints what bench/train.ts prints
   --peer torch,numpy  these peers only
   --dataset iris,cars of quality and estimates: these only`;
 
 const DATASETS = [...new Set([...QUALITY_DATASETS.map(({ name }) => name), ...JOBS.map(({ dataset }) => dataset)])];
 
+/** `--peers` alone stands for the usual folder. */
+const ARGUMENTS = process.argv.slice(2).flatMap((word, i, all) => {
+  const next = all[i + 1];
+  return word === '--peers' && (next === undefined || next.startsWith('-')) ? [word, USUAL_PEERS] : [word];
+});
+
 function readArguments() {
   const { values, positionals } = parseArgs({
+    args: ARGUMENTS,
     allowPositionals: true,
     options: {
       workload: { type: 'string', default: 'W1,W2,W3,W4,W5,W6' },

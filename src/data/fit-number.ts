@@ -1,5 +1,10 @@
 import type { Imputation, Normalization, Outliers, Smoothing, Transform } from '../spec/column-options.ts';
-import type { PreparedNumber, PreparedTargetColumn, PreparedTransform } from '../spec/preparation.ts';
+import {
+  PADDING,
+  type PreparedNumber,
+  type PreparedTargetColumn,
+  type PreparedTransform,
+} from '../spec/preparation.ts';
 import { openNumber } from './prepare-number.ts';
 import { fitSmoothing } from './smooth-series.ts';
 import { mostFrequentOf, quantileOf, type Statistics, sortValues, summarize } from './statistics.ts';
@@ -33,6 +38,7 @@ export function fitNumber(options: NumberOptions, numbers: Float64Array, rows: U
     missing: 0,
     ...(options.missing_indicator === true && { indicator: true }),
   };
+  if (impute?.type === 'padding') return { ...prepared, missing: PADDING };
   const missing = openNumber(prepared)(fitFill(impute, numbers, rows));
   // only without any value, where the fill is 0, may a transform not take it
   return { ...prepared, missing: Number.isFinite(missing) ? missing : 0 };
@@ -48,7 +54,11 @@ export function fitTargetColumn(
 }
 
 /** What is written in place of a missing value, in the column's own units. */
-function fitFill(impute: Imputation = { type: 'mean' }, numbers: Float64Array, rows: Uint32Array): number {
+function fitFill(
+  impute: Exclude<Imputation, { type: 'padding' }> = { type: 'mean' },
+  numbers: Float64Array,
+  rows: Uint32Array,
+): number {
   switch (impute.type) {
     case 'mean':
       return summarize(numbers, rows).mean;

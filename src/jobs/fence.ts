@@ -1,6 +1,6 @@
 import { and, eq, inArray, type SQL } from 'drizzle-orm';
 import type { CheckpointRow } from '../db/checkpoints.ts';
-import type { Database, Transaction } from '../db/client.ts';
+import type { Transaction } from '../db/client.ts';
 import type { JobRow } from '../db/jobs.ts';
 import { jobs } from '../db/schema.ts';
 import { HELD_STATUSES } from '../spec/job.ts';
@@ -45,10 +45,4 @@ export async function lockHeld(tx: Transaction, pass: Pass): Promise<JobRow> {
   const job = await lockJob(tx, isHeld(pass));
   if (job === null) throw new StaleClaimError(pass);
   return job;
-}
-
-/** Errors: StaleClaimError. */
-export async function checkHeld(db: Database, pass: Pass): Promise<void> {
-  const held = await db.orm.select({ id: jobs.id }).from(jobs).where(isHeld(pass));
-  if (held.length === 0) throw new StaleClaimError(pass);
 }

@@ -48,6 +48,10 @@ function readCommand(args: string[]) {
   for (const scope of scopes)
     if (!(SCOPES as readonly string[]).includes(scope)) throw new UsageError(`--scopes: there is no scope "${scope}".`);
   const days = readWhole('expires-in-days', values['expires-in-days'], 3660);
+  if (days === 0)
+    throw new UsageError(
+      '--expires-in-days 0: such a key would be of no use; leave it out for one that does not expire.',
+    );
   const limits: Partial<TenantLimits> = {};
   const limit = (
     field: keyof TenantLimits,

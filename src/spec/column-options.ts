@@ -24,6 +24,13 @@ export const Imputation = variants(
       },
       { description: 'a given value' },
     ),
+    closed(
+      { type: tag('padding') },
+      {
+        description:
+          'of numbers that are steps of a sequence: where all of a step is missing, a masking layer takes it for padding; what is missing in a step that is there in part becomes 0, once scaled',
+      },
+    ),
   ],
   { title: 'Imputation', shorthand: 'type' },
 );

@@ -29,6 +29,9 @@ export interface PreparedImage {
   channels?: { scale: number; shift: number }[];
 }
 
+/** What a missing number is prepared to where it is padding: a number that floats have exactly and data do not. */
+export const PADDING = -(2 ** 100);
+
 /**
  * f(min(max(x, low), high))·scale + shift, where f is the transform, and left out is what is absent; a missing value becomes `missing`, which is
  * prepared already. With `indicator` a second number: 1 where the value is missing, else 0.

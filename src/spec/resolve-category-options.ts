@@ -82,7 +82,7 @@ function checkImpute(
 ): void {
   if (encoding === 'hash' || encoding === 'hash_index' || encoding === 'target')
     add(`${at}/impute`, `${encoding} has a value for what is missing`, 'leave it out');
-  else if (impute.type === 'mean' || impute.type === 'median')
+  else if (impute.type === 'mean' || impute.type === 'median' || impute.type === 'padding')
     add(`${at}/impute`, `a category has no ${impute.type}`, 'most_frequent or constant');
   else if (impute.type === 'constant' && classes !== null && !classes.includes(String(impute.value)))
     add(

@@ -79,3 +79,30 @@ export function checkEmbeddings(
       );
   });
 }
+
+/** What is missing as padding is a number that only a masking layer knows: any other would take it for a value. */
+export function checkPadding(layers: readonly Layer[], inputs: readonly Input[], add: Add): void {
+  const isPadded = ({ type, impute }: Input) => type === 'number' && impute?.type === 'padding';
+  for (const [name, members] of groupByInput(inputs)) {
+    const first = members.find(isPadded);
+    const other = members.find((member) => !isPadded(member));
+    if (first === undefined) continue;
+    if (other !== undefined)
+      add(
+        `${pointerTo('/inputs', inputs.indexOf(other))}/impute`,
+        `a step is padding where all of it is; beside "${other.column}" stands "${first.column}", whose missing values are padding`,
+        'padding, or another model input (`into`)',
+      );
+    const unmasked = new Set([name]);
+    layers.forEach((layer, i) => {
+      if (layer.type === 'masking' || !layer.inputs.some((input) => unmasked.has(input))) return;
+      if (layer.type === 'reshape') unmasked.add(layer.name);
+      else
+        add(
+          `${pointerTo('/model/layers', i)}/inputs`,
+          `${layer.type} would take padding of "${first.column}" for a number`,
+          'reshape to [steps, width], then masking without a value, before it',
+        );
+    });
+  }
+}

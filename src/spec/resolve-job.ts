@@ -25,7 +25,7 @@ import type { ExpandedRequest } from './request.ts';
 import { ColumnFinder, resolveInputs, resolveTarget } from './resolve-columns.ts';
 import { resolveEvaluation } from './resolve-evaluation.ts';
 import { beginForecast, countWindows, resolveForecast } from './resolve-forecast.ts';
-import { checkEmbeddings, countIndices, listModelInputs } from './resolve-inputs.ts';
+import { checkEmbeddings, checkPadding, countIndices, listModelInputs } from './resolve-inputs.ts';
 import { resolveMoreTargets } from './resolve-more-targets.ts';
 import { checkSplit, chooseSplit, resolveSplit } from './resolve-split.ts';
 import { findCorpus, resolveText } from './resolve-text.ts';
@@ -181,6 +181,7 @@ function resolve(
   ];
   const modelInputs = listModelInputs(inputs, dataset.columns, basis?.preparation, spec.forecast);
   checkEmbeddings(model.layers, inputs, dataset.columns, add);
+  checkPadding(model.layers, inputs, add);
   return finish(checkModel(spec as JobSpec, { inputs: modelInputs, outputWidths, rows: dataset.rows }, add));
 }
 
@@ -209,12 +210,17 @@ export function cutName(name: string): string {
 
 const FARTHEST_START_MS = 366 * 86_400_000;
 
+/** JavaScript takes 2030-02-31 for the third of March. */
+function isDay(date: string): boolean {
+  const read = new Date(`${date}T00:00:00Z`);
+  return !Number.isNaN(read.getTime()) && read.toISOString().startsWith(date);
+}
+
 /** In UTC, as JavaScript writes it, so that a resolved spec resolves to itself. */
 function checkStart(spec: Draft, add: Add): void {
   if (spec.start_at === null) return;
-  const at = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i.test(spec.start_at)
-    ? Date.parse(spec.start_at)
-    : Number.NaN;
+  const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i.test(spec.start_at);
+  const at = isTime && isDay(spec.start_at.slice(0, 10)) ? Date.parse(spec.start_at) : Number.NaN;
   if (Number.isNaN(at)) add('/start_at', 'is not a time', 'RFC 3339, like 2030-01-31T06:00:00Z');
   else if (at > Date.now() + FARTHEST_START_MS) add('/start_at', 'is more than a year ahead', 'a time within a year');
   else spec.start_at = new Date(Math.max(at, 0)).toISOString();

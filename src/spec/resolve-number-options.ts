@@ -18,6 +18,8 @@ export function resolveNumberOptions(
 ): NumberOptions {
   const { impute = { type: 'mean' as const }, outliers, smooth, transform } = input;
   if (impute.type === 'constant') checkConstant(impute.value, transform, at, add);
+  if (impute.type === 'padding' && input.missing_indicator === true)
+    add(`${at}/missing_indicator`, 'padding is found by a masking layer', 'leave it out, or another impute');
   if (outliers !== undefined) checkOutliers(outliers, `${at}/outliers`, add);
   const bounds = outliers?.type === 'bounds' && outliers.action === 'clip' ? outliers : null;
   const clipped = column === null ? null : { ...column, minimum: bounds?.low ?? column.minimum };

@@ -21,7 +21,7 @@ import { matchesPattern } from '../spec/matches-pattern.ts';
 import type { Layer } from '../spec/model.ts';
 import { groupByInput, MODEL_INPUT, shapeOfInput } from '../spec/model-shapes.ts';
 import type { Optimizer } from '../spec/optimizer.ts';
-import type { Preparation } from '../spec/preparation.ts';
+import { PADDING, type Preparation } from '../spec/preparation.ts';
 import { layerOf, listFromHead } from '../spec/unfreezing.ts';
 import { buildHeadLoss } from './build-loss.ts';
 
@@ -108,6 +108,8 @@ function buildLayer(layer: Layer): LayerDescription {
       const window = { kernel: bothSides(kernel), stride: bothSides(stride), dilation: bothSides(dilation) };
       return { ...rest, ...window, outputPadding: bothSides(more), biasInit };
     }
+    case 'masking':
+      return { ...layer, value: layer.value ?? PADDING, stepsInPart: layer.value === null };
     case 'max_pool2d':
     case 'average_pool2d':
       return { ...layer, size: bothSides(layer.size), stride: bothSides(layer.stride) };

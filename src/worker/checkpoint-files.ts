@@ -1,8 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { findUnusedFiles, listCheckpoints } from '../db/checkpoints.ts';
 import type { Database } from '../db/client.ts';
 import { findUnnamedOutcomes } from '../db/evaluations.ts';
-import { checkHeld, type Pass, StaleClaimError } from '../jobs/fence.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { CheckpointPlace, ResumePlace } from './messages.ts';
 
@@ -29,20 +29,41 @@ export async function removeFiles(storage: Storage, keys: readonly string[], log
     await storage.remove(key).catch((err: unknown) => logger.warn({ err, key }, 'a file could not be removed'));
 }
 
-/**
- * Removes files that earlier attempts wrote and did not live to record. Nothing of this attempt is there yet; and since it held the job when it had
- * listed them, there is none of a later one, which may write a file some time before its row. Errors: StaleClaimError.
- */
-export async function removeStrays(db: Database, storage: Storage, claim: Pass, logger: Logger): Promise<void> {
+/** Keys of all files of a job; null where the storage fails, or has not told them in time: then they are left to the look for files without a row. */
+export async function listFiles(
+  storage: Storage,
+  jobId: string,
+  limitMs: number,
+  logger: Logger,
+): Promise<JobFiles | null> {
+  const list = (kind: string) => Array.fromAsync(storage.list(`${kind}/${jobId}/`));
   try {
-    const [checkpoints, outcomes] = await Promise.all(
-      ['checkpoints', 'evaluations'].map((kind) => Array.fromAsync(storage.list(`${kind}/${claim.job.id}/`))),
-    );
-    await checkHeld(db, claim);
-    await removeFiles(storage, await findUnusedFiles(db.orm, checkpoints!), logger);
-    await removeFiles(storage, await findUnnamedOutcomes(db.orm, outcomes!), logger);
+    const listing = Promise.all([list('checkpoints'), list('evaluations')]);
+    const found = await Promise.race([listing, sleep(limitMs, null, { ref: false })]);
+    if (found === null) throw new Error(`no answer within ${limitMs} ms`);
+    return { checkpoints: found[0], outcomes: found[1] };
   } catch (err) {
-    if (err instanceof StaleClaimError) throw err;
     logger.warn({ err }, 'files that are left over could not be looked for');
+    return null;
+  }
+}
+
+export interface JobFiles {
+  checkpoints: string[];
+  outcomes: string[];
+}
+
+/** Removes those of earlier attempts that did not live to record them. Throws nothing. */
+export async function removeStrays(
+  db: Database,
+  storage: Storage,
+  { checkpoints, outcomes }: JobFiles,
+  logger: Logger,
+): Promise<void> {
+  try {
+    await removeFiles(storage, await findUnusedFiles(db.orm, checkpoints), logger);
+    await removeFiles(storage, await findUnnamedOutcomes(db.orm, outcomes), logger);
+  } catch (err) {
+    logger.warn({ err }, 'files that are left over could not be removed');
   }
 }

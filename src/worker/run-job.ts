@@ -17,7 +17,7 @@ import { type HeartbeatState, renewLease } from '../jobs/renew-lease.ts';
 import type { Diagnosis } from '../spec/diagnosis.ts';
 import type { JobPhase, Progress, Runtime } from '../spec/job.ts';
 import type { Storage } from '../storage/storage.ts';
-import { listResumePlaces, removeFiles, removeStrays } from './checkpoint-files.ts';
+import { listFiles, listResumePlaces, removeFiles, removeStrays } from './checkpoint-files.ts';
 import { findSource } from './find-source.ts';
 import {
   ControlWord,
@@ -53,6 +53,8 @@ const MAX_RESTARTS_WITHOUT_PROGRESS = 3;
 /** How often the lease is renewed, progress written and the wish to cancel looked for; more often where the lease is very short. */
 const RENEW_EVERY_MS = 500;
 const RETRY_AFTER_MS = 250;
+/** What earlier attempts have left is not worth a lease. */
+const LIST_MS = 5_000;
 const STALL_MS = 600_000;
 /**
  * How long the thread may take to stop at a step and write its checkpoint, before it is ended as it is and the job goes on from the checkpoint
@@ -73,8 +75,13 @@ export async function runJob(context: WorkerContext, claim: Claim, drain: AbortS
     let restarts = 0;
     let lastStep = -1;
     for (;;) {
-      await removeStrays(context.db, context.storage, claim, logger);
-      const attempt = new Attempt(context, claim, logger, drain);
+      const { db, storage, leaseSeconds } = context;
+      const files = await listFiles(storage, claim.job.id, Math.min(LIST_MS, leaseSeconds * 250), logger);
+      // since the job is held when they have been listed, none is of a later attempt, which may write a file some time before its row
+      const renewedMs = performance.now();
+      await renewLease(db, claim, leaseSeconds);
+      if (files !== null) void removeStrays(db, storage, files, logger);
+      const attempt = new Attempt(context, claim, logger, drain, renewedMs);
       const end = await attempt.run();
       if (end.outcome !== null) {
         await attempt.conclude(end.outcome);
@@ -144,7 +151,7 @@ class Attempt {
   readonly #begunMs = performance.now();
   #firstStepMs: number | null = null;
   /** when the lease was last known to be ours */
-  #renewedMs = this.#begunMs;
+  #renewedMs: number;
   #checkpointStep = 0;
   #trainedSeconds = 0;
   #phase: JobPhase = 'loading';
@@ -152,7 +159,8 @@ class Attempt {
   #runtime: Runtime | null = null;
   #diagnosis: Diagnosis | null = null;
 
-  constructor(context: WorkerContext, claim: Claim, logger: Logger, drain: AbortSignal) {
+  constructor(context: WorkerContext, claim: Claim, logger: Logger, drain: AbortSignal, renewedMs: number) {
+    this.#renewedMs = renewedMs;
     this.#context = context;
     this.#claim = claim;
     this.#logger = logger;
@@ -194,7 +202,6 @@ class Attempt {
       void thread.terminate();
     };
     const leaseMs = this.#context.leaseSeconds * 1000;
-    this.#renewedMs = performance.now();
     /** One thing after the other, so that what is recorded keeps its order; a database that is away for a moment is waited for. */
     const enqueue = (task: () => Promise<void>) => {
       work = work.then(() => this.#retry(task, () => failure === null)).catch(fail);

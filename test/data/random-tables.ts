@@ -85,6 +85,7 @@ const anyNumber = fc
       { type: 'median' },
       { type: 'most_frequent' },
       { type: 'constant', value: 7 },
+      { type: 'padding' },
     ),
     outliers: fc.option(
       fc.oneof(

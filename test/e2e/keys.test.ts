@@ -51,6 +51,7 @@ it('a key is made, used, passed on with less, and revoked', async () => {
   const made = await runKeys('create', '--tenant', 'acme', '--name', 'first');
   expect(made).toMatchObject({ status: 0, lines: [{ tenant: 'acme', name: 'first', expires_at: null }] });
   expect(made.said).toMatch(/never again/);
+  expect(await runKeys('create', '--expires-in-days', '0')).toMatchObject({ status: 2, lines: [] });
   const [{ id, key }] = made.lines as [Record<string, string>];
   expect(key).toMatch(/^ty_[\w-]{43}$/);
 

@@ -138,6 +138,53 @@ describe('tables', () => {
   });
 });
 
+it('sequences of numbers, of which some end early', async () => {
+  const steps = Array.from({ length: 4 }, (_, t) => [`a${t}`, `b${t}`]);
+  const names = steps.flat();
+  const made = Array.from({ length: 90 }, (_, i): Row => {
+    const length = 1 + (i % 4);
+    const values = steps.flatMap(([a, b], t) =>
+      t < length
+        ? [
+            [a!, 40 + ((i * 7 + t * 5) % 19)],
+            [b!, (i + t) % 3],
+          ]
+        : [],
+    );
+    return { ...Object.fromEntries(values), rises: i % 3 === 0 ? 'yes' : 'no' };
+  });
+  // a step that is there in part
+  delete made[3]!.b1;
+  const lines = made.map((row) => [...names, 'rises'].map((name) => row[name] ?? '').join(','));
+  const dataset = await uploadCsv(service.api, 'series', [[...names, 'rises'].join(','), ...lines].join('\n'));
+  const job = await train({
+    dataset,
+    target: 'rises',
+    inputs: names.map((column) => ({ column, type: 'number', impute: 'padding' })),
+    model: {
+      layers: [
+        { type: 'reshape', name: 'steps', shape: [4, 2] },
+        { type: 'masking', name: 'masked' },
+        { type: 'conv1d', filters: 4, padding: 'same', activation: 'relu' },
+        { type: 'gru', name: 'states', units: 3, bidirectional: true, returns: 'sequence' },
+        { type: 'global_average_pool1d', name: 'mean' },
+        { type: 'global_max_pool1d', name: 'most', inputs: ['states'] },
+        { type: 'concatenate', inputs: ['mean', 'most'] },
+      ],
+    },
+  });
+  const rows = made.slice(0, 8).map(({ rises, ...row }) => row);
+  const answers = await predict(job, rows);
+  const nulls = rows.map((row) => Object.fromEntries(names.map((name) => [name, row[name] ?? null])));
+  expect(await predict(job, nulls)).toEqual(answers);
+  const feeds = Object.fromEntries(names.map((name) => [name, numbers(rows, name)]));
+  const outputs = (await runOnnx(await download(job, 'format=onnx'), [feeds]))[0]!;
+  expectSame(
+    outputs['rises.probabilities']!,
+    answers.flatMap((answer) => Object.values(answer.probabilities as Record<string, number>)),
+  );
+});
+
 /** Images as an IDX pair: bright above or below. */
 function idxPair(count: number): FormData {
   const images = Buffer.alloc(16 + count * 64);

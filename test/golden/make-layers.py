@@ -237,6 +237,8 @@ def apply(p, layer, inputs, masks, training):
         return ACTIVATIONS[layer.get("activation", "linear")](linear(p, name, x, layer["units"], layer.get("bias", True)))
     if kind == "embedding":
         return F.embedding(x.long(), p.get(f"{name}.weight", layer["vocabulary"], layer["units"]))
+    if kind == "masking":
+        return x * (x != layer["value"]).any(-1, keepdim=True)
     if kind == "position_embedding":
         if layer.get("kind", "learned") == "learned":
             return x + p.get(f"{name}.weight", x.shape[1], width)
@@ -329,6 +331,12 @@ def packed(*layers, lengths=LENGTHS, **states):
     return {"inputs": {"input": (5,), **{name: (width,) for name, width in states.items()}}, "x": x, "layers": [TOKENS, *layers]}
 
 
+def numbers(*layers):
+    """Steps of numbers; -1.5 stands in all of those that are padding, and in one value of another."""
+    rows = [[-1.5 if t >= n or (t, c) == (1, 0) else round(math.sin(r + 3 * t + c), 3) for t in range(5) for c in range(2)] for r, n in enumerate(LENGTHS)]
+    return {"inputs": {"input": (5, 2)}, "x": rows, "layers": [{"type": "masking", "name": "masked", "value": -1.5}, *layers]}
+
+
 def with_state(kind, depth=1, ways=1, **more):
     states = ["h", "c"] if kind == "lstm" else ["h"]
     layer = {"type": kind, "units": 3, "inputs": ["input", *states], **more}
@@ -387,6 +395,10 @@ CASES = [
         {"type": "max_pool1d", "name": "pooled", "stride": 1},
         {"type": "global_max_pool1d"},
     ),
+    *[
+        numbers({"type": "dense", "name": "wider", "units": 3, "activation": "tanh"}, layer)
+        for layer in ({"type": "global_average_pool1d"}, {"type": "lstm", "units": 3}, {"type": "flatten"})
+    ],
     packed({"type": "group_norm", "groups": 2}),
     packed({"type": "batch_norm", "momentum": 0.4}),
     packed({"type": "batch_norm", "name": "normed"}, {"type": "global_average_pool1d"}, lengths=[5, 0, 3]),
@@ -490,6 +502,8 @@ def run(case):
         values[last] = apply(parameters, layer, [values[name] for name in layer["inputs"]], own, case.get("training", True))
         if layer["type"] == "embedding" and layer.get("padding"):
             masks[last] = (values[layer["inputs"][0]] != 0).double()
+        elif layer["type"] == "masking":
+            masks[last] = (values[layer["inputs"][0]] != layer["value"]).any(-1).double()
         else:
             masks[last] = mask_after(layer, own, values[layer["inputs"][0]], values[last])
         layers.append(layer)

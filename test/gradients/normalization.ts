@@ -3,7 +3,7 @@ import { crossAttention, rotary, rotaryTable, selfAttention } from '../../src/en
 import { columns } from '../../src/engine/ops/concatenate.ts';
 import { scaleSteps } from '../../src/engine/ops/dropout.ts';
 import { addBias, affine, reshape } from '../../src/engine/ops/elementwise.ts';
-import { atLeast, keepSteps, reciprocal } from '../../src/engine/ops/masks.ts';
+import { atLeast, differs, keepSteps, reciprocal } from '../../src/engine/ops/masks.ts';
 import { batchNorm, groupNorm, vectorNorm } from '../../src/engine/ops/normalization.ts';
 import { averagePool2d } from '../../src/engine/ops/pooling.ts';
 import type { Case } from './case.ts';
@@ -84,11 +84,11 @@ export const normalizationCases: Case[] = [
   },
   {
     name: 'mean of what counts',
-    ops: ['keepSteps', 'maskRows', 'reciprocal'],
+    ops: ['keepSteps', 'maskRows', 'reciprocal', 'differs'],
     dims: [4, 5],
     weightDims: [5],
     build(graph, x, w) {
-      const mask = maskOf(graph, x);
+      const mask = differs(graph, affine(graph, maskOf(graph, x), 2, 1), 1);
       const windows = { size: [1, 3], stride: [1, 1] } as const;
       const mean = (value: Node) =>
         averagePool2d(graph, reshape(graph, value, 1, 4, value.shape.dims.at(-1)!), windows);

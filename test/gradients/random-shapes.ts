@@ -7,7 +7,7 @@ import { conv2d, conv2dTranspose } from '../../src/engine/ops/convolution.ts';
 import { dropout, dropRows, scaleSteps, spatialDropout } from '../../src/engine/ops/dropout.ts';
 import { add, addBias, affine, columnSum, multiply, reshape, subtract } from '../../src/engine/ops/elementwise.ts';
 import { embed } from '../../src/engine/ops/embedding.ts';
-import { atLeast, keepSteps, reciprocal } from '../../src/engine/ops/masks.ts';
+import { atLeast, differs, keepSteps, reciprocal } from '../../src/engine/ops/masks.ts';
 import { matmul, matmulTransposed, outerSum } from '../../src/engine/ops/matmul.ts';
 import { pad2d, permute, upsample2d } from '../../src/engine/ops/movement.ts';
 import { batchNorm, groupNorm, vectorNorm } from '../../src/engine/ops/normalization.ts';
@@ -330,9 +330,9 @@ export const FAMILIES: Family[] = [
     ...{ dims: [height + 1, width, groups * each], weightDims: [2 * groups * each] },
     build: (graph, x, w) => groupNorm(graph, x, ...pairOf(graph, w, groups * each), groups, 0.1),
   })),
-  family(['keepSteps', 'maskRows', 'reciprocal'], fc.tuple(size(6), size(9)), ([steps, width]) =>
+  family(['keepSteps', 'maskRows', 'reciprocal', 'differs'], fc.tuple(size(6), size(9)), ([steps, width]) =>
     onBiased([steps, width], (graph, x) => {
-      const mask = maskOf(graph, x);
+      const mask = differs(graph, affine(graph, maskOf(graph, x), 2, 1), 1);
       const shares = reshape(
         graph,
         averagePool2d(graph, reshape(graph, mask, 1, steps, 1), { size: [1, steps], stride: [1, 1] }),

@@ -7,7 +7,40 @@ const given = (more: object) => ({ target: 'species', inputs: [{ column: 'bill_l
 const year = (more: object) => ({ target: 'species', inputs: [{ column: 'year', ...more }] });
 const sex = (more: object) => ({ target: 'species', inputs: [{ column: 'sex', ...more }] });
 
+/** bill_length and year as two steps of one number. */
+const steps = (bill: object, other: object, first: object, count = 2) => ({
+  target: 'species',
+  inputs: [
+    { column: 'bill_length', ...bill },
+    { column: 'year', ...other },
+  ],
+  model: { layers: [{ type: 'reshape', shape: [count, 1] }, first, { type: 'gru', units: 2 }] },
+});
+const padded = { impute: 'padding' };
+
 const NUMBERS: MistakeCase[] = [
+  ['padding of a category', sex(padded), '/inputs/0/impute', 'invalid_spec', /has no padding/],
+  [
+    'padding that no layer looks for',
+    steps(padded, padded, { type: 'dense', units: 2 }),
+    '/model/layers/1/inputs',
+    'invalid_spec',
+    /dense would take padding of "bill_length" for a number/,
+  ],
+  [
+    'padding beside what is never missing',
+    steps(padded, {}, { type: 'masking' }),
+    '/inputs/1/impute',
+    'invalid_spec',
+    /beside "year" stands "bill_length", whose missing values are padding/,
+  ],
+  [
+    'padding with an indicator',
+    steps({ ...padded, missing_indicator: true }, padded, { type: 'masking' }, 3),
+    '/inputs/0/missing_indicator',
+    'invalid_spec',
+    /found by a masking layer/,
+  ],
   ['imputing a category by its mean', sex({ impute: 'mean' }), '/inputs/0/impute', 'invalid_spec', /has no mean/],
   [
     'a word for a number',

@@ -16,6 +16,13 @@ const MISTAKES: MistakeCase[] = [
     'invalid_spec',
     /"body_mass"/,
   ],
+  [
+    'a day that no calendar has',
+    { target: 'species', start_at: '2026-02-31T06:00:00Z' },
+    '/start_at',
+    'invalid_spec',
+    /not a time/,
+  ],
   ['a name like none', { target: 'zzzzzzzz' }, '/target', 'invalid_spec', /no column "zzzzzzzz"\.$/],
   ['a target of one class', { target: 'planet' }, '/target', 'invalid_spec', /only one class \(Earth\)/],
   ['a target of free text', { target: 'note' }, '/target', 'invalid_spec', /is text with too many different values/],

@@ -325,6 +325,19 @@ it('a worker that was stopped behind its claim takes no file from the one that h
   await cancelJob(context.db, TENANT, id);
 });
 
+it('a storage that does not tell its files costs no lease', async () => {
+  const { id } = await postJob(service.api, spec());
+  const { storage } = context;
+  const silent = {
+    ...storage,
+    async *list() {
+      yield await new Promise<never>(() => {});
+    },
+  };
+  const job = await run(id, { change: { storage: silent, leaseSeconds: 4 } });
+  expect(job).toMatchObject({ status: 'succeeded', attempt: 1 });
+});
+
 describe('a storage that fails for a while', () => {
   /** Nobody can enter the folder meanwhile, not even root. */
   async function breakFolder(name: string): Promise<() => Promise<void>> {

@@ -236,6 +236,7 @@ export function createStage({ n, rows, cols, k, offset, base = 0 }: CaseSizes, s
     { kernel: 'fill', args: [y, n, 1.25], tolerance: 0 },
     unary('copy', 0),
     unary('atLeast', 0, x, 0.3),
+    { kernel: 'differs', args: [counts, y, rows, 1], tolerance: 0 },
     { kernel: 'copyColumns', args: [x, cols, y, Math.ceil(cols / 2), rows, Math.ceil(cols / 2)], tolerance: 0 },
     binary('add', 0, x, z),
     binary('sub', 0, x, z),

@@ -2,6 +2,7 @@ import type { AttentionDescription } from './attention.ts';
 import type { ConvolutionDescription } from './convolution.ts';
 import type { DenseDescription } from './dense.ts';
 import type { EmbeddingDescription } from './embedding.ts';
+import type { MaskingDescription } from './masking.ts';
 import type { MergeDescription } from './merge.ts';
 import type { NormalizationDescription } from './normalization.ts';
 import type { PoolingDescription } from './pooling.ts';
@@ -15,6 +16,7 @@ export type LayerDescription = (
   | ConvolutionDescription
   | PoolingDescription
   | EmbeddingDescription
+  | MaskingDescription
   | RecurrentDescription
   | NormalizationDescription
   | AttentionDescription

@@ -13,6 +13,7 @@ import { convolve } from './convolution.ts';
 import { dense } from './dense.ts';
 import type { LayerDescription } from './description.ts';
 import { embedding } from './embedding.ts';
+import { masking } from './masking.ts';
 import { passMask } from './masks.ts';
 import { merge } from './merge.ts';
 import { normalize } from './normalization.ts';
@@ -105,6 +106,8 @@ function buildLayer(context: LayerContext, inputs: readonly Node[], layer: Layer
     case 'embedding':
     case 'position_embedding':
       return embedding(context, x, layer);
+    case 'masking':
+      return masking(context, x, layer);
     case 'rnn':
     case 'lstm':
     case 'gru':

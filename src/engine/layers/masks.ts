@@ -7,8 +7,8 @@ import type { LayerContext } from './context.ts';
 import type { LayerDescription } from './description.ts';
 
 /**
- * Padding: steps of a sequence that only make it as long as the others. A mask (rows, T) says which they are, and goes from layer to layer with the
- * values. What is padding has no part in what counts:
+ * Padding: steps of a sequence that only make it as long as the others. A mask (rows, T) says which they are; an embedding or a masking layer makes it,
+ * and it goes from layer to layer with the values. What is padding has no part in what counts:
  *   step by step                    dense, activations, norms of vectors, dropout: nothing to do, and the mask goes on
  *   over steps                      recurrent layers carry their state past it, attention does not see it
  *   over windows                    to a convolution it is zeros, as what lies beyond the ends; in a pooling it is left out

@@ -11,6 +11,11 @@ export function atLeast(graph: Graph, x: Node, limit: number): Node {
   return graph.add('atLeast', [x], x.shape, { limit });
 }
 
+/** y = 1 where x is not `value`, else 0 */
+export function differs(graph: Graph, x: Node, value: number): Node {
+  return graph.add('differs', [x], x.shape, { value });
+}
+
 /** y (rows, …, C) = x, or `otherwise` at a step that is padding; mask (rows, T), a value for each vector of x */
 export function keepSteps(graph: Graph, x: Node, mask: Node, otherwise = 0): Node {
   if (vectorsOf(x) !== elementsOf(mask))
@@ -37,6 +42,14 @@ export const masks: Op[] = [
     gradient: () => [null],
     lower: (node) => [
       { kernel: 'atLeast', args: [...elementwise(node, node.inputs[0]!), node.attributes.limit as number] },
+    ],
+  },
+  {
+    name: 'differs',
+    inPlace: true,
+    gradient: () => [null],
+    lower: (node) => [
+      { kernel: 'differs', args: [...elementwise(node, node.inputs[0]!), node.attributes.value as number] },
     ],
   },
   {

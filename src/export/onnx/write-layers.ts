@@ -5,7 +5,7 @@ import { activate } from './layers/activation.ts';
 import { attention } from './layers/attention.ts';
 import { conv1d, conv2d, conv2dTranspose } from './layers/convolution.ts';
 import { dense } from './layers/dense.ts';
-import { embedding, positionEmbedding } from './layers/embedding.ts';
+import { embedding, masking, positionEmbedding } from './layers/embedding.ts';
 import { glu, merge, permute, reshape, upsample, zeroPadding1d, zeroPadding2d } from './layers/movement.ts';
 import { batchNorm, groupNorm, vectorNorm } from './layers/normalization.ts';
 import { globalPool, pool } from './layers/pooling.ts';
@@ -39,6 +39,7 @@ const WRITERS: { [T in Layer['type']]: Write<T> } = {
   global_average_pool2d: globalPool,
   embedding,
   position_embedding: positionEmbedding,
+  masking,
   rnn: recurrent,
   lstm: recurrent,
   gru: recurrent,

@@ -1,5 +1,6 @@
 import { bothSides } from '../../spec/layers/images.ts';
 import type { Layer } from '../../spec/model.ts';
+import { PADDING } from '../../spec/preparation.ts';
 import type { EndLayer, PlacedLayer } from '../network.ts';
 import { sinusoids } from '../positions.ts';
 import { transposeTensor, type Weights, type WeightTensor, weightOf } from '../tensors.ts';
@@ -104,6 +105,12 @@ const DESCRIPTIONS: { [T in Layer['type']]: Describe<T> } = {
       },
       value: last(`(${channelsLast(x!)} + self.${nameOf(layer.name)}.weight)`, output),
     };
+  },
+  masking: ({ layer, output }, [x]) => {
+    const from = channelsLast(x!);
+    const nothing =
+      layer.value === null ? `${from} == ${PADDING}` : `(${from} == ${layer.value}).all(-1, keepdim=True)`;
+    return bare(last(`${from}.masked_fill(${nothing}, 0)`, output));
   },
   rnn: recurrent,
   lstm: recurrent,

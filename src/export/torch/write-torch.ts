@@ -74,7 +74,7 @@ const OVER_STEPS = [
 /** Whether steps of what comes in are padding; notes whether they still are in what comes out. */
 function passesPadding({ layer, inputs, output }: PlacedLayer, padded: Set<string>): boolean {
   const from = layer.inputs.findIndex((name) => padded.has(name));
-  const begins = layer.type === 'embedding' && layer.padding;
+  const begins = layer.type === 'masking' || (layer.type === 'embedding' && layer.padding);
   const isMerge = ['add', 'multiply', 'concatenate'].includes(layer.type);
   const isMoved = layer.type === 'permute' || (layer.type === 'reshape' && output.join() !== inputs[0]!.join());
   const goesOn = (isMerge ? from !== -1 : from === 0) && output.length === 2 && !isMoved;
@@ -100,7 +100,7 @@ function countUses({ layers, ends }: Network): Map<string, number> {
 
 /** Layers whose expressions name what comes in more than once. */
 function usesOf(type: string): number {
-  return ['glu', 'rms_norm', 'attention', 'feed_forward'].includes(type) ? 2 : 1;
+  return ['glu', 'rms_norm', 'attention', 'feed_forward', 'masking'].includes(type) ? 2 : 1;
 }
 
 /** Under our names, matrices as nn.Linear has them. */

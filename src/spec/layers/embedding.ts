@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { closed, derived, tag, words } from '../schema.ts';
+import { closed, derived, nullable, tag, words } from '../schema.ts';
 import { count, layerFields } from './fields.ts';
 import { Initializer } from './initializer.ts';
 import { layerRule, misfit, show } from './rule.ts';
@@ -47,6 +47,26 @@ export const embedding = layerRule({
   parameters: ({ vocabulary, units, init }) => [
     { name: 'weight', dims: [vocabulary, units], init: { field: 'init', value: init } },
   ],
+});
+
+export const masking = layerRule({
+  schema: closed(
+    {
+      type: tag('masking'),
+      ...layerFields,
+      value: nullable(Type.Number({ minimum: -1e38, maximum: 1e38 }), {
+        default: null,
+        description:
+          'what stands in every value of a step that is padding, after the preparation; null: what is missing in columns whose `impute` is padding',
+      }),
+    },
+    {
+      title: 'MaskingLayer',
+      description:
+        'Says which steps of a sequence (steps, width) of numbers are padding, as `padding` of an embedding does: those of which every value is `value`. They become zeros, and layers over steps pass over them.',
+    },
+  ),
+  shapeAfter: ({ type }, [shape]) => notSteps(type, shape) ?? { shape: shape! },
 });
 
 export const positionEmbedding = layerRule({

@@ -60,8 +60,7 @@ const MaxPool1dLayer = closed(
   { type: tag('max_pool1d'), ...lineFields },
   {
     title: 'MaxPool1dLayer',
-    description:
-      'Largest value of each window of a sequence, each channel by itself. Padding of an embedding has no part in it.',
+    description: 'Largest value of each window of a sequence, each channel by itself. Padding has no part in it.',
   },
 );
 
@@ -69,8 +68,7 @@ const AveragePool1dLayer = closed(
   { type: tag('average_pool1d'), ...lineFields },
   {
     title: 'AveragePool1dLayer',
-    description:
-      'Mean of each window of a sequence, each channel by itself. Padding of an embedding has no part in it.',
+    description: 'Mean of each window of a sequence, each channel by itself. Padding has no part in it.',
   },
 );
 
@@ -108,8 +106,7 @@ export const globalMaxPool1d = layerRule({
     { type: tag('global_max_pool1d'), ...layerFields },
     {
       title: 'GlobalMaxPool1dLayer',
-      description:
-        'Largest value of the whole sequence without padding of an embedding: (length, channels) becomes (channels).',
+      description: 'Largest value of the whole sequence without padding: (length, channels) becomes (channels).',
     },
   ),
   ...globalOverSequence,
@@ -120,8 +117,7 @@ export const globalAveragePool1d = layerRule({
     { type: tag('global_average_pool1d'), ...layerFields },
     {
       title: 'GlobalAveragePool1dLayer',
-      description:
-        'Mean over the whole sequence without padding of an embedding: (length, channels) becomes (channels).',
+      description: 'Mean over the whole sequence without padding: (length, channels) becomes (channels).',
     },
   ),
   ...globalOverSequence,

@@ -1,7 +1,7 @@
 import { attention, feedForward, transformerDecoder, transformerEncoder } from './attention.ts';
 import { conv1d, conv2d, conv2dTranspose } from './convolution.ts';
 import { dense } from './dense.ts';
-import { embedding, positionEmbedding } from './embedding.ts';
+import { embedding, masking, positionEmbedding } from './embedding.ts';
 import { add, concatenate, multiply } from './merge.ts';
 import { batchNorm, groupNorm, layerNorm, rmsNorm } from './normalization.ts';
 import {
@@ -35,6 +35,7 @@ export const LAYERS = [
   globalAveragePool2d,
   embedding,
   positionEmbedding,
+  masking,
   rnn,
   lstm,
   gru,

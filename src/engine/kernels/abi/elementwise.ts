@@ -33,6 +33,8 @@ export interface ElementwiseKernels {
   affine(x: Pointer, y: Pointer, n: number, scale: number, shift: number): void;
   /** y = 1 where x ≥ limit, else 0 */
   atLeast(x: Pointer, y: Pointer, n: number, limit: number): void;
+  /** y = 1 where x is not `value`, else 0 */
+  differs(x: Pointer, y: Pointer, n: number, value: number): void;
   /** y = 1/x, 0 where x is 0 */
   reciprocal(x: Pointer, y: Pointer, n: number): void;
   /** y += a·x, a an f64 that is rounded to f32 */

@@ -12,6 +12,7 @@ type ElementwiseName =
   | 'mul'
   | 'affine'
   | 'atLeast'
+  | 'differs'
   | 'reciprocal'
   | 'addScaled'
   | 'addBias'
@@ -47,6 +48,7 @@ export function createElementwise({ f32 }: Views): Pick<Kernels, ElementwiseName
     sub: (a, b, y, n) => zip(a, b, y, n, (a, b) => a - b),
     mul: (a, b, y, n) => zip(a, b, y, n, (a, b) => a * b),
     affine: (x, y, n, scale, shift) => map(x, y, n, (x) => Math.fround(scale) * x + Math.fround(shift)),
+    differs: (x, y, n, value) => map(x, y, n, (x) => (x !== Math.fround(value) ? 1 : 0)),
     reciprocal: (x, y, n) => map(x, y, n, (x) => (x === 0 ? 0 : 1 / x)),
     addScaled(x, y, n, a) {
       for (let i = 0; i < n; i++) f32[at(y) + i] += Math.fround(a) * f32[at(x) + i];

@@ -173,6 +173,19 @@ export function atLeast(x: usize, y: usize, n: u32, limit: f32): void {
   }
 }
 
+/** y = 1 where x is not `value`, else 0 */
+export function differs(x: usize, y: usize, n: u32, value: f32): void {
+  const one = f32x4.splat(1);
+  const v = f32x4.splat(value);
+  while (n > 0) {
+    const part = min<u32>(n, 4);
+    storePart(y, v128.and(f32x4.ne(loadPart(x, part), v), one), part);
+    x += 16;
+    y += 16;
+    n -= part;
+  }
+}
+
 /** y = 1/x, 0 where x is 0 */
 export function reciprocal(x: usize, y: usize, n: u32): void {
   const one = f32x4.splat(1);

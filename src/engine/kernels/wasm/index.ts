@@ -41,6 +41,7 @@ export {
   copy,
   copyColumns,
   copyStrided,
+  differs,
   fill,
   keepRows,
   mul,
