@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { readOptions } from '../support/read-options.ts';
 import { playOneJob } from './one-job.ts';
 import { playStorm } from './play-storm.ts';
 
@@ -6,14 +6,14 @@ import { playStorm } from './play-storm.ts';
  * `npm run faults -- --rounds N --seed S`: N faults against a load of jobs.
  * `npm run faults -- --kills N --flushes M --seed S`: one job, whose worker is killed N times while Redis forgets everything M times.
  */
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string' },
-    kills: { type: 'string' },
-    flushes: { type: 'string' },
-    epochs: { type: 'string' },
-    seed: { type: 'string', default: '1' },
-  },
+const USAGE = `npm run faults -- [--rounds 20] [--seed 1]
+npm run faults -- --kills N --flushes M [--epochs E] [--seed 1]`;
+const values = readOptions(USAGE, {
+  rounds: { type: 'string' },
+  kills: { type: 'string' },
+  flushes: { type: 'string' },
+  epochs: { type: 'string' },
+  seed: { type: 'string', default: '1' },
 });
 const count = (text: string | undefined, otherwise: number): number => {
   const value = Number(text ?? otherwise);

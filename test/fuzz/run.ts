@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { startEmbeddedPostgres } from '../../src/db/embedded/start.ts';
 import { migrateDatabase } from '../../src/db/migrate.ts';
+import { readOptions } from '../support/read-options.ts';
 import { FORMATS } from './formats.ts';
 import { layGround } from './ground.ts';
 import { playTarget } from './play-target.ts';
@@ -15,13 +15,11 @@ import type { AnyTarget } from './target.ts';
  * `npm run fuzz -- --inputs N [--seed S] [--target csv,headers]`: N inputs for each target (fewer where one takes long). What breaks a rule is printed
  * with its seed and as the smallest input that was found; `--path` leads to it again.
  */
-const { values } = parseArgs({
-  options: {
-    inputs: { type: 'string', default: '10000' },
-    seed: { type: 'string' },
-    target: { type: 'string' },
-    path: { type: 'string' },
-  },
+const values = readOptions('npm run fuzz -- [--inputs 10000] [--seed S] [--target csv,headers] [--path P]', {
+  inputs: { type: 'string', default: '10000' },
+  seed: { type: 'string' },
+  target: { type: 'string' },
+  path: { type: 'string' },
 });
 const log = (line: string) => void process.stdout.write(`${line}\n`);
 const inputs = Number(values.inputs);
