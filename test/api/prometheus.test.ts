@@ -171,7 +171,7 @@ it('readiness tells what is missing, and what only delays', async () => {
   const lame = await startService({
     parts: {
       queueDepth: () => Promise.reject(new Error('away')),
-      storage: { ...service.deps.storage, size: () => Promise.reject(new Error('EIO')) },
+      storage: { ...service.deps.storage, check: () => Promise.reject(new Error('EIO')) },
     },
   });
   const { status, body } = await call('GET', `${lame.url}/readyz`);
