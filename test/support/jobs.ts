@@ -11,6 +11,7 @@ import type { Claim } from '../../src/jobs/fence.ts';
 import type { CheckpointToRecord } from '../../src/jobs/record-checkpoint.ts';
 import type { JobSpec } from '../../src/spec/job-spec.ts';
 import type { Preparation } from '../../src/spec/preparation.ts';
+import { waitFor } from './wait-for.ts';
 
 export const TENANT = 'default';
 
@@ -108,6 +109,14 @@ export async function claimOrThrow(db: Database, jobId: string, workerId = 'wrk_
 /** As if the worker had not been heard of for too long. */
 export async function expireLease(db: Database, jobId: string): Promise<void> {
   await db.pool.query("update jobs set lease_until = now() - interval '1 second' where id = $1", [jobId]);
+}
+
+/** Claims a job whose worker has not been heard of for too long; one that lives may renew its lease in between. */
+export function takeOver(db: Database, jobId: string, workerId = 'wrk_b'): Promise<Claim> {
+  return waitFor(async () => {
+    await expireLease(db, jobId);
+    return claimJob(db, { jobId, workerId, leaseSeconds: 30 });
+  }, `${jobId} to be taken over`);
 }
 
 const PREPARATION: Preparation = {

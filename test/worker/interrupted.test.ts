@@ -1,10 +1,11 @@
 import { setEnvironmentData } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Claim } from '../../src/jobs/fence.ts';
 import { cancelJob } from '../../src/jobs/request-change.ts';
 import type { Job } from '../../src/spec/job.ts';
 import { runJob, type WorkerContext } from '../../src/worker/run-job.ts';
 import { call, digestTensors, postJob, uploadCsv } from '../support/client.ts';
-import { claimOrThrow, expireLease, TENANT } from '../support/jobs.ts';
+import { claimOrThrow, TENANT, takeOver } from '../support/jobs.ts';
 import { expectProblem } from '../support/problem.ts';
 import { train } from '../support/run-jobs.ts';
 import { type Service, startService } from '../support/service.ts';
@@ -56,8 +57,8 @@ async function run(id: string, where: Omit<Interruption, 'times'>) {
   const there = () => waitFor(() => Atomics.load(times, 0) > 0, 'the place where it is broken off', 30_000);
   return { running, drain, there, times: () => Atomics.load(times, 0) };
 }
-async function runOn(id: string): Promise<Job> {
-  await runJob(context, await claimOrThrow(context.db, id, 'wrk_b'), new AbortController().signal);
+async function runOn(id: string, claim?: Claim): Promise<Job> {
+  await runJob(context, claim ?? (await claimOrThrow(context.db, id, 'wrk_b')), new AbortController().signal);
   return get(id);
 }
 
@@ -113,8 +114,7 @@ describe.each(KINDS)('an evaluation that is under way, of a job of %s', (kind) =
     const id = await post();
     const { running, there, drain } = await run(id, { at, how: 'waits' });
     await there();
-    await expireLease(context.db, id);
-    const job = await runOn(id);
+    const job = await runOn(id, await takeOver(context.db, id));
     drain.abort();
     await running;
     expect((await get(id)).attempt).toBe(2);
