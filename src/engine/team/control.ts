@@ -64,11 +64,11 @@ export function createBarrier(control: Int32Array, threads: number, stallTimeout
       return;
     }
     for (let i = 0; i < spins; i++) if (Atomics.load(control, Word.phase) !== phase) return;
-    const begin = performance.now();
-    while (Atomics.load(control, Word.phase) === phase) {
-      Atomics.wait(control, Word.phase, phase, LOOK_UP_MS);
+    // counted, and not timed: a time is a number on the heap, and a step allocates nothing
+    for (let lookUps = 0; Atomics.load(control, Word.phase) === phase; ) {
+      if (Atomics.wait(control, Word.phase, phase, LOOK_UP_MS) === 'timed-out') lookUps += 1;
       if (Atomics.load(control, Word.failed) !== 0) throw new TeamFailedError('a thread of the team failed');
-      if (performance.now() - begin > stallTimeoutMs) {
+      if (lookUps * LOOK_UP_MS > stallTimeoutMs) {
         Atomics.store(control, Word.failed, 1);
         throw new TeamFailedError(`a thread of the team did not arrive within ${stallTimeoutMs} ms`);
       }
