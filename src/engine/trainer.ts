@@ -29,8 +29,11 @@ export interface TrainerOptions extends TeamOptions {
   limitBytes?: number;
 }
 
-/** Below this a step is over before a second thread has woken up: 2 MFLOP take one core some 30–50 µs, two barriers 5–10 µs. */
-const FLOPS_PER_THREAD = 2e6;
+/**
+ * Below this a thread brings nothing: 4 MFLOP take one core some 60–100 µs, two barriers 5–10 µs, and who else needs the core makes all wait. In a job on two
+ * cores, beside PostgreSQL, an epoch of steps of 6 MFLOP takes 17 ms on one thread and 20 on two.
+ */
+const FLOPS_PER_THREAD = 4e6;
 /** Stack, heap and compiled code of one member of a team, measured on x86-64. */
 const MEMBER_BYTES = 9 * 2 ** 20;
 
