@@ -4,8 +4,7 @@ import { type Limits, openLimits } from './limits.ts';
 import { showProgress } from './progress.ts';
 import type { BenchOptions } from './questions.ts';
 import { record, show, table } from './results.ts';
-import { openWorkload, timeSteps, workloadNamed } from './train.ts';
-import { BATCHES } from './workloads.ts';
+import { openWorkload, stepThrough, timeSteps, workloadNamed } from './train.ts';
 
 /**
  * What share of the machine's limits does a workload reach, and where does the rest go? Each call of the plan is timed on the leader, in a run
@@ -94,11 +93,7 @@ async function profileWorkload(name: string, threads: number, seconds: number): 
   const limits = await openLimits(threads);
   for (const instrument of runs) {
     const trainer = openWorkload(workload, compiled, threads, { instrument });
-    let step = 0;
-    const train = () => {
-      trainer.step((step % BATCHES) * workload.batch, workload.batch, step, workload.learningRate);
-      step += 1;
-    };
+    const train = stepThrough(workload, trainer);
     timeSteps(train, (seconds / 3) * 1000);
     Object.assign(profile, emptyProfile());
     const turns: { ms: number; steps: number; limits: Limits }[] = [];

@@ -1,12 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { chooseKernels } from '../src/engine/kernels/load.ts';
-import type { Trainer } from '../src/engine/trainer.ts';
 import { processorName } from './machine.ts';
 import { showProgress } from './progress.ts';
 import type { BenchOptions } from './questions.ts';
 import { medianOf, record, show, table } from './results.ts';
-import { openWorkload, timeSteps, workloadNamed } from './train.ts';
-import { BATCHES } from './workloads.ts';
+import { openWorkload, stepThrough, timeSteps, workloadNamed } from './train.ts';
 
 /**
  * How much do more threads bring? Networks with one thread and with more train in turns of a fraction of a second, within one process, so that a core that
@@ -32,17 +30,15 @@ const TOO_SMALL = 'W2';
 async function measureScaling(name: string, threads: readonly number[], turns: number): Promise<ScalingResult> {
   const workload = workloadNamed(name);
   const { compiled } = chooseKernels();
-  const open = (n: number) => ({ n, trainer: openWorkload(workload, compiled, n), steps: 0, ms: [] as number[] });
-  const all = [1, ...threads].map(open);
-  const train = (one: { trainer: Trainer; steps: number }) => {
-    const first = (one.steps % BATCHES) * workload.batch;
-    one.trainer.step(first, workload.batch, one.steps, workload.learningRate);
-    one.steps += 1;
+  const open = (n: number) => {
+    const trainer = openWorkload(workload, compiled, n);
+    return { n, trainer, train: stepThrough(workload, trainer), ms: [] as number[] };
   };
+  const all = [1, ...threads].map(open);
   // the first turn warms up
   for (let turn = 0; turn <= turns; turn++) {
     for (const one of all) {
-      const { ms, steps } = timeSteps(() => train(one), TURN_MS);
+      const { ms, steps } = timeSteps(one.train, TURN_MS);
       if (turn > 0) one.ms.push(ms / steps);
     }
   }

@@ -68,8 +68,19 @@ export function workloadNamed(name: string): Workload {
   return workload;
 }
 
+/** What makes a workload's next step each time it is called, and answers its number and its loss. */
+export function stepThrough(workload: Workload, trainer: Trainer): () => { step: number; loss: number } {
+  const { batch, learningRate } = workload;
+  const made = { step: -1, loss: Number.NaN };
+  return () => {
+    made.step += 1;
+    made.loss = trainer.step((made.step % BATCHES) * batch, batch, made.step, learningRate);
+    return made;
+  };
+}
+
 /** Times steps over so many milliseconds, and one at least. */
-export function timeSteps(train: () => void, forMs: number): { ms: number; steps: number } {
+export function timeSteps(train: () => unknown, forMs: number): { ms: number; steps: number } {
   const began = performance.now();
   let steps = 0;
   do {
@@ -87,19 +98,21 @@ async function measureTraining(
 ): Promise<TrainFigures> {
   const { batch } = workload;
   const trainer = openWorkload(workload, compiled, options.threads);
-  let step = 0;
+  const next = stepThrough(workload, trainer);
+  let made = 0;
   const losses: number[] = [];
   let last = 0;
   const train = () => {
-    last = trainer.step((step % BATCHES) * batch, batch, step, workload.learningRate);
-    if (step <= workload.checkStep) losses.push(last);
-    step += 1;
+    const { step, loss } = next();
+    last = loss;
+    if (step <= workload.checkStep) losses.push(loss);
+    made = step + 1;
   };
   const warmUpMs = Math.min(800, options.seconds * 1000);
-  for (const begin = performance.now(); step <= workload.checkStep || performance.now() - begin < warmUpMs; ) train();
+  for (const begin = performance.now(); made <= workload.checkStep || performance.now() - begin < warmUpMs; ) train();
 
   const cpuBefore = process.cpuUsage();
-  const firstStep = step;
+  const before = made;
   const begin = performance.now();
   // a look at the clock costs about as much as a tenth of W2's step
   const between = workload.name === 'W2' ? 32 : 1;
@@ -107,7 +120,7 @@ async function measureTraining(
     for (let i = 0; i < between; i++) train();
   } while (performance.now() - begin < options.seconds * 1000);
   const seconds = (performance.now() - begin) / 1000;
-  const steps = step - firstStep;
+  const steps = made - before;
   const { user, system } = process.cpuUsage(cpuBefore);
   const round = (value: number) => Number(value.toPrecision(5));
   await trainer.close();

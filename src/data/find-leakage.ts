@@ -260,13 +260,8 @@ function findDisorder(table: Table, inputs: readonly Input[], parts: SplitRows, 
   const [first, ...others] = found;
   if (first === undefined) return [];
   const { column } = first;
-  const also =
-    others.length === 0
-      ? ''
-      : `, as by ${listWords(
-          others.map((other) => `"${other.column}"`),
-          8,
-        )},`;
+  const shown = others.map((other) => `"${other.column}"`);
+  const also = shown.length === 0 ? '' : `, as by ${listWords(shown, 8)},`;
   const message = `By "${column}"${also} training rows are later than some that are held out: where the future is to be told from the past, split.order_by "${column}" judges by what is later alone.`;
   return [{ code: 'leakage_time', message, data: { column, rows: first.rows } }];
 }

@@ -181,9 +181,8 @@ function openTimeWriter(input: PreparedDate): WriteValue {
   const also = order === undefined ? '' : order === 'day_first' ? ' or 31/01/2030' : ' or 01/31/2030';
   const expected = `a date like 2030-01-31${also} or 2030-01-31T06:00:00Z, or milliseconds since 1970`;
   return (value, y) => {
-    if (value !== null && typeof value !== 'string' && typeof value !== 'number')
-      return ['invalid_type', `${JSON.stringify(input.column)} is ${describe(value)}, and no date`, expected];
-    const time = typeof value === 'string' ? parseDate(value.trim(), order) : (value ?? Number.NaN);
+    const given = typeof value === 'number' ? value : Number.NaN;
+    const time = typeof value === 'string' ? parseDate(value.trim(), order) : given;
     if (value !== null && !(Math.abs(time) <= LATEST_MS))
       return ['invalid_type', `${JSON.stringify(input.column)} is ${describe(value)}, and no date`, expected];
     write(y, 0, time);

@@ -34,10 +34,10 @@ export async function whenDatabaseAnswers<T>(
         throw new DatabaseAwayError(placeOf(databaseUrl), seconds, tellReason(error));
       if (nowMs - saySoMs >= SAY_SO_EVERY_MS) {
         saySoMs = nowMs;
-        const seconds = Math.round((deadlineMs - nowMs) / 1000);
+        const left = Math.round((deadlineMs - nowMs) / 1000);
         logger.warn(
           { reason: tellReason(error) },
-          `waiting for PostgreSQL at ${placeOf(databaseUrl)}, for ${seconds} s at most`,
+          `waiting for PostgreSQL at ${placeOf(databaseUrl)}, for ${left} s at most`,
         );
       }
     }
@@ -46,7 +46,7 @@ export async function whenDatabaseAnswers<T>(
 }
 
 /** Host and port, or the folder of the socket, as the driver understands the URL. */
-export function placeOf(databaseUrl: string): string {
+function placeOf(databaseUrl: string): string {
   const { host, port } = new pg.Client({ connectionString: databaseUrl });
   return `${host}:${port}`;
 }

@@ -134,7 +134,7 @@ function resolveSplit({ split }: Draft, given: Draft, add: Add): void {
 }
 
 /** Of the input: all other ways to take a column are for tables. */
-const FIELDS = [...['column', 'type', 'normalize', 'encoding', 'tokenizer', 'vocabulary', 'context', 'stride', 'into']];
+const FIELDS = ['column', 'type', 'normalize', 'encoding', 'tokenizer', 'vocabulary', 'context', 'stride', 'into'];
 
 /** null where there is none that makes sense. */
 function resolveInput(spec: Draft, text: TextProfile, add: Add): Required<Input> | null {

@@ -159,8 +159,7 @@ export class TrainLoop {
   #isSpoilt(): boolean {
     this.#trainer.settle();
     if (this.#trainer.hasFiniteWeights()) return false;
-    const rows = Math.min(this.#counts.rows, this.#rows.train.length);
-    this.#divergence = this.#trainer.replay(0, rows, this.#state.step)?.finding ?? null;
+    this.#divergence = this.#trainer.replay(0, this.#counts.rows, this.#state.step)?.finding ?? null;
     return true;
   }
 

@@ -1,9 +1,10 @@
-import { parseArgs } from 'node:util';
+import { readOptions } from '../support/read-options.ts';
 import { playHistory } from './play.ts';
 
 /** `npm run simulate -- --histories N --seed S`: plays N histories, numbered from S, and says which broke a rule first. */
-const { values } = parseArgs({
-  options: { histories: { type: 'string', default: '100000' }, seed: { type: 'string', default: '1' } },
+const values = readOptions('npm run simulate -- [--histories 100000] [--seed 1]', {
+  histories: { type: 'string', default: '100000' },
+  seed: { type: 'string', default: '1' },
 });
 const histories = Number(values.histories);
 const first = Number(values.seed);

@@ -1,4 +1,5 @@
 import type { PlacedLayer } from '../network.ts';
+import { isMerge, keepsSteps } from '../padding.ts';
 import { channelsLast, type ExportContext, type Value } from './context.ts';
 import type { OnnxGraph } from './graph.ts';
 
@@ -27,11 +28,7 @@ export function passMask(context: ExportContext, placed: PlacedLayer, inputs: re
   const { graph, masks } = context;
   if (masks.has(output)) return;
   const given = inputs.map((input) => masks.get(input));
-  const { type } = placed.layer;
-  const mask =
-    type === 'add' || type === 'multiply' || type === 'concatenate'
-      ? allOf(graph, given)
-      : given[0] && maskAfter(graph, given[0], placed);
+  const mask = isMerge(placed) ? allOf(graph, given) : given[0] && maskAfter(graph, given[0], placed);
   if (mask !== undefined) masks.set(output, mask);
 }
 
@@ -41,7 +38,9 @@ function allOf(graph: OnnxGraph, given: readonly (string | undefined)[]): string
   return known.length === 0 ? undefined : known.reduce((all, mask) => graph.add('And', [all, mask]));
 }
 
-function maskAfter(graph: OnnxGraph, mask: string, { layer, inputs, output }: PlacedLayer): string | undefined {
+function maskAfter(graph: OnnxGraph, mask: string, placed: PlacedLayer): string | undefined {
+  if (!keepsSteps(placed)) return undefined;
+  const { layer } = placed;
   switch (layer.type) {
     case 'conv1d':
       if (layer.padding === 'valid')
@@ -61,17 +60,6 @@ function maskAfter(graph: OnnxGraph, mask: string, { layer, inputs, output }: Pl
       const padded = graph.add('Pad', [graph.cast(mask, 'float'), graph.ints([0, layer.before, 0, layer.after])]);
       return graph.cast(padded, 'bool');
     }
-    case 'rnn':
-    case 'lstm':
-    case 'gru':
-      return layer.returns === 'sequence' ? mask : undefined;
-    case 'reshape':
-      return output.join() === inputs[0]!.join() ? mask : undefined;
-    case 'global_average_pool1d':
-    case 'global_max_pool1d':
-    case 'flatten':
-    case 'permute':
-      return undefined;
     default:
       return mask;
   }

@@ -1,4 +1,5 @@
 import type { Network, PlacedLayer } from '../network.ts';
+import { isMerge, keepsSteps } from '../padding.ts';
 import { transposeTensor, type Weights, type WeightTensor } from '../tensors.ts';
 import { describeLayer } from './layers.ts';
 import { channelsLast, last, NoModuleError, nameOf, type TorchValue } from './module.ts';
@@ -72,12 +73,11 @@ const OVER_STEPS = [
 ];
 
 /** Whether steps of what comes in are padding; notes whether they still are in what comes out. */
-function passesPadding({ layer, inputs, output }: PlacedLayer, padded: Set<string>): boolean {
+function passesPadding(placed: PlacedLayer, padded: Set<string>): boolean {
+  const { layer } = placed;
   const from = layer.inputs.findIndex((name) => padded.has(name));
   const begins = layer.type === 'masking' || (layer.type === 'embedding' && layer.padding);
-  const isMerge = ['add', 'multiply', 'concatenate'].includes(layer.type);
-  const isMoved = layer.type === 'permute' || (layer.type === 'reshape' && output.join() !== inputs[0]!.join());
-  const goesOn = (isMerge ? from !== -1 : from === 0) && output.length === 2 && !isMoved;
+  const goesOn = (isMerge(placed) ? from !== -1 : from === 0) && keepsSteps(placed);
   if (begins || goesOn) padded.add(layer.name);
   return from !== -1;
 }
