@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, open, readdir, rename, rm, symlink, truncate, writeFile
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setEnvironmentData } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase } from '../../src/db/client.ts';
 import { cancelJob, pauseJob, resumeJob } from '../../src/jobs/request-change.ts';
@@ -19,6 +20,7 @@ import { type Service, startService } from '../support/service.ts';
 import { describeSpirals, spirals } from '../support/spirals.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { workerOf } from '../support/worker.ts';
+import type { Interruption } from './trainers/interrupted.ts';
 
 /** One job from claim to end, on the real thread that trains, without a queue. */
 let service: Service;
@@ -161,9 +163,13 @@ describe('a database that is away for a moment', () => {
   });
 
   it('when the job has ended: the end is recorded as soon as it can be, by the same attempt', async () => {
-    const { id, proxy, running, close } = await startBehindProxy();
-    while ((await get(id)).phase !== 'evaluating') await sleep(3);
+    const times = new Int32Array(new SharedArrayBuffer(4));
+    const interruption: Interruption = { at: 'evaluation', how: 'is held', times: times.buffer };
+    setEnvironmentData('interruption', interruption as never);
+    const { id, proxy, running, close } = await startBehindProxy({ trainer: trainer('interrupted') });
+    await waitFor(() => Atomics.load(times, 0) > 0, 'the evaluation at the end');
     proxy.refuse();
+    Atomics.store(times, 0, 2);
     await sleep(3000);
     proxy.open();
     await running;

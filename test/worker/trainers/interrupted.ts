@@ -4,8 +4,8 @@ import { ControlWord, StopRequest, type TrainerData, type TrainerMessage } from 
 /** Where and how the thread that trains is broken off, under the key `interruption` of the environment data. */
 export interface Interruption {
   at: 'evaluation' | 'rate test' | 'rate found';
-  /** it waits there until it is told to stop, or dies there in its first life */
-  how: 'waits' | 'dies';
+  /** it waits there until it is told to stop, or until `times` is 2; or dies there in its first life */
+  how: 'waits' | 'is held' | 'dies';
   /** how often it came there (Int32) */
   times: SharedArrayBuffer;
 }
@@ -23,6 +23,8 @@ function interrupt(): void {
   if (how === 'dies' && before === 0) throw new Error('the thread was broken off');
   while (how === 'waits' && Atomics.load(control, ControlWord.stop) === StopRequest.none)
     Atomics.wait(control, ControlWord.stop, StopRequest.none, 10);
+  if (how === 'is held')
+    while (Atomics.load(new Int32Array(times), 0) < 2) Atomics.wait(new Int32Array(times), 0, 1, 10);
 }
 
 const port = parentPort!;
