@@ -91,7 +91,7 @@ async function run(width: number): Promise<number> {
     training: {
       ...base.training,
       // until the next thread is ready
-      ...{ epochs: 1, max_steps: 12, batch_size: 64 },
+      ...{ epochs: 1, max_steps: 8, batch_size: 64 },
       loss: { type: 'cross_entropy', label_smoothing: 0, focal_gamma: 0, class_weights: null, ignore_class: null },
       optimizer: {
         type: 'adam',
