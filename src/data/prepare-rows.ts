@@ -1,3 +1,4 @@
+import type { DateOrder } from '../spec/dataset.ts';
 import { pointerTo } from '../spec/mistake.ts';
 import { MOST_ROW_MISTAKES, type RowMistake, RowsError, type RowWarning } from '../spec/prediction.ts';
 import {
@@ -175,10 +176,16 @@ function openClassWriter(input: PreparedClass, warn: WarnOfClass): WriteValue {
 /** The farthest that a date of JavaScript's reaches. */
 const LATEST_MS = 8.64e15;
 
+const EXAMPLES: Record<DateOrder, string> = {
+  day_first: '31/01/2030',
+  month_first: '01/31/2030',
+  year_first: '30/01/31',
+};
+
 function openTimeWriter(input: PreparedDate): WriteValue {
   const write = openDateWriter(input);
   const { order } = input;
-  const also = order === undefined ? '' : order === 'day_first' ? ' or 31/01/2030' : ' or 01/31/2030';
+  const also = order === undefined ? '' : ` or ${EXAMPLES[order]}`;
   const expected = `a date like 2030-01-31${also} or 2030-01-31T06:00:00Z, or milliseconds since 1970`;
   return (value, y) => {
     const given = typeof value === 'number' ? value : Number.NaN;
