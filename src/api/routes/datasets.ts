@@ -71,7 +71,9 @@ const UploadBody = {
       ),
     },
     'text/tab-separated-values': { schema: bytes('the same with tabs') },
-    'application/x-ndjson': { schema: bytes('one flat JSON object a line') },
+    'application/x-ndjson': {
+      schema: bytes('one JSON object a line; an array in it is a column for each place: x_0, x_1, …'),
+    },
     'application/jsonl': { schema: bytes('the same') },
     'application/json': {
       schema: {
