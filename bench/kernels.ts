@@ -1,5 +1,6 @@
 import { GEMM_SCRATCH_BYTES, GemmFlag, type KernelName, type Kernels } from '../src/engine/kernels/abi.ts';
 import { compileKernels, instantiateKernels, KERNEL_BUILDS, type KernelBuild } from '../src/engine/kernels/load.ts';
+import { adviseHugePages } from '../src/engine/team/huge-pages.ts';
 import { PEAK_FLOP } from './limits.ts';
 import { showProgress } from './progress.ts';
 import type { BenchOptions } from './questions.ts';
@@ -156,6 +157,7 @@ function measure(
 export async function ask({ seconds }: BenchOptions): Promise<void> {
   const pages = MEMORY_BYTES / 65_536;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  adviseHugePages(memory);
   const values = new Float32Array(memory.buffer, 0, (SCRATCH + GEMM_SCRATCH_BYTES) / 4);
   // small numbers of either sign, so that nothing overflows however often it is done
   const noise = Float32Array.from({ length: values.length }, (_, i) => ((i * 7919) % 1009) / 10_090 - 0.05);

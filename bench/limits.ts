@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { type CompiledKernels, chooseKernels, instantiateKernels } from '../src/engine/kernels/load.ts';
+import { adviseHugePages } from '../src/engine/team/huge-pages.ts';
 import { medianOf } from './results.ts';
 
 /** What the machine can do at most, on so many threads at once. */
@@ -50,6 +51,7 @@ function measureRate(work: number, go: () => void): number {
 if (!isMainThread && parentPort !== null) {
   const pages = (2 * ARRAY_BYTES) / 65_536;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  adviseHugePages(memory);
   const kernels = instantiateKernels(workerData as CompiledKernels, memory);
   kernels.fill(0, (2 * ARRAY_BYTES) / 4, 1);
   const port = parentPort;

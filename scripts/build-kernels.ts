@@ -10,6 +10,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writeGemmTiles } from './write-gemm-tiles.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const sourceFolder = join(root, 'src/engine/kernels/wasm');
@@ -32,6 +33,9 @@ const commonOptions = [
   ...['--disableWarning', '112'],
 ];
 
+/** Modules that are written by a script, by their file's name. */
+const written: Readonly<Record<string, string>> = { 'gemm-tiles.ts': writeGemmTiles() };
+
 const variants = {
   plain: commonOptions,
   relaxed: [...commonOptions, '--enable', 'relaxed-simd'],
@@ -45,6 +49,7 @@ function hashSources(): string {
   for (const file of [fileURLToPath(import.meta.url), ...globSync(`${sourceFolder}/*.ts`).sort()]) {
     hash.update(relative(root, file)).update('\0').update(readFileSync(file)).update('\0');
   }
+  hash.update(JSON.stringify(written));
   return hash.digest('hex');
 }
 
@@ -85,6 +90,10 @@ async function compileVariant(name: string, options: string[]): Promise<Uint8Arr
   const { error, stderr } = await asc.main(
     ['index.ts', '--baseDir', sourceFolder, '--outFile', `${name}.wasm`, ...options],
     {
+      readFile: (file: string, folder: string) => {
+        const path = join(folder, file);
+        return written[file] ?? (existsSync(path) ? readFileSync(path, 'utf8') : null);
+      },
       writeFile: (file: string, content: Uint8Array | string) => {
         if (file.endsWith('.wasm') && typeof content !== 'string') wasm = content;
       },

@@ -15,6 +15,8 @@ export interface Config {
   databaseUrl: string | undefined;
   /** how long a start waits for the database */
   databaseWaitSeconds: number;
+  /** how long a start waits for another process that migrates the database */
+  migrationWaitSeconds: number;
   /** undefined: the queue lives in PostgreSQL */
   redisUrl: string | undefined;
   /** absolute: where datasets and checkpoints lie */
@@ -124,6 +126,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Readon
     dataDir,
     databaseUrl: url('DATABASE_URL', ['postgres:', 'postgresql:']),
     databaseWaitSeconds: integer('DATABASE_WAIT_SECONDS', 60, 0, 3600),
+    migrationWaitSeconds: integer('MIGRATION_WAIT_SECONDS', 600, 0, 86_400),
     redisUrl: url('REDIS_URL', ['redis:', 'rediss:']),
     storageDir: folder('STORAGE_URL') ?? resolve(dataDir, 'storage'),
     workers: integer('WORKERS', 1, 0, 64),

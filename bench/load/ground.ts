@@ -5,6 +5,7 @@ import { type Database, openDatabase } from '../../src/db/client.ts';
 import { startEmbeddedPostgres } from '../../src/db/embedded/start.ts';
 import { migrateDatabase } from '../../src/db/migrate.ts';
 import { startApiProcess, startWorkerProcess } from '../../test/support/stack.ts';
+import { tidyUp } from '../../test/support/tidy-up.ts';
 
 /** What the questions are asked of: a PostgreSQL of its own and an API process, both thrown away at the end. Everything on loopback. */
 export interface Ground extends AsyncDisposable {
@@ -16,10 +17,11 @@ export interface Ground extends AsyncDisposable {
 }
 
 export async function openGround(): Promise<Ground> {
-  const folder = await mkdtemp(join(tmpdir(), 'trainyard-load-'));
-  const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') });
   const stop = new AsyncDisposableStack();
+  const close = tidyUp(() => stop.disposeAsync());
+  const folder = await mkdtemp(join(tmpdir(), 'trainyard-load-'));
   stop.defer(() => rm(folder, { recursive: true, force: true }));
+  const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') });
   stop.defer(() => postgres.stop());
   await migrateDatabase(postgres.url);
   const db = stop.adopt(openDatabase(postgres.url, { statementTimeoutMs: 7_200_000 }), (one) => one.close());
@@ -36,7 +38,7 @@ export async function openGround(): Promise<Ground> {
       const worker = await startWorkerProcess(environment);
       stop.defer(async () => void (await worker.stop()));
     },
-    [Symbol.asyncDispose]: () => stop.disposeAsync(),
+    [Symbol.asyncDispose]: async () => void (await close()),
   };
 }
 

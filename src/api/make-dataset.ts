@@ -2,13 +2,13 @@ import { posix } from 'node:path';
 import type { Derivation } from '../data/derive-rows.ts';
 import { readHint } from '../data/identify-file.ts';
 import { readDataset } from '../data/ingest-dataset.ts';
-import { orderOf } from '../data/parse-date.ts';
+import { orderOf, parseDate } from '../data/parse-date.ts';
 import type { Database } from '../db/client.ts';
 import { type DatasetRow, getDataset } from '../db/datasets.ts';
 import { ForbiddenAddressError } from '../outbound/guard.ts';
 import { type Outbound, type OutboundFile, TooManyRedirectsError } from '../outbound/request.ts';
 import { createBodyCheck } from '../spec/check-body.ts';
-import type { DatasetOrigin } from '../spec/dataset.ts';
+import type { Column, DatasetOrigin } from '../spec/dataset.ts';
 import { DatasetRequest } from '../spec/dataset-request.ts';
 import { ApiError } from '../spec/errors.ts';
 import { checkFilter, type Filter } from '../spec/filter.ts';
@@ -145,7 +145,10 @@ async function deriveDataset(
           `one of: ${listWords(names.slice(0, 20))}`,
         ),
       );
-  if (request.filter !== undefined) missing.push(...checkFilter(request.filter, columns, '/filter'));
+  if (request.filter !== undefined) {
+    const isDate = (text: string, column: Column) => !Number.isNaN(parseDate(text, orderOf(column)));
+    missing.push(...checkFilter(request.filter, columns, '/filter', isDate));
+  }
   if (request.part !== undefined && request.part.to <= request.part.from)
     missing.push(mistake('/part/to', 'is not above from', 'from < to'));
   refuseIfAny(missing);
@@ -200,7 +203,7 @@ function compareParents(first: DatasetRow, other: DatasetRow, pointer: string): 
       return [
         mistake(
           pointer,
-          `has dates in ${JSON.stringify(name)} whose day and month stand the other way round than in ${first.id}`,
+          `has dates in ${JSON.stringify(name)} whose day, month and year stand in another order than in ${first.id}`,
           'dates in one order, or as 2012-01-31',
         ),
       ];

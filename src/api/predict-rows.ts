@@ -18,6 +18,7 @@ import type { PredictTarget } from './predict-target.ts';
 /** From the body of a request to parts of it that are answered one after the other. */
 
 export const MOST_ROWS = 1000;
+export const MOST_COLUMNS = 10_000;
 export const IMAGE_TYPES = ['image/png', 'image/jpeg', 'image/webp'];
 /** Bodies that are read as they come. */
 export const TABLE_TYPES = ['text/csv', 'text/tab-separated-values'];
@@ -214,6 +215,8 @@ export function readRowsBody(
   else
     rows.forEach((row, i) => {
       if (!isObject(row)) errors.push(wrong(`/rows/${i}`, 'must be an object by column', 'an object'));
+      else if (Object.keys(row).length > MOST_COLUMNS)
+        errors.push(wrong(`/rows/${i}`, `has more than ${MOST_COLUMNS} columns`, 'the columns of the network'));
     });
   if (checkpoint !== undefined && typeof checkpoint !== 'string')
     errors.push(wrong('/checkpoint', 'must be text', 'best, latest or an id'));

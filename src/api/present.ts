@@ -52,24 +52,40 @@ export function presentDataset(row: DatasetRow): Dataset {
   });
 }
 
-/** What the columns of a CSV make doubtful. */
+/** What the columns make doubtful. */
 export function warnOf({ format, files, columns }: DatasetRow): Pick<Dataset, 'warnings'> {
   const isNamed = format === 'csv' && files[0]?.dialect?.hasHeader !== false;
   const ambiguous = columns.filter(({ date_order: order }) => order === 'unknown').map(({ name }) => name);
+  const short = columns.filter(({ short_years: isShort }) => isShort).map(({ name }) => name);
   const warnings = [
     ...(isNamed && looksLikeRow(columns) ? [NO_HEADER] : []),
     ...(ambiguous.length > 0 ? [warnOfDates(ambiguous)] : []),
+    ...(short.length > 0 ? [warnOfYears(short)] : []),
   ];
   return warnings.length > 0 ? { warnings } : {};
 }
 
 function warnOfDates(names: readonly string[]): DatasetWarning {
-  const shown = names.map((name) => JSON.stringify(name));
   return {
     code: 'ambiguous_dates',
-    detail: `No day beyond the 12th tells days from months in ${listWords(shown, 8)}: taken as text and not as dates.`,
+    detail: `Nothing tells days, months and years apart in ${quoteNames(names)}: taken as text and not as dates.`,
     expected: AMBIGUOUS_DATES,
   };
+}
+
+function warnOfYears(names: readonly string[]): DatasetWarning {
+  return {
+    code: 'short_years',
+    detail: `Years have two digits in ${quoteNames(names)}: 69 to 99 are taken as 1969 to 1999, 00 to 68 as 2000 to 2068.`,
+    expected: 'years of four digits, if some are others',
+  };
+}
+
+function quoteNames(names: readonly string[]): string {
+  return listWords(
+    names.map((name) => JSON.stringify(name)),
+    8,
+  );
 }
 
 const NO_HEADER: DatasetWarning = {

@@ -32,7 +32,7 @@ export interface Making {
   folder: string;
   deps: ApiDeps;
   images: ImageOptions;
-  /** what the query says of the rows: whether CSV has a header line, and the order of day and month; null: not said here */
+  /** what the query says of the rows: whether CSV has a header line, and the order of day, month and year; null: not said here */
   said: Pick<FileHint, 'hasHeader' | 'dateOrder'>;
   /** of the files in storage */
   maxBytes: number;

@@ -14,7 +14,7 @@ export interface FileHint {
   delimiter: string | null;
   /** whether the first line of CSV has names; null: not said */
   hasHeader: boolean | null;
-  /** of day and month in dates such as 1/2/2012; null: not said */
+  /** of day, month and year in dates such as 1/2/2012; null: not said */
   dateOrder: DateOrder | null;
 }
 

@@ -1,8 +1,8 @@
 import { TEXT_COLUMN } from '../spec/corpus.ts';
 import { pointerTo } from '../spec/mistake.ts';
-import { MOST_ROW_MISTAKES, type Prediction, type RowMistake, RowsError } from '../spec/prediction.ts';
+import { MOST_ROW_MISTAKES, type Prediction, type RowMistake, RowsError, type RowWarning } from '../spec/prediction.ts';
 import type { PreparedInput } from '../spec/preparation.ts';
-import { didYouMean } from '../spec/suggest.ts';
+import { didYouMean, listWords } from '../spec/suggest.ts';
 import { softmax } from './describe-outputs.ts';
 import { openTokenizer, type TextEncoder, unifyNewlines } from './tokenizer.ts';
 
@@ -19,8 +19,12 @@ export interface PreparedTexts {
   lengths: number[];
 }
 
-/** Prepares rows `{"text": "…"}`. Throws RowsError: unknown_column, invalid_type, empty_text. */
-export function prepareTexts(rows: readonly Record<string, unknown>[], input: PreparedText): PreparedTexts {
+/** Prepares rows `{"text": "…"}`; `warn` hears of characters that the network has not learnt. Throws RowsError: unknown_column, invalid_type, empty_text. */
+export function prepareTexts(
+  rows: readonly Record<string, unknown>[],
+  input: PreparedText,
+  warn: (warning: RowWarning) => void = () => {},
+): PreparedTexts {
   const encoder = openTokenizer(input.tokenizer);
   const { context } = input;
   const mistakes: RowMistake[] = [];
@@ -49,6 +53,8 @@ export function prepareTexts(rows: readonly Record<string, unknown>[], input: Pr
     if (tokens.length === 0)
       add(TEXT_COLUMN, 'empty_text', 'there is nothing to go on from', 'text of at least one character');
     x.set(tokens, index * context);
+    const unknown = findUnknown(text, input);
+    if (unknown !== null) warn({ row: index, pointer: pointerTo('', TEXT_COLUMN), ...unknown });
     return tokens.length;
   });
   if (mistakes.length > 0) throw new RowsError(mistakes);
@@ -57,10 +63,39 @@ export function prepareTexts(rows: readonly Record<string, unknown>[], input: Pr
 
 /** The last `context` tokens of a text; its beginning is not even looked at. */
 export function encodeEnd(text: string, encoder: TextEncoder, context: number): number[] | Uint8Array {
-  // two units may become one at the end of a line
-  const end = text.slice(-2 * encoder.longest * context - 2);
-  const tokens = encoder.encode(unifyNewlines(end).toWellFormed());
+  const tokens = encoder.encode(readEnd(text, encoder.longest * context));
   return tokens.length > context ? tokens.slice(-context) : tokens;
+}
+
+/** At least the last `units` of a text, as a corpus has them. */
+function readEnd(text: string, units: number): string {
+  // two units may become one at the end of a line
+  return unifyNewlines(text.slice(-2 * units - 2)).toWellFormed();
+}
+
+/** Characters that a message names. */
+const MOST_UNKNOWN = 8;
+
+/** What is said of characters in the end of a text that have no token of their own; null: all have one. */
+export function findUnknown(
+  text: string,
+  { tokenizer, context }: PreparedText,
+): Pick<RowMistake, 'code' | 'detail' | 'expected'> | null {
+  if (tokenizer.type !== 'character') return null;
+  const known = new Set(tokenizer.characters);
+  const end = [...readEnd(text, 2 * context)].slice(-context);
+  const unknown = new Set(end.filter((character) => !known.has(character)));
+  if (unknown.size === 0) return null;
+  const shown = listWords(
+    Array.from(unknown, (character) => JSON.stringify(character)),
+    MOST_UNKNOWN,
+  );
+  const isNothing = end.every((character) => unknown.has(character));
+  return {
+    code: 'unknown_characters',
+    detail: `the training rows had no ${shown}: read as unknown${isNothing ? ', and so is all that the network sees of the text' : ''}`,
+    expected: `characters of the training rows, such as ${listWords([...known].filter((one) => one.trim() !== '').slice(0, MOST_UNKNOWN))}`,
+  };
 }
 
 /** Probabilities of the token after each text, from logits (rows, context, vocabulary). */

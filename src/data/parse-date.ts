@@ -2,17 +2,21 @@ import type { Column, DateOrder } from '../spec/dataset.ts';
 
 /**
  * Dates as tables write them: ISO 8601 (2012-01-31, 2012-01-31T12:30:00.5+02:00, also with a space, slashes, or 12:30 PM), and with an English month
- * (Jan 31 2012, January 31, 2012, 31 Jan 2012), or day first with points (31.1.2012, 31.01.2012 12:30). Forms whose day and month could be mistaken for
- * each other (1/2/2012, 1-2-2012) are dates only in an order that their column decides.
+ * (Jan 31 2012, January 31, 2012, 31 Jan 2012, 31-Jan-12), or day first with points (31.1.2012, 31.01.12, 31.01.2012 12:30). Forms whose parts could be
+ * mistaken for each other (1/2/2012, 1-2-2012, 01/02/12) are dates only in an order that their column decides. Years of two digits are taken as strptime of
+ * POSIX takes them: 69 to 99 as 1969 to 1999, 00 to 68 as 2000 to 2068. With points they need days and months of two digits: 1.2.10 is a version.
  */
 
 const TIME =
   /(?:[Tt ](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(?:\s?([AaPp])[Mm])?\s?([Zz]|[+-]\d{2}(?::?\d{2})?)?)?$/;
 const ISO = new RegExp(`^(\\d{4})([-/])(\\d{1,2})\\2(\\d{1,2})${TIME.source}`);
-const ORDERED = new RegExp(`^(\\d{1,2})([-/])(\\d{1,2})\\2(\\d{4})${TIME.source}`);
+const ORDERED = new RegExp(`^(\\d{1,2})([-/])(\\d{1,2})\\2(\\d{4}|\\d{2}|\\d)${TIME.source}`);
 const POINTS = new RegExp(`^(\\d{1,2})\\.\\s?(\\d{1,2})\\.\\s?(\\d{4})${TIME.source}`);
-const MONTH_FIRST = /^([A-Za-z]{3,9})\.?[ -](\d{1,2}),?[ -](\d{4})$/;
-const DAY_FIRST = /^(\d{1,2})\.?[ -]([A-Za-z]{3,9})\.?[ -](\d{4})$/;
+const SHORT_POINTS = new RegExp(`^(\\d{2})\\.(\\d{2})\\.(\\d{2})${TIME.source}`);
+const MONTH_FIRST = new RegExp(`^([A-Za-z]{3,9})\\.?[ -](\\d{1,2}),?[ -](\\d{4}|\\d{2})${TIME.source}`);
+const DAY_FIRST = new RegExp(`^(\\d{1,2})\\.?[ -]([A-Za-z]{3,9})\\.?[ -](\\d{4}|\\d{2})${TIME.source}`);
+/** Two digits of a year from here on are of the last century. */
+const PIVOT = 69;
 const MONTHS = [
   'january',
   'february',
@@ -28,7 +32,7 @@ const MONTHS = [
   'december',
 ];
 /** Longest and shortest text that the forms above can have. */
-const SHORTEST = 8;
+const SHORTEST = 6;
 const LONGEST = 40;
 
 /** Milliseconds since 1970, NaN for what is no date. A time without an offset is UTC. `order`: of day and month where the form leaves it open. */
@@ -37,22 +41,38 @@ export function parseDate(text: string, order?: DateOrder): number {
   const iso = ISO.exec(text);
   if (iso !== null) {
     const [, year, , month, day, ...time] = iso;
-    return countDays(Number(year), Number(month), Number(day)) + readTime(time);
+    return countDays(year!, Number(month), day!) + readTime(time);
   }
-  const points = POINTS.exec(text);
+  const points = POINTS.exec(text) ?? SHORT_POINTS.exec(text);
   if (points !== null) {
     const [, day, month, year, ...time] = points;
-    return countDays(Number(year), Number(month), Number(day)) + readTime(time);
+    return countDays(year!, Number(month), day!) + readTime(time);
   }
   const named = MONTH_FIRST.exec(text);
-  if (named !== null) return countDays(Number(named[3]), readMonth(named[1]!), Number(named[2]));
+  if (named !== null) {
+    const [, month, day, year, ...time] = named;
+    return countDays(year!, readMonth(month!), day!) + readTime(time);
+  }
   const turned = DAY_FIRST.exec(text);
-  if (turned !== null) return countDays(Number(turned[3]), readMonth(turned[2]!), Number(turned[1]));
+  if (turned !== null) {
+    const [, day, month, year, ...time] = turned;
+    return countDays(year!, readMonth(month!), day!) + readTime(time);
+  }
   const ordered = order === undefined ? null : ORDERED.exec(text);
   if (ordered === null) return Number.NaN;
-  const [, first, , second, year, ...time] = ordered;
-  const [day, month] = order === 'day_first' ? [first, second] : [second, first];
-  return countDays(Number(year), Number(month), Number(day)) + readTime(time);
+  const [, first, , second, last, ...time] = ordered as unknown as [string, string, string, string, string];
+  const [year, month, day] =
+    order === 'year_first'
+      ? [first, second, last]
+      : order === 'day_first'
+        ? [last, second, first]
+        : [last, first, second];
+  return countDays(year, Number(month), day) + readTime(time);
+}
+
+/** Whether a text that is a date tells its year by two digits. */
+export function hasShortYear(text: string): boolean {
+  return !/\d{4}/.test(text);
 }
 
 /** In which a column's dates are read; undefined where their form tells it, or nothing does. */
@@ -60,7 +80,7 @@ export function orderOf({ date_order: order }: Pick<Column, 'date_order'>): Date
   return order === 'unknown' ? undefined : order;
 }
 
-/** Whether a text is a date but for the order of day and month. */
+/** Whether a text is a date but for the order of day, month and year. */
 export function isOrdered(text: string): boolean {
   return text.length >= SHORTEST && text.length <= LONGEST && ORDERED.test(text);
 }
@@ -79,13 +99,16 @@ function readTime([hour = '0', minute = '0', second = '0', fraction = '', half =
   return time + milliseconds - readOffset(offset);
 }
 
-/** Midnight in UTC of a day, in milliseconds; NaN where the month has no such day. */
-function countDays(year: number, month: number, day: number): number {
-  if (!(month >= 1 && month <= 12 && day >= 1 && day <= 31)) return Number.NaN;
+/** Midnight in UTC of a day, in milliseconds; NaN where the month has no such day. Years have two or four digits, days one or two. */
+function countDays(year: string, month: number, day: string): number {
+  const isShort = year.length === 2;
+  if (!(isShort || year.length === 4) || day.length > 2) return Number.NaN;
+  if (!(month >= 1 && month <= 12 && Number(day) >= 1 && Number(day) <= 31)) return Number.NaN;
+  const short = Number(year) + (Number(year) < PIVOT ? 2000 : 1900);
   // Date.UTC takes the years 0 to 99 for 1900 to 1999
   const date = new Date(0);
-  date.setUTCFullYear(year, month - 1, day);
-  return date.getUTCDate() === day ? date.getTime() : Number.NaN;
+  date.setUTCFullYear(isShort ? short : Number(year), month - 1, Number(day));
+  return date.getUTCDate() === Number(day) ? date.getTime() : Number.NaN;
 }
 
 function readMonth(name: string): number {

@@ -1,3 +1,5 @@
+import { findArrays, placesOf } from '../spec/array-columns.ts';
+import type { DateOrder } from '../spec/dataset.ts';
 import { pointerTo } from '../spec/mistake.ts';
 import { MOST_ROW_MISTAKES, type RowMistake, RowsError, type RowWarning } from '../spec/prediction.ts';
 import {
@@ -19,7 +21,8 @@ import { whyNot } from './transforms.ts';
 
 /**
  * Prepares rows as JSON gives them: x is (rows, inputWidth), or of a forecast (rows, width of a row). A column that is absent or null is missing; columns of the target are passed over, and so are others of a row that has every input.
- * An image is a flat array of numbers from 0 to 255, row-major, or the same bytes as base64.
+ * An image is a flat array of numbers from 0 to 255, row-major, or the same bytes as base64; any other array is a column for each place, of which the last may be
+ * absent.
  * Throws RowsError with all mistakes: unknown_column, invalid_type, not_finite, wrong_length, out_of_range. `warn` is told of what is taken as missing and is
  * not left out: unknown_class; and of rows that have nothing: empty_row.
  */
@@ -47,15 +50,24 @@ export function prepareRows(
   const x = new Float32Array(rows.length * inputWidth);
   const mistakes: RowMistake[] = [];
 
-  rows.forEach((row, index) => {
+  const spread = openSpreader(known);
+  rows.forEach((given, index) => {
     const add = (column: string | null, code: string, detail: string, expected: string | null) => {
-      const pointer = pointerTo('/rows', index, ...(column === null ? [] : [column]));
+      const pointer = pointerTo('/rows', index, ...(column === null ? [] : pathTo(given, column)));
       if (mistakes.length < MOST_ROW_MISTAKES) mistakes.push({ pointer, code, detail, expected });
     };
-    if (typeof row !== 'object' || row === null || Array.isArray(row)) {
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) {
       add(null, 'invalid_type', 'a row is an object', `an object with ${names.slice(0, 10).join(', ')}`);
       return;
     }
+    const row = spread(given, (name, most) => {
+      add(
+        name,
+        'wrong_length',
+        `${JSON.stringify(name)} is longer than in any row of training`,
+        `at most ${most} values`,
+      );
+    });
     const unknown = Object.keys(row).filter((column) => !known.has(column));
     // beside all inputs it is no input with a name that is misspelt
     const isWhole = unknown.length > 0 && names.every((name) => Object.hasOwn(row, name));
@@ -87,6 +99,37 @@ export function prepareRows(
   });
   if (mistakes.length > 0) throw new RowsError(mistakes);
   return x;
+}
+
+/** Gives a row a field for each place of its arrays that are no column themselves; those that the network knows and the row does not are null. */
+function openSpreader(known: ReadonlySet<string>) {
+  const arrays = findArrays(known);
+  return (row: Record<string, unknown>, refuse: (name: string, most: number) => void): Record<string, unknown> => {
+    let spread = row;
+    for (const [name, values] of Object.entries(row)) {
+      const columns = Array.isArray(values) && !known.has(name) ? arrays.get(name) : undefined;
+      if (columns === undefined) continue;
+      const { [name]: _values, ...others } = spread;
+      spread = { ...others, ...Object.fromEntries(columns.map((column) => [column, null])) };
+      for (const [column, value] of placesOf(name, values as unknown[])) {
+        if (known.has(column)) spread[column] = value;
+        else if (value !== null) {
+          refuse(name, columns.length);
+          break;
+        }
+      }
+    }
+    return spread;
+  };
+}
+
+/** Of a column in a row: its field, or its place in an array. */
+function pathTo(row: Record<string, unknown>, column: string): (string | number)[] {
+  const isField = typeof row !== 'object' || row === null || Object.hasOwn(row, column);
+  const name = isField
+    ? undefined
+    : Object.keys(row).find((field) => Array.isArray(row[field]) && column.startsWith(`${field}_`));
+  return name === undefined ? [column] : [name, ...column.slice(name.length + 1).split('_')];
 }
 
 type Mistake = [code: string, detail: string, expected: string] | null;
@@ -175,10 +218,16 @@ function openClassWriter(input: PreparedClass, warn: WarnOfClass): WriteValue {
 /** The farthest that a date of JavaScript's reaches. */
 const LATEST_MS = 8.64e15;
 
+const EXAMPLES: Record<DateOrder, string> = {
+  day_first: '31/01/2030',
+  month_first: '01/31/2030',
+  year_first: '30/01/31',
+};
+
 function openTimeWriter(input: PreparedDate): WriteValue {
   const write = openDateWriter(input);
   const { order } = input;
-  const also = order === undefined ? '' : order === 'day_first' ? ' or 31/01/2030' : ' or 01/31/2030';
+  const also = order === undefined ? '' : ` or ${EXAMPLES[order]}`;
   const expected = `a date like 2030-01-31${also} or 2030-01-31T06:00:00Z, or milliseconds since 1970`;
   return (value, y) => {
     const given = typeof value === 'number' ? value : Number.NaN;

@@ -1,7 +1,7 @@
 import { type Column, DATE_ORDERS, type DateOrder } from '../spec/dataset.ts';
 import { type CellValue, isMissing, parseBoolean, parseNumber, sortClasses } from './cell.ts';
 import { Histogram } from './histogram.ts';
-import { isOrdered, parseDate } from './parse-date.ts';
+import { hasShortYear, isOrdered, parseDate } from './parse-date.ts';
 
 /** More distinct values than these are not counted. */
 export const MOST_CLASSES = 1000;
@@ -82,7 +82,7 @@ class Measure {
   }
 }
 
-/** Dates in one order of day and month; undefined: none has left that open so far. */
+/** Dates in one order of day, month and year; undefined: none has left that open so far. */
 type DateReading = { order: DateOrder | undefined; measure: Measure };
 
 /** What is learnt of one column as its values pass. Memory: at most 1,000 distinct values of at most 1,024 characters. */
@@ -95,6 +95,8 @@ export class ColumnProfile {
   readonly #measure = new Measure();
   /** in which every value so far is a date */
   #readings: DateReading[] = [{ order: undefined, measure: this.#measure }];
+  /** some dates tell their year by two digits */
+  #hasShortYears = false;
   /** rows of each distinct value; null once there are too many */
   #counts: Map<string, number> | null = new Map();
   /** memory of `#counts`, about */
@@ -135,6 +137,7 @@ export class ColumnProfile {
   }
 
   #addDate(value: string | boolean | Date): void {
+    this.#hasShortYears ||= typeof value === 'string' && hasShortYear(value);
     const [only, other] = this.#readings as [DateReading, DateReading?];
     if (other === undefined) {
       const time = toTime(value, only.order);
@@ -142,8 +145,8 @@ export class ColumnProfile {
         only.measure.add(time);
         return;
       }
-      const mayBeBoth = only.order === undefined && typeof value === 'string' && isOrdered(value);
-      this.#readings = mayBeBoth ? this.#readBothWays() : [];
+      const mayBeAny = only.order === undefined && typeof value === 'string' && isOrdered(value);
+      this.#readings = mayBeAny ? this.#readEveryWay() : [];
     }
     this.#readings = this.#readings.filter(({ order, measure }) => {
       const time = toTime(value, order);
@@ -152,8 +155,8 @@ export class ColumnProfile {
     });
   }
 
-  /** Dates so far are the same in both orders. */
-  #readBothWays(): DateReading[] {
+  /** Dates so far are the same in every order. */
+  #readEveryWay(): DateReading[] {
     return DATE_ORDERS.map((order, i) => ({ order, measure: i === 0 ? this.#measure : this.#measure.copy() }));
   }
 
@@ -180,7 +183,7 @@ export class ColumnProfile {
     this.#counts = null;
   }
 
-  /** `rows`: of the whole dataset; `order`: of day and month in dates that leave it open. */
+  /** `rows`: of the whole dataset; `order`: of day, month and year in dates that leave it open. */
   finish(rows: number, order: DateOrder | null = null): Column {
     if (this.#readings.length > 1 && order !== null)
       this.#readings = this.#readings.filter((reading) => reading.order === order);
@@ -208,6 +211,7 @@ export class ColumnProfile {
           : null,
       shape: null,
       ...(dateOrder !== undefined && { date_order: dateOrder }),
+      ...(type === 'date' && this.#hasShortYears && { short_years: true as const }),
       ...measure?.finish(),
     };
   }

@@ -13,7 +13,7 @@ export async function profileRows(
   format: RowFormat,
   source: ByteSource,
   dialect?: DatasetFile['dialect'],
-  /** of day and month in a column whose dates leave it open */
+  /** of day, month and year in a column whose dates leave it open */
   orderOfDates: (column: string) => DateOrder | null = () => null,
 ): Promise<DatasetProfile> {
   const budget = new DistinctBudget();

@@ -1,3 +1,4 @@
+import { placesOf } from '../spec/array-columns.ts';
 import { checkColumnName, LARGEST_COLUMN_COUNT } from './column-name.ts';
 import { fail, MistakeList, quote } from './dataset-error.ts';
 import { splitRecords } from './split-records.ts';
@@ -14,7 +15,7 @@ export interface JsonlHandler {
 }
 
 /**
- * Reads JSON lines: one flat object a line, UTF-8; empty lines are passed over. Columns are all names that occur.
+ * Reads JSON lines: one object a line, UTF-8; empty lines are passed over. Columns are all names that occur; an array is a column for each place.
  * Memory is bounded by one record of at most 16 MiB. Answers the number of rows.
  * Throws DatasetError: empty_body, invalid_encoding, invalid_jsonl with up to 20 mistakes.
  */
@@ -46,7 +47,8 @@ export async function readJsonl(source: AsyncIterable<Uint8Array>, handler: Json
   };
 
   const readLine = (text: string, line: number) => {
-    const record = parseLine(text, line, mistakes);
+    const parsed = parseLine(text, line, mistakes);
+    const record = parsed === null ? null : spreadArrays(parsed, line, mistakes);
     if (record === null) return;
     for (const name of Object.keys(record)) {
       const value = record[name];
@@ -103,6 +105,32 @@ function parseLine(text: string, line: number, mistakes: MistakeList): Record<st
   return null;
 }
 
+/** The record with a field for each place of an array; null where fields would meet, or be too many. */
+function spreadArrays(
+  record: Record<string, unknown>,
+  line: number,
+  mistakes: MistakeList,
+): Record<string, unknown> | null {
+  const fields = Object.entries(record);
+  if (!fields.some(([, value]) => Array.isArray(value))) return record;
+  const spread = new Map<string, unknown>();
+  for (const [name, value] of fields) {
+    for (const [place, inner] of Array.isArray(value) ? placesOf(name, value) : [[name, value] as const]) {
+      if (spread.has(place)) {
+        mistakes.add(line, null, `${quote(place)} is a field as well as a place of an array`, 'another name');
+        return null;
+      }
+      spread.set(place, inner);
+      if (spread.size > LARGEST_COLUMN_COUNT) {
+        const detail = `with ${quote(name)} there are more than ${LARGEST_COLUMN_COUNT} values: each place of an array is a column`;
+        mistakes.add(line, null, detail, 'shorter arrays');
+        return null;
+      }
+    }
+  }
+  return Object.fromEntries(spread);
+}
+
 function checkValue(value: unknown): { detail: string; expected: string } | null {
   switch (typeof value) {
     case 'number':
@@ -116,8 +144,8 @@ function checkValue(value: unknown): { detail: string; expected: string } | null
       return value.isWellFormed() ? null : { detail: 'holds half of a surrogate pair', expected: 'whole characters' };
     default:
       return {
-        detail: `is ${Array.isArray(value) ? 'an array' : 'an object'}`,
-        expected: 'a number, string, boolean or null: give each inner value a column of its own',
+        detail: `is ${Array.isArray(value) ? 'an array within arrays of arrays' : 'an object'}`,
+        expected: 'a number, string, boolean or null, or an array of them or of arrays of them',
       };
   }
 }

@@ -32,7 +32,7 @@ export async function startStack(config: Config, logger: Logger): Promise<Stack>
   const begin = async () => {
     if (config.auth === 'keys')
       await whenDatabaseAnswers({ databaseUrl, seconds: config.databaseWaitSeconds, logger }, () =>
-        requireKey(databaseUrl),
+        requireKey(config, databaseUrl, logger),
       );
     return startApi(config, databaseUrl, logger);
   };
@@ -66,8 +66,11 @@ function startPostgres(dataDir: string, logger: Logger): Promise<SupervisedPostg
 const ALLOCATOR = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' };
 
 /** A service that nobody has a key for is a mistake, and better told now. Throws NoKeyError. */
-async function requireKey(databaseUrl: string): Promise<void> {
-  await migrateDatabase(databaseUrl);
+async function requireKey(config: Config, databaseUrl: string, logger: Logger): Promise<void> {
+  await migrateDatabase(databaseUrl, {
+    waitSeconds: config.migrationWaitSeconds,
+    tell: (line) => logger.warn(line),
+  });
   const db = openDatabase(databaseUrl);
   try {
     if (!(await hasLiveApiKey(db))) throw new NoKeyError();

@@ -51,7 +51,10 @@ export async function startApi(config: Config, databaseUrl: string, logger: Logg
   const { app, url, opened } = await whenDatabaseAnswers(
     { databaseUrl, seconds: config.databaseWaitSeconds, logger },
     async () => {
-      await migrateDatabase(databaseUrl);
+      await migrateDatabase(databaseUrl, {
+        waitSeconds: config.migrationWaitSeconds,
+        tell: (line) => logger.warn(line),
+      });
       /** closed in the reverse order */
       const opened = new AsyncDisposableStack();
       try {

@@ -108,7 +108,10 @@ async function withDatabase<T>(config: Config, work: (db: Database) => Promise<T
       : null;
   try {
     const url = config.databaseUrl ?? postgres!.url;
-    await migrateDatabase(url);
+    await migrateDatabase(url, {
+      waitSeconds: config.migrationWaitSeconds,
+      tell: (line) => void process.stderr.write(`${line}\n`),
+    });
     const db = openDatabase(url);
     return await work(db).finally(() => db.close());
   } finally {

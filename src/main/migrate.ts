@@ -9,5 +9,10 @@ const config = readConfigOrExit();
 const databaseUrl = requireUrl(config.databaseUrl);
 const logger = createLogger(config.logLevel, 'migrate');
 await startOrExit(() =>
-  whenDatabaseAnswers({ databaseUrl, seconds: config.databaseWaitSeconds, logger }, () => migrateDatabase(databaseUrl)),
+  whenDatabaseAnswers({ databaseUrl, seconds: config.databaseWaitSeconds, logger }, () =>
+    migrateDatabase(databaseUrl, {
+      waitSeconds: config.migrationWaitSeconds,
+      tell: (line) => logger.warn(line),
+    }),
+  ),
 );

@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { EmbeddedPostgresError } from '../db/embedded/error.ts';
 import { isUnavailable } from '../db/is-unavailable.ts';
+import { MigrationLockError } from '../db/migrate.ts';
 import { ApiRoleError } from '../db/roles.ts';
 import { StaleKernelsError } from './fresh-kernels.ts';
 import { NoKeyError } from './no-key-error.ts';
@@ -26,7 +27,14 @@ export async function startOrExit<T>(start: () => Promise<T>): Promise<T> {
 }
 
 /** Errors whose message says what to do. */
-const TOLD = [EmbeddedPostgresError, ApiRoleError, NoKeyError, DatabaseAwayError, StaleKernelsError];
+const TOLD = [
+  EmbeddedPostgresError,
+  ApiRoleError,
+  MigrationLockError,
+  NoKeyError,
+  DatabaseAwayError,
+  StaleKernelsError,
+];
 
 /** A file stands where a folder should, or the folder cannot be made or written. */
 const UNUSABLE_FOLDER = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOENT', 'ENOSPC'];

@@ -42,7 +42,10 @@ const { tracing, compiled, db, queue, files } = await startOrExit(async () => {
     );
   else logger.info({ kernels: compiled.build, checks }, 'kernels checked');
   const opened = await whenDatabaseAnswers({ databaseUrl, seconds: config.databaseWaitSeconds, logger }, async () => {
-    await migrateDatabase(databaseUrl);
+    await migrateDatabase(databaseUrl, {
+      waitSeconds: config.migrationWaitSeconds,
+      tell: (line) => logger.warn(line),
+    });
     const db = openDatabase(databaseUrl, { logger });
     try {
       await registerWorker(db, {

@@ -56,6 +56,7 @@ export const ApiKeyRequest = closed(
     name: Type.String({ minLength: 1, maxLength: LONGEST_KEY_NAME, description: 'a name for people' }),
     scopes: Type.Array(words(SCOPES), {
       minItems: 1,
+      maxItems: SCOPES.length,
       uniqueItems: true,
       description: 'of those that the asking key has',
     }),

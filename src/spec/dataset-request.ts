@@ -57,7 +57,9 @@ export const DatasetRequest = closed(
         description: 'with from: the columns that are kept, in this order; all unless given',
       }),
     ),
-    filter: Type.Optional(Type.Unsafe<Filter>({ type: 'object', additionalProperties: true, description: FilterText })),
+    filter: Type.Optional(
+      Type.Unsafe<Filter>({ type: 'object', additionalProperties: true, maxProperties: 3, description: FilterText }),
+    ),
     sample: Type.Optional(Sample),
     part: Type.Optional(Part),
   },

@@ -24,8 +24,8 @@ export type DatasetFormat = (typeof DATASET_FORMATS)[number];
  */
 export const COLUMN_TYPES = ['number', 'category', 'boolean', 'date', 'text', 'image'] as const;
 
-/** Of day and month in dates such as 1/2/2012 and 1-2-2012. */
-export const DATE_ORDERS = ['day_first', 'month_first'] as const;
+/** Of day, month and year in dates such as 1/2/2012, 1-2-2012 and 01/02/12, the last of which alone may begin with the year. */
+export const DATE_ORDERS = ['day_first', 'month_first', 'year_first'] as const;
 export type DateOrder = (typeof DATE_ORDERS)[number];
 
 export const TextProfile = closed(
@@ -80,7 +80,13 @@ export const Column = closed(
     date_order: Type.Optional(
       words([...DATE_ORDERS, 'unknown'], {
         description:
-          'of dates such as 1/2/2012: which of day and month comes first, as a day beyond the 12th or `?date_order=` decides; unknown: every value can be read in both orders, and the column is no date',
+          'of dates such as 1/2/2012 and 01/02/12: which of day, month and year comes first, as a day beyond the 12th or `?date_order=` decides; unknown: every value can be read in several orders, and the column is no date',
+      }),
+    ),
+    short_years: Type.Optional(
+      Type.Literal(true, {
+        description:
+          'of dates: some tell their year by two digits; 69 to 99 are taken as 1969 to 1999, 00 to 68 as 2000 to 2068',
       }),
     ),
     histogram: Type.Optional(
@@ -106,13 +112,13 @@ export type Column = Static<typeof Column>;
 
 /** What mends a column whose date_order is unknown. */
 export const AMBIGUOUS_DATES =
-  'the file sent with ?date_order=day_first (31/01/2012) or ?date_order=month_first (01/31/2012)';
+  'the file sent with ?date_order=day_first (31/01/2012), month_first (01/31/2012) or year_first (12/01/31)';
 
 export const DatasetWarning = closed(
   {
     code: Type.String({
       description:
-        '`no_header`: the first line of a CSV looks like a row and not like names; `ambiguous_dates`: nothing tells days from months',
+        '`no_header`: the first line of a CSV looks like a row and not like names; `ambiguous_dates`: nothing tells days, months and years apart; `short_years`: years of two digits',
     }),
     detail: Type.String(),
     expected: Type.String({ description: 'what would mend it' }),
@@ -122,7 +128,7 @@ export const DatasetWarning = closed(
 export type DatasetWarning = Static<typeof DatasetWarning>;
 
 const warnings = Type.Optional(
-  Type.Array(DatasetWarning, { maxItems: 2, description: 'left out where there is nothing to say' }),
+  Type.Array(DatasetWarning, { maxItems: 3, description: 'left out where there is nothing to say' }),
 );
 
 export const Profile = closed(

@@ -287,7 +287,7 @@ export const ERRORS = {
   too_large: {
     status: 413,
     title: 'The body is too large',
-    when: 'A JSON body has more than 1 MiB, an upload more than the service takes, or a form too many parts.',
+    when: 'A JSON body has more than 1 MiB, or more than 20,000 fields, objects and lists where it is no rows to predict; an upload has more than the service takes, or a form too many parts.',
     remedy: 'GET /v1/system tells the limits.',
   },
   id_too_long: {

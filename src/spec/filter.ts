@@ -22,8 +22,13 @@ export const FilterText =
 const MOST_CONDITIONS = 1000;
 const MOST_VALUES = 10_000;
 
-/** Mistakes in a filter of these columns, as many as are shown; `pointer` is where it stands. */
-export function checkFilter(filter: unknown, columns: readonly Column[], pointer: string): Mistake[] {
+/** Mistakes in a filter of these columns, as many as are shown; `pointer` is where it stands, and `isDate` knows the dates of a column. */
+export function checkFilter(
+  filter: unknown,
+  columns: readonly Column[],
+  pointer: string,
+  isDate: (text: string, column: Column) => boolean,
+): Mistake[] {
   const mistakes: Mistake[] = [];
   let conditions = 0;
   const add = (at: string, code: Mistake['code'], detail: string, expected: string) =>
@@ -59,7 +64,7 @@ export function checkFilter(filter: unknown, columns: readonly Column[], pointer
         add(pointerTo(at, key), 'invalid_field', 'is not a list of conditions', 'at least one condition');
       else parts.forEach((part, i) => void check(part, pointerTo(at, key, i)));
     } else if (key === 'not') check(condition.not, pointerTo(at, 'not'));
-    else checkCondition(condition, columns, at, add);
+    else checkCondition(condition, columns, at, add, isDate);
   };
   check(filter, pointer);
   return mistakes;
@@ -70,6 +75,7 @@ function checkCondition(
   columns: readonly Column[],
   at: string,
   add: (at: string, code: Mistake['code'], detail: string, expected: string) => void,
+  isDate: (text: string, column: Column) => boolean,
 ): void {
   const found = columns.find(({ name }) => name === column);
   const names = columns.map(({ name }) => name);
@@ -88,20 +94,25 @@ function checkCondition(
       `does not go with ${op}`,
       isUnary ? 'no value' : `1 to ${MOST_VALUES} values`,
     );
-  else if (!(values as unknown[]).every((one) => fits(one, found.type, op))) {
-    const detail = `does not go with ${op} and "${found.name}", which is ${found.type}`;
-    add(pointerTo(at, 'value'), 'invalid_spec', detail, EXPECTED[found.type] ?? 'a text');
+  else {
+    const wrong = (values as unknown[]).findIndex((one) => !fits(one, found, op, isDate));
+    if (wrong === -1) return;
+    const { type, name } = found;
+    const shown = (JSON.stringify((values as unknown[])[wrong]) ?? 'nothing').slice(0, 100);
+    const detail = `${shown} does not go with ${op} and "${name}", which is ${type}`;
+    add(pointerTo(at, 'value', ...(op === 'in' ? [wrong] : [])), 'invalid_spec', detail, EXPECTED[type] ?? 'a text');
   }
 }
 
 const EXPECTED: Partial<Record<Column['type'], string>> = {
   number: 'a number',
   boolean: 'true or false, with == != or in',
-  date: 'a date like 2012-01-31',
+  date: 'a date like 2012-01-31 or 2012-01-31T12:30:00Z, or as the column has them',
 };
 
-function fits(value: unknown, type: Column['type'], op: string): boolean {
+function fits(value: unknown, column: Column, op: string, isDate: (text: string, column: Column) => boolean): boolean {
+  const { type } = column;
   if (type === 'number') return typeof value === 'number';
   if (type === 'boolean') return typeof value === 'boolean' && ['==', '!=', 'in'].includes(op);
-  return typeof value === 'string';
+  return typeof value === 'string' && (type !== 'date' || isDate(value, column));
 }

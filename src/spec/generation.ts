@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { closed, words } from './schema.ts';
+import { closed, nullable, words } from './schema.ts';
 
 /** Texts from language models. */
 
@@ -61,6 +61,19 @@ export const GeneratedText = closed(
     model: Type.Optional(Type.String()),
     version: Type.Optional(Type.Integer()),
     checkpoint: Type.String(),
+    warnings: Type.Optional(
+      Type.Array(
+        closed({
+          pointer: Type.String(),
+          code: Type.String({
+            description: '`unknown_characters`: some of the prompt that the network has not learnt',
+          }),
+          detail: Type.String(),
+          expected: nullable(Type.String()),
+        }),
+        { maxItems: 1, description: 'absent where there is nothing to say; of a stream with the first piece' },
+      ),
+    ),
   },
   { title: 'GeneratedText' },
 );

@@ -8,8 +8,11 @@ export const DATATYPES = [
   ...['FP16', 'FP32', 'FP64', 'BYTES'],
 ] as const;
 
-const parameters = Type.Optional(Type.Record(Type.String(), Type.Unknown()));
-const open = { additionalProperties: true };
+const MOST_FIELDS = 100;
+/** What a body of 1 MiB can hold. */
+const MOST_VALUES = 2 ** 19;
+const parameters = Type.Optional(Type.Record(Type.String(), Type.Unknown(), { maxProperties: MOST_FIELDS }));
+const open = { additionalProperties: true, maxProperties: MOST_FIELDS };
 
 export const TensorMetadata = closed(
   {
@@ -44,7 +47,7 @@ export const InferenceRequest = Type.Object(
           shape: Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1, maxItems: 8 }),
           datatype: words(DATATYPES),
           parameters,
-          data: Type.Array(Type.Unknown(), { description: 'row-major, flat or nested' }),
+          data: Type.Array(Type.Unknown(), { maxItems: MOST_VALUES, description: 'row-major, flat or nested' }),
         },
         open,
       ),

@@ -21,7 +21,10 @@ export const ENCODINGS = [
 
 export const Input = closed(
   {
-    column: Type.String(COLUMN_NAME),
+    column: Type.String({
+      ...COLUMN_NAME,
+      description: 'a name in the dataset; of an array (`x` of x_0, x_1, …), all its columns in order',
+    }),
     type: words(
       ['number', 'category', 'boolean', 'date', 'image', 'text'],
       derived('the column’s type in the dataset'),
@@ -179,3 +182,7 @@ export const Input = closed(
   },
 );
 export type Input = Static<typeof Input>;
+
+/** Whether what is missing is a step that is not there. */
+export const isPadded = ({ type, impute }: Pick<Input, 'type' | 'impute'>): boolean =>
+  type === 'number' && impute?.type === 'padding';

@@ -32,7 +32,8 @@ export function requestForm(schema: Schema, documented: boolean): Schema {
   if (shorthand === undefined) return form;
   // shorthands are written out before validation; the word stays for what is said of a mistake
   if (!documented) return { ...form, shorthand };
-  const word: Schema = form.oneOf === undefined ? { type: 'string' } : { type: 'string', enum: wordsOf(form) };
+  const { maxLength } = form.properties?.[shorthand] ?? {};
+  const word: Schema = { type: 'string', ...(form.oneOf === undefined ? { maxLength } : { enum: wordsOf(form) }) };
   const { description, default: preset, ...object } = form;
   return {
     ...(description !== undefined && { description }),
@@ -64,12 +65,13 @@ function withTargetForms(form: Schema): Schema {
 
 function targetForms(target: Schema): Schema {
   const { columns, ...others } = target.properties as Record<string, Schema>;
+  const column = columns!.items as Schema;
   const one = {
     ...target,
     title: `${target.title}Column`,
-    properties: { column: { type: 'string' }, ...others },
+    properties: { column, ...others },
     required: ['column'],
   };
   const several = { ...target, title: `${target.title}Columns`, properties: { columns, ...others } };
-  return { description: target.description, anyOf: [{ type: 'string' }, columns, one, several] };
+  return { description: target.description, anyOf: [column, columns, one, several] };
 }

@@ -30,7 +30,10 @@ export const Tokenizer = variants(
     closed(
       {
         type: tag('file'),
-        json: Type.String({ maxLength: 4_000_000, description: 'the text of a tokenizer.json (Hugging Face)' }),
+        json: Type.String({
+          maxLength: 900_000,
+          description: 'the text of a tokenizer.json (Hugging Face); a whole request has at most 1 MiB',
+        }),
       },
       { description: 'Of a column of texts: a tokenizer that exists already.' },
     ),

@@ -140,7 +140,7 @@ function prepareRight(read: readonly ReadRow[], wrong: Map<number, RowMistake[]>
     };
     try {
       if (input?.type !== 'text') return { x: prepareRows(rows, preparation, warn), texts: null, places, warnings };
-      const texts = prepareTexts(rows, input);
+      const texts = prepareTexts(rows, input, warn);
       return { x: texts.x, texts, places, warnings };
     } catch (error) {
       if (!(error instanceof RowsError)) throw error;

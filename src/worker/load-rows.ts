@@ -5,7 +5,7 @@ import { findLeakage } from '../data/find-leakage.ts';
 import { findUnknownClasses } from '../data/find-unknown-classes.ts';
 import { fitPreparation, widthOf } from '../data/fit-preparation.ts';
 import { dropDuplicates } from '../data/hash-rows.ts';
-import { listForms } from '../data/list-forms.ts';
+import { listAbsentSteps, listForms } from '../data/list-forms.ts';
 import { loadTable } from '../data/load-table.ts';
 import { planPrepared, writePrepared } from '../data/prepare-table.ts';
 import { selectRows } from '../data/select-rows.ts';
@@ -42,7 +42,8 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
   const sampleWeight = spec.training.sample_weight ?? null;
   const judgedAs = spec.kind === 'evaluate' ? (spec.evaluate_on ?? 'all') : undefined;
   const forms = listForms(inputs, judgedAs === 'all' ? withoutColumns(spec.split) : spec.split, dataset.columns);
-  const table = await loadTable({ ...dataset, storage, inputs: forms, target, more, sampleWeight });
+  const columns = [...dataset.columns, ...listAbsentSteps(inputs, dataset.columns)];
+  const table = await loadTable({ ...dataset, columns, storage, inputs: forms, target, more, sampleWeight });
   const { usable, labels } = selectRows(table, target, more);
   const used = [...inputs.map(({ column }) => column), ...[target, ...more].flatMap(({ columns }) => columns)];
   const rows = spec.split.duplicates === 'drop' ? dropDuplicates(table, used, usable) : usable;

@@ -247,6 +247,7 @@ const CASES: Case[] = [
   },
   { code: 'method_not_allowed', status: 405, what: 'PUT', request: { path: '/v1/jobs', method: 'PUT' } },
   { code: 'not_found', status: 404, what: 'no such address', request: { path: '/v1/jbos' } },
+  { code: 'too_large', status: 413, what: 'JSON of 20,001 lists', request: job(`[${'[],'.repeat(20_000)}1]`) },
   { code: 'too_large', status: 413, what: 'JSON of more than 1 MiB', request: job(`"${'a'.repeat(2 ** 20)}"`) },
   {
     code: 'too_large',

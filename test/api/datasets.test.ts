@@ -101,7 +101,12 @@ describe('an upload', () => {
     expect(early).toMatchObject({ rows: 2, columns: [{ type: 'date', maximum: Date.UTC(2026, 1, 1) }, {}] });
     const other = await call('POST', `${api}/datasets?date_order=month_first`, csv, CSV);
     const joined = await call('POST', `${api}/datasets`, { from: [said.body.id, other.body.id] });
-    expect(expectProblem(joined, 'invalid_spec').errors[0].detail).toContain('the other way round');
+    expect(expectProblem(joined, 'invalid_spec').errors[0].detail).toContain('in another order');
+    const { body: short } = await call('POST', `${api}/datasets`, 'when,n\n4-Mar-98,1\n5-Mar-55,2\n', CSV);
+    expect(short.columns[0]).toMatchObject({ type: 'date', maximum: Date.UTC(2055, 2, 5) });
+    expect(short.warnings).toEqual([
+      expect.objectContaining({ code: 'short_years', detail: expect.stringContaining('"when"') }),
+    ]);
   });
 
   it('of a CSV whose first line is a row is warned of, and taken so where that is said', async () => {

@@ -46,6 +46,37 @@ describe('OpenAPI', () => {
     }
   });
 
+  it('bounds every text, list and object that a request may have', () => {
+    const loose: string[] = [];
+    const seen = new Set<Json>();
+    const visit = (schema: Json, at: string): void => {
+      if (typeof schema !== 'object' || schema === null || seen.has(schema)) return;
+      seen.add(schema);
+      if (schema.$ref !== undefined) visit(openapi.components.schemas[schema.$ref.split('/').at(-1)], schema.$ref);
+      const { type, maxLength, maxItems, maxProperties, additionalProperties } = schema;
+      const isFixed = schema.enum !== undefined || schema.const !== undefined;
+      const isOneOf = schema.oneOf !== undefined || schema.anyOf !== undefined;
+      if (type === 'string' && !isFixed && maxLength === undefined && schema.pattern === undefined) loose.push(at);
+      if (type === 'array' && maxItems === undefined) loose.push(at);
+      if (type === 'object' && !isOneOf && additionalProperties !== false && maxProperties === undefined)
+        loose.push(at);
+      for (const list of ['anyOf', 'oneOf', 'allOf'])
+        for (const [i, one] of (schema[list] ?? []).entries()) visit(one, `${at}/${list}/${i}`);
+      for (const [name, inner] of Object.entries(schema.properties ?? {})) visit(inner, `${at}/${name}`);
+      for (const inner of [schema.items, additionalProperties, ...Object.values(schema.patternProperties ?? {})])
+        visit(inner, `${at}/*`);
+    };
+    for (const [method, path, { parameters = [], requestBody }] of operations()) {
+      for (const { in: place, name, schema } of parameters)
+        if (place === 'query') visit(schema, `${method} ${path}?${name}`);
+      // rows of a dataset are read as they come, and bounded by their bytes
+      const { 'application/json': body } = requestBody?.content ?? {};
+      if (body !== undefined) visit(path === '/v1/datasets' ? body.schema.oneOf[1] : body.schema, `${method} ${path} `);
+    }
+    expect(seen.size).toBeGreaterThan(300);
+    expect(loose).toEqual([]);
+  });
+
   it('every component is used, and every schema can be compiled', () => {
     const text = JSON.stringify(openapi);
     const ajv = new Ajv2020({ strict: false, validateFormats: false });

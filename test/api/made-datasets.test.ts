@@ -160,6 +160,12 @@ describe('a dataset of rows of others', () => {
       ['/columns/1', '/filter/column'],
     ],
     [{ from: ['ID'], filter: { column: 'n', op: '<', value: 'x' } }, 'invalid_spec', ['/filter/value']],
+    [{ from: ['ID'], filter: { column: 'day', op: '>=', value: 'tuesday' } }, 'invalid_spec', ['/filter/value']],
+    [
+      { from: ['ID'], filter: { column: 'day', op: 'in', value: ['2012-01-01', '1/2/2012'] } },
+      'invalid_spec',
+      ['/filter/value/1'],
+    ],
     [
       { from: ['ID'], filter: { and: [{ column: 'n', op: '~' }, { colum: 'n' }] } },
       'invalid_field',

@@ -355,5 +355,24 @@ describe('a language model', () => {
     expectProblem(await call('POST', `${service.api}/jobs/${cats.jobId}/generate`, { prompt: 'a' }), 'invalid_rows');
     const next = await call('POST', own.replace('generate', 'predict'), { rows: [{ text: 'ab' }] });
     expect(next.body.predictions[0].next_token).toBe('c');
+    expect(next.body.warnings).toBeUndefined();
+  });
+
+  it('warns of what it has not learnt to read', async () => {
+    const half = await call('POST', own, { prompt: 'a日日b', max_tokens: 2, temperature: 0 });
+    expect(half.body).toMatchObject({ text: 'cd', warnings: [{ pointer: '/prompt', code: 'unknown_characters' }] });
+    expect(half.body.warnings[0].detail).toMatch(/^the training rows had no "日": read as unknown$/);
+    expect(half.body.warnings[0].expected).toContain('a, b, c');
+    const whole = await call(
+      'POST',
+      own,
+      { prompt: '日本', max_tokens: 2, stream: true },
+      { accept: 'application/x-ndjson' },
+    );
+    const [first, ...more] = linesOf(whole.body);
+    expect(first).toMatchObject({ warnings: [{ detail: expect.stringContaining('all that the network sees') }] });
+    for (const piece of more) expect(piece.warnings).toBeUndefined();
+    const next = await call('POST', own.replace('generate', 'predict'), { rows: [{ text: 'ab' }, { text: 'Ωb' }] });
+    expect(next.body.warnings).toMatchObject([{ pointer: '/rows/1/text', code: 'unknown_characters' }]);
   });
 });

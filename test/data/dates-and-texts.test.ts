@@ -23,6 +23,9 @@ describe('parseDate', () => {
     ['September 30, 1998', Date.UTC(1998, 8, 30)],
     ['31-Dec-1999', Date.UTC(1999, 11, 31)],
     ['2012-01-31 12:05 AM', Date.UTC(2012, 0, 31, 0, 5)],
+    ['4-Mar-98', Date.UTC(1998, 2, 4)],
+    ['Mar 4, 68 13:05', Date.UTC(2068, 2, 4, 13, 5)],
+    ['04.03.69', Date.UTC(1969, 2, 4)],
     ['31.01.2012 1:30:15pm', Date.UTC(2012, 0, 31, 13, 30, 15)],
   ])('reads %s', (text, time) => expect(parseDate(text)).toBe(time));
 
@@ -42,6 +45,9 @@ describe('parseDate', () => {
     '2012-01-31 0:30 AM',
     '2012-01-31 PM',
     '20120131',
+    '1.2.10',
+    '1/2/98',
+    '4-Mar-9',
     'Foo 1 2000',
     'Jan 32 2000',
     '2012-01-31 and more',
@@ -54,7 +60,10 @@ describe('parseDate', () => {
     expect(read('31-07-2026 14:30')).toEqual([Date.UTC(2026, 6, 31, 14, 30), Number.NaN]);
     expect(read('07/31/2026 2:30 PM')).toEqual([Number.NaN, Date.UTC(2026, 6, 31, 14, 30)]);
     expect(read('2026-07-31')).toEqual([Date.UTC(2026, 6, 31), Date.UTC(2026, 6, 31)]);
-    for (const text of ['31/31/2026', '1/2-2012', '1/2/12']) expect(read(text)).toEqual([Number.NaN, Number.NaN]);
+    expect(read('1/2/68 1:00')).toEqual([Date.UTC(2068, 1, 1, 1), Date.UTC(2068, 0, 2, 1)]);
+    expect(parseDate('69-2-01', 'year_first')).toBe(Date.UTC(1969, 1, 1));
+    for (const text of ['1/2/2012', '1/2/12', '32/13/01', '1970/1/32']) expect(parseDate(text, 'year_first')).toBeNaN();
+    for (const text of ['31/31/2026', '1/2-2012', '1/2/1']) expect(read(text)).toEqual([Number.NaN, Number.NaN]);
   });
 
   it('reads what ISO 8601 writes', () => {
@@ -122,6 +131,22 @@ describe('dates whose day and month could be mistaken for each other', () => {
       expect(column).toMatchObject({ minimum: first, maximum: first + 11 * DAY, mean: first + 4 * DAY });
       expect(column.histogram!.counts.reduce((sum, count) => sum + count)).toBe(3);
     }
+  });
+
+  it('may begin with years of two digits', async () => {
+    for (const [values, order, short] of [
+      [['13/04/98', '01/02/98'], 'day_first', true],
+      [['04/13/21', '01/02/21'], 'month_first', true],
+      [['98-04-13', '98-01-02'], 'year_first', true],
+      [['13/04/21', '01/02/21'], 'unknown', undefined],
+      [['13/04/2021', '01/02/2021'], 'day_first', undefined],
+      [['4-Mar-98', '2021-01-02'], undefined, true],
+    ] as const) {
+      const column = await profile(values);
+      expect([column.date_order, column.short_years]).toEqual([order, short]);
+      expect(column.type).toBe(order === 'unknown' ? 'category' : 'date');
+    }
+    expect(await profile(['13/04/21'], 'year_first')).toMatchObject({ type: 'date', minimum: Date.UTC(2013, 3, 21) });
   });
 
   it('are words where nothing decides, or each order is against one of them, unless the order is said', async () => {

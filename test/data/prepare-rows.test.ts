@@ -44,6 +44,35 @@ describe('prepareRows', () => {
     expect(prepareRows([], preparation)).toEqual(new Float32Array(0));
   });
 
+  it('takes an array as the columns of its places, of which those behind its end are missing', () => {
+    const number = (column: string) => ({ column, type: 'number' as const, scale: 1, shift: 0, missing: -9 });
+    const steps: Preparation = {
+      inputs: [...['x_0_0', 'x_0_1', 'x_1_0', 'x_1_1'].map(number), number('size')],
+      target: { type: 'category', column: 'y', classes: ['a', 'b'] },
+      inputWidth: 5,
+      outputWidth: 2,
+    };
+    const rows = [{ x: [[1, 2], [3]], size: 5, note: 'of a whole row' }, { x: [] }, { x_1_1: 4, size: null }];
+    expect([...prepareRows(rows, steps)]).toEqual([
+      ...[1, 2, 3, -9, 5],
+      ...[-9, -9, -9, -9, -9],
+      ...[-9, -9, -9, 4, -9],
+    ]);
+    const mistakes = (given: Record<string, unknown>[]) => {
+      try {
+        prepareRows(given, steps);
+      } catch (error) {
+        return (error as RowsError).mistakes.map(({ pointer, code }) => `${pointer} ${code}`);
+      }
+      return [];
+    };
+    expect(mistakes([{ x: [[1, 2], ['3']] }, { x: [[1], [2], [3]] }, { z: [1] }, { x: [[1, 2, null]] }])).toEqual([
+      '/rows/0/x/1/0 invalid_type',
+      '/rows/1/x wrong_length',
+      '/rows/2/z unknown_column',
+    ]);
+  });
+
   it('names every mistake of every row at once', () => {
     const { bill_length: _, ...rest } = whole;
     const mistakes = getMistakes([

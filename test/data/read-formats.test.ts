@@ -93,7 +93,7 @@ describe('JSON arrays', () => {
     ['[{"a": 1}] x', 'something follows'],
     ['[{"a": 1}', 'ends inside element 1'],
     ['[{"a": 1}, 7]', 'line 2: the line is a number'],
-    ['[{"a": [1, 2]}]', '"a" is an array'],
+    ['[{"a": [1, {}]}]', '"a_1" is an object'],
     ['[]', 'the file is empty'],
   ])('%s is told as a mistake', async (text, message) => {
     await expect(readFile(text)).rejects.toThrow(new RegExp(message));

@@ -39,6 +39,17 @@ describe('readJsonl', () => {
     }
   });
 
+  it('makes a column of each place of an array', async () => {
+    expect(await read('{"a":[1,null,"x"],"b":0}\n{"a":[]}\n{"a":[[1,2],[3]],"c":[true]}\n')).toEqual({
+      columns: ['a_0', 'a_1', 'a_2', 'b', 'a_0_0', 'a_0_1', 'a_1_0', 'c_0'],
+      rows: [{ a_0: 1, a_2: 'x', b: 0 }, {}, { a_0_0: 1, a_0_1: 2, a_1_0: 3, c_0: true }],
+    });
+    expect(await refused(`{"a":[1],"a_0":2}\n{"a":[${'0,'.repeat(10_000)}0]}\n`)).toEqual([
+      [1, null, '"a_0" is a field as well as a place of an array'],
+      [2, null, 'with "a" there are more than 10000 values: each place of an array is a column'],
+    ]);
+  });
+
   it('gives back any flat rows, however they are cut', async () => {
     const name = fc
       .string({ minLength: 1, maxLength: 5 })
@@ -110,9 +121,9 @@ describe('readJsonl', () => {
 
   it('refuses values that are no single value', async () => {
     expect(
-      await refused('{"a":[1],"b":{}}\n{"a":1e999}\n{"a":"x\\u0000"}\n{"a":"\\ud800"}\n{"":1}\n{"__proto__":1}\n'),
+      await refused('{"a":[[[1]]],"b":{}}\n{"a":1e999}\n{"a":"x\\u0000"}\n{"a":"\\ud800"}\n{"":1}\n{"__proto__":1}\n'),
     ).toEqual([
-      [1, null, '"a" is an array'],
+      [1, null, '"a_0_0" is an array within arrays of arrays'],
       [1, null, '"b" is an object'],
       [2, null, '"a" is too large for a number'],
       [3, null, '"a" holds U+0000'],

@@ -49,6 +49,18 @@ test('four processes that start at once make one schema, and a later start chang
   expect(await query('select hash from drizzle.__drizzle_migrations')).toEqual(applied);
 });
 
+test('another process that keeps the lock is waited for by name, and not for ever', async () => {
+  await client.query('select pg_advisory_lock($1)', [0x74726169]);
+  const [{ pid }] = (await query('select pg_backend_pid() as pid')) as [{ pid: number }];
+  const said: string[] = [];
+  const impatient = migrateDatabase(database.url, { waitSeconds: 0.3, tell: (line) => void said.push(line) });
+  await expect(impatient).rejects.toThrow(new RegExp(`process ${pid} of .* 0.3 s.*MIGRATION_WAIT_SECONDS`));
+  expect(said).toEqual([expect.stringMatching(new RegExp(`1 s at most.*: process ${pid} of .*, idle$`))]);
+  const patient = migrateDatabase(database.url);
+  await client.query('select pg_sleep(0.1), pg_advisory_unlock($1)', [0x74726169]);
+  await patient;
+});
+
 test('a database that is not there is an error, not a wait', async () => {
   const url = new URL(database.url);
   url.pathname = 'none';

@@ -22,9 +22,9 @@ export const ACTIVATIONS = read('activations') as {
   cases: { activation: object; y: number[] }[];
 };
 
-/** Statistics of a batch are training's alone: as in inference, there are cases of both shapes. */
-const isOfTraining = ({ layers, training }: LayerCase) =>
-  training !== false && layers.some(({ type }) => type === 'batch_norm');
+/** Statistics of a batch and draws are training's alone: there are cases as in inference, too. */
+const isOfTraining = ({ layers, training, seed }: LayerCase) =>
+  training !== false && (seed !== undefined || layers.some(({ type }) => type === 'batch_norm'));
 
 export const one = (layer: { type: string }, dims: number[]): LayerCase => ({
   inputs: { input: dims },

@@ -8,6 +8,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/db/embed
 import { startProxy, type TcpProxy } from '../support/proxy.ts';
 import { NO_REDIS, startRedis, type TestRedis } from '../support/redis.ts';
 import { type ServiceProcess, startApiProcess, startWorkerProcess } from '../support/stack.ts';
+import { tidyUp } from '../support/tidy-up.ts';
 
 /** A whole service whose every part can be broken: PostgreSQL and Redis behind proxies, an API, two workers, and a small disk where there can be one. */
 
@@ -41,12 +42,17 @@ export class Stage {
   api!: ServiceProcess & { api: string };
   #postgres: EmbeddedPostgres;
   readonly #environment: Record<string, string>;
-  readonly #made: AsyncDisposableStack;
+  readonly #takeAway: () => Promise<unknown>;
 
   /** `under`: where its folders are made; `environment`: of its processes, beside what they need. What was made is taken away when the rest cannot be. */
   static async raise({ workers = 2, diskMb = DISK_MB, under = tmpdir(), environment = {} } = {}): Promise<Stage> {
     /** taken away in the reverse order */
     const made = new AsyncDisposableStack();
+    let stage: Stage | null = null;
+    const takeAway = tidyUp(async () => {
+      if (stage !== null) stage.#wake();
+      await made.disposeAsync();
+    });
     try {
       const folder = await mkdtemp(join(under, 'trainyard-storm-'));
       made.defer(() => rm(folder, { recursive: true, force: true }));
@@ -54,7 +60,6 @@ export class Stage {
       const database = await mountMemory(join(folder, 'postgres'), POSTGRES_MB);
       made.defer(() => database?.unmount());
       const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') });
-      let stage: Stage | null = null;
       // it may have been started again since
       made.defer(() => (stage === null ? postgres : stage.#postgres).stop());
       if (database !== null) await keepLogSmall(postgres.url);
@@ -67,20 +72,20 @@ export class Stage {
       const redisProxy =
         redis === null ? null : await startProxy({ host: '127.0.0.1', port: Number(new URL(redis.url).port) });
       made.defer(() => redisProxy?.close());
-      stage = new Stage(made, environment, folder, postgres, redis, disk, database, postgresProxy, redisProxy);
+      stage = new Stage(takeAway, environment, folder, postgres, redis, disk, database, postgresProxy, redisProxy);
       await stage.startApi();
       made.adopt(stage, async (own) => void (await own.api.stop()));
       made.adopt(stage, async (own) => void (await Promise.all(own.workers.map((worker) => worker.stop()))));
       for (let i = 0; i < workers; i++) stage.workers.push(await stage.startWorker());
       return stage;
     } catch (error) {
-      await made.disposeAsync();
+      await takeAway();
       throw error;
     }
   }
 
   private constructor(
-    made: AsyncDisposableStack,
+    takeAway: () => Promise<unknown>,
     environment: Record<string, string>,
     folder: string,
     postgres: EmbeddedPostgres,
@@ -90,7 +95,7 @@ export class Stage {
     postgresProxy: TcpProxy,
     redisProxy: TcpProxy | null,
   ) {
-    this.#made = made;
+    this.#takeAway = takeAway;
     this.folder = folder;
     this.#postgres = postgres;
     this.redis = redis;
@@ -148,11 +153,14 @@ export class Stage {
   }
 
   async strike(): Promise<void> {
-    // what a fault has stopped would not hear that it is to end
+    await this.#takeAway();
+  }
+
+  /** What a fault has stopped would not hear that it is to end. */
+  #wake(): void {
     this.disk?.thaw();
     this.redis?.thaw();
-    for (const [, { child }] of this.parts()) child.kill('SIGCONT');
-    await this.#made.disposeAsync();
+    for (const part of [this.api, ...this.workers]) part?.child.kill('SIGCONT');
   }
 }
 

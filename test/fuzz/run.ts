@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { startEmbeddedPostgres } from '../../src/db/embedded/start.ts';
 import { migrateDatabase } from '../../src/db/migrate.ts';
 import { readOptions } from '../support/read-options.ts';
+import { tidyUp } from '../support/tidy-up.ts';
 import { FORMATS } from './formats.ts';
 import { layGround } from './ground.ts';
 import { playTarget } from './play-target.ts';
@@ -68,9 +69,13 @@ async function play(target: AnyTarget): Promise<boolean> {
 }
 
 async function playRequests(names: string[]): Promise<boolean> {
-  const folder = await mkdtemp(join(tmpdir(), 'trainyard-fuzz-'));
-  const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') });
+  const made = new AsyncDisposableStack();
+  const close = tidyUp(() => made.disposeAsync());
   try {
+    const folder = await mkdtemp(join(tmpdir(), 'trainyard-fuzz-'));
+    made.defer(() => rm(folder, { recursive: true, force: true }));
+    const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') });
+    made.defer(() => postgres.stop());
     await migrateDatabase(postgres.url);
     const ground = await layGround(postgres.url);
     let holds = true;
@@ -79,8 +84,7 @@ async function playRequests(names: string[]): Promise<boolean> {
     await ground.service.close();
     return holds;
   } finally {
-    await postgres.stop();
-    await rm(folder, { recursive: true, force: true });
+    await close();
   }
 }
 

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { compileKernels, KERNEL_BUILDS } from '../../src/engine/kernels/load.ts';
-import { LAYERS } from '../../src/spec/layers/rules.ts';
 import { expectClose, type LayerCase, type LayerOutcome, runLayers } from './run-layers.ts';
 
 /** What PyTorch gives for layers and blocks, from make-layers.py. */
@@ -45,22 +44,4 @@ describe.each(KERNEL_BUILDS)("PyTorch's layers, %s kernels", (build) => {
       for (const [name, numbers] of Object.entries(values)) expectClose(actual[part][name]!, numbers, 2e-5, name);
     }
   });
-});
-
-// a penalty on activities adds to the loss, which has no part in these cases: training.json has it
-it('every layer has a case here or among the convolutions, but for those that draw or only add to the loss', () => {
-  const convolutions = JSON.parse(readFileSync(new URL('./convolutions.json', import.meta.url), 'utf8')) as {
-    cases: { layer: { type: string } }[];
-  };
-  const covered = new Set([
-    ...golden.cases.flatMap(({ layers }) => layers.map(({ type }) => type)),
-    ...convolutions.cases.map(({ layer }) => layer.type),
-  ]);
-  const all = LAYERS.map((rule) => rule.schema.properties.type.const as string);
-  expect(all.filter((type) => !covered.has(type))).toEqual([
-    'dropout',
-    'spatial_dropout',
-    'stochastic_depth',
-    'activity_regularization',
-  ]);
 });

@@ -5,6 +5,7 @@
 Made with PyTorch 1.13. The tests read the JSON only. A case's `layers` are written as in a job spec. Values and weights come from one
 generator: x first, then each parameter when it is first asked for, then the target; the gradients are those of the mean squared error
 against the target. Where there are several inputs, x holds them one behind the other. Parameters are halved, and variances lie around 1.5.
+What is dropped follows from the case's `seed` and `step` (philox.py).
 """
 import json
 import math
@@ -14,13 +15,17 @@ import torch
 import torch.nn.functional as F
 
 from noise import Noise, digits
+from philox import Dropouts
 
 ROWS = 3
 
 
 class Parameters:
-    def __init__(self, noise):
+    """And what else layers are computed with: masks of dropout, penalties on what comes out of them."""
+
+    def __init__(self, noise, dropouts):
         self.noise, self.values, self.running = noise, {}, {}
+        self.drop, self.penalty = dropouts.drop, 0
 
     def get(self, name, *shape):
         if name not in self.values:
@@ -115,7 +120,8 @@ def block(p, name, layer, x, memory, mask, memory_mask):
 
     def residual(norm_name, x, inner):
         full = f"{name}.{norm_name}"
-        return norm(p, full, x + inner(x), kind) if post else x + inner(norm(p, full, x, kind))
+        change = p.drop(inner(x if post else norm(p, full, x, kind)), layer.get("dropout", 0))
+        return norm(p, full, x + change, kind) if post else x + change
 
     causal = layer["type"] == "transformer_decoder"
     prefix = f"{name}.attention."
@@ -148,27 +154,40 @@ def recurrent(p, name, layer, x, initial, mask):
         width = ways * units
     states = lambda s: s.reshape(-1, depth * ways, units).transpose(0, 1).contiguous()
     hidden = [states(s) for s in initial] or [torch.zeros(depth * ways, x.shape[0], units).double()] * (2 if kind == "lstm" else 1)
-    hidden = tuple(hidden) if kind == "lstm" else hidden[0]
-    function = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}[kind]
-    rest = (layer.get("bias", True), depth, 0.0, True, ways == 2)
-    if mask is None:
-        y, h, *_ = function(x, hidden, flat, *rest, True)
-    else:
-        lengths = mask.sum(1).long()
-        packed = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
-        order = packed.sorted_indices
-        sort = lambda s: s.index_select(1, order)
-        hidden = tuple(map(sort, hidden)) if kind == "lstm" else sort(hidden)
-        data, h, *_ = function(packed.data, packed.batch_sizes, hidden, flat, *rest)
-        h = h.index_select(1, packed.unsorted_indices)
-        packed = torch.nn.utils.rnn.PackedSequence(data, packed.batch_sizes, order, packed.unsorted_indices)
-        y, _ = torch.nn.utils.rnn.pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])
-        # where there is padding, the state goes on as it is: forwards the last one, backwards the initial one, which PyTorch has only zeros for
-        after = lambda r, n: torch.cat([y[r, n - 1, :units], y.new_zeros(units * (ways - 1))])
-        y = torch.stack([torch.cat([y[r, :n], after(r, n).expand(x.shape[1] - n, -1)]) for r, n in enumerate(lengths.tolist())])
+    # PyTorch's own dropout draws from another generator: with one, it is given a level at a time
+    rate, y = layer.get("dropout", 0), x
+    together = depth if rate == 0 else 1
+    for level in range(0, depth, together):
+        places = slice(level * ways, (level + together) * ways)
+        weights = flat[len(flat) // depth * level : len(flat) // depth * (level + together)]
+        if level > 0:
+            y = p.drop(y, rate)
+        y, h = levels(kind, y, [s[places] for s in hidden], weights, layer.get("bias", True), ways, mask)
     if layer.get("returns") == "sequence":
         return y
     return h[-ways:].transpose(0, 1).flatten(1)
+
+
+def levels(kind, x, hidden, flat, bias, ways, mask):
+    """Levels of a recurrent layer that are one call in PyTorch: the last one's states (rows, steps, ways·units), and the last of each way and level."""
+    depth, units = hidden[0].shape[0] // ways, hidden[0].shape[-1]
+    hidden = tuple(hidden) if kind == "lstm" else hidden[0]
+    function = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}[kind]
+    rest = (bias, depth, 0.0, True, ways == 2)
+    if mask is None:
+        return function(x, hidden, flat, *rest, True)[:2]
+    lengths = mask.sum(1).long()
+    packed = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    order = packed.sorted_indices
+    sort = lambda s: s.index_select(1, order)
+    hidden = tuple(map(sort, hidden)) if kind == "lstm" else sort(hidden)
+    data, h, *_ = function(packed.data, packed.batch_sizes, hidden, flat, *rest)
+    packed = torch.nn.utils.rnn.PackedSequence(data, packed.batch_sizes, order, packed.unsorted_indices)
+    y, _ = torch.nn.utils.rnn.pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])
+    # where there is padding, the state goes on as it is: forwards the last one, backwards the initial one, which PyTorch has only zeros for
+    after = lambda r, n: torch.cat([y[r, n - 1, :units], y.new_zeros(units * (ways - 1))])
+    y = torch.stack([torch.cat([y[r, :n], after(r, n).expand(x.shape[1] - n, -1)]) for r, n in enumerate(lengths.tolist())])
+    return y, h.index_select(1, packed.unsorted_indices)
 
 
 def channels_first(x):
@@ -298,6 +317,16 @@ def apply(p, layer, inputs, masks, training):
         return pool(kind, x, x.shape[1], 1, masks[0])[:, 0]
     if kind == "global_max_pool2d":
         return x.amax((1, 2))
+    if kind == "dropout":
+        return p.drop(x, layer.get("rate", 0.5))
+    if kind == "spatial_dropout":
+        return p.drop(x, layer.get("rate", 0.5), [len(x), *[1] * (x.dim() - 2), width])
+    if kind == "stochastic_depth":
+        return p.drop(x, layer.get("rate", 0.5), [len(x), *[1] * (x.dim() - 1)])
+    if kind == "activity_regularization":
+        counts = x if masks[0] is None else x * masks[0][..., None]
+        p.penalty = p.penalty + layer.get("l1", 0) * counts.abs().sum() / len(x) + layer.get("l2", 0) * (counts**2).sum() / len(x)
+        return x
     if kind == "activation":
         return F.softmax(x, -1) if layer["activation"] == "softmax" else ACTIVATIONS[layer["activation"]](x)
     if kind == "add":
@@ -317,6 +346,8 @@ def ids(lengths, steps, vocabulary):
 SEQUENCE, IMAGE, VECTOR = (4, 6), (3, 4, 6), (6,)
 LENGTHS = [5, 2, 4]
 WINDOWS = ({}, {"size": 3, "stride": 1}, {"size": 2, "stride": 3})
+# more than 32 bits
+SEED = 2**40 + 11
 TOKENS = {"type": "embedding", "name": "tokens", "vocabulary": 7, "units": 4, "padding": True}
 
 
@@ -474,6 +505,52 @@ CASES = [
         {"inputs": {"input": (2, 3), "b": (2, 3), "c": (2, 3)}, "layers": [{"type": kind, "inputs": ["input", "b", "c"]}]}
         for kind in ("add", "multiply", "concatenate")
     ],
+    *[
+        {**one(dims, type=kind, rate=rate), "seed": seed, "step": step}
+        for kind, shapes in (("dropout", [VECTOR, (7, 5)]), ("spatial_dropout", [(4, 6), (2, 3, 5)]), ("stochastic_depth", [VECTOR, (3, 4)]))
+        for dims, rate, seed in zip(shapes, (0.3, 0.6), (8, SEED))
+        for step in (0, 1, 2**32 + 3)
+    ],
+    *[{**one((3, 4), type=kind), "training": False} for kind in ("dropout", "spatial_dropout", "stochastic_depth")],
+    # each layer draws by itself
+    {
+        "inputs": {"input": (4, 6)},
+        "layers": [
+            {"type": "dropout", "name": "some", "rate": 0.2},
+            {"type": "dense", "name": "first", "units": 5, "activation": "tanh"},
+            {"type": "spatial_dropout", "name": "channels", "rate": 0.3},
+            {"type": "dropout", "name": "more", "rate": 0.4},
+        ],
+        "seed": 1,
+        "step": 2,
+    },
+    {
+        "inputs": {"input": (4, 6)},
+        "layers": [
+            {"type": "dense", "name": "branch", "units": 6, "activation": "tanh"},
+            {"type": "stochastic_depth", "name": "lost", "rate": 0.4},
+            {"type": "add", "inputs": ["input", "lost"]},
+        ],
+        "seed": 2,
+        "step": 1,
+    },
+    *[
+        {**case, "seed": 3, "step": 7}
+        for case in (
+            block_case(dropout=0.3),
+            block_case("transformer_decoder", dropout=0.5, norm_position="post"),
+            cross(type="transformer_decoder", heads=2, units=5, dropout=0.2),
+            packed({"type": "transformer_encoder", "heads": 2, "units": 5, "dropout": 0.3}),
+            packed({"type": "dropout", "name": "some", "rate": 0.3}, {"type": "global_average_pool1d"}),
+            *[one((3, 2), type=kind, units=2, depth=3, dropout=0.3, returns="sequence") for kind in GATES],
+            one((3, 2), type="lstm", units=2, depth=2, bidirectional=True, dropout=0.5),
+            with_state("gru", 2, dropout=0.4),
+            packed({"type": "gru", "units": 3, "depth": 2, "bidirectional": True, "dropout": 0.4}),
+        )
+    ],
+    one(VECTOR, type="activity_regularization", l1=0.03, l2=0.05),
+    one((2, 3), type="activity_regularization", l1=0.2),
+    packed({"type": "activity_regularization", "name": "small", "l1": 0.1, "l2": 0.3}, {"type": "global_average_pool1d"}),
     {
         "inputs": {"input": VECTOR},
         "layers": [
@@ -489,7 +566,8 @@ def run(case):
     noise = Noise(1)
     sizes = {name: int(torch.tensor(dims).prod()) for name, dims in case["inputs"].items()}
     x = noise.tensor((ROWS, sum(sizes.values()))).requires_grad_() if "x" not in case else torch.tensor(case["x"]).double()
-    parameters = Parameters(noise)
+    training = case.get("training", True)
+    parameters = Parameters(noise, Dropouts(case.get("seed", 0), case.get("step", 0), training))
     parts = x.split(list(sizes.values()), 1)
     values = {name: part.reshape(ROWS, *dims) for part, (name, dims) in zip(parts, case["inputs"].items())}
     masks = {name: None for name in values}
@@ -499,7 +577,7 @@ def run(case):
         layer.setdefault("inputs", [last])
         last = layer["name"]
         own = [masks[name] for name in layer["inputs"]]
-        values[last] = apply(parameters, layer, [values[name] for name in layer["inputs"]], own, case.get("training", True))
+        values[last] = apply(parameters, layer, [values[name] for name in layer["inputs"]], own, training)
         if layer["type"] == "embedding" and layer.get("padding"):
             masks[last] = (values[layer["inputs"][0]] != 0).double()
         elif layer["type"] == "masking":
@@ -509,11 +587,11 @@ def run(case):
         layers.append(layer)
     y = values[last]
     target = noise.tensor(y.shape)
-    if case.get("training", True):
-        ((y - target) ** 2).mean().backward()
-    gradients = {} if "training" in case else {**({} if "x" in case else {"x": digits(x.grad)}), **{name: digits(v.grad) for name, v in parameters.values.items()}}
+    if training:
+        (((y - target) ** 2).mean() + parameters.penalty).backward()
+    gradients = {} if not training else {**({} if "x" in case else {"x": digits(x.grad)}), **{name: digits(v.grad) for name, v in parameters.values.items()}}
     result = {"inputs": {n: list(d) for n, d in case["inputs"].items()}, "layers": layers}
-    result.update({key: case[key] for key in ("x", "training") if key in case})
+    result.update({key: case[key] for key in ("x", "training", "seed", "step") if key in case})
     result.update({"shape": list(y.shape[1:]), "output": digits(y), "gradients": gradients})
     if parameters.running:
         result["running"] = {name: digits(v) for name, v in parameters.running.items()}

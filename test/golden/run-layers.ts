@@ -8,6 +8,7 @@ import { reshape } from '../../src/engine/ops/elementwise.ts';
 import { gather, rowOrder, table } from '../../src/engine/ops/leaves.ts';
 import { meanRows, rowLoss } from '../../src/engine/ops/losses.ts';
 import { compile, type ProgramSource } from '../../src/engine/plan/compile.ts';
+import { seedOf } from '../../src/engine/random.ts';
 import { Team } from '../../src/engine/team/team.ts';
 import { expand, fillDefaults } from '../../src/spec/expand-request.ts';
 import type { JobSpec } from '../../src/spec/job-spec.ts';
@@ -25,6 +26,9 @@ export interface LayerCase {
   /** left out: drawn, and looked at by its gradient */
   x?: number[][];
   training?: boolean;
+  /** what is dropped follows from both; 0 where left out */
+  seed?: number;
+  step?: number;
 }
 
 export interface LayerOutcome {
@@ -84,7 +88,7 @@ function addCase(graph: Graph, order: Node, rows: number, one: LayerCase, i: num
     inputs: layer.inputs!.map(rename),
   }));
   const training = one.training ?? true;
-  const builder = new ModelBuilder(graph, { low: 0, high: 0 });
+  const builder = new ModelBuilder(graph, seedOf(one.seed ?? 0));
   const y = builder.build(x, [...cut, ...built], training);
   expect(y.shape.dims).toEqual(shapes.at(-1)!.output);
   // the spec's parameters are the engine's
@@ -160,7 +164,7 @@ export async function runLayers(
     team.indices('order').set(Array.from({ length: rows }, (_, i) => i));
     return programs.map(({ fill, read }, i) => {
       const drawn = fill(team, scale);
-      team.run(`case${i}`, { rows, first: 0, step: 0 });
+      team.run(`case${i}`, { rows, first: 0, step: cases[i]!.step ?? 0 });
       team.meet();
       return { ...read(team), drawn };
     });

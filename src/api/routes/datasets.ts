@@ -46,7 +46,7 @@ const UploadQuery = Type.Object({
   date_order: Type.Optional(
     words(DATE_ORDERS, {
       description:
-        'of dates such as 1/2/2012 in columns where no day beyond the 12th tells days from months; without it those are no dates',
+        'of dates such as 1/2/2012 and 01/02/12 in columns where nothing tells days, months and years apart; without it those are no dates',
     }),
   ),
 });
@@ -71,7 +71,9 @@ const UploadBody = {
       ),
     },
     'text/tab-separated-values': { schema: bytes('the same with tabs') },
-    'application/x-ndjson': { schema: bytes('one flat JSON object a line') },
+    'application/x-ndjson': {
+      schema: bytes('one JSON object a line; an array in it is a column for each place: x_0, x_1, …'),
+    },
     'application/jsonl': { schema: bytes('the same') },
     'application/json': {
       schema: {

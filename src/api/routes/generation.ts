@@ -2,9 +2,11 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
+import { findUnknown } from '../../data/next-tokens.ts';
 import { createBodyCheck } from '../../spec/check-body.ts';
 import { GeneratedText, GenerationRequest } from '../../spec/generation.ts';
 import type { GeneratedPiece, GenerateRequest } from '../../spec/prediction.ts';
+import type { Preparation } from '../../spec/preparation.ts';
 import type { Api, ApiDeps } from '../deps.ts';
 import { findJobTarget, findModelTarget, type PredictTarget } from '../predict-target.ts';
 import { describeFailure } from '../problem.ts';
@@ -74,7 +76,7 @@ async function generate(
   { predictor }: ApiDeps,
   request: FastifyRequest,
   reply: FastifyReply,
-  { network, label }: PredictTarget,
+  { network, label, preparation }: PredictTarget,
 ): Promise<FastifyReply> {
   const asked = readRequest(request.body);
   const seed = asked.seed ?? randomInt(2 ** 31);
@@ -89,8 +91,9 @@ async function generate(
   // what is wrong with the request is said with a status
   const first = await pieces.next();
   const end = { seed, ...label };
+  const warnings = warnOfPrompt(prompt, preparation);
   if (format !== null) {
-    await stream(request, reply, format, { first, pieces, end, over: over.signal });
+    await stream(request, reply, format, { first, pieces, end, warnings, over: over.signal });
     return reply;
   }
   let text = '';
@@ -99,7 +102,13 @@ async function generate(
     text += next.value.text;
     tokens += next.value.tokens;
     if (next.value.finish !== null)
-      return reply.send({ text, finish_reason: next.value.finish, tokens, ...end } satisfies GeneratedText);
+      return reply.send({
+        text,
+        finish_reason: next.value.finish,
+        tokens,
+        ...end,
+        ...warnings,
+      } satisfies GeneratedText);
   }
   // nobody listens
   return reply.hijack();
@@ -114,11 +123,13 @@ async function stream(
     first,
     pieces,
     end,
+    warnings,
     over,
   }: {
     first: IteratorResult<GeneratedPiece, unknown>;
     pieces: AsyncIterator<GeneratedPiece>;
     end: object;
+    warnings: object;
     over: AbortSignal;
   },
 ): Promise<void> {
@@ -137,7 +148,8 @@ async function stream(
   try {
     for (let next = first; next.done !== true; next = await pieces.next()) {
       const { text, tokens, finish } = next.value;
-      await write({ text, tokens, ...(finish !== null && { finish_reason: finish, ...end }) });
+      const said = next === first ? warnings : {};
+      await write({ text, tokens, ...said, ...(finish !== null && { finish_reason: finish, ...end }) });
     }
     raw.end();
   } catch (error) {
@@ -145,4 +157,10 @@ async function stream(
     await write({ error: describeFailure(error, request) });
     raw.destroy();
   }
+}
+
+/** Of what the network does not know. */
+function warnOfPrompt(prompt: string, { inputs: [input] }: Preparation): Pick<GeneratedText, 'warnings'> {
+  const unknown = input?.type === 'text' ? findUnknown(prompt, input) : null;
+  return unknown === null ? {} : { warnings: [{ pointer: '/prompt', ...unknown }] };
 }

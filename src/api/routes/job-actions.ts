@@ -61,7 +61,12 @@ const REQUESTS: Record<string, Request> = {
 };
 
 const IF_MATCH = ' With `If-Match` only where the job is still in the state of that ETag (else 412).';
-const PATCH = { type: 'object', description: 'changes to the spec, as a JSON merge patch (RFC 7396); may be left out' };
+const PATCH = {
+  type: 'object',
+  // of the spec's own fields there are fewer
+  maxProperties: 50,
+  description: 'changes to the spec, as a JSON merge patch (RFC 7396); may be left out',
+};
 
 export function addJobActions(app: Api, deps: ApiDeps, quotas: Quotas): void {
   const { storage } = deps;

@@ -32,8 +32,8 @@ const ListQuery = Type.Object(
     status: Type.Optional(Type.String({ enum: [...JOB_STATUSES] })),
     kind: Type.Optional(Type.String({ enum: [...JOB_KINDS] })),
     dataset: Type.Optional(Type.String({ maxLength: 100 })),
-    created_after: Type.Optional(Type.String({ format: 'date-time', description: 'inclusive' })),
-    created_before: Type.Optional(Type.String({ format: 'date-time', description: 'exclusive' })),
+    created_after: Type.Optional(Type.String({ format: 'date-time', maxLength: 40, description: 'inclusive' })),
+    created_before: Type.Optional(Type.String({ format: 'date-time', maxLength: 40, description: 'exclusive' })),
   },
   // `metadata.<key>=<value>` for any keys
   { openNames: 'metadata.' },

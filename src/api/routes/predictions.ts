@@ -2,12 +2,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { ApiError } from '../../spec/errors.ts';
 import { MOST_WARNINGS } from '../../spec/prediction.ts';
+import { closed } from '../../spec/schema.ts';
 import { answerPredictions } from '../answer-predictions.ts';
 import type { Api, ApiDeps } from '../deps.ts';
 import {
   type Element,
   IMAGE_TYPES,
   LINE_TYPES,
+  MOST_COLUMNS,
   MOST_ROWS,
   readParts,
   readRowsBody,
@@ -18,7 +20,7 @@ import { findJobTarget, findModelTarget, type PredictTarget } from '../predict-t
 import { hasBody } from '../request-checks.ts';
 import { linger } from '../uploads.ts';
 
-const rows = Type.Array(Type.Record(Type.String(), Type.Unknown()), {
+const rows = Type.Array(Type.Record(Type.String(), Type.Unknown(), { maxProperties: MOST_COLUMNS }), {
   minItems: 1,
   maxItems: MOST_ROWS,
   description: 'objects by column; what is left out is taken as missing',
@@ -43,7 +45,7 @@ const warnings = Type.Optional(
   Type.Array(
     Type.Object({
       pointer: Type.String({ description: 'into the rows: `/rows/3/island`' }),
-      code: Type.String({ description: '`unknown_class`, `empty_row`' }),
+      code: Type.String({ description: '`unknown_class`, `unknown_characters`, `empty_row`' }),
       detail: Type.String(),
       expected: Type.Union([Type.String(), Type.Null()]),
     }),
@@ -95,7 +97,7 @@ export function addPredictionRoutes(app: Api, deps: ApiDeps): void {
           consumes: ['application/json', ...STREAMED_TYPES],
           params: Type.Object({ id: Type.String() }),
           querystring: Type.Object({ checkpoint, element }),
-          body: bodyOf(Type.Object({ rows, checkpoint })),
+          body: bodyOf(closed({ rows, checkpoint })),
           response: answerOf({}),
         },
       },
@@ -120,7 +122,7 @@ export function addPredictionRoutes(app: Api, deps: ApiDeps): void {
             version: Type.Optional(Type.String({ maxLength: 100, description: 'a number, an alias, or `latest`' })),
             element,
           }),
-          body: bodyOf(Type.Object({ rows })),
+          body: bodyOf(closed({ rows })),
           response: answerOf({ model: Type.String(), version: Type.Integer() }),
         },
       },

@@ -4,6 +4,7 @@ import { type CompiledKernels, instantiateKernels } from '../kernels/load.ts';
 import type { Plan } from '../plan/compile.ts';
 import { CONTROL_BYTES, PAGE_BYTES } from '../plan/layout.ts';
 import { Command, createBarrier, Order, orderAt, TeamFailedError, Word } from './control.ts';
+import { adviseHugePages } from './huge-pages.ts';
 import { startMember } from './members.ts';
 import { type Batch, ProgramRunner } from './runner.ts';
 
@@ -37,6 +38,7 @@ export class Team {
     const pages = plan.memoryBytes / PAGE_BYTES;
     this.plan = plan;
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    adviseHugePages(this.memory);
     const kernels = instantiateKernels(compiled, this.memory);
     this.kernels = options.instrument?.(kernels) ?? kernels;
     this.#control = new Int32Array(this.memory.buffer, 0, CONTROL_BYTES / 4);

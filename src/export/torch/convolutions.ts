@@ -4,6 +4,7 @@ import type { Layer } from '../../spec/model.ts';
 import type { PlacedLayer } from '../network.ts';
 import { type Weights, weightOf } from '../tensors.ts';
 import { activate } from './activations.ts';
+import { withoutPadding } from './masks.ts';
 import { call, channelsFirst, first, nameOf, sides, type TorchLayer, type TorchValue } from './module.ts';
 
 type Of<T extends Layer['type']> = PlacedLayer<Extract<Layer, { type: T }>>;
@@ -24,7 +25,7 @@ export function convolution(
   const before = zeros.map((n, side) => (layer.padding === 'causal' ? reach[side]! - 1 : Math.floor(n / 2)));
   const after = zeros.map((n, side) => Math.max(0, n - before[side]!));
   const isEven = before.every((n, side) => n === after[side]);
-  const from = channelsFirst(x!);
+  const from = channelsFirst(withoutPadding(x!));
   // F.pad counts sides from the last
   const pads = before.map((n, side) => [n, after[side]!]).reverse();
   const padded = isEven ? from : `F.pad(${from}, (${pads.flat().join(', ')}))`;

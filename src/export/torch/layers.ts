@@ -6,6 +6,7 @@ import { sinusoids } from '../positions.ts';
 import { transposeTensor, type Weights, type WeightTensor, weightOf } from '../tensors.ts';
 import { activate } from './activations.ts';
 import { convolution, transposed } from './convolutions.ts';
+import { withoutEmptyRows, withoutPadding } from './masks.ts';
 import {
   call,
   channelsFirst,
@@ -15,13 +16,19 @@ import {
   nameOf,
   sides,
   type TorchLayer,
+  type TorchScope,
   type TorchValue,
   write,
 } from './module.ts';
 import { attention, recurrent, transformer } from './sequences.ts';
 
 type Of<T extends Layer['type']> = PlacedLayer<Extract<Layer, { type: T }>>;
-type Describe<T extends Layer['type']> = (placed: Of<T>, inputs: readonly TorchValue[], weights: Weights) => TorchLayer;
+type Describe<T extends Layer['type']> = (
+  placed: Of<T>,
+  inputs: readonly TorchValue[],
+  weights: Weights,
+  scope: TorchScope,
+) => TorchLayer;
 
 const bare = (value: TorchValue): TorchLayer => ({ weights: {}, value });
 const same = (_placed: unknown, [x]: readonly TorchValue[]) => bare(x!);
@@ -54,19 +61,34 @@ function parameters(shapes: Record<string, readonly number[]>): string {
 function pool(
   { layer, output }: Of<'max_pool1d' | 'max_pool2d' | 'average_pool1d' | 'average_pool2d'>,
   [x]: readonly TorchValue[],
+  _weights: Weights,
+  { mask }: TorchScope,
 ): TorchLayer {
   const both = (value: number | [number, number]) =>
     write(sides(layer.type.endsWith('1d') ? [value as number] : bothSides(value)));
-  const name = `F.${layer.type.startsWith('max') ? 'max' : 'avg'}_pool${layer.type.slice(-2)}`;
-  return bare(first(`${name}(${channelsFirst(x!)}, ${both(layer.size)}, ${both(layer.stride)})`, output));
+  const isMax = layer.type.startsWith('max');
+  const windows = `${both(layer.size)}, ${both(layer.stride)}`;
+  const run = (value: string) => `F.${isMax ? 'max' : 'avg'}_pool${layer.type.slice(-2)}(${value}, ${windows})`;
+  const y = run(channelsFirst(withoutPadding(x!, isMax ? '-torch.inf' : '0')));
+  if (x!.mask === undefined) return bare(first(y, output));
+  if (isMax) return bare(withoutPadding({ ...first(y, output), mask }));
+  // the mean of what counts, by the share of the window that does
+  return bare(first(`(${y} / ${run(`${x!.mask()}[:, None].float()`)}.clamp(min=1e-6))`, output));
 }
 
 function globalPool(
   { layer, inputs, output }: PlacedLayer<Extract<Layer, { type: `global_${string}` }>>,
   [x]: readonly TorchValue[],
 ): TorchLayer {
-  const axes = inputs[0]!.slice(0, -1).map((_, i) => i + (x!.isFirst ? 2 : 1));
-  return bare(last(`${x!.code}.${layer.type.startsWith('global_max') ? 'amax' : 'mean'}(${write(axes)})`, output));
+  const axes = write(inputs[0]!.slice(0, -1).map((_, i) => i + (x!.isFirst ? 2 : 1)));
+  const isMax = layer.type.startsWith('global_max');
+  const { mask } = x!;
+  if (mask === undefined) return bare(last(`${x!.code}.${isMax ? 'amax' : 'mean'}(${axes})`, output));
+  const from = withoutPadding(x!, isMax ? '-torch.inf' : '0').code;
+  const code = isMax
+    ? withoutEmptyRows(`${from}.amax(${axes})`, mask)
+    : `${from}.sum(${axes}) / ${mask()}.sum(1, True).clamp(min=1)`;
+  return bare(last(isMax ? code : `(${code})`, output));
 }
 
 const scaleAndBias = (weights: Weights, name: string) => ({
@@ -155,6 +177,7 @@ const DESCRIPTIONS: { [T in Layer['type']]: Describe<T> } = {
     };
   },
   group_norm: ({ layer, output }, [x], weights) => ({
+    reason: x!.mask && `nn.GroupNorm cannot leave out the padding that comes into ${layer.name}`,
     module: call('nn.GroupNorm', [layer.groups, output.at(-1)!], { eps: layer.epsilon }),
     weights: scaleAndBias(weights, layer.name),
     value: first(`self.${nameOf(layer.name)}(${channelsFirst(x!)})`, output),
@@ -200,9 +223,14 @@ const DESCRIPTIONS: { [T in Layer['type']]: Describe<T> } = {
 };
 
 /** Throws NoModuleError. */
-export function describeLayer(placed: PlacedLayer, inputs: readonly TorchValue[], weights: Weights): TorchLayer {
+export function describeLayer(
+  placed: PlacedLayer,
+  inputs: readonly TorchValue[],
+  weights: Weights,
+  scope: TorchScope,
+): TorchLayer {
   const describe = DESCRIPTIONS[placed.layer.type] as unknown as (
-    ...given: [PlacedLayer, readonly TorchValue[], Weights]
+    ...given: [PlacedLayer, readonly TorchValue[], Weights, TorchScope]
   ) => TorchLayer;
-  return describe(placed, inputs, weights);
+  return describe(placed, inputs, weights, scope);
 }

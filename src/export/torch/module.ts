@@ -9,6 +9,19 @@ export interface TorchValue {
   dims: readonly number[];
   /** whether `code` has channels first */
   isFirst: boolean;
+  /** of a sequence, some of whose steps are padding */
+  mask?: TorchMask | undefined;
+}
+
+/** The name in `forward` of (rows, steps): whether a step counts. Who never asks gets no line for it. */
+export type TorchMask = () => string;
+
+/** What a layer may need besides its inputs. */
+export interface TorchScope {
+  /** of the layer's output */
+  mask: TorchMask | undefined;
+  /** a line of its own in `forward`; returns the name, which is `name` or near it */
+  assign(name: string, code: string): string;
 }
 
 export interface TorchLayer {
@@ -17,6 +30,8 @@ export interface TorchLayer {
   /** of the module, by their names in its state */
   weights: Record<string, WeightTensor>;
   value: TorchValue;
+  /** why the value is not that of the layer, though PyTorch has its module */
+  reason?: string | undefined;
 }
 
 /** PyTorch has no module for a layer as it is: its weights can be had in PyTorch's layout all the same. */

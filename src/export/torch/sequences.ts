@@ -1,7 +1,17 @@
 import type { Layer } from '../../spec/model.ts';
 import type { PlacedLayer } from '../network.ts';
 import { sliceColumns, stackTensors, transposeTensor, type Weights, type WeightTensor, weightOf } from '../tensors.ts';
-import { call, channelsLast, last, NoModuleError, nameOf, type TorchLayer, type TorchValue } from './module.ts';
+import { withoutEmptyRows } from './masks.ts';
+import {
+  call,
+  channelsLast,
+  last,
+  NoModuleError,
+  nameOf,
+  type TorchLayer,
+  type TorchScope,
+  type TorchValue,
+} from './module.ts';
 
 type Of<T extends Layer['type']> = PlacedLayer<Extract<Layer, { type: T }>>;
 
@@ -12,8 +22,10 @@ export function recurrent(
   { layer, inputs, output }: Of<'rnn' | 'lstm' | 'gru'>,
   [x, ...initial]: readonly TorchValue[],
   weights: Weights,
+  { assign }: TorchScope,
 ): TorchLayer {
   const { name, type, units, depth, bidirectional, bias, returns } = layer;
+  const { mask } = x!;
   const ways = bidirectional ? 2 : 1;
   const state: Record<string, WeightTensor> = {};
   for (let level = 0; level < depth; level++) {
@@ -38,9 +50,30 @@ export function recurrent(
   });
   const begins = initial.map((h) => `${h.code}.unflatten(1, (${depth * ways}, ${units})).movedim(1, 0).contiguous()`);
   const begin = begins.length === 2 ? `(${begins.join(', ')})` : begins[0];
-  const run = `self.${nameOf(name)}(${[channelsLast(x!), ...(begin === undefined ? [] : [begin])].join(', ')})`;
-  const lastOf = ways === 1 ? '[0][:, -1]' : `[1]${type === 'lstm' ? '[0]' : ''}[-2:].movedim(0, 1).flatten(1)`;
-  return { module, weights: state, value: last(`${run}${returns === 'sequence' ? '[0]' : lastOf}`, output) };
+  const given = begin === undefined ? [] : [begin];
+  const run = (sequence: string) => `self.${nameOf(name)}(${[sequence, ...given].join(', ')})`;
+  const ends = `[1]${type === 'lstm' ? '[0]' : ''}${ways === 1 ? '[-1]' : '[-2:].movedim(0, 1).flatten(1)'}`;
+  if (mask === undefined || returns === 'sequence' || initial.length > 0) {
+    const reason =
+      mask === undefined
+        ? undefined
+        : `nn.${type.toUpperCase()} passes over padding only where ${name} begins at zero and returns the last state`;
+    const value = last(
+      `${run(channelsLast(x!))}${returns === 'sequence' ? '[0]' : ways === 1 ? '[0][:, -1]' : ends}`,
+      output,
+    );
+    return { module, weights: state, value, reason };
+  }
+  // what counts comes first
+  const order = assign('order', `${mask()}.sort(dim=1, descending=True, stable=True)[1][..., None]`);
+  const lengths = `${mask()}.sum(1).clamp(min=1).cpu()`;
+  const counted = [
+    `${channelsLast(x!)}.take_along_dim(${order}, 1)`,
+    lengths,
+    'batch_first=True, enforce_sorted=False',
+  ];
+  const packed = assign('packed', `nn.utils.rnn.pack_padded_sequence(${counted.join(', ')})`);
+  return { module, weights: state, value: last(withoutEmptyRows(`${run(packed)}${ends}`, mask), output) };
 }
 
 interface Heads {
@@ -67,13 +100,25 @@ export function attention(
   });
   const q = channelsLast(x!);
   const kv = memory === undefined ? q : channelsLast(memory);
-  const mask = causal ? [`attn_mask=${causalMask(steps)}`] : [];
+  const mask = [...(causal ? [`attn_mask=${causalMask(steps)}`] : []), ...paddingMask('key_', x!, memory, causal)];
   const run = `self.${nameOf(name)}(${[q, kv, kv, 'need_weights=False', ...mask].join(', ')})[0]`;
   const state =
     memory === undefined
       ? selfState(weights, `${name}.`, layer.bias)
       : crossState(weights, `${name}.`, width, other, layer.bias);
-  return { module, weights: state, value: last(run, output) };
+  return { module, weights: state, value: last(run, output), reason: unseen(name, x!, memory, causal) };
+}
+
+/** Of a row in which all is padding PyTorch would make NaN: there it is seen, by steps that do not count. */
+function paddingMask(prefix: string, x: TorchValue, memory: TorchValue | undefined, causal: boolean): string[] {
+  if (x.mask === undefined || memory !== undefined || causal) return [];
+  return [`${prefix}padding_mask=~${x.mask()} & ${x.mask()}.any(1, True)`];
+}
+
+/** Why there is no code: a causal step sees those before it, another sequence may be all padding. */
+function unseen(name: string, x: TorchValue, memory: TorchValue | undefined, causal: boolean): string | undefined {
+  const isPadded = memory?.mask !== undefined || (causal && x.mask !== undefined);
+  return isPadded ? `a step of ${name} may see padding alone, of which PyTorch makes NaN` : undefined;
 }
 
 function checkHeads(name: string, { heads, key_heads: keyHeads, rotary }: Heads): void {
@@ -160,6 +205,7 @@ export function transformer(
     channelsLast(x!),
     ...(memory === undefined ? [] : [channelsLast(memory)]),
     ...(causal === undefined ? [] : [causal]),
+    ...paddingMask('src_key_', x!, memory, causal !== undefined),
   ];
   const state = {
     ...under('self_attn', selfState(weights, `${name}.attention.`, bias)),
@@ -174,5 +220,6 @@ export function transformer(
           ...norm('norm2', 'norm3'),
         }),
   };
-  return { module, weights: state, value: last(`self.${nameOf(name)}(${given.join(', ')})`, output) };
+  const value = last(`self.${nameOf(name)}(${given.join(', ')})`, output);
+  return { module, weights: state, value, reason: unseen(name, x!, memory, causal !== undefined) };
 }

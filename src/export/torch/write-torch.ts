@@ -1,8 +1,8 @@
 import type { Network, PlacedLayer } from '../network.ts';
-import { isMerge, keepsSteps } from '../padding.ts';
 import { transposeTensor, type Weights, type WeightTensor } from '../tensors.ts';
 import { describeLayer } from './layers.ts';
-import { channelsLast, last, NoModuleError, nameOf, type TorchValue } from './module.ts';
+import { maskAfter } from './masks.ts';
+import { channelsLast, last, NoModuleError, nameOf, type TorchMask, type TorchValue } from './module.ts';
 
 /** A network as PyTorch has it. */
 export interface TorchNetwork {
@@ -26,18 +26,20 @@ export function describeTorch(network: Network, weights: Weights, file: string):
   const state = new Map<string, WeightTensor>();
   const modules: string[] = [];
   const lines: string[] = [];
-  const padded = new Set<string>();
+  const assign = openNames(network, lines);
   let reason: string | null = null;
 
   for (const placed of network.layers) {
-    const { name, type, inputs } = placed.layer;
-    if (passesPadding(placed, padded) && OVER_STEPS.includes(type)) reason ??= `${name} passes over padding`;
+    const { name, inputs } = placed.layer;
     const given = inputs.map((input) => values.get(input) ?? last(nameOf(input), []));
     try {
-      const described = describeLayer(placed, given, weights);
+      const mask = maskAfter(placed, given, (code) => once(() => assign('mask', code())));
+      const described = describeLayer(placed, given, weights, { mask, assign });
+      reason ??= described.reason ?? null;
       if (described.module !== undefined) modules.push(`        self.${nameOf(name)} = ${described.module}`);
       for (const [key, tensor] of Object.entries(described.weights)) state.set(`${nameOf(name)}.${key}`, tensor);
-      values.set(name, keep(described.value, nameOf(name), network.ends.includes(name), uses.get(name) ?? 0, lines));
+      const kept = keep(described.value, nameOf(name), network.ends.includes(name), uses.get(name) ?? 0, lines);
+      values.set(name, { ...kept, mask });
     } catch (error) {
       if (!(error instanceof NoModuleError)) throw error;
       reason ??= error.message;
@@ -66,20 +68,24 @@ export function describeTorch(network: Network, weights: Weights, file: string):
   return { weights: state, code: `${code.join('\n')}\n`, reason: null };
 }
 
-/** Layers that look at other steps. */
-const OVER_STEPS = [
-  ...['rnn', 'lstm', 'gru', 'attention', 'transformer_encoder', 'transformer_decoder'],
-  ...['conv1d', 'max_pool1d', 'average_pool1d', 'global_max_pool1d', 'global_average_pool1d', 'group_norm'],
-];
+/** Gives expressions lines in `forward`, under names that no layer has. */
+function openNames({ inputs, layers }: Network, lines: string[]): (name: string, code: string) => string {
+  const taken = new Set([...inputs.map(({ name }) => nameOf(name)), ...layers.map(({ layer }) => nameOf(layer.name))]);
+  return (wanted, code) => {
+    let name = wanted;
+    for (let number = 2; taken.has(name); number++) name = `${wanted}_${number}`;
+    taken.add(name);
+    lines.push(`        ${name} = ${code}`);
+    return name;
+  };
+}
 
-/** Whether steps of what comes in are padding; notes whether they still are in what comes out. */
-function passesPadding(placed: PlacedLayer, padded: Set<string>): boolean {
-  const { layer } = placed;
-  const from = layer.inputs.findIndex((name) => padded.has(name));
-  const begins = layer.type === 'masking' || (layer.type === 'embedding' && layer.padding);
-  const goesOn = (isMerge(placed) ? from !== -1 : from === 0) && keepsSteps(placed);
-  if (begins || goesOn) padded.add(layer.name);
-  return from !== -1;
+function once(make: () => string): TorchMask {
+  let made: string | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }
 
 /** A value that is used once is put where it is used, as long as lines stay short; any other gets a line. */

@@ -31,6 +31,7 @@ import {
   tanh,
 } from './activations';
 import { copyRow16, copyRows, packARows, packATransposed, packB, packBTransposed } from './gemm-pack';
+// written by scripts/write-gemm-tiles.ts
 import { tileColumns, tileRows } from './gemm-tiles';
 import { loadPart, storePart } from './lanes';
 

@@ -3,8 +3,8 @@ import type { Objective, Search, SearchNeeds, SearchTools } from './objective.ts
 import type { Vector, VectorSpace } from './vectors.ts';
 
 /**
- * Random search: normal noise is added to all weights, its deviation the learning rate, and kept if the loss of the rows becomes smaller. It needs no
- * gradient.
+ * Random search (Matyas 1965, "Random optimization"): normal noise is added to all weights, its deviation the learning rate, and kept if the loss of the
+ * rows becomes smaller. It needs no gradient.
  */
 export interface RandomSearchDescription {
   type: 'random_search';
