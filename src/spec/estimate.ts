@@ -51,6 +51,8 @@ export interface EstimateRequest {
   dataset: { format: DatasetFormat; files: DatasetFile[]; columns: Column[]; rows: number };
   /** of the checkpoint that it goes on from; null: fitted to the rows */
   preparation: Preparation | null;
+  /** where the weights lie of the network that teaches it; null: it has none */
+  teacher: { storageKey: string; sha256: string } | null;
 }
 
 /** The rows and the spec do not go together, as a job would find once it has read them. */

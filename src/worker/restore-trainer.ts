@@ -14,7 +14,10 @@ import { firstState, type ResumeState } from './resume-state.ts';
 
 /** What a trainer begins with: weights, optimizer state and counters out of files. */
 
-export async function readTeacher(storage: Storage, { storageKey, sha256 }: CheckpointPlace): Promise<Teacher> {
+export async function readTeacher(
+  storage: Storage,
+  { storageKey, sha256 }: Pick<CheckpointPlace, 'storageKey' | 'sha256'>,
+): Promise<Teacher> {
   const loaded = await loadCheckpoint(storage, storageKey, { sha256 });
   letGo(loaded.optimizerState.values());
   return { ...loaded, weights: mergeAdapters(loaded) };

@@ -105,13 +105,21 @@ describe('an estimate', () => {
     expect(body.seconds!).toBeGreaterThan(3 * body.seconds_per_epoch!);
   }, 60_000);
 
-  it('of weights that are only judged tells the time without an epoch', async () => {
+  it('of weights that are only judged tells the time without an epoch, and of weights that teach what they take', async () => {
     const parent = await train({ target: 'arm', training: { epochs: 1 } });
     const { body: from } = await call('GET', `${service.api}/jobs/${parent.id}/checkpoints/best`);
     const { status, body } = await ask({ kind: 'fine_tune', model: { from: from.id }, training: { max_steps: 0 } });
     expect([status, body.total_steps, body.measured_steps, body.seconds_per_epoch]).toEqual([200, 0, 0, 0]);
     expect(body.seconds).toBeGreaterThan(0);
     expect(body.seconds).toBeLessThan(10);
+    const taught = {
+      ...{ target: 'arm', model: { layers: [{ type: 'dense', units: 8 }] } },
+      training: { epochs: 2, early_stopping: null, distillation: { teacher: from.id } },
+    };
+    const [{ body: told }, job] = [await ask(taught), await train(taught)];
+    expect(told.parameters).toBe(job.runtime!.parameters);
+    expect(told.memory_bytes).toBe(job.runtime!.memory_bytes);
+    expect(told.seconds).toBeGreaterThan(0);
   }, 60_000);
 
   it('of what does not fit says so, with both figures, and measures nothing', async () => {

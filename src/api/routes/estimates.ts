@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { Estimate } from '../../spec/estimate.ts';
 import { JobRequest } from '../../spec/request-form.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
-import { readJob } from './jobs.ts';
+import { findWeights, readJob } from './jobs.ts';
 
 export function addEstimateRoute(app: Api, deps: ApiDeps): void {
   app.post(
@@ -19,11 +19,14 @@ export function addEstimateRoute(app: Api, deps: ApiDeps): void {
       },
     },
     async (request: FastifyRequest) => {
-      const { spec, choices, dataset, from } = await readJob(ofTenant(deps, request), request.body);
+      const own = ofTenant(deps, request);
+      const { spec, choices, dataset, from } = await readJob(own, request.body);
+      const teacher = spec.training.distillation?.teacher;
       const { format, files, columns, rows } = dataset;
       const figures = await deps.estimator.estimate({
         ...{ spec, dataset: { format, files, columns, rows } },
         preparation: from?.preparation ?? null,
+        teacher: teacher === undefined ? null : await findWeights(own, teacher),
       });
       return { ...figures, spec, choices };
     },

@@ -244,6 +244,14 @@ function noSuchDataset(id: string): Mistake {
   return { pointer: '/dataset', code: 'invalid_spec', detail, expected: 'the id of a dataset' };
 }
 
+/** Where the weights of a checkpoint, or of a version of a model, lie; null: there is none. */
+export async function findWeights({ tenant, db }: Own, reference: string) {
+  const path = parseModelPath(reference);
+  const row =
+    path === null ? await getCheckpointById(db, tenant, reference) : await resolveModelVersion(db, tenant, path);
+  return row === null ? null : { storageKey: row.storageKey, sha256: row.sha256 };
+}
+
 /** A checkpoint, or the very version that the path of a model means now; null: there is none. */
 async function loadParent({ tenant, db }: Own, reference: string): Promise<KnownCheckpoint | null> {
   if (isModelPath(reference)) {
