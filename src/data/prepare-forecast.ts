@@ -3,6 +3,7 @@ import { pointerTo } from '../spec/mistake.ts';
 import type { Prediction, RowMistake, RowWarning } from '../spec/prediction.ts';
 import { MOST_ROW_MISTAKES, RowsError } from '../spec/prediction.ts';
 import { outputsOf, type Preparation, type PreparedForecast } from '../spec/preparation.ts';
+import { countOf } from '../spec/show-count.ts';
 import { describeOutput, readNumbers, toJson } from './describe-outputs.ts';
 import { parseDate } from './parse-date.ts';
 import { prepareRows } from './prepare-rows.ts';
@@ -40,8 +41,8 @@ export function prepareWindows(
       mistakes.push({
         pointer: `/rows/${places[0]!}`,
         code: 'too_few_rows',
-        detail: `the series that begins here has ${places.length} rows, and a forecast is told from ${lookback}`,
-        expected: `the last ${lookback} rows, or more of them`,
+        detail: `the series that begins here has ${countOf(places.length, 'row')}, and a forecast is told from ${lookback}`,
+        expected: `the last ${lookback === 1 ? 'row' : `${lookback} rows`}, or more of them`,
       });
     return places
       .slice(lookback - 1)

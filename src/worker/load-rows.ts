@@ -21,6 +21,7 @@ import type { JobSpec } from '../spec/job-spec.ts';
 import { isOfPairs, targetOf } from '../spec/loss.ts';
 import type { Note } from '../spec/note.ts';
 import type { Preparation, PreparedInput } from '../spec/preparation.ts';
+import { countOf } from '../spec/show-count.ts';
 import type { Split } from '../spec/split.ts';
 import type { Storage } from '../storage/storage.ts';
 import { BatchAugmenter } from './augment-batch.ts';
@@ -70,7 +71,7 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
       : [
           {
             code: 'clipped_targets',
-            message: `${clipped} targets of the training split were clipped.`,
+            message: `Clipped: ${countOf(clipped, 'target')} of the training split.`,
             data: { clipped },
           },
         ]),
@@ -207,7 +208,7 @@ function noteEmptyParts(asked: Split, split: SplitRows): Note[] {
 }
 
 function countLeftOut(code: string, rows: number, which: string): Note[] {
-  return rows === 0 ? [] : [{ code, message: `${rows} rows ${which} were left out.`, data: { rows } }];
+  return rows === 0 ? [] : [{ code, message: `Left out: ${countOf(rows, 'row')} ${which}.`, data: { rows } }];
 }
 
 function* arraysOf({ columns }: Table): Iterable<ArrayBufferView | undefined> {
