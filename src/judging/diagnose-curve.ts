@@ -23,8 +23,8 @@ const LEAST_POINTS = 5;
 /** Points that are kept of a curve; beyond them every second goes. */
 const MOST_POINTS = 200;
 
-/** Shares of the reference. `learnt`: less is next to nothing. `gap`: between training and validation. `rise`: of validation after its best. */
-const LIMIT = { learnt: 0.1, gap: 0.2, rise: 0.05, fall: 0.03, still: 0.01, half: 0.5 };
+/** Shares of the reference. `learnt`: less is next to nothing. `gap`: between training and validation. `rise`: of validation after its best. `holds`: less of validation is nothing. */
+const LIMIT = { learnt: 0.1, gap: 0.2, rise: 0.05, fall: 0.03, still: 0.01, half: 0.5, holds: 0.01 };
 
 /** Adds a point; where there are many, those of every second epoch stay. The same epochs leave the same points, however often a job was interrupted. */
 export function extendCurve(points: readonly CurvePoint[], point: CurvePoint): CurvePoint[] {
@@ -84,6 +84,13 @@ export function diagnoseCurve(points: readonly CurvePoint[], end: CurveEnd): Dia
   if (last.validation === null)
     return undecided('Without a validation split nobody can tell whether what is learnt holds.');
   const [train, validation] = [end.result?.train ?? last.train, end.result?.validation ?? last.validation];
+  if (1 - share(validation) < LIMIT.holds) {
+    return {
+      verdict: 'overfitting',
+      reason: `The training loss fell to ${show(last.train)}, and the validation loss is ${show(validation)}, where ${base}: nothing is learnt that holds for other rows.`,
+      advice: 'Columns that tell something of other rows are needed, or more rows.',
+    };
+  }
   return {
     verdict: 'good_fit',
     reason: `The losses are ${show(train)} in training and ${show(validation)} in validation, where ${base}.`,

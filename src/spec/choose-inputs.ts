@@ -1,6 +1,10 @@
+import { findRagged } from './array-columns.ts';
 import type { Choose } from './choice.ts';
 import type { Column } from './dataset.ts';
 import type { Input } from './input.ts';
+import { NAME } from './layers/fields.ts';
+import { pointerTo } from './mistake.ts';
+import { MODEL_INPUT } from './model-shapes.ts';
 import { countOf } from './show-count.ts';
 
 /** Which columns are inputs where the request names none. */
@@ -14,16 +18,22 @@ const IDS = [
   /[a-z]I[Dd]$/,
 ];
 
-/** Columns that may be inputs, less those that tell nothing of other rows; all of them where nothing else is left. */
+/**
+ * Columns that may be inputs, less those that tell nothing of other rows; all of them where nothing else is left. `mayPad`: whether layers are chosen, too, which
+ * then pass over what is missing at the ends of arrays.
+ */
 export function chooseInputs(
   columns: readonly Column[],
   rows: number,
   isForecast: boolean,
+  mayPad: boolean,
   choose: Choose,
 ): ChosenInput[] {
   const types = isForecast ? OF_SERIES : USABLE;
   const usable = columns.filter(({ type, distinct }) => types.includes(type) && distinct !== 0);
-  const reasons = new Map(usable.map((column) => [column.name, whyNot(column, rows)]));
+  const sequences = mayPad && !isForecast ? findRagged(usable) : new Map<string, Column[]>();
+  const steps = new Set([...sequences.values()].flat());
+  const reasons = new Map(usable.map((column) => [column.name, steps.has(column) ? null : whyNot(column, rows)]));
   const informative = usable.filter(({ name }) => reasons.get(name) === null);
   const taken = informative.length > 0 ? informative : usable;
   const left = columns.filter((column) => !taken.includes(column));
@@ -37,12 +47,37 @@ export function chooseInputs(
     );
   }
   const isText = taken.every(({ type }) => type === 'text');
-  return taken.map((column, i) => {
+  const single = taken.filter((column) => !steps.has(column));
+  const chosen = single.map((column, i) => {
     const chosen = { ...encode(column, rows, isText), ...(isForecast && column.type === 'date' && { parts: CYCLES }) };
     for (const [field, value] of Object.entries(chosen))
       choose(`/inputs/${i}/${field}`, value, REASONS[field]!(column));
     return { column: column.name, ...chosen };
   });
+  for (const [name, places] of sequences) {
+    const isAlone = single.length === 0 && sequences.size === 1;
+    chosen.push(...padEnds(name, places, isAlone ? MODEL_INPUT : nameInput(name, sequences), chosen.length, choose));
+  }
+  return chosen;
+}
+
+/** Inputs that are the steps of a sequence; `first`: where they begin in the list. */
+export function padEnds(
+  name: string,
+  places: readonly Column[],
+  into: string,
+  first: number,
+  choose: Choose,
+): ChosenInput[] {
+  const impute = { type: 'padding' as const };
+  const reason = `Rows of ${name} differ in length: what is missing at their ends is no value, and is passed over.`;
+  choose(pointerTo('/inputs', first, 'impute'), impute, reason);
+  return places.map((place) => ({ column: place.name, impute, into }));
+}
+
+function nameInput(name: string, sequences: ReadonlyMap<string, unknown>): string {
+  if (new RegExp(NAME).test(name) && name.length <= 64 && name !== MODEL_INPUT) return name;
+  return `sequence_${[...sequences.keys()].indexOf(name) + 1}`;
 }
 
 const CYCLES: NonNullable<Input['parts']> = ['hour', 'weekday', 'day_of_year'];

@@ -1,3 +1,4 @@
+import { findArrays, shapeOfArray } from './array-columns.ts';
 import type { Choose } from './choice.ts';
 import type { Column } from './dataset.ts';
 import type { Add } from './draft.ts';
@@ -31,7 +32,7 @@ export function chooseLayers({ isForecast, inputs, columns, trainRows }: Known, 
     ? small(trainRows)
     : isImage
       ? convolutional(image)
-      : inputs.some(isIndex)
+      : inputs.some((input) => isIndex(input) || isPadded(input))
         ? embedded(inputs, columns, trainRows)
         : dense(trainRows);
   choose('/model/layers', describeLayers(layers), reason);
@@ -64,6 +65,8 @@ function dense(trainRows: number) {
   const reason = `${showCount(trainRows)} training rows of columns: two dense layers of ${units}, with dropout against learning them by heart.`;
   return { layers: [...hidden, ...hidden], reason };
 }
+
+const isPadded = ({ type, impute }: Input) => type === 'number' && impute?.type === 'padding';
 
 const isIndex = ({ encoding }: Input) => encoding === 'index' || encoding === 'hash_index';
 
@@ -108,11 +111,29 @@ function flatten(name: string, before: Draft[], taken: Set<string>) {
   return { last, layers: [...before, { type: 'flatten', name: last, inputs: [before.at(-1)?.name ?? name] } as Draft] };
 }
 
-/** Categories by index become vectors, texts by index the strongest answers of convolutions to their vectors (Kim 2014); beside all other columns. */
+/** Steps that are columns, of which the last may be padding. */
+function recurrent(name: string, members: readonly Input[], taken: Set<string>) {
+  const columns = members.map(({ column }) => column);
+  const arrays = [...findArrays(columns)].filter(([, places]) => places.length === columns.length);
+  const shape = arrays.map(([array]) => shapeOfArray(array, columns)).find((found) => found !== null);
+  const [steps, known, last] = ['steps', 'known', 'state'].map((part) => freeName(`${name}_${part}`, taken));
+  const layers: Draft[] = [
+    { type: 'reshape', name: steps!, inputs: [name], shape: shape ?? [columns.length, 1] },
+    { type: 'masking', name: known!, inputs: [steps] },
+    { type: 'gru', name: last!, inputs: [known], units: 64 },
+  ];
+  return { last: last!, layers };
+}
+
+/**
+ * Categories by index become vectors, texts by index the strongest answers of convolutions to their vectors (Kim 2014), steps that may be padding the last state of
+ * a recurrent layer; beside all other columns.
+ */
 function embedded(inputs: readonly Input[], columns: readonly Column[], trainRows: number) {
   const groups = groupByInput(inputs);
   const taken = new Set(groups.keys());
   const branches = [...groups].map(([name, members]) => {
+    if (members.every(isPadded)) return recurrent(name, members, taken);
     const indices = countIndices(members, columns);
     if (indices === null) {
       const isImage = members.length === 1 && members[0]!.type === 'image';
@@ -133,7 +154,9 @@ function embedded(inputs: readonly Input[], columns: readonly Column[], trainRow
   const layers: Draft[] = branches.flatMap((branch) => branch.layers);
   const ends = branches.map(({ last }) => last);
   if (ends.length > 1) layers.push({ type: 'concatenate', name: freeName('columns', taken), inputs: ends });
-  return { layers: [...layers, ...hidden], reason: `${reason} What is taken by index becomes learnt vectors first.` };
+  const indexed = inputs.some(isIndex) ? ' What is taken by index becomes learnt vectors first.' : '';
+  const padded = inputs.some(isPadded) ? ' Steps go through a recurrent layer first, which passes over padding.' : '';
+  return { layers: [...layers, ...hidden], reason: `${reason}${indexed}${padded}` };
 }
 
 /** Windows overlap: so many rows tell less than as many that stand alone. */

@@ -21,7 +21,10 @@ export const ENCODINGS = [
 
 export const Input = closed(
   {
-    column: Type.String(COLUMN_NAME),
+    column: Type.String({
+      ...COLUMN_NAME,
+      description: 'a name in the dataset; of an array (`x` of x_0, x_1, …), all its columns in order',
+    }),
     type: words(
       ['number', 'category', 'boolean', 'date', 'image', 'text'],
       derived('the column’s type in the dataset'),

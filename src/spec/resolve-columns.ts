@@ -1,12 +1,13 @@
+import { findArrays, findRagged, sortPlaces } from './array-columns.ts';
 import { normalizationFor } from './check-loss.ts';
 import type { Choose } from './choice.ts';
-import { chooseInputs } from './choose-inputs.ts';
+import { chooseInputs, padEnds } from './choose-inputs.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import type { Input } from './input.ts';
 import { type Loss, takesRaw } from './loss.ts';
 import { pointerTo } from './mistake.ts';
-import { groupByInput } from './model-shapes.ts';
+import { groupByInput, MODEL_INPUT } from './model-shapes.ts';
 import { widthOfParts } from './resolve-category-options.ts';
 import { resolveInput } from './resolve-input.ts';
 import { checkOutliers, checkTransform } from './resolve-number-options.ts';
@@ -74,6 +75,8 @@ export function resolveTarget(
           'a number column, or target.type "category"',
         );
     });
+    if (known.every(({ type: own, distinct }) => own === 'number' && distinct === 1))
+      add(`${at}/columns`, 'there is only one value: there is nothing to learn', 'a column with at least 2 values');
     const scaled = normalizationFor(loss, normalize, `${at}/normalize`, add);
     if (wanted !== undefined && loss !== undefined && takesRaw(loss))
       add(`${at}/transform`, `${loss} takes its target as it is`, 'leave it out');
@@ -104,6 +107,12 @@ export function resolveTarget(
       `${at}/columns`,
       `"${column.name}" has only one class (${listWords(seen)}): there is nothing to learn`,
       'a column with at least 2 classes',
+    );
+  } else if (column.classes!.every(({ rows }) => rows === 1)) {
+    add(
+      `${at}/columns`,
+      `"${column.name}" has another class in every row: what is learnt of one tells nothing of another`,
+      'a column with several rows of a class',
     );
   }
   return { resolved: { columns, type, normalize: 'none' }, classes: seen, columns: known };
@@ -140,14 +149,17 @@ export function resolveInputs(
   const apart = new Set([spec.split.group_by, spec.split.given_by, spec.forecast?.group_by]);
   // what was is told, so that what will be is
   const isForecast = spec.forecast !== null;
-  const given: (Pick<Input, 'column'> & Partial<Input>)[] =
+  const mayPad = spec.model.layers === undefined && spec.model.preset === null;
+  const asked: GivenInput[] =
     spec.inputs ??
     chooseInputs(
       finder.columns.filter(({ name }) => (isForecast || !targets.has(name)) && name !== weight && !apart.has(name)),
       rows,
       isForecast,
+      mayPad,
       choose,
     );
+  const { given, places } = spreadArrays(asked, finder, mayPad, choose);
   if (given.length === 0) {
     add('/inputs', 'no column but the target can be an input', 'a dataset with another column');
     return null;
@@ -155,7 +167,8 @@ export function resolveInputs(
   const seen = new Set<string>();
   let whole = true;
   const inputs = given.map((input, i): Input => {
-    const pointer = pointerTo('/inputs', i, 'column');
+    const at = pointerTo('/inputs', places[i]!);
+    const pointer = `${at}/column`;
     const column = finder.find(input.column, pointer);
     if (targets.has(input.column) && !isForecast)
       add(pointer, `"${input.column}" is the target`, 'a column that is not the target');
@@ -164,7 +177,7 @@ export function resolveInputs(
     if (seen.has(input.column)) add(pointer, `"${input.column}" stands here twice`, 'each column once');
     seen.add(input.column);
     if (column === null) whole = false;
-    return resolveInput(input, column, pointerTo('/inputs', i), add);
+    return resolveInput(input, column, at, add);
   });
   const mixed = inputs.findIndex(({ augment }) => augment != null && augment.mixup !== null);
   const alone =
@@ -173,6 +186,33 @@ export function resolveInputs(
   if (!whole) return null;
   // the columns of one model input stand side by side
   return [...groupByInput(inputs).values()].flat();
+}
+
+type GivenInput = Pick<Input, 'column'> & Partial<Input>;
+
+/** An array's name stands for all its columns. `places`: where each stood in the request. */
+function spreadArrays(
+  inputs: readonly GivenInput[],
+  finder: ColumnFinder,
+  mayPad: boolean,
+  choose: Choose,
+): { given: GivenInput[]; places: number[] } {
+  const given: GivenInput[] = [];
+  const places: number[] = [];
+  const columns = new Map(finder.columns.map((column) => [column.name, column]));
+  const isPlain = inputs.every(({ column }) => columns.has(column));
+  const arrays = findArrays(isPlain ? [] : columns.keys());
+  const ragged = findRagged(isPlain || !mayPad ? [] : finder.columns);
+  for (const [place, input] of inputs.entries()) {
+    const { column: name, into = MODEL_INPUT, ...options } = input;
+    const members = columns.has(name) ? undefined : arrays.get(name)?.map((column) => columns.get(column)!);
+    if (members === undefined) given.push(input);
+    else if (ragged.has(name) && Object.keys(options).length === 0)
+      given.push(...padEnds(name, ragged.get(name)!, into, given.length, choose));
+    else given.push(...sortPlaces(name, members).map((column) => ({ ...input, column: column.name })));
+    while (places.length < given.length) places.push(place);
+  }
+  return { given, places };
 }
 
 /** Numbers in a prepared row; null where it is known only when the preparation has been fitted to the training rows. */

@@ -139,28 +139,22 @@ describe('tables', () => {
 });
 
 it('sequences of numbers, of which some end early', async () => {
-  const steps = Array.from({ length: 4 }, (_, t) => [`a${t}`, `b${t}`]);
-  const names = steps.flat();
-  const made = Array.from({ length: 90 }, (_, i): Row => {
-    const length = 1 + (i % 4);
-    const values = steps.flatMap(([a, b], t) =>
-      t < length
-        ? [
-            [a!, 40 + ((i * 7 + t * 5) % 19)],
-            [b!, (i + t) % 3],
-          ]
-        : [],
-    );
-    return { ...Object.fromEntries(values), rises: i % 3 === 0 ? 'yes' : 'no' };
-  });
+  const names = Array.from({ length: 4 }, (_, t) => [`x_${t}_0`, `x_${t}_1`]).flat();
+  const made = Array.from({ length: 90 }, (_, i) => ({
+    x: Array.from({ length: 1 + (i % 4) }, (_, t): (number | null)[] => [40 + ((i * 7 + t * 5) % 19), (i + t) % 3]),
+    rises: i % 3 === 0 ? 'yes' : 'no',
+  }));
   // a step that is there in part
-  delete made[3]!.b1;
-  const lines = made.map((row) => [...names, 'rises'].map((name) => row[name] ?? '').join(','));
-  const dataset = await uploadCsv(service.api, 'series', [[...names, 'rises'].join(','), ...lines].join('\n'));
+  made[3]!.x[1]![1] = null;
+  const lines = made.map((row) => JSON.stringify(row)).join('\n');
+  const { body } = await call('POST', `${service.api}/datasets?name=series`, lines, {
+    'content-type': 'application/jsonl',
+  });
+  const dataset = body.id as string;
   const job = await train({
     dataset,
     target: 'rises',
-    inputs: names.map((column) => ({ column, type: 'number', impute: 'padding' })),
+    inputs: [{ column: 'x', impute: 'padding' }],
     model: {
       layers: [
         { type: 'reshape', name: 'steps', shape: [4, 2] },
@@ -173,10 +167,17 @@ it('sequences of numbers, of which some end early', async () => {
       ],
     },
   });
-  const rows = made.slice(0, 8).map(({ rises, ...row }) => row);
+  const arrays = made.slice(0, 8).map(({ x }) => ({ x }));
+  const rows = arrays.map(
+    ({ x }): Row =>
+      Object.fromEntries(
+        x.flatMap((step, t) => step.flatMap((value, i) => (value === null ? [] : [[`x_${t}_${i}`, value]]))),
+      ),
+  );
   const answers = await predict(job, rows);
   const nulls = rows.map((row) => Object.fromEntries(names.map((name) => [name, row[name] ?? null])));
   expect(await predict(job, nulls)).toEqual(answers);
+  expect(await predict(job, arrays)).toEqual(answers);
   const feeds = Object.fromEntries(names.map((name) => [name, numbers(rows, name)]));
   const outputs = (await runOnnx(await download(job, 'format=onnx'), [feeds]))[0]!;
   expectSame(

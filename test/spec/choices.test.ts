@@ -57,6 +57,43 @@ describe('what a request leaves open is chosen, and said with a reason', () => {
     expect(again.spec).toEqual(choose({ target: 'species' }).spec);
   });
 
+  it('for arrays whose rows end early: what is behind the end is padding, which a recurrent layer passes over', () => {
+    const place = (name: string, missing: number) => numbers(name, { missing, minimum: 0, maximum: 9, mean: 4 });
+    const y = column('y', 'category', ['a', 'b']);
+    const x = [place('x_0', 0), place('x_2', 60), y, place('x_1', 20), place('x_3', 299)];
+    const { spec, choices } = choose({ target: 'y' }, { columns: x });
+    expect(spec.inputs!.map(({ column: name, impute, into }) => [name, impute!.type, into])).toEqual(
+      ['x_0', 'x_1', 'x_2', 'x_3'].map((name) => [name, 'padding', 'input']),
+    );
+    expect(typesOf(spec).slice(0, 3)).toEqual(['reshape', 'masking', 'gru']);
+    expect(spec.model.layers[0]).toMatchObject({ shape: [4, 1], inputs: ['input'] });
+    expect(choices.find(({ field }) => field === '/inputs/0/impute')!.reason).toMatch(/^Rows of x differ in length/);
+    // by its name, and beside other columns
+    expect(choose({ target: 'y', inputs: ['x'] }, { columns: x }).spec.inputs).toEqual(spec.inputs);
+    const pairs = ['w_0_0', 'w_0_1', 'w_1_0', 'w_1_1'].map((name, i) => place(name, i < 2 ? 0 : 50));
+    const both = choose({ target: 'y' }, { columns: [...pairs, column('size', 'number'), ...x] }).spec;
+    expect(both.inputs!.map(({ into }) => into)).toEqual(['input', ...Array(4).fill('w'), ...Array(4).fill('x')]);
+    const shapes = both.model.layers.filter(({ type }) => type === 'reshape');
+    expect(shapes).toMatchObject([
+      { shape: [2, 2], inputs: ['w'] },
+      { shape: [4, 1], inputs: ['x'] },
+    ]);
+    expect(both.model.layers.find(({ type }) => type === 'concatenate')!.inputs).toEqual([
+      ...['input', 'w_state', 'x_state'],
+    ]);
+    // of one length, or where the layers are given, they are columns like any others
+    for (const [change, columns] of [
+      [{}, x.map((one) => ({ ...one, missing: 0 }))],
+      [{ model: { layers: [{ type: 'dense', units: 3 }] } }, x],
+    ] as const) {
+      const plain = choose({ target: 'y', inputs: ['x'], ...change }, { columns }).spec;
+      expect(plain.inputs!.map(({ column: name, impute }) => [name, impute!.type])).toEqual(
+        ['x_0', 'x_1', 'x_2', 'x_3'].map((name) => [name, 'mean']),
+      );
+      expect(typesOf(plain)).not.toContain('masking');
+    }
+  });
+
   it('by the rows that have a target', () => {
     const columns = BIRDS.columns.map((one) => (one.name === 'species' ? { ...one, missing: 144 } : one));
     const { choices } = choose({ target: 'species' }, { columns });
