@@ -90,7 +90,7 @@ export function resolveTarget(
     return { resolved, classes: null, columns: known };
   }
   if (known.length > 1) {
-    add(`${at}/columns`, 'a category target is one column', 'one column, or number columns');
+    add(`${at}/columns`, 'a category target is one column', 'one column, or number columns; more_targets takes others');
     return null;
   }
   const [column] = known as [Column];
@@ -108,7 +108,7 @@ export function resolveTarget(
       `"${column.name}" has only one class (${listWords(seen)}): there is nothing to learn`,
       'a column with at least 2 classes',
     );
-  } else if (column.classes!.every(({ rows }) => rows === 1)) {
+  } else if (seen.length > FEW_CLASSES && column.classes!.every(({ rows }) => rows === 1)) {
     add(
       `${at}/columns`,
       `"${column.name}" has another class in every row: what is learnt of one tells nothing of another`,
@@ -117,6 +117,9 @@ export function resolveTarget(
   }
   return { resolved: { columns, type, normalize: 'none' }, classes: seen, columns: known };
 }
+
+/** So few may be a first try. */
+const FEW_CLASSES = 10;
 
 /** Why a column has no classes, and what would do. */
 function describeUncountable({ name, type, distinct }: Column): [detail: string, expected: string] {

@@ -26,6 +26,8 @@ const MISTAKES: MistakeCase[] = [
   ['a name like none', { target: 'zzzzzzzz' }, '/target', 'invalid_spec', /no column "zzzzzzzz"\.$/],
   ['a target of one class', { target: 'planet' }, '/target', 'invalid_spec', /only one class \(Earth\)/],
   ['a target of free text', { target: 'note' }, '/target', 'invalid_spec', /is text with too many different values/],
+  ['a target of one value', { target: 'legs' }, '/target', 'invalid_spec', /only one value/],
+  ['a target of names', { target: 'ring' }, '/target', 'invalid_spec', /another class in every row/],
   ['a target without values', { target: 'nothing' }, '/target', 'invalid_spec', /has no values/],
   [
     'a number with too many values as a category',
