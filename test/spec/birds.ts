@@ -38,8 +38,6 @@ export const BIRDS: KnownDataset = {
     column('planet', 'category', ['Earth']),
     { ...column('year', 'number', ['2007', '2008', '2009']), minimum: 2007, maximum: 2009 },
     column('note', 'text'),
-    { ...column('ring', 'text'), classes: Array.from({ length: 11 }, (_, i) => ({ value: `r${i}`, rows: 1 })) },
-    { ...column('legs', 'number'), minimum: 2, maximum: 2, distinct: 1 },
     { ...column('nothing', 'text'), missing: 300, distinct: 0 },
     // few values, each but once: text that can be a target
     column(

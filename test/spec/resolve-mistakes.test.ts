@@ -26,8 +26,6 @@ const MISTAKES: MistakeCase[] = [
   ['a name like none', { target: 'zzzzzzzz' }, '/target', 'invalid_spec', /no column "zzzzzzzz"\.$/],
   ['a target of one class', { target: 'planet' }, '/target', 'invalid_spec', /only one class \(Earth\)/],
   ['a target of free text', { target: 'note' }, '/target', 'invalid_spec', /is text with too many different values/],
-  ['a target of one value', { target: 'legs' }, '/target', 'invalid_spec', /only one value/],
-  ['a target of names', { target: 'ring' }, '/target', 'invalid_spec', /another class in every row/],
   ['a target without values', { target: 'nothing' }, '/target', 'invalid_spec', /has no values/],
   [
     'a number with too many values as a category',
@@ -213,6 +211,18 @@ describe('the sense of a request', () => {
       '/model/layers/1/name',
       '/model/freeze/0',
     ]);
+  });
+
+  it('a target of one value, or with another class in every row', () => {
+    const rings = Array.from({ length: 11 }, (_, i) => ({ value: `r${i}`, rows: 1 }));
+    const more: Column[] = [
+      { ...column('ring', 'text'), classes: rings },
+      { ...column('legs', 'number'), minimum: 2, maximum: 2, distinct: 1 },
+    ];
+    const dataset = { ...BIRDS, columns: [...BIRDS.columns, ...more] };
+    const tell = (target: string) => resolve({ target }, { dataset }).mistakes;
+    expect(tell('legs')).toMatchObject([{ pointer: '/target', detail: expect.stringContaining('only one value') }]);
+    expect(tell('ring')).toMatchObject([{ pointer: '/target', detail: expect.stringContaining('in every row') }]);
   });
 
   it('columns, split and target are all looked at, even where one of them is not there', () => {

@@ -183,10 +183,10 @@ describe('a curve', () => {
       verdict: 'overfitting',
       reason: expect.stringContaining('nothing is learnt that holds'),
     });
-    const some = { ...end, result: { train: 0.5, validation: 0.55 } };
+    const some = { ...end, result: { train: 0.2, validation: 0.3 } };
     expect(
       diagnoseCurve(
-        points.map((point) => ({ ...point, train: 0.5 })),
+        points.map((point) => ({ ...point, train: 0.2 })),
         some,
       ).verdict,
     ).toBe('good_fit');
