@@ -12,7 +12,7 @@ import { selectRows } from '../data/select-rows.ts';
 import { sliceColumns } from '../data/slice-columns.ts';
 import type { SplitRows } from '../data/split-by-column.ts';
 import { openShuffle, splitRows } from '../data/split-rows.ts';
-import { getForm, type Table, UnusableColumnError } from '../data/table.ts';
+import { arraysOf, getForm, type Table, UnusableColumnError } from '../data/table.ts';
 import { writeCrossFitted } from '../data/target-encoding.ts';
 import { seedOf } from '../engine/random.ts';
 import { furtherTargets } from '../spec/further-targets.ts';
@@ -25,7 +25,7 @@ import type { Split } from '../spec/split.ts';
 import type { Storage } from '../storage/storage.ts';
 import { BatchAugmenter } from './augment-batch.ts';
 import { chooseJudged, withoutColumns } from './judged-rows.ts';
-import { letGo } from './let-go.ts';
+import { letGo, sizeOf } from './let-go.ts';
 import { loadForecast } from './load-forecast.ts';
 import { loadWindows } from './load-windows.ts';
 import { joinParts, type LoadedRows, MOST_TRAIN_SAMPLE, sampleRows } from './loaded-rows.ts';
@@ -100,6 +100,7 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
 
   return {
     preparation,
+    readBytes: sizeOf(arraysOf(table)),
     ...(augmentation !== null && { augmentation }),
     train,
     validation,
@@ -145,7 +146,7 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
       if (weights !== null) trainer.weights.set(weights);
       trainer.evaluationOrder.set(judged);
       const kept = augmentation?.attach(trainer, plan.target);
-      letGo([...arraysOf(table)].filter((array) => array !== kept));
+      letGo(arraysOf(table).filter((array) => array !== kept));
     },
   };
 }
@@ -209,11 +210,6 @@ function noteEmptyParts(asked: Split, split: SplitRows): Note[] {
 
 function countLeftOut(code: string, rows: number, which: string): Note[] {
   return rows === 0 ? [] : [{ code, message: `${rows} rows ${which} were left out.`, data: { rows } }];
-}
-
-function* arraysOf({ columns }: Table): Iterable<ArrayBufferView | undefined> {
-  for (const { numbers, category, booleans, image } of columns.values())
-    yield* [numbers, category?.codes, booleans, image?.bytes];
 }
 
 function countClasses(table: Table, { target }: Preparation, rows: Uint32Array): number[] | null {
