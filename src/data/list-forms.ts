@@ -1,5 +1,6 @@
+import { isBehindEnd } from '../spec/array-columns.ts';
 import type { Column } from '../spec/dataset.ts';
-import type { Input } from '../spec/input.ts';
+import { type Input, isPadded } from '../spec/input.ts';
 import type { Split } from '../spec/split.ts';
 import type { ColumnForm } from './table.ts';
 
@@ -21,3 +22,17 @@ export function listForms(
 function isHashed(encoding: Input['encoding']): boolean {
   return encoding === 'hash' || encoding === 'hash_index';
 }
+
+/** Columns that the dataset lacks only because all of its rows end before them: no row has a value there. */
+export function listAbsentSteps(inputs: readonly Input[], columns: readonly Column[]): Column[] {
+  const names = new Set(columns.map(({ name }) => name));
+  return inputs
+    .filter((input) => isPadded(input) && isBehindEnd(input.column, names))
+    .map(({ column }) => ({ ...NOTHING, name: column }));
+}
+
+const NOTHING: Omit<Column, 'name'> = {
+  ...{ missing: 0, distinct: 0, integer: false, classes: null, shape: null },
+  ...{ minimum: null, maximum: null, mean: null, standard_deviation: null },
+  type: 'number',
+};

@@ -73,7 +73,8 @@ async function readTable(request: LoadTableRequest): Promise<Table> {
     file,
     storage,
     loaders,
-    request.rows ?? 1024,
+    // one more than there are: the last row makes no room for further ones
+    (request.rows ?? 1023) + 1,
   );
   table.rows = rows;
   for (const { name, loader } of loaders) {

@@ -40,3 +40,10 @@ export function getForm<F extends keyof TableColumn>(table: Table, name: string,
   if (found === undefined) throw new UnusableColumnError(name, `is not in the dataset as ${form}`);
   return found;
 }
+
+/** What the table holds. */
+export function arraysOf({ columns }: Table): ArrayBufferView[] {
+  return [...columns.values()].flatMap(({ numbers, category, booleans, image, texts }) =>
+    [numbers, category?.codes, booleans, image?.bytes, ...(texts?.arrays ?? [])].filter((array) => array !== undefined),
+  );
+}

@@ -13,6 +13,11 @@ export class TextColumn {
     this.rows = lengths.length;
   }
 
+  /** All that it holds. */
+  get arrays(): ArrayBufferView[] {
+    return [this.#bytes, this.#starts, this.#lengths];
+  }
+
   /** The texts of these rows, in their order, in the same memory. */
   take(rows: Uint32Array): TextColumn {
     const starts = Float64Array.from(rows, (row) => this.#starts[row]!);

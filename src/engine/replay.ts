@@ -9,7 +9,7 @@ import { type LossDescription, meanRows } from './ops/losses.ts';
 import { compile } from './plan/compile.ts';
 import { PlanTooLargeError } from './plan/layout.ts';
 import { seedOf } from './random.ts';
-import { type HeadDescription, type TargetDescription, Targets, targetName } from './targets.ts';
+import { type HeadDescription, isRowTable, type TargetDescription, Targets } from './targets.ts';
 import type { Batch } from './team/runner.ts';
 import { Team } from './team/team.ts';
 
@@ -169,15 +169,13 @@ function dependentOn(root: Node, sources: ReadonlySet<Node>): Set<Node> {
 
 /** The batch's rows of every table, in their order; weights and what else has a name as they are. */
 function copyInto(team: Team, source: ReplaySource, tensors: ReadonlyMap<string, string>, batch: Batch): void {
-  const isTable = (name: string) =>
-    name === 'features' || name === 'weight' || name === targetName(0) || /^target[0-9]+$/.test(name);
   for (const name of Object.keys(team.plan.persistent)) {
     const to = team.bytes(name);
     if (name === 'order') {
       team.indices(name).forEach((_, r, order) => {
         order[r] = r;
       });
-    } else if (isTable(name)) {
+    } else if (isRowTable(name)) {
       const from = source.team.bytes(name);
       const rowBytes = from.length / source.count;
       for (let r = 0; r < batch.rows; r++) {

@@ -24,6 +24,11 @@ export function targetName(i: number): string {
   return i === 0 ? 'target' : `target${i}`;
 }
 
+/** Whether a table has a row for each of the dataset's. */
+export function isRowTable(name: string): boolean {
+  return name === 'features' || name === 'weight' || /^target[0-9]*$/.test(name);
+}
+
 export interface TargetsDescription {
   rows: number;
   target: TargetDescription;

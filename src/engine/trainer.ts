@@ -16,7 +16,7 @@ import { compile, countFlops } from './plan/compile.ts';
 import { type Seed, STREAM, seedOf } from './random.ts';
 import { type Replay, replayParts } from './replay.ts';
 import { countRows, type RowCounts, weightOfRows } from './row-weights.ts';
-import { targetName } from './targets.ts';
+import { isRowTable, targetName } from './targets.ts';
 import type { Batch } from './team/runner.ts';
 import { Team, type TeamOptions } from './team/team.ts';
 import { buildTraining, type Stage, type TrainerDescription } from './training-graph.ts';
@@ -35,7 +35,7 @@ export interface TrainerOptions extends TeamOptions {
  */
 const FLOPS_PER_THREAD = 4e6;
 /** Stack, heap and compiled code of one member of a team, measured on x86-64. */
-const MEMBER_BYTES = 9 * 2 ** 20;
+export const MEMBER_BYTES = 9 * 2 ** 20;
 
 /**
  * A network in training: its parameters, its optimizer's state and its rows in one shared memory, and the team that works on them. The
@@ -142,6 +142,12 @@ export class Trainer {
       ...{ outputWidth: built.outputWidth, targets: built.targets },
       ...{ order: this.evaluationOrder, counts: this.#counts },
     });
+  }
+
+  /** Of the memory, what the dataset's rows take. */
+  get rowBytes(): number {
+    const tables = Object.entries(this.team.plan.persistent).filter(([name]) => isRowTable(name));
+    return tables.reduce((sum, [, { bytes }]) => sum + bytes, 0);
   }
 
   /** All that training takes: the one memory, and what each further thread of the team has of its own. */

@@ -80,3 +80,9 @@ export function findRagged(columns: readonly Column[]): Map<string, Column[]> {
   }
   return ragged;
 }
+
+/** Whether a column is a place behind the end of an array: its first is there, and this one is not. */
+export function isBehindEnd(column: string, columns: ReadonlySet<string>): boolean {
+  if (columns.has(column)) return false;
+  return [column.replace(/_\d+$/, '_0'), column.replace(/_\d+(_\d+)$/, '_0$1')].some((first) => columns.has(first));
+}

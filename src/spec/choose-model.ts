@@ -3,7 +3,7 @@ import type { Choose } from './choice.ts';
 import type { Column } from './dataset.ts';
 import type { Add } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
-import type { Input } from './input.ts';
+import { type Input, isPadded } from './input.ts';
 import { NAME } from './layers/fields.ts';
 import { pointerTo } from './mistake.ts';
 import { Layer } from './model.ts';
@@ -65,8 +65,6 @@ function dense(trainRows: number) {
   const reason = `${showCount(trainRows)} training rows of columns: two dense layers of ${units}, with dropout against learning them by heart.`;
   return { layers: [...hidden, ...hidden], reason };
 }
-
-const isPadded = ({ type, impute }: Input) => type === 'number' && impute?.type === 'padding';
 
 const isIndex = ({ encoding }: Input) => encoding === 'index' || encoding === 'hash_index';
 

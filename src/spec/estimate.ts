@@ -11,11 +11,14 @@ const count = (description: string) => Type.Integer({ minimum: 0, description })
 
 const FIGURES = {
   parameters: count('of the network, frozen ones among them'),
-  fits: Type.Boolean({ description: 'whether memory_bytes is within limit_bytes' }),
+  fits: Type.Boolean({
+    description:
+      'whether rows, weights, optimizer state and what lives within a step are within limit_bytes; a job that does not fit fails with model_too_large',
+  }),
   memory_bytes: count(
-    'as runtime.memory_bytes of the job: rows, weights, optimizer state, activations, the best weights',
+    'as runtime.memory_bytes of the job: what the process of an idle worker that has done no job yet grows by at most. It counts what fits is told from, the rows as they are read, the best weights, what writing a checkpoint takes, and threads. Later jobs find some of it there, and take less.',
   ),
-  limit_bytes: count('what one job may take'),
+  limit_bytes: count('MAX_JOB_MEMORY_BYTES: what of one job may be planned'),
   rows: closed({ train: count(''), validation: count(''), test: count('') }),
   steps_per_epoch: count('updates'),
   total_steps: count('updates, unless training ends early'),

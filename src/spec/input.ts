@@ -182,3 +182,7 @@ export const Input = closed(
   },
 );
 export type Input = Static<typeof Input>;
+
+/** Whether what is missing is a step that is not there. */
+export const isPadded = ({ type, impute }: Pick<Input, 'type' | 'impute'>): boolean =>
+  type === 'number' && impute?.type === 'padding';

@@ -81,7 +81,7 @@ export const Runtime = closed(
     memory_bytes: Type.Integer({
       minimum: 0,
       description:
-        'what the job takes beyond an idle worker: rows, weights, optimizer state, buffers, the best weights, threads',
+        'what the process of an idle worker that has done no job yet grows by at most: rows, weights, optimizer state, buffers, the best weights, threads; later jobs take less',
     }),
     event_loop_delay_max_ms: nullable(Type.Number(), {
       description: 'longest delay seen on the thread that renews the lease',

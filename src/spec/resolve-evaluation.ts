@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
+import { findArrays, isBehindEnd } from './array-columns.ts';
 import { countSplit } from './count-split.ts';
 import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
 import { agrees, checkPreparation, type KnownCheckpoint } from './fine-tune.ts';
+import { isPadded } from './input.ts';
 import { isObject } from './is-object.ts';
 import { JobSpec } from './job-spec.ts';
 import type { KnownDataset } from './known-dataset.ts';
@@ -10,6 +12,7 @@ import { ColumnFinder } from './resolve-columns.ts';
 import { resolveInput } from './resolve-input.ts';
 import { findCorpus } from './resolve-text.ts';
 import type { Split } from './split.ts';
+import { listWords } from './suggest.ts';
 
 /** Jobs that judge a checkpoint on a dataset: nothing is trained. */
 
@@ -107,10 +110,14 @@ function checkColumns(spec: JobSpec, dataset: KnownDataset, from: KnownCheckpoin
   }
   const addHere: Add = (_pointer, detail, expected) => add('/dataset', detail, expected, 'shape_mismatch');
   const finder = new ColumnFinder(dataset.columns, addHere);
+  const names = new Set(dataset.columns.map(({ name }) => name));
   for (const input of spec.inputs) {
+    // rows may all end earlier here
+    if (isPadded(input) && isBehindEnd(input.column, names)) continue;
     const found = finder.find(input.column, '');
     if (found !== null) resolveInput(input, found, '', addHere);
   }
+  checkEnds(spec, names, from, addHere);
   const { group_by: groupBy, order_by: orderBy, given_by: givenBy } = spec.split;
   if (spec.evaluate_on !== 'all')
     for (const column of [groupBy, orderBy, givenBy]) if (column !== undefined) finder.find(column, '');
@@ -126,4 +133,27 @@ function checkColumns(spec: JobSpec, dataset: KnownDataset, from: KnownCheckpoin
   checkPreparation(from, dataset.columns, true, add);
   for (const output of from.preparation.more ?? [])
     checkPreparation({ ...from, preparation: { ...output, inputs: [], inputWidth: 0 } }, dataset.columns, true, add);
+}
+
+/** A network has no place for what is behind the longest row that it was trained with. */
+function checkEnds(
+  { inputs, target, more_targets: more }: JobSpec,
+  names: ReadonlySet<string>,
+  { id, preparation }: KnownCheckpoint,
+  add: Add,
+): void {
+  const padded = new Set(inputs.filter(isPadded).map(({ column }) => column));
+  if (padded.size === 0) return;
+  const trained = new Set([...inputs.map(({ column }) => column), ...(preparation.unused ?? [])]);
+  for (const { columns } of [target, ...more]) for (const column of columns) trained.add(column);
+  const behind = new Set<string>();
+  for (const places of findArrays(names).values())
+    if (places.some((place) => padded.has(place)))
+      for (const place of places) if (!trained.has(place)) behind.add(place);
+  if (behind.size > 0)
+    add(
+      '',
+      `${listWords([...behind], 4)}: behind the end of the longest row that ${id} was trained with`,
+      'shorter arrays, or a dataset derived without these columns',
+    );
 }

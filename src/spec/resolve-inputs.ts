@@ -1,7 +1,7 @@
 import type { Column } from './dataset.ts';
 import type { Add } from './draft.ts';
 import type { Forecast } from './forecast.ts';
-import type { Input } from './input.ts';
+import { type Input, isPadded } from './input.ts';
 import { sizeOf } from './layers/rule.ts';
 import { pointerTo } from './mistake.ts';
 import type { Layer } from './model.ts';
@@ -82,7 +82,6 @@ export function checkEmbeddings(
 
 /** What is missing as padding is a number that only a masking layer knows: any other would take it for a value. */
 export function checkPadding(layers: readonly Layer[], inputs: readonly Input[], add: Add): void {
-  const isPadded = ({ type, impute }: Input) => type === 'number' && impute?.type === 'padding';
   for (const [name, members] of groupByInput(inputs)) {
     const first = members.find(isPadded);
     const other = members.find((member) => !isPadded(member));

@@ -8,14 +8,8 @@ import { countUpdates } from './count-updates.ts';
 import { loadRows } from './load-rows.ts';
 import { batchRowsOf, type LoadedRows } from './loaded-rows.ts';
 import { measureTraining } from './measure-training.ts';
-import {
-  describeTrainer,
-  type EngineLimits,
-  memoryOfJob,
-  openTrainer,
-  THREAD_BYTES,
-  WRITTEN_BYTES,
-} from './open-trainer.ts';
+import { memoryOfJob, memoryOfRefused } from './memory-of-job.ts';
+import { describeTrainer, type EngineLimits, openTrainer } from './open-trainer.ts';
 
 /** What a job would take: its rows are read, its network is planned, and some of its updates are made. Throws NotEstimableError. */
 export async function estimateJob(
@@ -70,7 +64,7 @@ export async function estimateJob(
       ...common,
       parameters,
       fits: false,
-      memory_bytes: error.neededBytes + Float32Array.BYTES_PER_ELEMENT * parameters + WRITTEN_BYTES + THREAD_BYTES,
+      memory_bytes: memoryOfRefused(error.neededBytes, parameters),
       ...{ flops_per_step: null, flops_per_epoch: null, threads: null, seconds_per_epoch: null, seconds: null },
       measured_steps: 0,
     };

@@ -3,7 +3,14 @@
  * comes by when something is allocated, and a thread that trains allocates next to nothing: a dataset's table would stay beside its prepared rows to the
  * job's end.
  */
-export function letGo(arrays: Iterable<ArrayBufferView | undefined>): void {
+export function letGo(arrays: Iterable<ArrayBufferView>): void {
   for (const array of arrays)
-    if (array?.buffer instanceof ArrayBuffer && !array.buffer.detached) array.buffer.transfer(0);
+    if (array.buffer instanceof ArrayBuffer && !array.buffer.detached) array.buffer.transfer(0);
+}
+
+/** bytes */
+export function sizeOf(arrays: Iterable<ArrayBufferView>): number {
+  let bytes = 0;
+  for (const { byteLength } of arrays) bytes += byteLength;
+  return bytes;
 }

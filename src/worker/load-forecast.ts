@@ -10,7 +10,7 @@ import { sliceColumns } from '../data/slice-columns.ts';
 import { fitSmoothing } from '../data/smooth-series.ts';
 import type { SplitRows } from '../data/split-by-column.ts';
 import { splitRows } from '../data/split-rows.ts';
-import { getForm, type Table, UnusableColumnError } from '../data/table.ts';
+import { arraysOf, getForm, type Table, UnusableColumnError } from '../data/table.ts';
 import type { Column } from '../spec/dataset.ts';
 import { type Forecast, nameStep } from '../spec/forecast.ts';
 import type { Input } from '../spec/input.ts';
@@ -22,7 +22,7 @@ import { countOf } from '../spec/show-count.ts';
 import type { Target } from '../spec/target.ts';
 import type { Storage } from '../storage/storage.ts';
 import { chooseJudged, withoutColumns } from './judged-rows.ts';
-import { letGo } from './let-go.ts';
+import { letGo, sizeOf } from './let-go.ts';
 import { joinParts, type LoadedRows, MOST_TRAIN_SAMPLE, sampleRows } from './loaded-rows.ts';
 import type { RowsRequest } from './messages.ts';
 
@@ -94,6 +94,7 @@ export async function loadForecast(data: RowsRequest, storage: Storage): Promise
   const lastSteps = judged.map((first) => first + window - 1);
   return {
     preparation,
+    readBytes: sizeOf(new Set([...arraysOf(stepTable), ...arraysOf(table), ...targets])),
     train,
     validation,
     test,
@@ -131,10 +132,8 @@ export async function loadForecast(data: RowsRequest, storage: Storage): Promise
           writeClasses(told, values, windows, i + 1, (i === 0 ? first : of)[kind]());
         });
       trainer.evaluationOrder.set(judged);
-      const kept = new Set(targets);
-      for (const columns of [stepTable.columns, table.columns])
-        for (const { numbers, category, booleans } of columns.values())
-          letGo([numbers !== undefined && kept.has(numbers) ? undefined : numbers, category?.codes, booleans]);
+      const kept = new Set<ArrayBufferView>(targets);
+      for (const one of [stepTable, table]) letGo(arraysOf(one).filter((array) => !kept.has(array)));
     },
   };
 }

@@ -5,14 +5,14 @@ import { findLeakage } from '../data/find-leakage.ts';
 import { findUnknownClasses } from '../data/find-unknown-classes.ts';
 import { fitPreparation, widthOf } from '../data/fit-preparation.ts';
 import { dropDuplicates } from '../data/hash-rows.ts';
-import { listForms } from '../data/list-forms.ts';
+import { listAbsentSteps, listForms } from '../data/list-forms.ts';
 import { loadTable } from '../data/load-table.ts';
 import { planPrepared, writePrepared } from '../data/prepare-table.ts';
 import { selectRows } from '../data/select-rows.ts';
 import { sliceColumns } from '../data/slice-columns.ts';
 import type { SplitRows } from '../data/split-by-column.ts';
 import { openShuffle, splitRows } from '../data/split-rows.ts';
-import { getForm, type Table, UnusableColumnError } from '../data/table.ts';
+import { arraysOf, getForm, type Table, UnusableColumnError } from '../data/table.ts';
 import { writeCrossFitted } from '../data/target-encoding.ts';
 import { seedOf } from '../engine/random.ts';
 import { furtherTargets } from '../spec/further-targets.ts';
@@ -26,7 +26,7 @@ import type { Split } from '../spec/split.ts';
 import type { Storage } from '../storage/storage.ts';
 import { BatchAugmenter } from './augment-batch.ts';
 import { chooseJudged, withoutColumns } from './judged-rows.ts';
-import { letGo } from './let-go.ts';
+import { letGo, sizeOf } from './let-go.ts';
 import { loadForecast } from './load-forecast.ts';
 import { loadWindows } from './load-windows.ts';
 import { joinParts, type LoadedRows, MOST_TRAIN_SAMPLE, sampleRows } from './loaded-rows.ts';
@@ -43,7 +43,8 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
   const sampleWeight = spec.training.sample_weight ?? null;
   const judgedAs = spec.kind === 'evaluate' ? (spec.evaluate_on ?? 'all') : undefined;
   const forms = listForms(inputs, judgedAs === 'all' ? withoutColumns(spec.split) : spec.split, dataset.columns);
-  const table = await loadTable({ ...dataset, storage, inputs: forms, target, more, sampleWeight });
+  const columns = [...dataset.columns, ...listAbsentSteps(inputs, dataset.columns)];
+  const table = await loadTable({ ...dataset, columns, storage, inputs: forms, target, more, sampleWeight });
   const { usable, labels } = selectRows(table, target, more);
   const used = [...inputs.map(({ column }) => column), ...[target, ...more].flatMap(({ columns }) => columns)];
   const rows = spec.split.duplicates === 'drop' ? dropDuplicates(table, used, usable) : usable;
@@ -100,6 +101,7 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
 
   return {
     preparation,
+    readBytes: sizeOf(arraysOf(table)),
     ...(augmentation !== null && { augmentation }),
     train,
     validation,
@@ -145,7 +147,7 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
       if (weights !== null) trainer.weights.set(weights);
       trainer.evaluationOrder.set(judged);
       const kept = augmentation?.attach(trainer, plan.target);
-      letGo([...arraysOf(table)].filter((array) => array !== kept));
+      letGo(arraysOf(table).filter((array) => array !== kept));
     },
   };
 }
@@ -217,11 +219,6 @@ function noteSmallParts(asked: Split, split: SplitRows): Note[] {
 
 function countLeftOut(code: string, rows: number, which: string): Note[] {
   return rows === 0 ? [] : [{ code, message: `Left out: ${countOf(rows, 'row')} ${which}.`, data: { rows } }];
-}
-
-function* arraysOf({ columns }: Table): Iterable<ArrayBufferView | undefined> {
-  for (const { numbers, category, booleans, image } of columns.values())
-    yield* [numbers, category?.codes, booleans, image?.bytes];
 }
 
 function countClasses(table: Table, { target }: Preparation, rows: Uint32Array): number[] | null {

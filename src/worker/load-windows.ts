@@ -58,6 +58,7 @@ export async function loadWindows(
   };
   const trained: LoadedRows = {
     preparation,
+    readBytes: tokens.byteLength,
     train,
     phases: training.phases,
     validation,

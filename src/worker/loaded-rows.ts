@@ -51,6 +51,8 @@ export function joinParts({ validation, test, trainSample }: Pick<LoadedRows, 'v
 export interface LoadedRows {
   preparation: Preparation;
   description: RowsDescription;
+  /** bytes of what was read, which lies beside the trainer's rows until they are written */
+  readBytes: number;
   train: Uint32Array;
   /** windows over a corpus: each epoch, training takes all rows one of so many places later */
   phases?: number;

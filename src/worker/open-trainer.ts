@@ -1,5 +1,3 @@
-import { availableParallelism } from 'node:os';
-import { elementsOf } from '../engine/graph/graph.ts';
 import type { CompiledKernels } from '../engine/kernels/load.ts';
 import { Trainer, type TrainerOptions } from '../engine/trainer.ts';
 import type { TrainerDescription } from '../engine/training-graph.ts';
@@ -17,7 +15,6 @@ import {
   isFrozen,
   type Teacher,
 } from './build-network.ts';
-import { CheckpointWriter } from './checkpoint-writer.ts';
 import { countUpdates } from './count-updates.ts';
 import { batchRowsOf, type LoadedRows } from './loaded-rows.ts';
 
@@ -88,31 +85,3 @@ function optionsOf(spec: JobSpec, limits: EngineLimits): TrainerOptions {
     limitBytes: limits.maxMemoryBytes,
   };
 }
-
-/** All that a job takes beyond an idle worker, where the plan's memory is known. */
-export function memoryOfJob(trainer: Trainer, { augmentation }: Pick<LoadedRows, 'augmentation'>): number {
-  const ready = Math.min(trainer.threads - 1, READY_MEMBERS) * READY_MEMBER_BYTES;
-  const beside = CheckpointWriter.bytesOfBest(trainer) + Math.min(bytesOfCheckpoint(trainer), WRITTEN_BYTES);
-  return trainer.memoryBytes - ready + (augmentation?.bytes ?? 0) + beside + THREAD_BYTES;
-}
-
-/** Weights and optimizer state. */
-function bytesOfCheckpoint({ parameterCount, slots }: Trainer): number {
-  const ofSlots = slots.reduce((sum, { node }) => sum + elementsOf(node), 0);
-  return Float32Array.BYTES_PER_ELEMENT * (parameterCount + ofSlots);
-}
-
-/** A job takes so much more while a checkpoint of that size or more is written; one of a smaller checkpoint no more than that. Measured on x86-64. */
-export const WRITTEN_BYTES = 24 * 2 ** 20;
-
-/** Members of a team that are ready before there is a job; further ones begin with it. */
-export const READY_MEMBERS = Math.min(availableParallelism(), 4) - 1;
-
-/** What such a member has by then, and an idle worker with it. Measured on x86-64. */
-const READY_MEMBER_BYTES = 4 * 2 ** 20;
-
-/**
- * What the thread that trains has come to have beyond one that waits for a job, and the next one, made ready with its team while this one trains:
- * heaps, stacks and compiled code. Measured on x86-64; no more with a larger network.
- */
-export const THREAD_BYTES = 24 * 2 ** 20;

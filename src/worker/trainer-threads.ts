@@ -38,6 +38,12 @@ export class TrainerThreads {
   }
 }
 
+/** MiB of short-lived objects, three semi-spaces: see supervised-worker.ts. */
+const YOUNG_MIB = 12;
+
 function createThread(): Worker {
-  return new Worker(new URL('./trainer-thread.ts', import.meta.url), { name: 'trainer' });
+  return new Worker(new URL('./trainer-thread.ts', import.meta.url), {
+    name: 'trainer',
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
+  });
 }

@@ -79,7 +79,7 @@ describe('a connection', () => {
     await new Promise((resolve) => raw.socket.once('data', resolve));
     expect(raw.received()).toMatch(/^HTTP\/1.1 100 Continue/);
     raw.socket.write('a,b\n1,2\n');
-    expect(await raw.finish()).toMatch(/HTTP\/1.1 201 Created/);
+    expect(await raw.finish(20_000)).toMatch(/HTTP\/1.1 201 Created/);
   });
 
   it('that was kept open is told when the service stops', async () => {

@@ -102,6 +102,8 @@ describe.skipIf(NO_BROWSER !== null)('in a browser', () => {
     expect(await page.locator('#curve canvas').count()).toBe(1);
     await page.getByLabel('logarithmic').check();
     expect(await page.locator('#curve canvas').count()).toBe(1);
+    const best = `${service.api}/jobs/${job.id}/checkpoints/best`;
+    await waitFor(async () => (await call('GET', best)).status === 200, 'a checkpoint');
     await call('POST', `${service.api}/jobs/${job.id}/cancel`);
     await shows('status', 'cancelled');
     expect((await ended).status).toBe('cancelled');

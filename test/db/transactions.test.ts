@@ -23,7 +23,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-const OPTIONS = { maxConnections: 1, connectTimeoutMs: 2_000, statementTimeoutMs: 200, patienceMs: 100 };
+const OPTIONS = { maxConnections: 1, connectTimeoutMs: 2_000, statementTimeoutMs: 400, patienceMs: 100 };
 const one = sql`select 1 as one`;
 
 const pools = [

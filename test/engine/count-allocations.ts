@@ -6,10 +6,11 @@ import { FAMILIES } from '../support/families.ts';
 import { createTrainer } from '../support/networks.ts';
 
 /**
- * node --expose-gc count-allocations.ts FAMILY THREADS STEPS: trains as a job does, in a process where nothing else happens, and prints for each
- * thread of the team, leader first, what V8 counted in each go: bytes allocated, and bytes more in use after a collection of garbage.
+ * node --expose-gc count-allocations.ts FAMILY THREADS STEPS NOISE: trains as a job does, in a process where nothing else happens, and prints for each
+ * thread of the team, leader first, the least that V8 counted in a go: bytes allocated, and bytes more in use after a collection of garbage. Another go, of three
+ * at most, is made where NOISE bytes, or a sixteenth of them in use, are not enough.
  */
-const [family, threads, steps] = process.argv.slice(2) as [string, string, string];
+const [family, threads, steps, noise] = process.argv.slice(2) as [string, string, string, string];
 const GOES = 3;
 
 /** Node tells it; its types do not know it yet. */
@@ -43,18 +44,20 @@ async function readHeaps(): Promise<Heap[]> {
 
 // meanwhile code is compiled and optimized
 train(Number(steps));
-const counted: { allocated: number; grown: number }[][] = [];
-for (let go = 0; go < GOES; go++) {
+let least = Array.from({ length: Number(threads) }, () => ({ allocated: Infinity, grown: Infinity }));
+const isNoise = () => least.every(({ allocated, grown }) => allocated < Number(noise) && grown < Number(noise) / 16);
+for (let go = 0; go < GOES && !isNoise(); go++) {
   const before = await readHeaps();
   train(Number(steps));
   const allocated = (getHeapStatistics() as Heap).total_allocated_bytes;
   const after = await readHeaps();
-  counted.push(
-    after.map((heap, rank) => ({
-      allocated: (rank === 0 ? allocated : heap.total_allocated_bytes) - before[rank]!.total_allocated_bytes,
-      grown: heap.used_heap_size - before[rank]!.used_heap_size,
-    })),
-  );
+  least = after.map((heap, rank) => ({
+    allocated: Math.min(
+      least[rank]!.allocated,
+      (rank === 0 ? allocated : heap.total_allocated_bytes) - before[rank]!.total_allocated_bytes,
+    ),
+    grown: Math.min(least[rank]!.grown, heap.used_heap_size - before[rank]!.used_heap_size),
+  }));
 }
 await trainer.close();
-console.log(JSON.stringify(counted));
+console.log(JSON.stringify(least));

@@ -64,7 +64,7 @@ it('one trace goes from a client through the API’s process and the queue to th
   const own = posts.find((span) => span !== post)!;
   expect(attemptAt(other.id)).toMatchObject({ traceId: own.traceId, parentSpanId: own.spanId });
   expect(own.traceId).not.toBe(REMOTE.traceId);
-});
+}, 120_000);
 
 function attributesOf({ attributes }: Pick<Span, 'attributes'>): Record<string, unknown> {
   return Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));

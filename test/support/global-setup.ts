@@ -10,6 +10,7 @@ import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../../src/db/embedded/start.ts';
 import { migrateDatabase } from '../../src/db/migrate.ts';
 import { openQueue } from '../../src/jobs/queue.ts';
+import { bundlePackages } from './packages.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -22,9 +23,10 @@ declare module 'vitest' {
 
 const TEMPLATE = 'template_trainyard';
 
-/** Once for a run: builds the kernels, starts one PostgreSQL in a folder of its own, and makes the template. */
+/** Once for a run: builds the kernels, bundles packages, starts one PostgreSQL in a folder of its own, and makes the template. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   buildKernels();
+  await bundlePackages();
   const folder = await mkdtemp(join(tmpdir(), 'trainyard-test-'));
   const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') });
   const tearDown = async () => {

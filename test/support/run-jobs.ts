@@ -31,7 +31,7 @@ export async function expectSameBitsResumed(
     const drain = new AbortController();
     const running = run(service, context, id, drain.signal);
     const query = 'select 1 from checkpoints where job_id = $1 and resumable and step >= $2 limit 1';
-    while ((await context.db.pool.query(query, [id, step])).rowCount === 0) await sleep(3);
+    while ((await context.db.pool.query(query, [id, step])).rowCount === 0) await sleep(10);
     drain.abort();
     expect((await running).status).toBe('queued');
   }

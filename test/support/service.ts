@@ -17,6 +17,7 @@ import type { TrainedNetwork } from '../../src/spec/prediction.ts';
 import { openDiskStorage } from '../../src/storage/disk.ts';
 import { startPredictorPool } from '../../src/worker/predictor-pool.ts';
 import { startEstimator } from '../../src/worker/start-estimator.ts';
+import { TrainerThreads } from '../../src/worker/trainer-threads.ts';
 import { createTestDatabase, PATIENT, type TestDatabase } from './database.ts';
 
 export interface Service {
@@ -26,6 +27,8 @@ export interface Service {
   deps: ApiDeps;
   folder: string;
   server: Server;
+  /** for those who run its jobs (worker.ts) */
+  trainers: TrainerThreads;
   close(): Promise<void>;
 }
 
@@ -92,6 +95,7 @@ export async function startService(
     version: 'test',
     ...options.parts,
   };
+  const trainers = new TrainerThreads();
   const app = await buildApp(deps);
   await app.listen({ host: options.host ?? '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
@@ -102,8 +106,10 @@ export async function startService(
     deps,
     folder,
     server: app.server,
+    trainers,
     async close() {
       await app.close();
+      await trainers.close();
       await deps.predictor.close();
       await estimator.close();
       await exporter.close();

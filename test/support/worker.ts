@@ -1,16 +1,18 @@
 import { pino } from 'pino';
-import { chooseKernels } from '../../src/engine/kernels/load.ts';
+import { type CompiledKernels, chooseKernels } from '../../src/engine/kernels/load.ts';
 import type { WorkerContext } from '../../src/worker/run-job.ts';
-import { TrainerThreads } from '../../src/worker/trainer-threads.ts';
 import type { Service } from './service.ts';
+
+let compiled: CompiledKernels | undefined;
 
 /** What a worker process would run the service's jobs with, on the real thread that trains. */
 export function workerOf(service: Service): WorkerContext {
+  compiled ??= chooseKernels().compiled;
   return {
     db: service.database.db,
     storage: service.deps.storage,
-    compiled: chooseKernels().compiled,
-    trainers: new TrainerThreads(),
+    compiled,
+    trainers: service.trainers,
     workerId: 'wrk_a',
     threads: 1,
     maxThreads: 2,

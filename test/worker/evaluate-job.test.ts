@@ -108,6 +108,31 @@ describe('an evaluate job', () => {
     expect(details).toMatch(/class "Emperor"/);
   });
 
+  it('takes arrays that all end earlier than those of training, and refuses longer ones', async () => {
+    const upload = async (lengths: number[]) => {
+      const rows = lengths.map((length, i) => ({
+        x: Array.from({ length }, (_, t) => ((i + t * t) % 7) / 2),
+        y: i % 2,
+      }));
+      const lines = rows.map((row) => JSON.stringify(row)).join('\n');
+      const headers = { 'content-type': 'application/jsonl' };
+      return (await call('POST', `${service.api}/datasets?name=arrays`, lines, headers)).body.id as string;
+    };
+    const lengthsTo = (most: number) => Array.from({ length: 40 }, (_, i) => i % (most + 1));
+    const parent = await run({ dataset: await upload(lengthsTo(4)), target: 'y', training: { epochs: 2 } });
+    const from = (await call('GET', `${service.api}/jobs/${parent.id}/checkpoints/best`)).body.id;
+    const judgeRows = async (most: number) => ({
+      ...{ kind: 'evaluate', dataset: await upload(lengthsTo(most)), model: { from } },
+    });
+    const job = await run(await judgeRows(2));
+    expect((await evaluationOf(job)).splits.all!.rows).toBe(40);
+    const answer = await call('POST', `${service.api}/jobs`, await judgeRows(5));
+    expectProblem(answer, 'shape_mismatch');
+    expect(answer.body.errors).toMatchObject([
+      { pointer: '/dataset', detail: expect.stringMatching(/^x_4: behind the end/) },
+    ]);
+  });
+
   it.each<[object, ErrorCode, string]>([
     [{ model: {} }, 'invalid_spec', '/model/from'],
     [{ model: { from: 'ckpt_01h455vb4pex5vsknk084sn02q' } }, 'invalid_spec', '/model/from'],

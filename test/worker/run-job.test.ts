@@ -41,7 +41,7 @@ const eventsOf = async (id: string): Promise<{ type: string; data: Record<string
 /** Waits for a checkpoint of that step, or a later one. */
 async function reached(id: string, step: number): Promise<void> {
   const query = 'select 1 from checkpoints where job_id = $1 and resumable and step >= $2 limit 1';
-  while (step > 0 && (await context.db.pool.query(query, [id, step])).rowCount === 0) await sleep(3);
+  while (step > 0 && (await context.db.pool.query(query, [id, step])).rowCount === 0) await sleep(10);
 }
 
 /** The worker's database behind a proxy that can be cut. */
