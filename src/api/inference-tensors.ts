@@ -3,6 +3,7 @@ import type { InferenceRequest, Tensor, TensorMetadata } from '../spec/inference
 import { MOST_MISTAKES } from '../spec/mistake.ts';
 import type { Prediction, RowMistake } from '../spec/prediction.ts';
 import { outputsOf, type Preparation, type PreparedForecast } from '../spec/preparation.ts';
+import { countOf } from '../spec/show-count.ts';
 import { didYouMean } from '../spec/suggest.ts';
 import { MOST_ROWS } from './predict-rows.ts';
 
@@ -67,7 +68,8 @@ export function readTensors({ inputs }: InferenceRequest, preparation: Preparati
   const beside = namesBeside(preparation.inputs, preparation.forecast);
   const names = new Set<string>();
   const [count] = inputs[0]!.shape as [number];
-  if (count < 1 || count > MOST_ROWS) add('/inputs/0/shape/0', `there are ${count} rows`, `1 to ${MOST_ROWS} rows`);
+  if (count < 1 || count > MOST_ROWS)
+    add('/inputs/0/shape/0', `the first input has ${countOf(count, 'row')}`, `1 to ${MOST_ROWS} rows`);
   const rows: Record<string, unknown>[] = Array.from({ length: Math.min(Math.max(0, count), MOST_ROWS) }, () => ({}));
   inputs.forEach(({ name, shape, data }, i) => {
     const at = `/inputs/${i}`;
@@ -83,13 +85,17 @@ export function readTensors({ inputs }: InferenceRequest, preparation: Preparati
     const own = input?.type === 'image' ? ` × ${input.shape.join(' × ')}` : '';
     const product = shape.reduce((all, size) => all * size, 1);
     if (shape[0] !== count || product !== count * width) {
-      add(`${at}/shape`, `${name} has the shape [${shape.join(', ')}]`, `${count} rows, as the first input${own}`);
+      add(
+        `${at}/shape`,
+        `${name} has the shape [${shape.join(', ')}]`,
+        `${countOf(count, 'row')}, as the first input${own}`,
+      );
       return;
     }
     // a dimension or two at most are nested; a list of lists of any depth is flat then
     const flat = data.flat(8);
     if (flat.length !== product) {
-      add(`${at}/data`, `there are ${flat.length} values`, `${product} values, by the shape`);
+      add(`${at}/data`, `it has ${countOf(flat.length, 'value')}`, `${countOf(product, 'value')}, by the shape`);
       return;
     }
     rows.forEach((row, r) => {

@@ -5,6 +5,7 @@ import { Column } from '../spec/dataset.ts';
 import { Evaluation, type Figure, type SplitEvaluation } from '../spec/evaluation.ts';
 import { JobSpec } from '../spec/job-spec.ts';
 import type { ModelCard } from '../spec/model-card.ts';
+import { countOf } from '../spec/show-count.ts';
 import { inOrderOf } from './in-order.ts';
 import { presentModelVersion } from './present.ts';
 
@@ -83,7 +84,7 @@ export function writeModelCard(card: ModelCard): string {
     '## Data',
     dataset === null
       ? `It learnt from ${quote(lineage.dataset)}, of which nothing is known any more.`
-      : `It learnt from ${escapeText(dataset.name)} (${quote(dataset.id)}${dataset.deleted ? ', since deleted' : ''}): ${dataset.rows} rows, ${dataset.size_bytes} bytes of ${dataset.format}, sha256 ${quote(dataset.sha256)}.`,
+      : `It learnt from ${escapeText(dataset.name)} (${quote(dataset.id)}${dataset.deleted ? ', since deleted' : ''}): ${countOf(dataset.rows, 'row')}, ${countOf(dataset.size_bytes, 'byte')} of ${dataset.format}, sha256 ${quote(dataset.sha256)}.`,
     dataset === null ? '' : table(['column', 'type', 'missing', 'values'], describeColumns(dataset.columns)),
     '## How it was trained',
     table(['layer', 'type', 'from', ''], layers),
@@ -119,7 +120,7 @@ function writeEvaluation(model: ModelCard['model'], evaluation: ModelCard['evalu
   return Object.entries(evaluation).flatMap(([split, { rows, targets }]) =>
     targets.map(({ name, metrics }) => {
       const lines = Object.entries(metrics).map(([metric, figure]) => [metric, ...describeFigure(figure)]);
-      return `### ${split}, ${quote(name)}, ${rows} rows\n\n${table(['', 'value', '95 % interval', 'baseline'], lines)}`;
+      return `### ${split}, ${quote(name)}, ${countOf(rows, 'row')}\n\n${table(['', 'value', '95 % interval', 'baseline'], lines)}`;
     }),
   );
 }

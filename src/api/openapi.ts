@@ -5,6 +5,21 @@ import type { FastifyInstance } from 'fastify';
 import { Problem } from '../spec/errors.ts';
 import { KEY_SCHEME } from './auth.ts';
 
+/** The page of the library does not say that it fits a narrow screen; there, what an operation does stands below its address. */
+const VIEWPORT = `const meta = document.createElement('meta');
+meta.name = 'viewport';
+meta.content = 'width=device-width, initial-scale=1';
+document.head.append(meta);`;
+const DOCS_STYLE = `.swagger-ui .topbar { display: none }
+@media (max-width: 45rem) {
+  .swagger-ui .wrapper { padding: 0 10px }
+  .swagger-ui .info { margin: 20px 0 }
+  .swagger-ui .info pre, .swagger-ui .info code { overflow-wrap: anywhere; white-space: pre-wrap }
+  .swagger-ui .opblock .opblock-summary-path { max-width: calc(100vw - 160px) }
+  .swagger-ui .opblock .opblock-summary-description { flex: 1 1 100%; padding: 4px 10px }
+  .swagger-ui .opblock .opblock-summary-control { flex-wrap: wrap }
+}`;
+
 /** OpenAPI 3.1 from the routes' own schemas, at /openapi.json, and a page to browse it at /docs. */
 export async function addOpenApi(app: FastifyInstance, version: string): Promise<void> {
   await app.register(swagger, {
@@ -50,7 +65,11 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: true,
-    theme: { title: 'Trainyard', css: [{ filename: 'theme.css', content: '.swagger-ui .topbar { display: none }' }] },
+    theme: {
+      title: 'Trainyard',
+      css: [{ filename: 'theme.css', content: DOCS_STYLE }],
+      js: [{ filename: 'viewport.js', content: VIEWPORT }],
+    },
     uiConfig: { docExpansion: 'list', tryItOutEnabled: true },
   });
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());

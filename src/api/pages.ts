@@ -52,7 +52,7 @@ const STYLE = [
   'pre{overflow-x:auto;padding:.6rem .8rem;border:1px solid var(--line);border-radius:.4rem;margin:.4rem 0 1rem}',
   'table{border-collapse:collapse}td,th{padding:.4rem .8rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}',
   'td a{color:inherit}tr:target{background:var(--mark)}',
-  '@media(max-width:45rem){thead{display:none}tr,td{display:block}td{border:0;padding:.1rem 0}tr{border-bottom:1px solid var(--line);padding:.6rem 0}}',
+  '@media(max-width:45rem){pre{white-space:pre-wrap;overflow-wrap:anywhere}thead{display:none}tr,td{display:block}td{border:0;padding:.1rem 0}tr{border-bottom:1px solid var(--line);padding:.6rem 0}}',
 ].join('');
 
 function escapeHtml(text: string): string {

@@ -1,5 +1,6 @@
 import type { Note } from '../spec/note.ts';
 import type { PreparedInput } from '../spec/preparation.ts';
+import { countOf, showCount } from '../spec/show-count.ts';
 import { listWords } from '../spec/suggest.ts';
 import { quote } from './dataset-error.ts';
 import { getForm, type Table } from './table.ts';
@@ -30,7 +31,7 @@ export function findUnknownClasses(table: Table, inputs: readonly PreparedInput[
     .slice(0, MOST_COLUMNS)
     .map(({ column, count, isOther, names }) => ({
       code: 'unknown_classes',
-      message: `${count} of ${rows.length} rows have a class in ${quote(column)} that no training row had (${listWords(names.map(quote), 5)}): it is taken as ${isOther ? 'a rare one' : 'missing'}.`,
+      message: `${showCount(count)} of ${countOf(rows.length, 'row')} ${count === 1 ? 'has' : 'have'} a class in ${quote(column)} that no training row had (${listWords(names.map(quote), 5)}): it is taken as ${isOther ? 'a rare one' : 'missing'}.`,
       data: { column, rows: count },
     }));
 }

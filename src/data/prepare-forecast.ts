@@ -3,6 +3,7 @@ import { pointerTo } from '../spec/mistake.ts';
 import type { Prediction, RowMistake, RowWarning } from '../spec/prediction.ts';
 import { MOST_ROW_MISTAKES, RowsError } from '../spec/prediction.ts';
 import { outputsOf, type Preparation, type PreparedForecast } from '../spec/preparation.ts';
+import { countOf } from '../spec/show-count.ts';
 import { describeOutput, readNumbers, toJson } from './describe-outputs.ts';
 import { parseDate } from './parse-date.ts';
 import { prepareRows } from './prepare-rows.ts';
@@ -21,7 +22,8 @@ type Row = Record<string, unknown>;
 
 /**
  * A window ends with every row that has enough before it in its series; rows are in the order of time, those of several series one behind the other or
- * mixed. Throws RowsError with all mistakes.
+ * mixed. Where the value is missing that changes are told from, nothing is told of the window, unless it is a series' last: that is a mistake. Throws
+ * RowsError with all mistakes.
  */
 export function prepareWindows(
   rows: readonly Row[],
@@ -35,31 +37,33 @@ export function prepareWindows(
   const mistakes: RowMistake[] = [];
   const series = groupSeries(rows, groupBy);
   if (orderBy !== undefined) for (const places of series) checkOrder(rows, places, { orderBy, dateOrder }, mistakes);
-  const ends = series.flatMap((places) => {
+  const found = series.flatMap((places) => {
     if (places.length < lookback)
       mistakes.push({
         pointer: `/rows/${places[0]!}`,
         code: 'too_few_rows',
-        detail: `the series that begins here has ${places.length} rows, and a forecast is told from ${lookback}`,
-        expected: `the last ${lookback} rows, or more of them`,
+        detail: `the series that begins here has ${countOf(places.length, 'row')}, and a forecast is told from ${lookback}`,
+        expected: `the last ${lookback === 1 ? 'row' : `${lookback} rows`}, or more of them`,
       });
     return places
       .slice(lookback - 1)
       .map((row, i) => ({ row, places: places.slice(i + lookback - window, i + lookback) }));
   });
-  ends.sort((a, b) => a.row - b.row);
-  const bases = ends.map(({ row }) =>
-    difference
-      ? columns.map((column) => {
-          const value = rows[row]![column];
-          if (typeof value === 'number') return value;
-          const pointer = pointerTo('/rows', row, column);
-          const detail = `${JSON.stringify(column)} is missing, and what is told is its change from here on`;
-          mistakes.push({ pointer, code: 'invalid_type', detail, expected: 'a number in the last row of each window' });
-          return 0;
-        })
-      : [],
-  );
+  found.sort((a, b) => a.row - b.row);
+  const last = new Set(series.map((places) => places.at(-1)));
+  const ends = found.flatMap(({ row, places }) => {
+    const bases = difference ? columns.map((column) => rows[row]![column]) : [];
+    const missing = columns[bases.findIndex((value) => typeof value !== 'number')];
+    if (missing === undefined) return [{ row, places, bases: bases as number[] }];
+    const shown = `${JSON.stringify(missing)} is missing, and what is told is its change from here on`;
+    const expected = 'a number in the last row of each series';
+    // what follows the last row is what is asked for
+    if (last.has(row))
+      mistakes.push({ pointer: pointerTo('/rows', row, missing), code: 'invalid_type', detail: shown, expected });
+    else
+      warn?.({ row, pointer: pointerTo('', missing), code: 'no_base', detail: `${shown}: nothing is told`, expected });
+    return [];
+  });
   if (mistakes.length > 0) throw new RowsError(mistakes.slice(0, MOST_ROW_MISTAKES));
   const smoothed = smoothRows(rows, series, preparation);
   const prepared = smoothed === rows ? plain : prepareRows(smoothed, preparation);
@@ -69,7 +73,7 @@ export function prepareWindows(
       x.set(prepared.subarray(row * rowWidth, (row + 1) * rowWidth), w * inputWidth + step * rowWidth);
     });
   });
-  return { x, ends: ends.map(({ row }, w) => ({ row, bases: bases[w]! })) };
+  return { x, ends: ends.map(({ row, bases }) => ({ row, bases })) };
 }
 
 /** Places of the rows of each series, in their order. */

@@ -24,7 +24,7 @@ import { whyNot } from './transforms.ts';
  * An image is a flat array of numbers from 0 to 255, row-major, or the same bytes as base64; any other array is a column for each place, of which the last may be
  * absent.
  * Throws RowsError with all mistakes: unknown_column, invalid_type, not_finite, wrong_length, out_of_range. `warn` is told of what is taken as missing and is
- * not left out: unknown_class; and of rows that have nothing: empty_row.
+ * not left out: unknown_class, unknown_text; and of rows that have nothing: empty_row.
  */
 export function prepareRows(
   rows: readonly Record<string, unknown>[],
@@ -44,8 +44,16 @@ export function prepareRows(
       detail: `${JSON.stringify(column)} is ${quote(value)}, which no training row had: it is taken as missing`,
       expected,
     });
+  const warnOfText: WarnOfText = (column) =>
+    warn?.({
+      row: current,
+      pointer: pointerTo('', column),
+      code: 'unknown_text',
+      detail: `${JSON.stringify(column)} has nothing that stood in the training rows often enough: it says nothing`,
+      expected: 'words of the training rows',
+    });
   const writers = inputs.map((input) => ({
-    ...{ column: input.column, width: widthOf(input), write: openWriter(input, warnOfClass) },
+    ...{ column: input.column, width: widthOf(input), write: openWriter(input, warnOfClass, warnOfText) },
   }));
   const x = new Float32Array(rows.length * inputWidth);
   const mistakes: RowMistake[] = [];
@@ -137,6 +145,7 @@ type Mistake = [code: string, detail: string, expected: string] | null;
 /** Writes a value, null where it is missing, into its input's place in a row. */
 type WriteValue = (value: unknown, y: Float32Array) => Mistake;
 
+type WarnOfText = (column: string) => void;
 type WarnOfClass = (column: string, value: string, expected: string) => void;
 
 function describeWords(which: string, words: readonly string[]): string {
@@ -146,7 +155,7 @@ function describeWords(which: string, words: readonly string[]): string {
   )}`;
 }
 
-function openWriter(input: PreparedInput, warn: WarnOfClass): WriteValue {
+function openWriter(input: PreparedInput, warn: WarnOfClass, warnOfText: WarnOfText): WriteValue {
   switch (input.type) {
     case 'number':
       return openNumberWriter(input);
@@ -168,10 +177,13 @@ function openWriter(input: PreparedInput, warn: WarnOfClass): WriteValue {
     case 'terms':
     case 'tokens': {
       const write = openTextWriter(input);
+      // a token of 1 is any piece that is not known
+      const least = input.type === 'tokens' ? 1 : 0;
       return (value, y) => {
         if (value !== null && typeof value !== 'string') return wrongType(input.column, value, 'a text');
         // a field of a CSV that is empty is missing, too
         write(y, 0, value === '' ? null : value);
+        if (value !== null && value.trim() !== '' && !y.some((one) => one > least)) warnOfText(input.column);
         return null;
       };
     }

@@ -1,5 +1,6 @@
 import { CsvError, parse } from 'csv-parse/sync';
 import type { Dialect } from '../spec/dataset.ts';
+import { countOf } from '../spec/show-count.ts';
 import { checkColumnName, LARGEST_COLUMN_COUNT } from './column-name.ts';
 import { fail, MistakeList, quote } from './dataset-error.ts';
 import { readDecimalComma } from './detect-dialect.ts';
@@ -37,8 +38,8 @@ export async function readCsv(
       if (hasHeader) return;
     }
     if (fields.length !== width) {
-      const expected = `${width} fields, as the ${hasHeader ? 'header' : 'first row'} has; a ${nameOf(delimiter)} inside a value needs quotes around the value`;
-      mistakes.add(line(), null, `the row has ${fields.length} fields`, expected);
+      const expected = `${countOf(width, 'field')}, as the ${hasHeader ? 'header' : 'first row'} has; a ${nameOf(delimiter)} inside a value needs quotes around the value`;
+      mistakes.add(line(), null, `the row has ${countOf(fields.length, 'field')}`, expected);
     } else {
       rows++;
       if (decimal === ',') for (let i = 0; i < fields.length; i++) fields[i] = readDecimalComma(fields[i]!);

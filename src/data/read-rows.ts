@@ -2,6 +2,7 @@ import { parse } from 'csv-parse/sync';
 import type { RowMistake, RowSource } from '../spec/prediction.ts';
 import { RowsError } from '../spec/prediction.ts';
 import type { Preparation, PreparedInput } from '../spec/preparation.ts';
+import { countOf } from '../spec/show-count.ts';
 import { isMissing, parseBoolean, parseNumber } from './cell.ts';
 import { readDecimalComma } from './detect-dialect.ts';
 
@@ -76,8 +77,8 @@ function readFields(
   return records.map(({ record, info }) => {
     const line = first + info.lines - 1;
     if (record.length !== header.length) {
-      const detail = `the row has ${record.length} fields, and the header ${header.length}`;
-      return { line, row: [{ pointer: '', code: 'invalid_csv', detail, expected: `${header.length} fields` }] };
+      const detail = `the row has ${countOf(record.length, 'field')}, and the header ${header.length}`;
+      return { line, row: [{ pointer: '', code: 'invalid_csv', detail, expected: countOf(header.length, 'field') }] };
     }
     return { line, row: Object.fromEntries(header.map((column, i) => [column, read[i]!(record[i]!)])) };
   });

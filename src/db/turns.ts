@@ -1,4 +1,5 @@
 import type { JobStatus, QueueReason } from '../spec/job.ts';
+import { countOf } from '../spec/show-count.ts';
 import type { Database } from './client.ts';
 import { listLiveWorkers } from './workers.ts';
 
@@ -111,12 +112,16 @@ function explain(
 ): Waiting {
   if (!due) return { position: null, reason: 'delayed_start', detail: `It may start at ${startAt!.toISOString()}.` };
   if (tenantLimit !== undefined && running >= tenantLimit) {
-    const detail = `${running} of your jobs are running, and no more than ${tenantLimit} may at once.`;
+    const detail = `${countOf(running, 'job')} of yours ${running === 1 ? 'is' : 'are'} running, and no more than ${tenantLimit} may at once.`;
     return { position, reason: 'tenant_limit', detail };
   }
   if (position > 1) {
-    const before = position === LAST_PLACE ? `${position - 1} jobs or more` : `${position - 1} jobs`;
-    return { position, reason: 'other_jobs', detail: `${before} are before it, as far as can be told now.` };
+    const before = position === LAST_PLACE ? `${countOf(position - 1, 'job')} or more` : countOf(position - 1, 'job');
+    return {
+      position,
+      reason: 'other_jobs',
+      detail: `${before} ${position === 2 ? 'is' : 'are'} before it, as far as can be told now.`,
+    };
   }
   return noWorker
     ? { position, reason: 'no_worker', detail: 'It is next, but no worker is there.' }

@@ -1,4 +1,5 @@
 import type { Diagnosis } from '../spec/diagnosis.ts';
+import { countOf } from '../spec/show-count.ts';
 
 /** The losses after an epoch; of training as the mean over the epoch's batches. */
 export interface CurvePoint {
@@ -22,8 +23,8 @@ const LEAST_POINTS = 5;
 /** Points that are kept of a curve; beyond them every second goes. */
 const MOST_POINTS = 200;
 
-/** Shares of the reference. `learnt`: less is next to nothing. `gap`: between training and validation. `rise`: of validation after its best. */
-const LIMIT = { learnt: 0.1, gap: 0.2, rise: 0.05, fall: 0.03, still: 0.01, half: 0.5 };
+/** Shares of the reference. `learnt`: less is next to nothing. `gap`: between training and validation. `rise`: of validation after its best. `holds`: less of validation is nothing. */
+const LIMIT = { learnt: 0.1, gap: 0.2, rise: 0.05, fall: 0.03, still: 0.01, half: 0.5, holds: 0.01 };
 
 /** Adds a point; where there are many, those of every second epoch stay. The same epochs leave the same points, however often a job was interrupted. */
 export function extendCurve(points: readonly CurvePoint[], point: CurvePoint): CurvePoint[] {
@@ -42,7 +43,7 @@ export function extendCurve(points: readonly CurvePoint[], point: CurvePoint): C
 export function diagnoseCurve(points: readonly CurvePoint[], end: CurveEnd): Diagnosis {
   const last = points.at(-1);
   if (last === undefined || points.length < LEAST_POINTS)
-    return undecided(`There are losses of ${points.length} epochs; ${LEAST_POINTS} are needed.`);
+    return undecided(`There are losses of ${countOf(points.length, 'epoch')}; ${LEAST_POINTS} are needed.`);
   const reference = end.reference ?? points[0]!.train;
   if (!(reference > 0) || !Number.isFinite(reference))
     return undecided('The loss is of a kind that does not tell how much there is to learn.');
@@ -57,14 +58,14 @@ export function diagnoseCurve(points: readonly CurvePoint[], end: CurveEnd): Dia
   if (fall > LIMIT.fall && !end.stoppedEarly) {
     return {
       verdict: 'underfitting',
-      reason: `The training loss still falls: from ${show(recent.train)} to ${show(last.train)} over the last ${last.epoch - recent.epoch} epochs.`,
+      reason: `The training loss still falls: from ${show(recent.train)} to ${show(last.train)} over the last ${last.epoch - recent.epoch === 1 ? 'epoch' : countOf(last.epoch - recent.epoch, 'epoch')}.`,
       advice: 'Train for more epochs, or raise the learning rate.',
     };
   }
   if (learnt < LIMIT.learnt) {
     return {
       verdict: 'underfitting',
-      reason: `The training loss is ${show(last.train)} after ${last.epoch} epochs, where ${base}: ${percent(Math.max(0, learnt))} of it is learnt.`,
+      reason: `The training loss is ${show(last.train)} after ${countOf(last.epoch, 'epoch')}, where ${base}: ${percent(Math.max(0, learnt))} of it is learnt.`,
       advice:
         'Raise the learning rate, train for more epochs, or make the network larger; if that changes nothing, the inputs may not tell the target.',
     };
@@ -75,7 +76,7 @@ export function diagnoseCurve(points: readonly CurvePoint[], end: CurveEnd): Dia
   if (gain < LIMIT.still && learnt < LIMIT.half) {
     return {
       verdict: 'plateau',
-      reason: `The training loss stands still: ${show(best)} was reached in the first ${points[middle - 1]!.epoch} epochs and is ${show(last.train)} after ${last.epoch}, where ${base}.`,
+      reason: `The training loss stands still: ${show(best)} was reached in the first ${countOf(points[middle - 1]!.epoch, 'epoch')} and is ${show(last.train)} after ${last.epoch}, where ${base}.`,
       advice:
         'Change the learning rate or its schedule, or make the network larger; if none of them helps, the rest may be noise, or need other inputs.',
     };
@@ -83,6 +84,13 @@ export function diagnoseCurve(points: readonly CurvePoint[], end: CurveEnd): Dia
   if (last.validation === null)
     return undecided('Without a validation split nobody can tell whether what is learnt holds.');
   const [train, validation] = [end.result?.train ?? last.train, end.result?.validation ?? last.validation];
+  if (1 - share(validation) < LIMIT.holds) {
+    return {
+      verdict: 'overfitting',
+      reason: `The training loss fell to ${show(last.train)}, and the validation loss is ${show(validation)}, where ${base}: nothing is learnt that holds for other rows.`,
+      advice: 'Columns that tell something of other rows are needed, or more rows.',
+    };
+  }
   return {
     verdict: 'good_fit',
     reason: `The losses are ${show(train)} in training and ${show(validation)} in validation, where ${base}.`,

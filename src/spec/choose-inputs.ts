@@ -5,6 +5,7 @@ import type { Input } from './input.ts';
 import { NAME } from './layers/fields.ts';
 import { pointerTo } from './mistake.ts';
 import { MODEL_INPUT } from './model-shapes.ts';
+import { countOf } from './show-count.ts';
 
 /** Which columns are inputs where the request names none. */
 
@@ -96,7 +97,8 @@ const REASONS: Record<string, (column: Column) => string> = {
   parts: ({ name }) =>
     `Times of ${name} come again; how long ago the first was would only tell the past from the future.`,
   normalize: ({ name }) => `${name} has a long tail: few values would be far from all others.`,
-  missing_indicator: ({ name, missing }) => `${missing} rows have no ${name}, which may tell something itself.`,
+  missing_indicator: ({ name, missing }) =>
+    `${countOf(missing, 'row')} ${missing === 1 ? 'has' : 'have'} no ${name}, which may tell something itself.`,
   min_count: ({ name, type }) =>
     type === 'text'
       ? `Rare terms of ${name} would be learnt by heart.`

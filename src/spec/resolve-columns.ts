@@ -75,6 +75,8 @@ export function resolveTarget(
           'a number column, or target.type "category"',
         );
     });
+    if (known.every(({ type: own, distinct }) => own === 'number' && distinct === 1))
+      add(`${at}/columns`, 'there is only one value: there is nothing to learn', 'a column with at least 2 values');
     const scaled = normalizationFor(loss, normalize, `${at}/normalize`, add);
     if (wanted !== undefined && loss !== undefined && takesRaw(loss))
       add(`${at}/transform`, `${loss} takes its target as it is`, 'leave it out');
@@ -88,7 +90,7 @@ export function resolveTarget(
     return { resolved, classes: null, columns: known };
   }
   if (known.length > 1) {
-    add(`${at}/columns`, 'a category target is one column', 'one column, or number columns');
+    add(`${at}/columns`, 'a category target is one column', 'one column, or number columns; more_targets takes others');
     return null;
   }
   const [column] = known as [Column];
@@ -106,9 +108,18 @@ export function resolveTarget(
       `"${column.name}" has only one class (${listWords(seen)}): there is nothing to learn`,
       'a column with at least 2 classes',
     );
+  } else if (seen.length > FEW_CLASSES && column.classes!.every(({ rows }) => rows === 1)) {
+    add(
+      `${at}/columns`,
+      `"${column.name}" has another class in every row: what is learnt of one tells nothing of another`,
+      'a column with several rows of a class',
+    );
   }
   return { resolved: { columns, type, normalize: 'none' }, classes: seen, columns: known };
 }
+
+/** So few may be a first try. */
+const FEW_CLASSES = 10;
 
 /** Why a column has no classes, and what would do. */
 function describeUncountable({ name, type, distinct }: Column): [detail: string, expected: string] {

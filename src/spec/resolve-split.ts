@@ -4,6 +4,7 @@ import { AMBIGUOUS_DATES, type Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import type { SplitName } from './metric-point.ts';
 import type { ColumnFinder } from './resolve-columns.ts';
+import { countOf } from './show-count.ts';
 import type { Split } from './split.ts';
 import { listWords } from './suggest.ts';
 
@@ -129,7 +130,7 @@ function checkOrder(column: Column | null, at: string, add: Add): void {
       column.date_order === 'unknown' ? AMBIGUOUS_DATES : 'a number or date column',
     );
   else if (column.missing > 0)
-    add(at, `"${column.name}" is missing in ${column.missing} rows`, 'a column without missing values');
+    add(at, `"${column.name}" is missing in ${countOf(column.missing, 'row')}`, 'a column without missing values');
 }
 
 function countGiven(split: Split, column: Column | null, rows: number, add: Add) {

@@ -18,6 +18,7 @@ import type { JobSpec } from '../spec/job-spec.ts';
 import type { Note } from '../spec/note.ts';
 import type { Preparation, PreparedOutput } from '../spec/preparation.ts';
 import { lookbackOf } from '../spec/resolve-forecast.ts';
+import { countOf } from '../spec/show-count.ts';
 import type { Target } from '../spec/target.ts';
 import type { Storage } from '../storage/storage.ts';
 import { chooseJudged, withoutColumns } from './judged-rows.ts';
@@ -298,7 +299,7 @@ function noteShortParts(rows: SplitRows, windows: SplitRows, needed: number): No
     .filter((part) => rows[part].length > 0 && windows[part].length === 0)
     .map((part) => ({
       code: 'dropped_windows',
-      message: `The ${part} split has ${rows[part].length} rows and no window: one takes ${needed} rows of one series. A larger split.${part}, or a shorter window, has some.`,
+      message: `The ${part} split has ${countOf(rows[part].length, 'row')} and no window: one takes ${needed} rows of one series. A larger split.${part}, or a shorter window, has some.`,
       data: { rows: rows[part].length, needed },
     }));
 }

@@ -21,6 +21,7 @@ import type { JobSpec } from '../spec/job-spec.ts';
 import { isOfPairs, targetOf } from '../spec/loss.ts';
 import type { Note } from '../spec/note.ts';
 import type { Preparation, PreparedInput } from '../spec/preparation.ts';
+import { countOf } from '../spec/show-count.ts';
 import type { Split } from '../spec/split.ts';
 import type { Storage } from '../storage/storage.ts';
 import { BatchAugmenter } from './augment-batch.ts';
@@ -65,13 +66,13 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
     ...countLeftOut('dropped_duplicates', usable.length - rows.length, 'like an earlier one'),
     ...countLeftOut('dropped_parts', rows.length - inParts, 'that the split gives no part'),
     ...countLeftOut('dropped_outliers', split.train.length - fitted.length, 'of the training split with outliers'),
-    ...(judgedAs === undefined ? noteEmptyParts(spec.split, split) : []),
+    ...(judgedAs === undefined ? noteSmallParts(spec.split, split) : []),
     ...(clipped === 0
       ? []
       : [
           {
             code: 'clipped_targets',
-            message: `${clipped} targets of the training split were clipped.`,
+            message: `Clipped: ${countOf(clipped, 'target')} of the training split.`,
             data: { clipped },
           },
         ]),
@@ -197,11 +198,19 @@ function placeInputs(inputs: readonly Input[], preparation: Preparation): { inpu
   });
 }
 
+/** Figures of fewer rows say little. */
+const FEW_ROWS = 10;
+
 /** Whole groups may leave a part none, and so may few rows. */
-function noteEmptyParts(asked: Split, split: SplitRows): Note[] {
+function noteSmallParts(asked: Split, split: SplitRows): Note[] {
   return (['validation', 'test'] as const)
-    .filter((part) => asked[part] > 0 && split[part].length === 0)
+    .filter((part) => asked[part] > 0 && split[part].length < FEW_ROWS)
     .map((part) => {
+      const { length: rows } = split[part];
+      if (rows > 0) {
+        const message = `The ${part} split has ${countOf(rows, 'row')}: its figures say next to nothing. More rows, or a cross-validation, say more.`;
+        return { code: `few_${part}`, message, data: { part, rows } };
+      }
       const held = asked.group_by === undefined ? 'rows' : `groups of "${asked.group_by}"`;
       const message = `There are too few ${held} for a ${part} split of ${asked[part]}: nothing is held out for it. A larger split.${part} takes some.`;
       return { code: `empty_${part}`, message, data: { part } };
@@ -209,7 +218,7 @@ function noteEmptyParts(asked: Split, split: SplitRows): Note[] {
 }
 
 function countLeftOut(code: string, rows: number, which: string): Note[] {
-  return rows === 0 ? [] : [{ code, message: `${rows} rows ${which} were left out.`, data: { rows } }];
+  return rows === 0 ? [] : [{ code, message: `Left out: ${countOf(rows, 'row')} ${which}.`, data: { rows } }];
 }
 
 function countClasses(table: Table, { target }: Preparation, rows: Uint32Array): number[] | null {

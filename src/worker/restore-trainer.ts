@@ -90,7 +90,7 @@ export async function restore(
 }
 
 function describeTransfer({ matched, misfits, missing, unused }: Transfer): Record<string, unknown> {
-  const message = `${matched.length} parameters begin with uploaded weights; ${misfits.length + missing.length} begin as they were drawn, and ${unused.length} tensors are not used.`;
+  const message = `Of the parameters ${matched.length} begin with uploaded weights and ${misfits.length + missing.length} as they were drawn; of the tensors ${unused.length} have no use.`;
   return { message, matched: matched.length, misfits: misfits.length, missing: missing.length, unused: unused.length };
 }
 

@@ -214,7 +214,7 @@ describe('what cannot be a dataset', () => {
   }
 
   it.each([
-    ['invalid_csv', CSV, 'a,b\n1,2\n3\n4,5,6\n', ['line 3: the row has 1 fields', 'line 4: the row has 3 fields']],
+    ['invalid_csv', CSV, 'a,b\n1,2\n3\n4,5,6\n', ['line 3: the row has 1 field', 'line 4: the row has 3 fields']],
     ['invalid_csv', CSV, 'a,a\n1,2\n', ['line 1, column 2: the name "a" is that of column 1 already']],
     ['invalid_csv', CSV, 'a,b\n"1,2\n', ['line 2, column 1: an opening quote is never closed']],
     ['invalid_csv', CSV, 'a,b\n', ['line 1: there is a header and no row']],

@@ -117,7 +117,7 @@ it('mistakes stand in the place of the answer where rows are answered in lines',
   const [, first, second, third] = table.body.split('\n');
   expect(first).toMatch(/^cat,.*,$/);
   expect(second).toMatch(/^,,,"?line 3: /);
-  expect(third).toMatch(/^,,,"?line 4: the row has 1 fields/);
+  expect(third).toMatch(/^,,,"?line 4: the row has 1 field/);
   // all or none
   const refused = await call('POST', at, lines, { ...ndjson, accept: 'application/json' });
   const { errors } = expectProblem(refused, 'invalid_rows');

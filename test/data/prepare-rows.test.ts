@@ -44,6 +44,17 @@ describe('prepareRows', () => {
     expect(prepareRows([], preparation)).toEqual(new Float32Array(0));
   });
 
+  it('warns of a text of which nothing is known', () => {
+    const terms: Preparation = {
+      inputs: [{ ...{ type: 'terms', column: 'note', splitter: { type: 'word' }, ngrams: 1 }, terms: ['wet'] }],
+      ...{ target: { type: 'category', column: 'y', classes: ['a', 'b'] }, inputWidth: 1, outputWidth: 2 },
+    };
+    const warned: unknown[] = [];
+    const rows = [{ note: 'dry' }, { note: 'so wet' }, { note: '' }];
+    expect([...prepareRows(rows, terms, (warning) => warned.push(warning))]).toEqual([0, 1, 0]);
+    expect(warned).toEqual([expect.objectContaining({ row: 0, pointer: '/note', code: 'unknown_text' })]);
+  });
+
   it('takes an array as the columns of its places, of which those behind its end are missing', () => {
     const number = (column: string) => ({ column, type: 'number' as const, scale: 1, shift: 0, missing: -9 });
     const steps: Preparation = {

@@ -139,7 +139,7 @@ describe('what readCsv refuses', () => {
 
   it('ragged rows, each with its line, at most 20', async () => {
     expect(await refused('a,b\n1,2\n3\n"x\ny",5\n4,5,6\n')).toEqual([
-      [3, null, 'the row has 1 fields'],
+      [3, null, 'the row has 1 field'],
       [6, null, 'the row has 3 fields'],
     ]);
     const many = await refused(`a,b\n${'1\n'.repeat(100)}`);
@@ -155,7 +155,7 @@ describe('what readCsv refuses', () => {
 
   it('ragged rows in front of a quote that is never closed', async () => {
     expect(await refused('a,b\n1\n3,"x\n5,6\n')).toEqual([
-      [2, null, 'the row has 1 fields'],
+      [2, null, 'the row has 1 field'],
       [3, 2, 'an opening quote is never closed'],
     ]);
   });

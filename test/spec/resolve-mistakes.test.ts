@@ -213,6 +213,18 @@ describe('the sense of a request', () => {
     ]);
   });
 
+  it('a target of one value, or with another class in every row', () => {
+    const rings = Array.from({ length: 11 }, (_, i) => ({ value: `r${i}`, rows: 1 }));
+    const more: Column[] = [
+      { ...column('ring', 'text'), classes: rings },
+      { ...column('legs', 'number'), minimum: 2, maximum: 2, distinct: 1 },
+    ];
+    const dataset = { ...BIRDS, columns: [...BIRDS.columns, ...more] };
+    const tell = (target: string) => resolve({ target }, { dataset }).mistakes;
+    expect(tell('legs')).toMatchObject([{ pointer: '/target', detail: expect.stringContaining('only one value') }]);
+    expect(tell('ring')).toMatchObject([{ pointer: '/target', detail: expect.stringContaining('in every row') }]);
+  });
+
   it('columns, split and target are all looked at, even where one of them is not there', () => {
     const { mistakes } = resolve({ target: 'specis', inputs: ['yeer'], split: { validation: 0.6, test: 0.6 } });
     expect(mistakes.map(({ pointer }) => pointer)).toEqual(['/split', '/target', '/inputs/0']);

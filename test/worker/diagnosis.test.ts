@@ -170,6 +170,28 @@ describe('a curve', () => {
     },
   );
 
+  it('whose best weights are no better than a constant is no good fit', () => {
+    const points = extend(20).map((point) => ({ ...point, train: 0.65, validation: 0.69 }));
+    const end = { reference: 0.692, stoppedEarly: true };
+    const none = { ...end, result: { train: 0.6, validation: 0.7 } };
+    expect(
+      diagnoseCurve(
+        points.map((point, i) => ({ ...point, train: 0.69 - i / 50 })),
+        none,
+      ),
+    ).toMatchObject({
+      verdict: 'overfitting',
+      reason: expect.stringContaining('nothing is learnt that holds'),
+    });
+    const some = { ...end, result: { train: 0.2, validation: 0.3 } };
+    expect(
+      diagnoseCurve(
+        points.map((point) => ({ ...point, train: 0.2 })),
+        some,
+      ).verdict,
+    ).toBe('good_fit');
+  });
+
   it('that is not finite, or of a loss below 0, is undecided', () => {
     const end = { stoppedEarly: false };
     expect(diagnoseCurve(extend(20), { ...end, reference: -3 }).verdict).toBe('undecided');

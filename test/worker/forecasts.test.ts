@@ -96,6 +96,13 @@ describe('a forecast', () => {
     expect(await pointers(south.slice(-14).reverse())).toHaveLength(13);
     const gap = south.slice(-14).map((row, i) => (i === 13 ? { ...row, high: null } : row));
     expect(await pointers(gap)).toEqual([['/rows/13/high', 'invalid_type']]);
+    // of a gap before the end alone nothing is told
+    const early = await predict(
+      job,
+      south.slice(-16).map((row, i) => (i === 13 ? { ...row, high: null } : row)),
+    );
+    expect(early.body.predictions.map((one: Record<string, number>) => one.after_row)).toEqual([14, 15]);
+    expect(early.body.warnings).toContainEqual(expect.objectContaining({ pointer: '/rows/13/high', code: 'no_base' }));
     expect(await pointers([...south.slice(-14), { hgih: 1 }])).toContainEqual(['/rows/14/hgih', 'unknown_column']);
   });
 

@@ -134,8 +134,10 @@ function showJob(job) {
   write('error-text', error === null ? '' : [error.message, error.hint ?? ''].join('\n').trim());
   // where it is the error that has just been told, once is enough
   show('diagnosis', diagnosis !== null && error === null);
-  if (diagnosis !== null)
+  if (diagnosis !== null) {
+    at('diagnosis').className = diagnosis.verdict === 'good_fit' ? 'box good' : 'box';
     write('diagnosis', `${asWords(diagnosis.verdict)}: ${[diagnosis.reason, diagnosis.advice ?? ''].join(' ').trim()}`);
+  }
   showFigures({ ...progress?.metrics, ...job.metrics });
   hasCheckpoint ||= status === 'succeeded';
   showLinks(status === 'succeeded');
@@ -230,7 +232,10 @@ async function readSeries() {
 function draw() {
   show('curve-box', series.length > 0);
   const { points, step, text } = curve.draw(series, chooser.value, logSwitch.checked);
-  write('points', `${points.toLocaleString()} points, up to step ${step.toLocaleString()}`);
+  write(
+    'points',
+    `${points.toLocaleString()} ${points === 1 ? 'point' : 'points'}, up to step ${step.toLocaleString()}`,
+  );
   at('curve').setAttribute('aria-label', text);
 }
 

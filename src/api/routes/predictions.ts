@@ -45,7 +45,9 @@ const warnings = Type.Optional(
   Type.Array(
     Type.Object({
       pointer: Type.String({ description: 'into the rows: `/rows/3/island`' }),
-      code: Type.String({ description: '`unknown_class`, `unknown_characters`, `empty_row`' }),
+      code: Type.String({
+        description: '`unknown_class`, `unknown_text`, `unknown_characters`, `empty_row`, `no_base`',
+      }),
       detail: Type.String(),
       expected: Type.Union([Type.String(), Type.Null()]),
     }),
