@@ -26,9 +26,12 @@ async function* readRange(source: ByteSource, start: number, end: number): Async
   for (let at = start; at < end; at += PIECE_BYTES) yield await source.slice(at, Math.min(end, at + PIECE_BYTES));
 }
 
-/** An entry that is a folder, or a note of the system that packed it. */
+const OF_SYSTEMS = /(^|\/)(\.[^/]*|__MACOSX|Thumbs\.db|desktop\.ini)(\/|$)/i;
+const OF_AUTHORS = /(^|\/)(readme|licen[cs]e|copying|citation)(\.(txt|md|rst|html|cff))?$/i;
+
+/** An entry that is a folder, a note of the system that packed it, or one of its authors to its readers. */
 export function isPassedOver(path: string): boolean {
-  return path.endsWith('/') || /(^|\/)(\.[^/]*|__MACOSX|Thumbs\.db|desktop\.ini)(\/|$)/i.test(path);
+  return path.endsWith('/') || OF_SYSTEMS.test(path) || OF_AUTHORS.test(path);
 }
 
 /** By the permissions that Unix keeps. */

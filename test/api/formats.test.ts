@@ -87,6 +87,8 @@ describe('images in class folders', () => {
       'photos/red/2.webp': await paint(4, 6, '#f00').webp({ lossless: true }).toBuffer(),
       'photos/blue/3.jpeg': await paint(20, 10, '#00f').jpeg({ quality: 100 }).toBuffer(),
       'photos/blue/.DS_Store': Buffer.from('x'),
+      'photos/README.md': Buffer.from('# Two colours'),
+      LICENSE: Buffer.from('Public domain'),
     };
   }
 
