@@ -75,7 +75,9 @@ export function resolveTarget(
           'a number column, or target.type "category"',
         );
     });
-    if (known.every(({ type: own, distinct }) => own === 'number' && distinct === 1))
+    // of a single row, or many alike, a network may be asked to learn that one answer
+    const isOneRow = finder.columns.every(({ distinct }) => distinct === 1);
+    if (known.every(({ type: own, distinct }) => own === 'number' && distinct === 1) && !isOneRow)
       add(`${at}/columns`, 'there is only one value: there is nothing to learn', 'a column with at least 2 values');
     const scaled = normalizationFor(loss, normalize, `${at}/normalize`, add);
     if (wanted !== undefined && loss !== undefined && takesRaw(loss))

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, open, readdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { renameSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdir, mkdtemp, open, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -346,13 +347,14 @@ it('a storage that does not tell its files costs no lease', async () => {
 
 describe('a storage that fails for a while', () => {
   /** Nobody can enter the folder meanwhile, not even root. */
-  async function breakFolder(name: string): Promise<() => Promise<void>> {
+  function breakFolder(name: string): () => void {
     const path = join(service.folder, name);
-    await rename(path, `${path}.kept`);
-    await symlink(path, path);
-    return async () => {
-      await rm(path);
-      await rename(`${path}.kept`, path);
+    // at once, so that it is not made anew in between
+    renameSync(path, `${path}.kept`);
+    symlinkSync(path, path);
+    return () => {
+      rmSync(path);
+      renameSync(`${path}.kept`, path);
     };
   }
   const hasSaid = async (id: string) => (await eventsOf(id)).some(({ data }) => data.code === 'storage_failed');
@@ -360,11 +362,11 @@ describe('a storage that fails for a while', () => {
   it('is asked again for the dataset; the job waits, says so, and comes to the same bits', async () => {
     const own = await uploadCsv(service.api, 'spirals', spirals(400));
     const { id } = await postJob(service.api, describeSpirals(own, { epochs: 400, every: 100 }));
-    const mend = await breakFolder(`datasets/${own}`);
+    const mend = breakFolder(`datasets/${own}`);
     const running = run(id);
     await waitFor(() => hasSaid(id), 'the message');
     expect((await get(id)).status).toBe('running');
-    await mend();
+    mend();
     await expectSameBits(await running);
   });
 
@@ -372,14 +374,14 @@ describe('a storage that fails for a while', () => {
     const { id } = await postJob(service.api, spec());
     const running = run(id);
     await reached(id, 100);
-    const mend = await breakFolder(`checkpoints/${id}`);
+    const mend = breakFolder(`checkpoints/${id}`);
     await waitFor(() => hasSaid(id), 'the message');
     for (const form of ['', '?format=npz']) {
       const refused = await call('GET', `${service.api}/jobs/${id}/checkpoints/latest/download${form}`);
       expectProblem(refused, 'unavailable');
       expect(refused.headers.get('retry-after')).toBe('2');
     }
-    await mend();
+    mend();
     await expectSameBits(await running);
   });
 });

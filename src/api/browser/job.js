@@ -83,6 +83,9 @@ await keepReading(async () => {
   }
   if (roundsLeft === 0) return EVERY_MS;
   await readEvents();
+  // of a long log not all events are read
+  hasCheckpoint ||= (await read(`${api}/checkpoints`)).data.length > 0;
+  show('link-best', hasCheckpoint);
   if (!hasEnded && performance.now() < readSeriesFromMs) return EVERY_MS;
   const beganMs = performance.now();
   await readSeries();
@@ -139,8 +142,7 @@ function showJob(job) {
     write('diagnosis', `${asWords(diagnosis.verdict)}: ${[diagnosis.reason, diagnosis.advice ?? ''].join(' ').trim()}`);
   }
   showFigures({ ...progress?.metrics, ...job.metrics });
-  hasCheckpoint ||= status === 'succeeded';
-  showLinks(status === 'succeeded');
+  show('link-evaluation', status === 'succeeded');
 }
 
 /** A row for each figure, a column for each split. @param {Record<string, number | string>} figures */
@@ -171,7 +173,6 @@ async function readEvents() {
     /** @type {{ data: JobEvent[], has_more: boolean }} */
     const { data, has_more: hasMore } = await read(`${api}/events?after=${heard}&limit=${PAGE}`);
     heard = data.at(-1)?.id ?? heard;
-    hasCheckpoint ||= data.some(({ type }) => type === 'job.checkpoint');
     const told = data.filter(({ type }) => !NOT_LISTED.includes(type)).reverse();
     let checkpoints = 0;
     events = [...told, ...events]
@@ -237,12 +238,6 @@ function draw() {
     `${points.toLocaleString()} ${points === 1 ? 'point' : 'points'}, up to step ${step.toLocaleString()}`,
   );
   at('curve').setAttribute('aria-label', text);
-}
-
-/** @param {boolean} [isJudged] */
-function showLinks(isJudged) {
-  show('link-best', hasCheckpoint);
-  if (isJudged !== undefined) show('link-evaluation', isJudged);
 }
 
 /** @param {string} path @param {string} file */
