@@ -4,10 +4,10 @@ import type { Config } from '../config.ts';
 import { hasLiveApiKey } from '../db/api-keys.ts';
 import { openDatabase } from '../db/client.ts';
 import { startEmbeddedPostgres } from '../db/embedded/start.ts';
-import { migrateDatabase } from '../db/migrate.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
 import { startApi } from './api.ts';
 import { freshenKernels } from './fresh-kernels.ts';
+import { migrateAtStart } from './migrate-at-start.ts';
 import { NoKeyError } from './no-key-error.ts';
 import { readConfigOrExit } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
@@ -67,10 +67,7 @@ const ALLOCATOR = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' };
 
 /** A service that nobody has a key for is a mistake, and better told now. Throws NoKeyError. */
 async function requireKey(config: Config, databaseUrl: string, logger: Logger): Promise<void> {
-  await migrateDatabase(databaseUrl, {
-    waitSeconds: config.migrationWaitSeconds,
-    tell: (line) => logger.warn(line),
-  });
+  await migrateAtStart(config, databaseUrl, logger);
   const db = openDatabase(databaseUrl);
   try {
     if (!(await hasLiveApiKey(db))) throw new NoKeyError();

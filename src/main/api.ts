@@ -6,7 +6,6 @@ import { buildApp } from '../api/app.ts';
 import type { Config } from '../config.ts';
 import { openDatabase } from '../db/client.ts';
 import { holdsFiles } from '../db/holds-files.ts';
-import { migrateDatabase } from '../db/migrate.ts';
 import { openTenantDatabases } from '../db/tenants.ts';
 import { watchJobs } from '../db/watch.ts';
 import { startExporter } from '../export/start-exporter.ts';
@@ -24,6 +23,7 @@ import { startDeliverer } from '../webhooks/deliverer.ts';
 import { startPredictorPool } from '../worker/predictor-pool.ts';
 import { startEstimator } from '../worker/start-estimator.ts';
 import { freshenKernels } from './fresh-kernels.ts';
+import { migrateAtStart } from './migrate-at-start.ts';
 import { openMarkedStorage } from './open-storage.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
@@ -51,10 +51,7 @@ export async function startApi(config: Config, databaseUrl: string, logger: Logg
   const { app, url, opened } = await whenDatabaseAnswers(
     { databaseUrl, seconds: config.databaseWaitSeconds, logger },
     async () => {
-      await migrateDatabase(databaseUrl, {
-        waitSeconds: config.migrationWaitSeconds,
-        tell: (line) => logger.warn(line),
-      });
+      await migrateAtStart(config, databaseUrl, logger);
       /** closed in the reverse order */
       const opened = new AsyncDisposableStack();
       try {

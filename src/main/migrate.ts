@@ -1,5 +1,5 @@
-import { migrateDatabase } from '../db/migrate.ts';
 import { createLogger } from '../observability/logger.ts';
+import { migrateAtStart } from './migrate-at-start.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
 import { whenDatabaseAnswers } from './when-database-answers.ts';
@@ -10,9 +10,6 @@ const databaseUrl = requireUrl(config.databaseUrl);
 const logger = createLogger(config.logLevel, 'migrate');
 await startOrExit(() =>
   whenDatabaseAnswers({ databaseUrl, seconds: config.databaseWaitSeconds, logger }, () =>
-    migrateDatabase(databaseUrl, {
-      waitSeconds: config.migrationWaitSeconds,
-      tell: (line) => logger.warn(line),
-    }),
+    migrateAtStart(config, databaseUrl, logger),
   ),
 );

@@ -1,7 +1,6 @@
 import { availableParallelism, hostname } from 'node:os';
 import { typeid } from 'typeid-js';
 import { openDatabase } from '../db/client.ts';
-import { migrateDatabase } from '../db/migrate.ts';
 import { registerWorker, touchWorker } from '../db/workers.ts';
 import { chooseKernels } from '../engine/kernels/load.ts';
 import { claimNextJob } from '../jobs/claim-job.ts';
@@ -14,6 +13,7 @@ import { startTracing, traceAttempt } from '../observability/tracing.ts';
 import { runJob } from '../worker/run-job.ts';
 import { TrainerThreads } from '../worker/trainer-threads.ts';
 import { freshenKernels } from './fresh-kernels.ts';
+import { migrateAtStart } from './migrate-at-start.ts';
 import { openMarkedStorage } from './open-storage.ts';
 import { readConfigOrExit, requireUrl } from './read-config.ts';
 import { startOrExit } from './start-or-exit.ts';
@@ -42,10 +42,7 @@ const { tracing, compiled, db, queue, files } = await startOrExit(async () => {
     );
   else logger.info({ kernels: compiled.build, checks }, 'kernels checked');
   const opened = await whenDatabaseAnswers({ databaseUrl, seconds: config.databaseWaitSeconds, logger }, async () => {
-    await migrateDatabase(databaseUrl, {
-      waitSeconds: config.migrationWaitSeconds,
-      tell: (line) => logger.warn(line),
-    });
+    await migrateAtStart(config, databaseUrl, logger);
     const db = openDatabase(databaseUrl, { logger });
     try {
       await registerWorker(db, {
