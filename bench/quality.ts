@@ -5,7 +5,7 @@ import { showProgress } from './progress.ts';
 import { QUALITY_DATASETS, type QualityDataset } from './quality-data.ts';
 import { digestRows, splitsOf } from './quality-splits.ts';
 import type { BenchOptions } from './questions.ts';
-import { record, table } from './results.ts';
+import { lastFound, record, table } from './results.ts';
 import { openStack } from './stack.ts';
 
 /**
@@ -42,7 +42,8 @@ const reference = JSON.parse(readFileSync(new URL('./quality-reference.json', im
 
 export async function ask({ datasets }: BenchOptions): Promise<void> {
   const wanted = QUALITY_DATASETS.filter(({ name }) => datasets === null || datasets.includes(name));
-  const progress = showProgress(wanted.reduce((sum, { seeds }) => sum + seeds.length, 0));
+  const last = lastFound('quality') as Record<string, Found | undefined>;
+  const progress = showProgress(wanted.flatMap(({ name, seeds }) => seeds.map(() => last[name]?.seconds ?? 1)));
   await using stack = await openStack();
   for (const dataset of wanted) {
     progress.begin(dataset.name);
