@@ -143,7 +143,7 @@ export function render(recorded: Record<string, unknown>): string {
   });
   return [
     '## How good is what comes of a dataset and a target’s name alone?',
-    `\`{"dataset", "target"}\` over HTTP, and the seed of split and draws; everything else is chosen. ${reference.made_with} on the very same held-out rows (a tenth; digests of them are compared), trained on all the others. Means over the seeds, seconds of a job among them; within: 2 points of accuracy or 5 % of RMSE of the best of the three. GradientBoosting was not tried on the images, of which it would take hours. \`npm run bench -- quality\``,
+    `\`{"dataset", "target"}\` over HTTP, and the seed of split and draws; everything else is chosen. ${reference.made_with} on the very same held-out rows (a tenth; digests of them are compared), trained on all the others. Means over the seeds; seconds of a job beside whatever else the machine did; within: 2 points of accuracy or 5 % of RMSE of the best of the three. GradientBoosting was not tried on the images, of which it would take hours. \`npm run bench -- quality\``,
     table(
       [
         'dataset: target',
