@@ -1,3 +1,4 @@
+import { findArrays } from '../spec/array-columns.ts';
 import type { Column, DatasetFile, DateOrder } from '../spec/dataset.ts';
 import { type CellValue, isMissing, parseBoolean, parseNumber } from './cell.ts';
 import { type DatasetProfile, limitPreview, PREVIEW_ROWS, type PreviewRow, shorten } from './preview.ts';
@@ -38,7 +39,14 @@ export async function profileRows(
   });
   const columns = profiles.map((column) => column.finish(rows, orderOfDates(column.name)));
   const preview = first.slice(0, Math.min(rows, PREVIEW_ROWS)).map((told) => showRow(told, columns));
-  return { profile: { rows, columns }, preview: limitPreview(preview) };
+  // where an array is null it looks like a column of its own
+  const arrays = format === 'csv' ? new Map() : findArrays(columns.map(({ name }) => name));
+  const absent = columns.filter(({ name, missing }) => missing === rows && arrays.has(name)).map(({ name }) => name);
+  for (const row of preview) for (const name of absent) delete row[name];
+  return {
+    profile: { rows, columns: columns.filter(({ name }) => !absent.includes(name)) },
+    preview: limitPreview(preview),
+  };
 }
 
 function showRow(told: readonly Told[], columns: readonly Column[]): PreviewRow {

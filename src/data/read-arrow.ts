@@ -13,8 +13,8 @@ import {
 import { checkNames } from './column-name.ts';
 import { fail, isOutside } from './dataset-error.ts';
 import type { ByteSource, RowHandler } from './row-handler.ts';
-import { toCellValue } from './typed-value.ts';
 import { unpackLz4Frame } from './unpack-lz4.ts';
+import { fieldsOf, ValueTeller } from './value-teller.ts';
 
 /** A buffer of a record batch when it is decompressed. */
 const LARGEST_BUFFER_BYTES = 2 ** 28;
@@ -28,7 +28,7 @@ compressionRegistry.set(CompressionType.LZ4_FRAME, {
 });
 
 /**
- * Reads Arrow IPC, a stream or a file (also Feather 2). Memory: one record batch and the dictionaries.
+ * Reads Arrow IPC, a stream or a file (also Feather 2); a list is a column for each place, and so is a list of lists. Memory: one record batch and the dictionaries.
  * Answers the number of rows. Throws DatasetError invalid_arrow.
  */
 export async function readArrow(
@@ -45,23 +45,25 @@ export async function readArrow(
       fields.map(({ name }) => name),
       failArrow,
     );
-    const read = fields.flatMap((field, place) =>
-      wanted === undefined || wanted.has(field.name) ? [{ place, convert: chooseConversion(field) }] : [],
+    const read = fieldsOf(
+      fields.map((field, place) => ({ name: field.name, isList: isFlatList(field), place, field })),
+      wanted,
     );
-    for (const [index, { place }] of read.entries()) handler.onColumn(fields[place]!.name, index);
+    const teller = new ValueTeller(read, handler, wanted, failArrow);
+    const conversions = read.map(({ field }) => chooseConversion(field));
+    const values: unknown[] = read.map(() => null);
     for await (const batch of reader) {
-      const columns = read.map(({ place, convert }) => ({ values: batch.getChildAt(place)!, convert }));
+      const columns = read.map(({ place }) => batch.getChildAt(place)!);
       for (let row = 0; row < batch.numRows; row++) {
         for (let index = 0; index < columns.length; index++) {
-          const { values, convert } = columns[index]!;
-          const raw = values.get(row);
-          const value = raw === null ? null : toCellValue(convert(raw));
-          if (value !== null) handler.onValue(index, value);
+          const raw = columns[index]!.get(row);
+          values[index] = raw === null ? null : conversions[index]!(raw);
         }
-        handler.onRowEnd();
+        teller.tellRow(values);
       }
       rows += batch.numRows;
     }
+    if (rows > 0) teller.end();
   } catch (error) {
     if (isOutside(error)) throw error;
     failArrow((error as Error).message.slice(0, 300));
@@ -89,8 +91,25 @@ async function openReader(source: ByteSource): Promise<AsyncRecordBatchFileReade
   return (await RecordBatchReader.from(file as unknown as FileHandle)) as AsyncRecordBatchFileReader;
 }
 
-/** What a value of the field is; the library gives times and decimals as numbers of their units. */
-function chooseConversion({ type }: Field): (value: unknown) => unknown {
+/** The field of what a list holds; null for what is none. */
+function elementOf({ type }: Field): Field | null {
+  return DataType.isList(type) || DataType.isLargeList(type) || DataType.isFixedSizeList(type) ? type.valueField : null;
+}
+
+/** A list of what a cell can hold, or of such lists. */
+function isFlatList(field: Field): boolean {
+  const element = elementOf(field);
+  const inner = element === null ? null : (elementOf(element) ?? element);
+  return inner !== null && (inner.type.children ?? []).length === 0;
+}
+
+/** What a value of the field is, a list as an array; the library gives times and decimals as numbers of their units. */
+function chooseConversion(field: Field): (value: unknown) => unknown {
+  const { type } = field;
+  if (isFlatList(field)) {
+    const convert = chooseConversion(elementOf(field)!);
+    return (value) => Array.from(value as Iterable<unknown>, (inner) => (inner === null ? null : convert(inner)));
+  }
   if (DataType.isDictionary(type)) return chooseConversion({ type: type.dictionary } as Field);
   // both are told in milliseconds, whatever their unit
   if (DataType.isDate(type) || DataType.isTimestamp(type)) return (value) => new Date(Number(value));

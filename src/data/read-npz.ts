@@ -1,4 +1,4 @@
-import { checkNames } from './column-name.ts';
+import { checkNames, LARGEST_COLUMN_COUNT } from './column-name.ts';
 import { explainZipErrors, isPassedOver, openZip } from './open-zip.ts';
 import { failNpy, NpyReader } from './read-npy.ts';
 import type { ByteSource, RowHandler } from './row-handler.ts';
@@ -16,13 +16,14 @@ export interface ArrayHandler extends RowHandler {
   onImages?(name: string, shape: number[]): void;
 }
 
-/** Reads one array: (n) or (n, k) becomes columns, (n, height, width[, channels]) of bytes images. Throws DatasetError invalid_npy. */
+/** Reads one array: (n), (n, k) or (n, steps, k) becomes columns, (n, height, width[, channels]) of bytes images. Throws DatasetError invalid_npy. */
 export function readNpy(source: ByteSource, handler: ArrayHandler, wanted?: ReadonlySet<string>): Promise<number> {
   return readArrays([{ name: 'x', reader: new NpyReader(source.stream()) }], handler, wanted);
 }
 
 /**
- * Reads the arrays of an archive side by side: those of (n) are columns of their names, of (n, k) columns name_0 … name_{k−1}, and one of bytes with 3 or 4 dimensions is images.
+ * Reads the arrays of an archive side by side: those of (n) are columns of their names, of (n, k) columns name_0 … name_{k−1}, of (n, steps, k)
+ * name_0_0 …, and one of bytes with 3 or 4 dimensions is images.
  * Memory: one row and a piece of each. Throws DatasetError invalid_npy, invalid_archive, unsafe_archive.
  */
 export function readNpz(source: ByteSource, handler: ArrayHandler, wanted?: ReadonlySet<string>): Promise<number> {
@@ -55,18 +56,22 @@ async function readArrays(arrays: NamedArray[], handler: ArrayHandler, wanted?: 
       const { shape, isByte, bytes, read } = reader.header;
       if (shape[0] !== rows)
         failNpy(`${name} has ${shape[0] ?? 'no'} rows, and ${arrays[0]!.name} has ${rows}`, 'arrays of one length');
-      if (shape.length > 2) {
-        if (!isByte)
-          failNpy(
-            `${name} has ${shape.length} dimensions and is not of bytes`,
-            'uint8 for images, else two dimensions: a.reshape(len(a), -1)',
-          );
+      if (shape.length > 3 && !isByte)
+        failNpy(
+          `${name} has ${shape.length} dimensions and is not of bytes`,
+          'uint8 for images, else at most three dimensions: a.reshape(len(a), -1)',
+        );
+      if (shape.length > 2 && isByte) {
         handler.onImages?.(name, shape.length === 3 ? [...shape.slice(1), 1] : shape.slice(1));
         return () => {};
       }
+      if (reader.width > LARGEST_COLUMN_COUNT)
+        failNpy(`a row of ${name} has ${reader.width} elements`, `at most ${LARGEST_COLUMN_COUNT} columns`);
       const places: { index: number; at: number }[] = [];
       for (let i = 0; i < reader.width; i++) {
-        const column = shape.length === 1 ? name : `${name}_${i}`;
+        const [, , inner = 0] = shape;
+        const place = inner === 0 ? `${i}` : `${Math.floor(i / inner)}_${i % inner}`;
+        const column = shape.length === 1 ? name : `${name}_${place}`;
         names.push(column);
         if (wanted === undefined || wanted.has(column)) places.push({ index: columns++, at: i * bytes });
       }

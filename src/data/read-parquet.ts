@@ -1,9 +1,17 @@
-import { type AsyncBuffer, type DecodedArray, type FileMetaData, parquetMetadataAsync, parquetRead } from 'hyparquet';
+import {
+  type AsyncBuffer,
+  type DecodedArray,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetRead,
+  parquetSchema,
+  type SchemaTree,
+} from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { checkNames } from './column-name.ts';
 import { fail, isOutside } from './dataset-error.ts';
 import type { ByteSource, RowHandler } from './row-handler.ts';
-import { toCellValue } from './typed-value.ts';
+import { fieldsOf, type TypedField, ValueTeller } from './value-teller.ts';
 
 /** Values that are held at once, and what one page may have when it is decompressed. */
 const WINDOW_VALUES = 2 ** 21;
@@ -14,7 +22,8 @@ const LARGEST_GROUP_BYTES = 2 ** 31;
 const PER_SECOND = { MILLIS: 1e3, MICROS: 1e6, NANOS: 1e9 };
 
 /**
- * Reads Parquet: all flat types and compressions; lists, maps and structures as JSON. Only the `wanted` columns are read from the file.
+ * Reads Parquet: all flat types and compressions; a list of them is a column for each place, and so is a list of lists; maps and structures are JSON. Only the
+ * `wanted` columns are read from the file.
  * Memory: the compressed columns of a row group, and some 2 million values. Answers the number of rows. Throws DatasetError invalid_parquet, decompression_limit.
  */
 export async function readParquet(
@@ -32,24 +41,23 @@ export async function readParquet(
   try {
     await checkFooter(source);
     const metadata = await parquetMetadataAsync(file);
-    const columns = listColumns(metadata);
+    const columns = fieldsOf(listColumns(metadata), wanted);
+    const teller = new ValueTeller(columns, handler, wanted, failParquet);
     const names = columns.map(({ name }) => name);
-    const read = names.filter((name) => wanted === undefined || wanted.has(name));
-    for (const [index, name] of read.entries()) handler.onColumn(name, index);
     const rows = Number(metadata.num_rows);
-    const units = columns.filter(({ name }) => read.includes(name)).map(({ perSecond }) => perSecond);
     let start = 0;
     for (const group of metadata.row_groups) {
       const end = start + Number(group.num_rows);
       checkGroup(group, rows - start);
-      const windowRows = Math.max(SMALLEST_WINDOW_ROWS, Math.floor(WINDOW_VALUES / Math.max(1, read.length)));
+      const windowRows = Math.max(SMALLEST_WINDOW_ROWS, Math.floor(WINDOW_VALUES / countValues(group, names)));
       for (; start < end; start = Math.min(end, start + windowRows)) {
         const rowEnd = Math.min(end, start + windowRows);
-        tellRows(await readWindow({ file, metadata, columns: read, rowStart: start, rowEnd }), read, units, handler);
+        tellRows(await readWindow({ file, metadata, columns: names, rowStart: start, rowEnd }), columns, teller);
       }
     }
     if (start !== rows) failParquet(`its row groups have ${start} rows, and its footer says ${rows}`);
     if (rows === 0) failParquet('it has no rows', 'at least one row');
+    teller.end();
     return rows;
   } catch (error) {
     // hyparquet throws plain errors, and RangeErrors where a place lies outside the file
@@ -67,10 +75,27 @@ async function checkFooter({ sizeBytes, slice }: ByteSource): Promise<void> {
     failParquet(`its footer would have ${footerBytes} bytes`, 'a footer of at most 32 MiB, inside the file');
 }
 
-/** The columns, those of a structure's parts left out; `perSecond`: of a time of day, which is told in seconds, in how many parts of one it is written. */
-function listColumns({ schema }: FileMetaData): { name: string; perSecond: number | null }[] {
-  const columns: { name: string; perSecond: number | null }[] = [];
-  const count = schema[0]?.num_children ?? 0;
+interface ParquetColumn extends TypedField {
+  /** of a time of day, which is told in seconds: in how many parts of one it is written */
+  perSecond: number | null;
+}
+
+/** The columns, those of a structure's parts left out. */
+function listColumns(metadata: FileMetaData): ParquetColumn[] {
+  checkNesting(metadata);
+  const columns = parquetSchema(metadata).children.map((tree) => {
+    const { name } = tree.element;
+    const leaf = findLeaf(tree);
+    return { name, isList: leaf !== null && leaf !== tree, perSecond: leaf === null ? null : unitOf(leaf) };
+  });
+  checkNames(
+    columns.map(({ name }) => name),
+    failParquet,
+  );
+  return columns;
+}
+
+function checkNesting({ schema }: FileMetaData): void {
   let at = 1;
   const skip = (depth: number): void => {
     const element = schema[at++];
@@ -78,19 +103,36 @@ function listColumns({ schema }: FileMetaData): { name: string; perSecond: numbe
     if (depth > 32) failParquet('its columns are nested more than 32 deep', 'flat columns');
     for (let child = 0; child < (element.num_children ?? 0); child++) skip(depth + 1);
   };
-  for (let i = 0; i < count; i++) {
-    const { logical_type: type, converted_type: converted } = schema[at] ?? {};
-    const old = converted === 'TIME_MILLIS' ? 'MILLIS' : converted === 'TIME_MICROS' ? 'MICROS' : null;
-    const unit = type?.type === 'TIME' ? type.unit : old;
-    const perSecond = unit === null ? null : PER_SECOND[unit];
-    columns.push({ name: schema[at]?.name ?? '', perSecond });
-    skip(1);
+  for (let i = 0; i < (schema[0]?.num_children ?? 0); i++) skip(1);
+}
+
+/** The column itself where it has no parts, the elements of a list, or of lists in a list; null for what has other parts. */
+function findLeaf(tree: SchemaTree): SchemaTree | null {
+  let node = tree;
+  for (let level = 0; level <= 2; level++) {
+    if (node.children.length === 0) return node;
+    const [repeated, ...others] = node.children;
+    const isList = node.element.converted_type === 'LIST' && repeated!.element.repetition_type === 'REPEATED';
+    if (!isList || others.length > 0 || repeated!.children.length > 1) return null;
+    node = repeated!.children[0] ?? repeated!;
   }
-  checkNames(
-    columns.map(({ name }) => name),
-    failParquet,
-  );
-  return columns;
+  return null;
+}
+
+function unitOf({ element: { logical_type: type, converted_type: converted } }: SchemaTree): number | null {
+  const old = converted === 'TIME_MILLIS' ? 'MILLIS' : converted === 'TIME_MICROS' ? 'MICROS' : null;
+  const unit = type?.type === 'TIME' ? type.unit : old;
+  return unit === null ? null : PER_SECOND[unit];
+}
+
+/** Of a row of these columns, in the mean; lists have many. */
+function countValues({ columns, num_rows }: FileMetaData['row_groups'][number], names: readonly string[]): number {
+  const read = new Set(names);
+  const values = columns
+    .map(({ meta_data }) => meta_data!)
+    .filter(({ path_in_schema: [name] }) => read.has(name!))
+    .reduce((sum, { num_values }) => sum + Number(num_values), 0);
+  return Math.max(1, values / Math.max(1, Number(num_rows)));
 }
 
 function checkGroup({ num_rows, columns }: FileMetaData['row_groups'][number], rowsLeft: number): void {
@@ -126,25 +168,30 @@ async function readWindow(request: {
 
 function tellRows(
   { columns, rowStart, rowEnd }: Awaited<ReturnType<typeof readWindow>>,
-  names: readonly string[],
-  units: readonly (number | null)[],
-  handler: RowHandler,
+  fields: readonly ParquetColumn[],
+  teller: ValueTeller,
 ): void {
-  const chunks = names.map((name) => columns.get(name)!.sort((a, b) => a.start - b.start));
+  const chunks = fields.map(({ name }) => columns.get(name)!.sort((a, b) => a.start - b.start));
   const current = chunks.map(() => 0);
+  const values: unknown[] = chunks.map(() => null);
   for (let row = rowStart; row < rowEnd; row++) {
     for (let index = 0; index < chunks.length; index++) {
       const column = chunks[index]!;
       let chunk = column[current[index]!];
       while (chunk !== undefined && row >= chunk.start + chunk.values.length) chunk = column[++current[index]!];
       if (chunk === undefined || row < chunk.start)
-        failParquet(`column ${JSON.stringify(names[index])} has fewer rows than the file`);
-      const value = toCellValue(chunk.values[row - chunk.start]);
-      const perSecond = units[index]!;
-      if (value !== null) handler.onValue(index, perSecond === null ? value : Number(value) / perSecond);
+        failParquet(`column ${JSON.stringify(fields[index]!.name)} has fewer rows than the file`);
+      const value = chunk.values[row - chunk.start];
+      const { perSecond } = fields[index]!;
+      values[index] = perSecond === null ? value : toSeconds(value, perSecond);
     }
-    handler.onRowEnd();
+    teller.tellRow(values);
   }
+}
+
+function toSeconds(value: unknown, perSecond: number): unknown {
+  if (Array.isArray(value)) return value.map((inner) => toSeconds(inner, perSecond));
+  return value == null ? null : Number(value) / perSecond;
 }
 
 const decoder = new TextDecoder();

@@ -1,9 +1,11 @@
+import { Field, FixedSizeList, Float32, Int16, List, Table, tableToIPC, Utf8, vectorFromArray } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
+import type { DatasetError } from '../../src/data/dataset-error.ts';
 import { identifyFile, NO_HINT, readHint } from '../../src/data/identify-file.ts';
 import { profileRows } from '../../src/data/profile-rows.ts';
-import type { RowFormat } from '../../src/data/read-file.ts';
+import { type RowFormat, readFileRows } from '../../src/data/read-file.ts';
 import { unpackLz4Frame } from '../../src/data/unpack-lz4.ts';
-import { sourceOf } from './sources.ts';
+import { catchError, sourceOf } from './sources.ts';
 import { bytesOf, writeNpy, writeNpz, writeTable } from './write-formats.ts';
 
 async function readFile(bytes: Uint8Array | string, hint = NO_HINT) {
@@ -100,6 +102,94 @@ describe('JSON arrays', () => {
   });
 });
 
+describe('lists', () => {
+  const rows = [
+    {
+      x: [1.5, 2, 3],
+      n: [
+        [1, 2],
+        [3, 4],
+      ],
+      s: ['u'],
+      y: 1,
+    },
+    { x: [4, null], n: [[5, 6]], s: ['v', 'w'], y: 2 },
+    { x: null, n: [], s: ['u'], y: 3 },
+  ];
+  const reals = new List(new Field('item', new Float32()));
+  const arrow = new Table({
+    x: vectorFromArray(
+      rows.map(({ x }) => x),
+      reals,
+    ),
+    n: vectorFromArray(
+      rows.map(({ n }) => n),
+      new List(new Field('item', new FixedSizeList(2, new Field('item', new Int16())))),
+    ),
+    s: vectorFromArray(
+      rows.map(({ s }) => s),
+      new List(new Field('item', new Utf8())),
+    ),
+    y: vectorFromArray(
+      rows.map(({ y }) => y),
+      new Int16(),
+    ),
+  });
+  it.each([
+    // as pyarrow 25 writes these rows
+    [
+      'Parquet',
+      Buffer.from(
+        'UEFSMRUAFToVOiwVDBUAFQYVBhwAAAACAAAAAxYDAAAAA/8CAADAPwAAAEAAAEBAAACAQBUAFU4VTiwVDhUAFQYVBhwAAAADAAAAA5gIBAAAAANt2wYBAAAAAgAAAAMAAAAEAAAABQAAAAYAAAAVABVAFUAsFQgVABUGFQYcAAAAAgAAAAMEAgAAAAgDAQAAAHUBAAAAdgEAAAB3AQAAAHUVABUkFSQsFQYVABUGFQYcAAAAAgAAAAYBAQAAAAIAAAADAAAAFQQZ3DUAGAZzY2hlbWEVCAA1AhgBeBUCFQZMPAAAADUEGARsaXN0FQIAFQglAhgHZWxlbWVudAA1AhgBbhUCFQZMPAAAADUEGARsaXN0FQIANQIYB2VsZW1lbnQVAhUGTDwAAAA1BBgEbGlzdBUCABUCJQIYB2VsZW1lbnQlIEysExARAAAANQIYAXMVAhUGTDwAAAA1BBgEbGlzdBUCABUMJQIYB2VsZW1lbnQlAEwcAAAAFQIlAhgBeSUeTKwTCBEAAAAWBhkcGUwmABwVCBklBgAZOAF4BGxpc3QHZWxlbWVudBUAFgwWYBZgJghJHBUAFQAVAgA8KSYGBhlGAgACCAAAACYAHBUCGSUGABlYAW4EbGlzdAdlbGVtZW50BGxpc3QHZWxlbWVudBUAFg4WdBZ0JmhJHBUAFQAVAgA8KTYGAgYZZgACAAAADAAAACYAHBUMGSUGABk4AXMEbGlzdAdlbGVtZW50FQAWCBZmFmYm3AFJHBUAFQAVAgA8FggZJgYCGUYAAAAIAAAAJgAcFQIZJQYAGRgBeRUAFgYWShZKJsICSRwVABUAFQIAPCkGGSYABgAAABaEAxYGJggWhAMAKCBwYXJxdWV0LWNwcC1hcnJvdyB2ZXJzaW9uIDI1LjAuMRlMHAAAHAAAHAAAHAAAAPYBAABQQVIx',
+        'base64',
+      ),
+    ],
+    ['an Arrow file', tableToIPC(arrow, 'file')],
+    ['an Arrow stream', tableToIPC(arrow, 'stream')],
+  ])('of %s are columns as arrays of JSON are, and are found by their places', async (_, bytes) => {
+    const json = await readFile(JSON.stringify(rows));
+    const { format, preview, profile } = await readFile(bytes);
+    expect(preview).toEqual(json.preview);
+    expect(profile).toEqual(json.profile);
+    const told: unknown[] = [];
+    const wanted = new Set(['n_1_0', 'y', 'x_2']);
+    await readFileRows(
+      format as RowFormat,
+      sourceOf(bytes),
+      undefined,
+      {
+        onColumn: (name, index) => told.push([index, name]),
+        onField() {},
+        onValue: (index, value) => told.push([index, value]),
+        onRowEnd() {},
+      },
+      wanted,
+    );
+    expect(told).toEqual([
+      [0, 'x_2'],
+      [0, 3],
+      [1, 'n_1_0'],
+      [1, 3],
+      [2, 'y'],
+      [2, 1],
+      [2, 2],
+      [2, 3],
+    ]);
+  });
+
+  it.each([
+    [{ x: [[1]], x_0: [2] }, '"x_0" is a column as well as a place of a list'],
+    [{ x: [[]] }, 'its lists are all empty'],
+    [{ x: [Array(10_001).fill(1)] }, 'more than 10000 columns'],
+  ])('are refused: %j', async (columns: Record<string, unknown[]>, message) => {
+    const vectors = Object.entries(columns).map(([name, values]) => [
+      name,
+      Array.isArray(values[0]) ? vectorFromArray(values, reals) : vectorFromArray(values),
+    ]);
+    await expect(readFile(tableToIPC(new Table(Object.fromEntries(vectors)), 'file'))).rejects.toThrow(message);
+  });
+});
+
 describe('arrays of NumPy', () => {
   const x = writeNpy('<f4', [3, 2], bytesOf(Float32Array.of(1, 2, 3, 4, 5, Number.NaN)));
   it('are columns', async () => {
@@ -108,6 +198,11 @@ describe('arrays of NumPy', () => {
       { x_0: 3, x_1: 4 },
       { x_0: 5, x_1: null },
     ]);
+  });
+
+  it('are columns of steps and values where they have three dimensions', async () => {
+    const steps = writeNpy('<i2', [1, 2, 2], bytesOf(Int16Array.of(1, 2, 3, 4)));
+    expect((await readFile(steps)).preview).toEqual([{ x_0_0: 1, x_0_1: 2, x_1_0: 3, x_1_1: 4 }]);
   });
 
   it('stand side by side in an archive', async () => {
@@ -135,9 +230,12 @@ describe('arrays of NumPy', () => {
     ['longer than its header', Buffer.concat([x, Buffer.alloc(8)])],
     ['are |O', writeNpy('|O', [1], Buffer.alloc(8))],
     ['no rows', writeNpy('<f8', [0], Buffer.alloc(0))],
+    ['at most three', writeNpy('<f4', [1, 1, 1, 1], Buffer.alloc(4))],
+    ['10001 elements', writeNpy('<i2', [1, 10_001], Buffer.alloc(20_002))],
     ['Fortran', Buffer.from(x.toString('latin1').replace('False', 'True '), 'latin1')],
   ])('what %s is refused', async (message, bytes) => {
-    await expect(readFile(bytes)).rejects.toThrow(message);
+    const error = (await catchError(() => readFile(bytes))) as DatasetError;
+    expect(`${error.message}: ${error.mistakes[0]!.expected}`).toContain(message);
   });
 });
 

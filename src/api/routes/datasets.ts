@@ -80,12 +80,14 @@ const UploadBody = {
         oneOf: [{ type: 'array', items: { type: 'object' }, description: 'flat objects, the rows' }, DatasetRequest],
       },
     },
-    'application/vnd.apache.parquet': { schema: bytes('Parquet') },
+    'application/vnd.apache.parquet': { schema: bytes('Parquet; a list in it is columns as an array of JSON is') },
     'application/x-parquet': { schema: bytes('the same') },
-    'application/vnd.apache.arrow.file': { schema: bytes('an Arrow IPC file') },
+    'application/vnd.apache.arrow.file': { schema: bytes('an Arrow IPC file, with lists as above') },
     'application/vnd.apache.arrow.stream': { schema: bytes('an Arrow IPC stream') },
     'application/x-npy': {
-      schema: bytes('an array of NumPy: (n), (n, k), or images (n, height, width[, channels]) of uint8'),
+      schema: bytes(
+        'an array of NumPy: (n), (n, k) or (n, steps, k) as columns x_0, …, or images (n, height, width[, channels]) of uint8',
+      ),
     },
     'application/x-npz': { schema: bytes('arrays of one length, side by side') },
     'application/zip': { schema: bytes('PNG, JPEG or WebP images, a folder for each class; or NPZ') },
