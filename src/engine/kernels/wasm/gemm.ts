@@ -395,7 +395,7 @@ function copyPanels(panel: usize, bytes: usize, c: usize, pitch: usize, rows: u3
 /**
  * gemm where k takes several blocks: for each 64 columns of C, all blocks of k that fit are added up in the scratch, panel by panel, and
  * A's rows lie there in the order in which the tiles read them. In place, rows of C some KiB apart fall into the same few sets of the
- * caches, and every tile would wait for its five lines twice. The sums are those of gemm. (256, 4096, 4096) runs at 76 GFLOP/s, with B
+ * caches, and every tile would wait for its six lines twice. The sums are those of gemm. (256, 4096, 4096) runs at 76 GFLOP/s, with B
  * transposed at 78, where blocks of C in place reached 74 and 70: best of 20 beside a peak of 100; packing B takes a tenth.
  */
 function gemmDeep(
