@@ -6,6 +6,7 @@ import { closed } from './schema.ts';
 /** A checkpoint, or the path of a model; and what a teacher cannot be, uploaded weights. */
 export const BEGINNING = '^((ckpt|wts)_[0-9a-hjkmnp-tv-z]{26}|models/.+)$';
 export const WEIGHTS_REFERENCE = '^(ckpt_[0-9a-hjkmnp-tv-z]{26}|models/.+)$';
+export const REFERENCE_EXAMPLES = ['ckpt_01h455vb4pex5vsknk084sn02q', 'models/digits@champion'];
 
 export const MOST_STAGES = 64;
 
@@ -69,6 +70,7 @@ export const Distillation = closed(
     teacher: Type.String({
       pattern: WEIGHTS_REFERENCE,
       maxLength: 200,
+      examples: REFERENCE_EXAMPLES,
       description:
         'a checkpoint or a version of a model, for the same target, whose inputs the job takes as they were prepared for it',
     }),

@@ -2,8 +2,9 @@ import type { Add } from './draft.ts';
 import type { JobSpec } from './job-spec.ts';
 import type { ParameterRule, Size } from './layers/rule.ts';
 import { isAdapter, isReplaced } from './lora.ts';
-import { matchStars } from './matches-pattern.ts';
-import { listWords } from './suggest.ts';
+import { matchesPattern, matchStars } from './matches-pattern.ts';
+import { pointerTo } from './mistake.ts';
+import { didYouMean, listWords } from './suggest.ts';
 import { type ParameterForm, torchForm } from './torch-form.ts';
 import type { Mapping, TensorEntry, Transfer } from './weights.ts';
 
@@ -118,6 +119,22 @@ export function renameTensor(name: string, rename: Mapping['rename']): string {
   return name;
 }
 
+function checkRename({ by, rename }: Mapping, tensors: readonly string[], add: Add): void {
+  if (by === 'order' && rename.length > 0)
+    add('/model/mapping/rename', 'names mean nothing where tensors are taken in their order', '[], or by "name"');
+  rename.forEach(({ from, to }, i) => {
+    const at = pointerTo('/model/mapping/rename', i);
+    if (!tensors.some((name) => matchesPattern(name, from)))
+      add(
+        `${at}/from`,
+        `"${from}" fits no tensor.${didYouMean(from, tensors)}`,
+        `one of: ${listWords(tensors)}, with * for any characters`,
+      );
+    if (to.split('*').length > from.split('*').length)
+      add(`${at}/to`, 'has more * than what it is made from', 'at most as many as in `from`');
+  });
+}
+
 const SHOWN = 5;
 
 /** Says where nothing, or with `strict` not all, comes of what was uploaded. */
@@ -125,14 +142,16 @@ export function checkTransfer(
   { model }: JobSpec,
   { matched, misfits, missing, unused }: Transfer,
   parameters: readonly Pick<ParameterRule, 'name'>[],
+  tensors: readonly TensorEntry[],
   add: Add,
 ): void {
   const mapping = model.mapping!;
   const names = parameters.map(({ name }) => name);
-  mapping.rename.forEach(({ from, to }, i) => {
-    if (to.split('*').length > from.split('*').length)
-      add(`/model/mapping/rename/${i}/to`, 'has more * than what it is made from', 'at most as many as in `from`');
-  });
+  checkRename(
+    mapping,
+    tensors.map(({ name }) => name),
+    add,
+  );
   if (matched.length === 0)
     add(
       '/model/mapping',

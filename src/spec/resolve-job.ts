@@ -95,7 +95,7 @@ function resolve(
   const spec = fillDefaults(JobSpec, given) as Draft;
   const finish = (parameters: ParameterRule[]): Resolution => {
     const transfer = weights === null ? null : matchWeights(spec, parameters, weights.tensors).transfer;
-    if (transfer !== null) checkTransfer(spec, transfer, parameters, add);
+    if (transfer !== null) checkTransfer(spec, transfer, parameters, weights!.tensors, add);
     return mistakes.length > 0 ? refused() : { ok: true, spec: spec as JobSpec, choices, transfer };
   };
   if (spec.evaluate_on !== undefined)
@@ -127,21 +127,24 @@ function resolve(
     );
   }
   if (spec.target === undefined) {
-    // a checkpoint that is not there would have told it; uploaded weights tell none
-    if (spec.model.from === null || weights !== null)
+    // a checkpoint that is not there, or not named, would have told it; uploaded weights tell none
+    if (spec.kind === 'train' || weights !== null)
       add('/target', '"target" is missing', 'the name of the column to predict', 'invalid_field');
     return refused();
   }
-  const finder = new ColumnFinder(dataset.columns, add);
-  const target = resolveTarget(spec.target, spec.training.loss?.type, '/target', finder, add);
+  const basis = from ?? teacher;
+  // what the client left to a checkpoint is not what is wrong: it is the dataset
+  const isInherited = (field: string) => basis !== null && given[field] === undefined;
+  const addOf: Add = (pointer, ...rest) => add(isInherited(pointer.split('/')[1]!) ? '/dataset' : pointer, ...rest);
+  const finder = new ColumnFinder(dataset.columns, addOf);
+  const target = resolveTarget(spec.target, spec.training.loss?.type, '/target', finder, addOf);
   resolveForecast(spec, target, finder, add);
   const more = resolveMoreTargets(spec, finder, add);
-  const inputs = resolveInputs(spec, finder, dataset.rows, add, choose);
+  const inputs = resolveInputs(spec, finder, dataset.rows, addOf, choose);
   checkSampleWeight(spec, dataset.rows, finder, add);
   if (target === null || inputs === null || more === null) return refused();
   const keepsHead = !spec.model.replace_head;
   if (from !== null) checkPreparation(from, dataset.columns, keepsHead, add);
-  const basis = from ?? teacher;
   const kept = keepsHead ? basis?.preparation : undefined;
 
   const isCategory = target.resolved.type === 'category';

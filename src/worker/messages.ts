@@ -22,6 +22,7 @@ export interface CheckpointPlace {
   storageKey: string;
   sha256: string;
   step: number;
+  epoch: number;
 }
 
 /** A checkpoint that holds all a resume needs but the best weights, and those. */
