@@ -133,9 +133,11 @@ function resolve(
     return refused();
   }
   const finder = new ColumnFinder(dataset.columns, add);
-  const target = resolveTarget(spec.target, spec.training.loss?.type, '/target', finder, add);
+  const { rows: all } = dataset;
+  const of = { loss: spec.training.loss?.type, rows: all, isSeries: spec.forecast !== null, at: '/target' };
+  const target = resolveTarget(spec.target, of, finder, add, choose);
   resolveForecast(spec, target, finder, add);
-  const more = resolveMoreTargets(spec, finder, add);
+  const more = resolveMoreTargets(spec, all, finder, add, choose);
   const inputs = resolveInputs(spec, finder, dataset.rows, add, choose);
   checkSampleWeight(spec, dataset.rows, finder, add);
   if (target === null || inputs === null || more === null) return refused();
