@@ -225,7 +225,12 @@ describe('images', () => {
   const picture = (more: object, ...others: string[]) => taken({ column: 'picture', ...more }, ...others);
   it.each([
     ['augmented words', taken({ column: 'song', augment: { flip: 'both' } }), '/inputs/0/augment', /not for a text/],
-    ['means of channels that are not taken', picture({ per_channel: true }), '/inputs/0/per_channel', /no mean/],
+    [
+      'means of channels that are not taken',
+      picture({ per_channel: true, normalize: 'minmax' }),
+      '/inputs/0/per_channel',
+      /no mean/,
+    ],
     ['a hole as large as the image', picture({ augment: { cutout: 2 } }), '/inputs/0/augment/cutout', /2 × 2 pixels/],
     ['colours of grey', picture({ augment: { saturation: 0.1 } }), '/inputs/0/augment/saturation', /no colours/],
     ['mixing one of two inputs', picture({ augment: { mixup: 0.2 } }, 'year'), '/inputs/0/augment/mixup', /only input/],
