@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { BIRDS, column, expectMistake, type MistakeCase, resolve, specOf } from './birds.ts';
 
@@ -311,6 +312,12 @@ describe('classes, dates and texts', () => {
     [
       'a tokenizer that is none',
       { column: 'song', tokenizer: { type: 'file', json: '{}' } },
+      '/inputs/0/tokenizer/json',
+      /no tokenizer/,
+    ],
+    [
+      'a packed tokenizer that is none',
+      { column: 'song', tokenizer: { type: 'file', json: gzipSync('{"model": {}}').toString('base64') } },
       '/inputs/0/tokenizer/json',
       /no tokenizer/,
     ],
