@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { type CompiledKernels, chooseKernels, instantiateKernels } from '../src/engine/kernels/load.ts';
 import { adviseHugePages } from '../src/engine/team/huge-pages.ts';
-import { medianOf } from './results.ts';
 
 /** What the machine can do at most, on so many threads at once. */
 export interface Limits {
@@ -36,16 +35,17 @@ export async function openLimits(threads: number): Promise<{ measure(): Promise<
   };
 }
 
-/** Median rate of goes of a fraction of a millisecond, or a few: a core that is shared loses time in some. */
+/** Rate of a tenth of a second, with what a shared core loses meanwhile: steps, which it is compared with, lose as much. */
 function measureRate(work: number, go: () => void): number {
-  const rates: number[] = [];
-  const end = performance.now() + TRIAL_MS;
-  while (performance.now() < end) {
-    const began = performance.now();
+  const began = performance.now();
+  let goes = 0;
+  let milliseconds = 0;
+  do {
     go();
-    rates.push((work * 1000) / (performance.now() - began));
-  }
-  return medianOf(rates);
+    goes++;
+    milliseconds = performance.now() - began;
+  } while (milliseconds < TRIAL_MS);
+  return (work * goes * 1000) / milliseconds;
 }
 
 if (!isMainThread && parentPort !== null) {

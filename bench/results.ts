@@ -33,6 +33,12 @@ function readRecorded(): Recorded {
   }
 }
 
+/** What a question found last, on whatever machine: how long its pieces take beside each other. */
+export function lastFound(question: string): Record<string, unknown> {
+  const { questions } = JSON.parse(readFileSync(STORE, 'utf8')) as Recorded;
+  return questions[question]?.results ?? {};
+}
+
 export function record(question: string, key: string, result: unknown): void {
   const recorded = readRecorded();
   const entry = recorded.questions[question] ?? { date: '', results: {} };

@@ -81,7 +81,7 @@ function emptyProfile(): Profile {
 }
 
 /** How often the limits are measured within a run, in turns with its steps. */
-const TURNS = 5;
+const TURNS = 10;
 
 async function profileWorkload(name: string, threads: number, seconds: number): Promise<RooflineResult> {
   const workload = workloadNamed(name);

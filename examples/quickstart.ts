@@ -155,7 +155,7 @@ async function run(api: string, name: string, spec: Spec): Promise<void> {
 async function watch(api: string, jobId: string): Promise<void> {
   const bar = new SingleBar({
     format:
-      '  {bar} {percentage}% | epoch {epoch} | loss {loss} | validation accuracy {accuracy} | {rate} samples/s | {eta_s} s left',
+      '  {bar} {percentage}% | {stage} | loss {loss} | validation {validation} | {rate} samples/s | {eta_s} s left',
     barsize: 24,
     barCompleteChar: '█',
     barIncompleteChar: '░',
@@ -164,21 +164,31 @@ async function watch(api: string, jobId: string): Promise<void> {
     notTTYSchedule: 2000,
     stopOnComplete: false,
   });
-  const show = ({ percentage, epoch, epochs, metrics, samples_per_s, eta_s }: Progress) => {
+  const show = ({
+    percentage,
+    epoch,
+    epochs,
+    evaluation_percentage: judged,
+    metrics,
+    samples_per_s,
+    eta_s,
+  }: Progress) => {
     const number = (name: string, digits: number) => (name in metrics ? Number(metrics[name]).toFixed(digits) : '–');
+    const figure = ['accuracy', 'loss'].find((name) => `validation.${name}` in metrics);
     bar.update(percentage, {
-      epoch: `${epoch}/${epochs}`,
+      stage: judged === undefined ? `epoch ${epoch}/${epochs}` : `judged ${Math.floor(judged)}%`,
       loss: number('train.loss', 4),
-      accuracy: number('validation.accuracy', 4),
+      validation: figure === undefined ? '–' : `${figure} ${number(`validation.${figure}`, 4)}`,
       rate: samples_per_s === null ? '–' : samples_per_s.toLocaleString('en-US'),
       eta_s: eta_s === null ? '–' : Math.ceil(eta_s),
     });
   };
-  bar.start(100, 0, { epoch: '–', loss: '–', accuracy: '–', rate: '–', eta_s: '–' });
+  bar.start(100, 0, { stage: 'waiting for a worker', loss: '–', validation: '–', rate: '–', eta_s: '–' });
   const stream = await fetch(`${api}/jobs/${jobId}/events`, { headers: { accept: 'text/event-stream' } });
   if (!stream.ok || stream.body === null) throw new Error(`events: ${stream.status}`);
   const events = stream.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
   for await (const { event, data } of events) {
+    if (event === 'job.started') bar.update({ stage: 'loading' });
     if (event === 'job.progress') show(JSON.parse(data) as Progress);
     if (event === 'job.succeeded' || event === 'job.failed' || event === 'job.cancelled') break;
   }

@@ -1,4 +1,4 @@
-import type { Table, TableColumn } from './table.ts';
+import type { ColumnForm, Table, TableColumn } from './table.ts';
 
 /** Columns whose values tell parts of the rows apart, each of which is judged by itself. */
 export interface SlicedColumn {
@@ -14,13 +14,17 @@ const LONGEST_VALUE = 100;
 /** Rows that quartiles are taken from. */
 const QUARTILE_ROWS = 20_000;
 
-/** Slices `rows` by the first columns that can be: categories of few classes, booleans, and numbers by their quartiles. */
-export function sliceColumns(table: Table, names: readonly string[], rows: Uint32Array): SlicedColumn[] {
+/** Slices `rows` by the first columns that can be: categories of few classes, booleans, and numbers and dates by their quartiles. */
+export function sliceColumns(
+  table: Table,
+  inputs: readonly { column: string; type: ColumnForm }[],
+  rows: Uint32Array,
+): SlicedColumn[] {
   const sliced: SlicedColumn[] = [];
-  for (const column of new Set(names)) {
+  for (const [column, type] of new Map(inputs.map((input) => [input.column, input.type]))) {
     if (sliced.length === MOST_COLUMNS) break;
     const found = table.columns.get(column);
-    const parts = found === undefined ? null : sliceColumn(found, rows);
+    const parts = found === undefined ? null : sliceColumn(found, rows, type === 'date' ? showTime : String);
     if (parts !== null && parts.values.length > 1) sliced.push({ column, ...parts });
   }
   return sliced;
@@ -29,6 +33,7 @@ export function sliceColumns(table: Table, names: readonly string[], rows: Uint3
 function sliceColumn(
   { category, booleans, numbers }: TableColumn,
   rows: Uint32Array,
+  show: (value: number) => string,
 ): Omit<SlicedColumn, 'column'> | null {
   if (category !== undefined) {
     const { codes, classes } = category;
@@ -46,7 +51,7 @@ function sliceColumn(
   const [least, ...inner] = bounds;
   const most = inner.pop()!;
   const edges = [least!, ...new Set(inner.filter((edge) => edge > least! && edge < most)), most];
-  const values = edges.slice(1).map((edge, i) => `${i === 0 ? '[' : '('}${edges[i]}, ${edge}]`);
+  const values = edges.slice(1).map((edge, i) => `${i === 0 ? '[' : '('}${show(edges[i]!)}, ${show(edge)}]`);
   const upper = edges.slice(1, -1);
   const codes = Uint8Array.from(rows, (row) => {
     const value = numbers[row]!;
@@ -55,6 +60,11 @@ function sliceColumn(
     return part === -1 ? upper.length : part;
   });
   return { values: [...values, 'missing'], codes };
+}
+
+/** `2012-01-31`; with the time of day where it is not midnight. */
+function showTime(ms: number): string {
+  return new Date(ms).toISOString().replace('T00:00:00.000Z', '');
 }
 
 /** Least, quartiles and largest; of a part of the rows where there are many. null without a value. */

@@ -1,5 +1,6 @@
 import type { Comparison, SplitComparison, TargetComparison } from '../spec/comparison.ts';
 import { JUDGED_SPLITS, type JudgedSplit } from '../spec/evaluation.ts';
+import { listWords } from '../spec/suggest.ts';
 import { averageClasses, meanOfRows } from './judge-classes.ts';
 import { NumberMeter } from './judge-numbers.ts';
 import { type Meter, TextMeter } from './judge-target.ts';
@@ -26,7 +27,7 @@ export function compareOutcomes(a: Outcomes, b: Outcomes, only?: JudgedSplit): C
       a.dataset !== b.dataset
         ? 'the jobs were judged on different datasets'
         : own === undefined || other === undefined
-          ? `there are no answers of both to the ${split} split; those to validation and test are kept`
+          ? sayWhichLacks(own, other)
           : compareSplits(own, other);
     if (typeof result === 'string') compared.left_out.push({ split, reason: result });
     else compared.splits[split] = result;
@@ -34,8 +35,16 @@ export function compareOutcomes(a: Outcomes, b: Outcomes, only?: JudgedSplit): C
   return compared;
 }
 
+function sayWhichLacks(a: SplitOutcomes | undefined, b: SplitOutcomes | undefined): string {
+  if (a === b) return 'neither has answers to it that are kept';
+  return `${a === undefined ? 'b' : 'a'} alone has answers to it that are kept`;
+}
+
 /** A text: why they cannot be compared. */
 function compareSplits(a: SplitOutcomes, b: SplitOutcomes): SplitComparison | string {
+  const [own, others] = [a, b].map(({ targets }) => targets.map(({ name }) => name)) as [string[], string[]];
+  if (!own.some((name) => others.includes(name)))
+    return `a was judged by ${listWords(own)}, and b by ${listWords(others)}`;
   if (!areEqual(a.rows, b.rows))
     return 'its rows are not the same in both: the shares, the seed or the order of split differ';
   const reasons: string[] = [];
@@ -47,7 +56,7 @@ function compareSplits(a: SplitOutcomes, b: SplitOutcomes): SplitComparison | st
     reasons.push(pair);
     return [];
   });
-  if (pairs.length === 0) return reasons[0] ?? 'no target was judged in both';
+  if (pairs.length === 0) return reasons[0]!;
   const rows = a.rows.length;
   // all targets share the work that resampling may take
   const looks = pairs.reduce((sum, pair) => sum + pair.a.looks + pair.b.looks, 0);

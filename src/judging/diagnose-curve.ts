@@ -53,12 +53,12 @@ export function diagnoseCurve(points: readonly CurvePoint[], end: CurveEnd): Dia
 
   const overfitting = findOverfitting(points, end, share);
   if (overfitting !== null) return overfitting;
-  const recent = points.at(-1 - Math.max(1, Math.floor(points.length / 5)))!;
+  const recent = points.at(-1 - Math.max(2, Math.floor(points.length / 5)))!;
   const fall = share(recent.train - last.train);
   if (fall > LIMIT.fall && !end.stoppedEarly) {
     return {
       verdict: 'underfitting',
-      reason: `The training loss still falls: from ${show(recent.train)} to ${show(last.train)} over the last ${last.epoch - recent.epoch === 1 ? 'epoch' : countOf(last.epoch - recent.epoch, 'epoch')}.`,
+      reason: `The training loss still falls: from ${show(recent.train)} to ${show(last.train)} over the last ${countOf(last.epoch - recent.epoch, 'epoch')}.`,
       advice: 'Train for more epochs, or raise the learning rate.',
     };
   }
@@ -71,18 +71,22 @@ export function diagnoseCurve(points: readonly CurvePoint[], end: CurveEnd): Dia
     };
   }
   const middle = Math.floor(points.length / 2);
-  const best = Math.min(...points.slice(0, middle).map(({ train }) => train));
-  const gain = share(best - Math.min(...points.slice(middle).map(({ train }) => train)));
-  if (gain < LIMIT.still && learnt < LIMIT.half) {
+  const quarter = Math.ceil(points.length / 4);
+  // means, since a single epoch may be a lucky one
+  const [before, now] = [points.slice(middle - quarter, middle), points.slice(-quarter)].map(meanOfTraining);
+  if (share(before! - now!) < LIMIT.still && learnt < LIMIT.half) {
     return {
       verdict: 'plateau',
-      reason: `The training loss stands still: ${show(best)} was reached in the first ${countOf(points[middle - 1]!.epoch, 'epoch')} and is ${show(last.train)} after ${last.epoch}, where ${base}.`,
+      reason: `The training loss stands still: it was ${show(before!)} around epoch ${points[middle - 1]!.epoch} and is ${show(now!)} around epoch ${last.epoch}, where ${base}.`,
       advice:
         'Change the learning rate or its schedule, or make the network larger; if none of them helps, the rest may be noise, or need other inputs.',
     };
   }
   if (last.validation === null)
-    return undecided('Without a validation split nobody can tell whether what is learnt holds.');
+    return undecided(
+      'Without a validation split nobody can tell whether what is learnt holds.',
+      'Hold rows out: split.validation 0.1.',
+    );
   const [train, validation] = [end.result?.train ?? last.train, end.result?.validation ?? last.validation];
   if (1 - share(validation) < LIMIT.holds) {
     return {
@@ -125,8 +129,12 @@ function findOverfitting(
   return null;
 }
 
-function undecided(reason: string): Diagnosis {
-  return { verdict: 'undecided', reason, advice: null };
+function undecided(reason: string, advice: string | null = null): Diagnosis {
+  return { verdict: 'undecided', reason, advice };
+}
+
+function meanOfTraining(points: readonly CurvePoint[]): number {
+  return points.reduce((sum, { train }) => sum + train, 0) / points.length;
 }
 
 function show(value: number): string {

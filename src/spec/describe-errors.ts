@@ -79,7 +79,7 @@ function describeError(error: ErrorObject, placesOf: (field: string) => readonly
         `${typeName(parent)}${fieldsOf(parent)}${exampleOf(parent)}`,
       );
     case 'pattern':
-      return value(`${show(data)} has not the right form`, `text that matches ${params.pattern}${exampleOf(parent)}`);
+      return value(`${show(data)} has not the right form`, formOf(params.pattern as string, parent));
     case 'minItems':
     case 'maxItems':
     case 'minLength':
@@ -129,6 +129,11 @@ function fieldsOf({ type, properties }: Schema): string {
 function exampleOf({ examples }: Schema): string {
   const [example] = (examples as unknown[] | undefined) ?? [];
   return example === undefined ? '' : `, like ${typeof example === 'string' ? example : JSON.stringify(example)}`;
+}
+
+/** Examples say more to people than the pattern does. */
+function formOf(pattern: string, { examples }: Schema): string {
+  return examples === undefined ? `text that matches ${pattern}` : `text like ${(examples as string[]).join(', or ')}`;
 }
 
 function typeName(schema: Schema): string {

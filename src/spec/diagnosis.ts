@@ -7,7 +7,7 @@ export const Diagnosis = closed(
   {
     verdict: words(VERDICTS, {
       description:
-        'underfitting: little is learnt yet, or could be; overfitting: what is learnt does not hold for the validation split; plateau: the loss stands still far from the goal; undecided: too little is known',
+        'underfitting: little is learnt yet, or could be; overfitting: what is learnt does not hold for the validation split; plateau: the loss stands still far from the goal; undecided: too little is known, such as fewer than five epochs or no validation split',
     }),
     reason: Type.String({ description: 'the figures that it follows from' }),
     advice: nullable(Type.String(), { description: 'what may help; null where nothing need be done' }),

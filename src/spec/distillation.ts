@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { isSearch } from './check-search.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
-import { checkPreparation, type KnownCheckpoint, takeOver } from './fine-tune.ts';
+import { checkPreparation, describeMissing, type KnownCheckpoint, REFERENCE, takeOver } from './fine-tune.ts';
 
 /** Training that also learns what another network tells. */
 
@@ -21,17 +21,18 @@ export function followTeacher(
   if (distillation === null) return;
   const at = '/training/distillation';
   if (teacher === null) {
-    add(
-      `${at}/teacher`,
-      `There is no checkpoint or model ${distillation.teacher}.`,
-      'the id of a checkpoint, or models/<name>@<version or alias>',
-    );
+    add(`${at}/teacher`, describeMissing(distillation.teacher), REFERENCE);
     return;
   }
   distillation.teacher = teacher.id;
   const { spec: parent, preparation } = teacher;
-  if (parent.target.type === 'next_token') {
-    add(`${at}/teacher`, 'a teacher of texts is not followed here', 'a checkpoint for a category or for numbers');
+  // specs from before there were forecasts have no such field
+  if (parent.target.type === 'next_token' || (parent.forecast ?? null) !== null) {
+    add(
+      `${at}/teacher`,
+      'a teacher of texts or forecasts is not followed here',
+      'a checkpoint for a category or for numbers that each row tells',
+    );
     return;
   }
   takeOver(spec, 'inputs', parent.inputs, '/inputs', teacher.id, add);

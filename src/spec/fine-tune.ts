@@ -2,7 +2,9 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
+import { isObject } from './is-object.ts';
 import type { JobSpec } from './job-spec.ts';
+import { pointerTo } from './mistake.ts';
 import type { Preparation } from './preparation.ts';
 import { listWords } from './suggest.ts';
 import { Mapping, type TensorEntry } from './weights.ts';
@@ -24,7 +26,11 @@ export interface KnownWeights {
   tensors: readonly TensorEntry[];
 }
 
-const isUpload = (reference: string | null) => reference?.startsWith('wts_') === true;
+/** What stands for weights whose spec is known. */
+export const REFERENCE = 'the id of a checkpoint, or models/<name>@<version or alias>';
+
+export const isUpload = (reference: unknown): reference is string =>
+  typeof reference === 'string' && reference.startsWith('wts_');
 
 export function checkKind(spec: Draft, from: KnownCheckpoint | null, weights: KnownWeights | null, add: Add): void {
   const { model } = spec;
@@ -38,11 +44,7 @@ export function checkKind(spec: Draft, from: KnownCheckpoint | null, weights: Kn
     if (model.refit_inputs) add('/model/refit_inputs', 'uploaded weights come with no preparation of inputs', 'false');
   }
   if (spec.kind === 'fine_tune' && spec.model.from === null) {
-    add(
-      '/model/from',
-      'fine-tuning starts from a checkpoint',
-      'the id of a checkpoint: ckpt_…, or models/<name>@<version or alias>',
-    );
+    add('/model/from', 'fine-tuning starts from a checkpoint', `${REFERENCE}, or of uploaded weights`);
   } else if (spec.kind === 'train' && spec.model.from !== null) {
     add('/kind', 'a job that starts from a checkpoint is a fine-tuning', 'fine_tune');
   }
@@ -50,11 +52,11 @@ export function checkKind(spec: Draft, from: KnownCheckpoint | null, weights: Kn
     if (spec.model.from === null && spec.model[field])
       add(`/model/${field}`, 'only a fine-tuning has something to keep or to replace', 'false, or model.from');
   if (from === null && model.from !== null && !isUpload(model.from))
-    add(
-      '/model/from',
-      `There is no ${spec.model.from.startsWith('models/') ? 'version of a model' : 'checkpoint'} ${spec.model.from}.`,
-      'the id of a checkpoint, or models/<name>@<version or alias>',
-    );
+    add('/model/from', describeMissing(model.from), REFERENCE);
+}
+
+export function describeMissing(reference: string): string {
+  return `There is no ${reference.startsWith('models/') ? 'version of a model' : 'checkpoint'} ${reference}.`;
 }
 
 /**
@@ -69,14 +71,15 @@ export function inherit(spec: Draft, { id, spec: parent }: KnownCheckpoint, add:
   take(spec, 'inputs', parent.inputs, '/inputs');
   // specs from before there were forecasts have no such field
   const { forecast = null } = parent;
-  if (spec.forecast !== null && !agrees(spec.forecast, forecast))
-    add('/forecast', `must be as ${id} has it, or be left out`, null, 'shape_mismatch');
+  if (spec.forecast !== null) checkSame(spec.forecast, forecast, '/forecast', id, add);
   spec.forecast = structuredClone(forecast);
   if (forecast !== null)
     for (const field of ['replace_head', 'refit_inputs'])
       if (spec.model[field]) add(`/model/${field}`, 'a forecast goes on with what it was fitted to', 'false');
   if (spec.model.replace_head) {
-    spec.target ??= { columns: [...parent.target.columns] };
+    const both = spec.target?.columns.find((name: string) => parent.inputs.some(({ column }) => column === name));
+    if (both !== undefined) add('/target', `"${both}" is an input of ${id}`, 'a column that it does not take');
+    if (spec.target === undefined || both !== undefined) spec.target = { columns: [...parent.target.columns] };
     const { output, layers } = parent.model;
     // where the last layer is the output itself, an output layer takes its place
     take(spec.model, 'layers', output === null ? layers.slice(0, -1) : layers, '/model/layers');
@@ -95,20 +98,23 @@ export function inherit(spec: Draft, { id, spec: parent }: KnownCheckpoint, add:
 /** What a checkpoint has is taken over; what is given as well must be the same. */
 export function takeOver(holder: Draft, key: string, value: unknown, pointer: string, id: string, add: Add): void {
   const own = holder[key];
-  if (own === undefined || agrees(own, value)) holder[key] = structuredClone(value);
-  else add(pointer, `must be as ${id} has it, or be left out`, null, 'shape_mismatch');
+  if (own !== undefined) checkSame(own, value, pointer, id, add);
+  holder[key] = structuredClone(value);
 }
 
-/** Whether everything `own` says is said by `other` too. */
-export function agrees(own: unknown, other: unknown): boolean {
-  if (Array.isArray(own) && Array.isArray(other))
-    return own.length === other.length && own.every((item, i) => agrees(item, other[i]));
-  if (typeof own === 'object' && own !== null && typeof other === 'object' && other !== null) {
-    return Object.entries(own).every(
-      ([key, value]) => value === undefined || agrees(value, (other as Record<string, unknown>)[key]),
+/** Whether everything `own` says is said by `other` too; the first that is not is a mistake, which shows what a number, a word or a flag must be. */
+export function checkSame(own: unknown, other: unknown, pointer: string, id: string, add: Add): boolean {
+  const areLists = Array.isArray(own) && Array.isArray(other);
+  if (areLists ? own.length === other.length : isObject(own) && isObject(other))
+    return Object.entries(own as object).every(
+      ([key, value]) =>
+        value === undefined ||
+        checkSame(value, (other as Record<string, unknown>)[key], pointerTo(pointer, key), id, add),
     );
-  }
-  return isDeepStrictEqual(own, other);
+  if (isDeepStrictEqual(own, other)) return true;
+  const isShort = other !== undefined && (typeof other !== 'object' || other === null);
+  add(pointer, `must be as ${id} has it, or be left out`, isShort ? JSON.stringify(other) : null, 'shape_mismatch');
+  return false;
 }
 
 /** Whether the dataset has what the checkpoint's preparation was fitted to: images of the same shape, and no class that it does not know. */

@@ -1,9 +1,11 @@
 import type { Add } from './draft.ts';
+import type { KnownWeights } from './fine-tune.ts';
 import type { JobSpec } from './job-spec.ts';
 import type { ParameterRule, Size } from './layers/rule.ts';
 import { isAdapter, isReplaced } from './lora.ts';
-import { matchStars } from './matches-pattern.ts';
-import { listWords } from './suggest.ts';
+import { matchesPattern, matchStars } from './matches-pattern.ts';
+import { pointerTo } from './mistake.ts';
+import { didYouMean, listWords } from './suggest.ts';
 import { type ParameterForm, torchForm } from './torch-form.ts';
 import type { Mapping, TensorEntry, Transfer } from './weights.ts';
 
@@ -63,6 +65,51 @@ export function matchWeights(
   return { matches, transfer };
 }
 
+/** An adapter that was uploaded has, in its shapes, all that is trained, and nothing else. `weights`: null where there are none. */
+export function checkAdapter(
+  spec: JobSpec,
+  parameters: readonly Pick<ParameterRule, 'name' | 'dims'>[],
+  weights: KnownWeights | null,
+  add: Add,
+): void {
+  const reference = spec.model.lora?.from ?? null;
+  if (reference === null) return;
+  const at = '/model/lora/from';
+  if (weights === null) {
+    add(at, `There are no weights ${reference}.`, 'the id of uploaded weights');
+    return;
+  }
+  const trained = parameters.filter(({ name }) => isAdapter(name) || isReplaced(spec, name));
+  const names = trained.map(({ name }) => name);
+  const running = parameters.map(({ name }) => name).filter(isRunning);
+  const found = new Map(weights.tensors.map((tensor) => [tensor.name, tensor]));
+  for (const { name, dims } of trained) {
+    const tensor = found.get(name);
+    const expected = `(${dims.map((size) => size ?? '?').join(', ')})`;
+    if (tensor === undefined) add(at, `${reference} has no ${name}`, expected, 'shape_mismatch');
+    else if (!fits(tensor, dims))
+      add(
+        at,
+        describeMisfit({ parameter: name, tensor: name, expected: [...dims], shape: tensor.shape }),
+        expected,
+        'shape_mismatch',
+      );
+  }
+  const strange = [...found.keys()].filter((name) => !names.includes(name) && !running.includes(name));
+  if (strange.length > 0)
+    add(
+      at,
+      `${listWords(strange)}: not trained here`,
+      `${listWords(names)}; as rank, targets and replace_head were`,
+      'shape_mismatch',
+    );
+}
+
+/** Means and variances of batches move with adapters, and are no parameters. */
+export function isRunning(name: string): boolean {
+  return /\.running_(mean|variance)$/.test(name);
+}
+
 /** Whether every size that is known is the tensor's. */
 function fits({ dtype, shape }: TensorEntry, expected: readonly Size[]): boolean {
   return (
@@ -118,6 +165,22 @@ export function renameTensor(name: string, rename: Mapping['rename']): string {
   return name;
 }
 
+function checkRename({ by, rename }: Mapping, tensors: readonly string[], add: Add): void {
+  if (by === 'order' && rename.length > 0)
+    add('/model/mapping/rename', 'names mean nothing where tensors are taken in their order', '[], or by "name"');
+  rename.forEach(({ from, to }, i) => {
+    const at = pointerTo('/model/mapping/rename', i);
+    if (!tensors.some((name) => matchesPattern(name, from)))
+      add(
+        `${at}/from`,
+        `"${from}" fits no tensor.${didYouMean(from, tensors)}`,
+        `one of: ${listWords(tensors)}, with * for any characters`,
+      );
+    if (to.split('*').length > from.split('*').length)
+      add(`${at}/to`, 'has more * than what it is made from', 'at most as many as in `from`');
+  });
+}
+
 const SHOWN = 5;
 
 /** Says where nothing, or with `strict` not all, comes of what was uploaded. */
@@ -125,14 +188,16 @@ export function checkTransfer(
   { model }: JobSpec,
   { matched, misfits, missing, unused }: Transfer,
   parameters: readonly Pick<ParameterRule, 'name'>[],
+  tensors: readonly TensorEntry[],
   add: Add,
 ): void {
   const mapping = model.mapping!;
   const names = parameters.map(({ name }) => name);
-  mapping.rename.forEach(({ from, to }, i) => {
-    if (to.split('*').length > from.split('*').length)
-      add(`/model/mapping/rename/${i}/to`, 'has more * than what it is made from', 'at most as many as in `from`');
-  });
+  checkRename(
+    mapping,
+    tensors.map(({ name }) => name),
+    add,
+  );
   if (matched.length === 0)
     add(
       '/model/mapping',

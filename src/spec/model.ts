@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { BEGINNING, Lora, unfreeze } from './adaptation.ts';
+import { BEGINNING, Lora, REFERENCE_EXAMPLES, unfreeze } from './adaptation.ts';
 import { OutputLayer } from './layers/dense.ts';
 import { LAYERS } from './layers/rules.ts';
 import { PRESETS, type PresetName } from './presets.ts';
@@ -16,6 +16,8 @@ export const Layer = Type.Unsafe<Layer>(
   ),
 );
 
+const BEGINNING_EXAMPLES = [...REFERENCE_EXAMPLES, 'wts_01h455vb4pex5vsknk084sn02q'];
+
 const layers = Type.Array(Layer, {
   maxItems: 256,
   ...derived('convolutions for images, an LSTM for a corpus, else two dense layers; as large as the rows can teach'),
@@ -25,7 +27,7 @@ const layers = Type.Array(Layer, {
 
 export const Model = closed(
   {
-    from: nullable(Type.String({ pattern: BEGINNING, maxLength: 200, examples: ['ckpt_01h455vb4pex5vsknk084sn02q'] }), {
+    from: nullable(Type.String({ pattern: BEGINNING, maxLength: 200, examples: BEGINNING_EXAMPLES }), {
       default: null,
       description:
         'Weights that training starts from (kind `fine_tune`): a checkpoint, a version of a model by number or alias (`models/digits@champion`), which comes back as the number, or uploaded weights (`wts_…`).',

@@ -3,7 +3,14 @@ import { findArrays, isBehindEnd } from './array-columns.ts';
 import { countSplit } from './count-split.ts';
 import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
-import { agrees, checkPreparation, type KnownCheckpoint } from './fine-tune.ts';
+import {
+  checkPreparation,
+  checkSame,
+  describeMissing,
+  isUpload,
+  type KnownCheckpoint,
+  REFERENCE,
+} from './fine-tune.ts';
 import { isPadded } from './input.ts';
 import { isObject } from './is-object.ts';
 import { JobSpec } from './job-spec.ts';
@@ -30,11 +37,17 @@ export function resolveEvaluation(
   add: Add,
 ): JobSpec | null {
   if (given.model?.from == null) {
-    add('/model/from', 'an evaluation is of a checkpoint', 'the id of a checkpoint: ckpt_…');
+    add('/model/from', 'an evaluation is of a checkpoint', REFERENCE);
     return null;
   }
   if (from === null) {
-    add('/model/from', `There is no checkpoint ${given.model.from}.`, 'the id of a checkpoint');
+    if (isUpload(given.model.from))
+      add(
+        '/model/from',
+        'uploaded weights do not say what they tell',
+        `${REFERENCE}; a fine-tuning of max_steps 0 makes one of them`,
+      );
+    else add('/model/from', describeMissing(given.model.from), REFERENCE);
     return null;
   }
   checkForeign(given, from, add);
@@ -92,8 +105,7 @@ function checkForeign(given: Draft, { id, spec }: KnownCheckpoint, add: Add): vo
     if (OWN.includes(field)) continue;
     // the checkpoint is told apart from the one that it began from, and no weights count in an evaluation
     const { from: _, sample_weight: __, ...said } = isObject(value) ? value : {};
-    if (!agrees(isObject(value) ? said : value, parent[field]))
-      add(`/${field}`, `must be as ${id} has it, or be left out`, null, 'shape_mismatch');
+    checkSame(isObject(value) ? said : value, parent[field], `/${field}`, id, add);
   }
 }
 

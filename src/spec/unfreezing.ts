@@ -6,6 +6,7 @@ import type { JobSpec } from './job-spec.ts';
 import { ruleOf } from './layers/rules.ts';
 import { matchesPattern } from './matches-pattern.ts';
 import { pointerTo } from './mistake.ts';
+import { countOf } from './show-count.ts';
 import { didYouMean, listWords } from './suggest.ts';
 
 /**
@@ -63,6 +64,12 @@ export function resolveUnfreezing(spec: Draft, add: Add): void {
     // what is left of very deep networks comes with the last
     for (const layers of below.slice(MOST_STAGES)) stages.at(-1)!.layers.push(...layers);
     model.unfreeze = stages;
+    if (training.epochs !== null && stages.length >= training.epochs)
+      add(
+        '/model/unfreeze',
+        `training is over after ${countOf(training.epochs, 'epoch')}, before ${listWords(stages.at(-1)!.layers)} would be trained`,
+        `training.epochs of at least ${stages.length + 1}, or a list of entries`,
+      );
     return;
   }
   checkStages(spec as JobSpec, groups.flat(), add);
@@ -73,7 +80,11 @@ function checkStages({ model, training }: JobSpec, layers: readonly string[], ad
   model.unfreeze.forEach(({ epoch, layers: patterns }, i) => {
     const at = pointerTo('/model/unfreeze', i);
     if (training.epochs !== null && epoch >= training.epochs)
-      add(`${at}/epoch`, `training is over after ${training.epochs} epochs`, `at most ${training.epochs - 1}`);
+      add(
+        `${at}/epoch`,
+        `training is over after ${countOf(training.epochs, 'epoch')}`,
+        `at most ${training.epochs - 1}`,
+      );
     patterns.forEach((pattern, j) => {
       const pointer = pointerTo(`${at}/layers`, j);
       const matching = layers.filter((name) => matchesPattern(name, pattern));

@@ -6,8 +6,8 @@ import { findUnnamedOutcomes } from '../db/evaluations.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { CheckpointPlace, ResumePlace } from './messages.ts';
 
-export function placeOf(row: { id: string; storageKey: string; sha256: string; step: number }): CheckpointPlace {
-  return { id: row.id, storageKey: row.storageKey, sha256: row.sha256, step: row.step };
+export function placeOf({ id, storageKey, sha256, step, epoch }: CheckpointPlace): CheckpointPlace {
+  return { id, storageKey, sha256, step, epoch };
 }
 
 /** What a job can go on from, newest first; each with the best weights as they were then. */

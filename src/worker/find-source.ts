@@ -18,7 +18,7 @@ export interface Source {
 export async function findSource(db: Database, tenant: string, reference: string): Promise<Source | null> {
   if (reference.startsWith('wts_')) {
     const row = await getWeights(db, tenant, reference);
-    return row === null ? null : { place: placeOf({ ...row, step: 0 }), preparation: null };
+    return row === null ? null : { place: placeOf({ ...row, step: 0, epoch: 0 }), preparation: null };
   }
   const path = parseModelPath(reference);
   if (isModelPath(reference) && path === null) return null;

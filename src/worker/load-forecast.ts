@@ -100,11 +100,7 @@ export async function loadForecast(data: RowsRequest, storage: Storage): Promise
     test,
     trainSample,
     ...(judgedAs !== undefined && { judgedAs }),
-    slices: sliceColumns(
-      stepTable,
-      inputs.map(({ column }) => column),
-      lastSteps,
-    ),
+    slices: sliceColumns(stepTable, inputs, lastSteps),
     classCounts: told === null ? null : countClasses(preparation, told, values, train),
     notes: [
       ...(judgedAs === undefined ? noteShortParts(parts, cut, lookback + horizon) : []),

@@ -60,13 +60,21 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
   const { balance = 'none', seed } = spec.split;
   const train =
     labels === undefined || judgedAs !== undefined ? fitted : balanceRows(fitted, labels, balance, openShuffle(seed));
-  const inParts = split.train.length + validation.length + test.length;
+  const inParts = split.train.length + split.validation.length + split.test.length;
   const notes: Note[] = [
     ...countLeftOut('dropped_rows', table.rows - usable.length, 'without a target'),
     ...countLeftOut('dropped_duplicates', usable.length - rows.length, 'like an earlier one'),
     ...countLeftOut('dropped_parts', rows.length - inParts, 'that the split gives no part'),
-    ...countLeftOut('dropped_outliers', split.train.length - fitted.length, 'of the training split with outliers'),
-    ...(judgedAs === undefined ? noteSmallParts(spec.split, split) : []),
+    ...(judgedAs === undefined
+      ? [
+          ...countLeftOut(
+            'dropped_outliers',
+            split.train.length - fitted.length,
+            'of the training split with outliers',
+          ),
+          ...noteSmallParts(spec.split, split),
+        ]
+      : []),
     ...(clipped === 0
       ? []
       : [
@@ -108,11 +116,7 @@ export async function loadRows(data: RowsRequest, storage: Storage): Promise<Loa
     test,
     trainSample,
     ...(judgedAs !== undefined && { judgedAs }),
-    slices: sliceColumns(
-      table,
-      inputs.map(({ column }) => column),
-      judged,
-    ),
+    slices: sliceColumns(table, inputs, judged),
     classCounts: countClasses(table, preparation, train),
     notes,
     description: {

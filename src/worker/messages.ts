@@ -22,6 +22,7 @@ export interface CheckpointPlace {
   storageKey: string;
   sha256: string;
   step: number;
+  epoch: number;
 }
 
 /** A checkpoint that holds all a resume needs but the best weights, and those. */
@@ -49,6 +50,8 @@ export interface TrainerData {
   trainedSeconds: number;
   /** fine-tuning: the checkpoint whose weights it starts from */
   from: CheckpointPlace | null;
+  /** an adapter that training goes on from, on top of `from` */
+  adapter: CheckpointPlace | null;
   /** whose answers the job learns besides the targets */
   teacher: CheckpointPlace | null;
   /** preparation fitted earlier (resume); null: fit it now */

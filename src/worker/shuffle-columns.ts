@@ -59,7 +59,13 @@ export function shuffleColumns(
     });
     const sorted = found.sort((a, b) => b.loss_increase - a.loss_increase || (a.column < b.column ? -1 : 1));
     const listed = sorted.slice(0, MOST_LISTED);
-    return { split: part, rows: count, repeats: REPEATS, columns: listed, left_out: columns.length - listed.length };
+    return {
+      split: rows.judgedAs ?? part,
+      rows: count,
+      repeats: REPEATS,
+      columns: listed,
+      left_out: columns.length - listed.length,
+    };
   } finally {
     evaluationOrder.set(before, first);
   }

@@ -133,7 +133,7 @@ async function evaluate(data: TrainerData, rows: LoadedRows, storage: Storage, r
       Object.entries(judged.scores.test ?? {}).map(([name, value]) => [`${rows.judgedAs}.${name}`, value]),
     );
     reporter.send({ ...none, percentage: 100, metrics });
-    const weightsJudged = { which: 'given', checkpoint: from.id, step: from.step, epoch: null } as const;
+    const weightsJudged = { which: 'given', checkpoint: from.id, step: from.step, epoch: from.epoch } as const;
     const { splits, importance, notes, outcomes } = judged;
     const evaluation = { figures: { weights: weightsJudged, splits, importance, notes }, outcomes };
     return { status: 'succeeded', stopReason: 'completed', metrics, evaluation };

@@ -4,6 +4,7 @@ import { fitInputs } from '../../src/data/fit-preparation.ts';
 import { parseDate } from '../../src/data/parse-date.ts';
 import { prepareRows } from '../../src/data/prepare-rows.ts';
 import { profileRows } from '../../src/data/profile-rows.ts';
+import { sliceColumns } from '../../src/data/slice-columns.ts';
 import { TextColumnBuilder } from '../../src/data/text-column.ts';
 import type { DateOrder } from '../../src/spec/dataset.ts';
 import { sourceOf } from './sources.ts';
@@ -160,6 +161,20 @@ describe('dates whose day and month could be mistaken for each other', () => {
       const column = await profile(['31/01/2026', strange]);
       expect([column.type, column.date_order]).toEqual(['category', undefined]);
     }
+  });
+
+  it('tell slices of rows by their days, and by their times where they have some', () => {
+    const sliced = (times: string[]) => {
+      const numbers = Float64Array.from(times, (time) => Date.parse(time));
+      const table = { rows: times.length, columns: new Map([['at', { numbers }]]) };
+      return sliceColumns(table, [{ column: 'at', type: 'date' }], new Uint32Array([0]))[0]!.values;
+    };
+    expect(sliced(['2012-01-01', '2013-01-01', '2014-01-01'])).toEqual([
+      '[2012-01-01, 2013-01-01]',
+      '(2013-01-01, 2014-01-01]',
+      'missing',
+    ]);
+    expect(sliced(['2012-01-01', '2012-01-01T18:30Z'])[0]).toBe('[2012-01-01, 2012-01-01T18:30:00.000Z]');
   });
 
   it('are loaded and prepared in that order', async () => {

@@ -86,7 +86,7 @@ describe('a comparison', () => {
     expect(why(own, of(numbers(1), { rows: Int32Array.from({ length: ROWS }, (_, i) => i) }))).toMatch(
       /rows are not the same/,
     );
-    expect(why(own, of(numbers(1, { name: 'z' })))).toMatch(/no target/);
+    expect(why(own, of(numbers(1, { name: 'z' })))).toBe('a was judged by y, and b by z');
     expect(why(own, of(classes(3)))).toMatch(/is regression in one and classification/);
     const shifted = numbers(1);
     expect(
@@ -98,7 +98,8 @@ describe('a comparison', () => {
         }),
       ),
     ).toMatch(/other true values/);
-    expect(compareOutcomes(own, own, 'validation').left_out[0]!.reason).toMatch(/no answers of both/);
+    expect(compareOutcomes(own, own, 'validation').left_out[0]!.reason).toMatch(/neither has answers/);
+    expect(why(own, { ...own, splits: [] })).toMatch(/^a alone has answers/);
   });
 });
 

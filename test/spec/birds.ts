@@ -57,11 +57,15 @@ export interface Resolved {
 /** A request as the API takes it: the form first, then the sense. */
 export function resolve(
   body: object,
-  { dataset = BIRDS, from = null }: { dataset?: KnownDataset; from?: KnownCheckpoint | null } = {},
+  {
+    dataset = BIRDS,
+    from = null,
+    ...others
+  }: { dataset?: KnownDataset; from?: KnownCheckpoint | null } & NonNullable<Parameters<typeof resolveJob>[3]> = {},
 ): Resolved {
   const validation = validateJobRequest({ dataset: BIRDS.id, ...body });
   if (!validation.ok) return { mistakes: validation.mistakes };
-  const resolution = resolveJob(validation.request, dataset, from);
+  const resolution = resolveJob(validation.request, dataset, from, others);
   return resolution.ok ? { spec: resolution.spec, mistakes: [] } : { mistakes: resolution.mistakes };
 }
 

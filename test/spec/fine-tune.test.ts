@@ -58,8 +58,8 @@ describe('fine-tuning', () => {
   const OTHER: [string, { model?: object; target?: string; inputs?: string[]; training?: object }, string][] = [
     ['another target', { target: 'sex' }, '/target'],
     ['other inputs', { inputs: ['body_mass'] }, '/inputs'],
-    ['the same inputs in another order', { inputs: ['sex', 'bill_length'] }, '/inputs'],
-    ['other layers', { model: { layers: [dense({ units: 8 })] } }, '/model/layers'],
+    ['the same inputs in another order', { inputs: ['sex', 'bill_length'] }, '/inputs/0'],
+    ['other layers', { model: { layers: [dense({ units: 8 })] } }, '/model/layers/0/units'],
     ['no output', { model: { output: null } }, '/model/output'],
     ['another loss', { training: { loss: 'binary_cross_entropy' } }, '/training/loss'],
   ];
@@ -108,6 +108,78 @@ describe('fine-tuning', () => {
     );
     expect(mistakes).toMatchObject([{ pointer: '/dataset', code: 'shape_mismatch' }]);
     expect(mistakes[0]!.detail).toMatch(/2 × 2 × 1.*28 × 28 × 1/);
+  });
+
+  it('where it differs is told with what the checkpoint has', () => {
+    const { mistakes } = resolve(
+      { kind, model: { from: CHECKPOINT, layers: [dense({ activation: 'tanh' })] } },
+      { from },
+    );
+    expect(mistakes).toEqual([
+      {
+        ...{ pointer: '/model/layers/0/activation', code: 'shape_mismatch', expected: '"relu"' },
+        detail: `must be as ${CHECKPOINT} has it, or be left out`,
+      },
+    ]);
+  });
+
+  it('columns that the dataset lacks, and the client did not name, are said of the dataset', () => {
+    const dataset = { ...BIRDS, columns: BIRDS.columns.filter(({ name }) => name !== 'sex') };
+    const { mistakes } = resolve({ kind, model: { from: CHECKPOINT } }, { from, dataset });
+    expect(mistakes).toMatchObject([{ pointer: '/dataset', detail: 'The dataset has no column "sex".' }]);
+  });
+
+  it('a new target is none of the inputs', () => {
+    const spec = { kind, target: 'sex', model: { from: CHECKPOINT, replace_head: true } };
+    expect(resolve(spec, { from }).mistakes).toMatchObject([
+      { pointer: '/target', detail: `"sex" is an input of ${CHECKPOINT}` },
+    ]);
+  });
+
+  it('without a beginning, or with one of no right form, asks for that alone', () => {
+    expect(resolve({ kind }).mistakes).toMatchObject([{ pointer: '/model/from' }]);
+    const [mistake, ...more] = resolve({ kind, model: { from: 'job_01h455vb4pex5vsknk084sn02q' } }).mistakes;
+    expect(mistake).toMatchObject({
+      pointer: '/model/from',
+      expected:
+        'text like ckpt_01h455vb4pex5vsknk084sn02q, or models/digits@champion, or wts_01h455vb4pex5vsknk084sn02q',
+    });
+    expect(more).toEqual([]);
+  });
+
+  it('that unfreezes gradually needs an epoch for each layer', () => {
+    const model = { from: CHECKPOINT, unfreeze: 'gradual' };
+    const { mistakes } = resolve({ kind, model, training: { epochs: 1 } }, { from });
+    expect(mistakes).toMatchObject([
+      {
+        pointer: '/model/unfreeze',
+        detail: 'training is over after 1 epoch, before trunk would be trained',
+        expected: 'training.epochs of at least 2, or a list of entries',
+      },
+    ]);
+    expect(resolve({ kind, model, training: { epochs: 2 } }, { from }).mistakes).toEqual([]);
+  });
+
+  it.each<[object, string, RegExp]>([
+    [{ rename: [{ from: 'net.fx*', to: 'trunk.*' }] }, '/model/mapping/rename/0/from', /fits no tensor/],
+    [{ rename: [{ from: 'net.*', to: 'trunk.*' }], by: 'order' }, '/model/mapping/rename', /mean nothing/],
+  ])('of uploaded weights a mapping %j says what of it is of no use', (mapping, pointer, detail) => {
+    const tensors = [{ name: 'net.weight', dtype: 'F32', shape: [1, 4] }];
+    const id = 'wts_01h455vb4pex5vsknk084sn02q';
+    const model = { from: id, mapping, layers: [dense({ name: 'trunk' })] };
+    const spec = { kind, target: 'species', inputs: ['bill_length'], model };
+    expect(resolve(spec, { weights: { id, tensors } }).mistakes).toContainEqual(
+      expect.objectContaining({ pointer, detail: expect.stringMatching(detail) }),
+    );
+  });
+
+  it('a teacher of forecasts is refused as such', () => {
+    const forecast = { horizon: 1, window: 4, stride: 1, difference: false };
+    const teacher = fromSpec({ ...PARENT, forecast } as JobSpec);
+    expect(resolve({ training: { distillation: CHECKPOINT } }, { teacher }).mistakes[0]).toMatchObject({
+      pointer: '/training/distillation',
+      detail: 'a teacher of texts or forecasts is not followed here',
+    });
   });
 
   it('a job that trains anew does not start from a checkpoint', () => {

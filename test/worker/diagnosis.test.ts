@@ -192,6 +192,22 @@ describe('a curve', () => {
     ).toBe('good_fit');
   });
 
+  it('that stands still with noise is at a plateau, though some epoch is the best so far', () => {
+    const points = Array.from({ length: 40 }, (_, i) => ({
+      ...{ epoch: i + 1, train: 0.7 + 0.03 * spread(i, Math.PI), validation: 0.62 },
+    }));
+    const end = { reference: 1, stoppedEarly: false };
+    expect(diagnoseCurve([{ epoch: 0, train: 4, validation: 1 }, ...points], end).verdict).toBe('plateau');
+  });
+
+  it('without a validation split says what to do about it', () => {
+    const points = extend(20).map((point) => ({ ...point, train: 0.2 }));
+    expect(diagnoseCurve(points, { reference: 1, stoppedEarly: false })).toMatchObject({
+      verdict: 'undecided',
+      advice: expect.stringMatching(/split\.validation/),
+    });
+  });
+
   it('that is not finite, or of a loss below 0, is undecided', () => {
     const end = { stoppedEarly: false };
     expect(diagnoseCurve(extend(20), { ...end, reference: -3 }).verdict).toBe('undecided');

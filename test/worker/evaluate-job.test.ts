@@ -56,7 +56,8 @@ describe('an evaluate job', () => {
     const [own, whole] = [await evaluationOf(job), await evaluationOf(trained)];
     expect(metricsOf(own, 'test')).toEqual(metricsOf(whole, 'test'));
     expect(own.importance).toEqual(whole.importance);
-    expect(own.weights).toMatchObject({ which: 'given', checkpoint });
+    const { step, epoch } = whole.weights;
+    expect(own.weights).toEqual({ which: 'given', checkpoint, step, epoch });
     const { progress, diagnosis } = job;
     expect([progress!.percentage, diagnosis]).toEqual([100, null]);
   });
@@ -64,6 +65,10 @@ describe('an evaluate job', () => {
   it('judges another split, or all rows of another dataset; its spec posted again says the same', async () => {
     const validation = await run(judge({ evaluate_on: 'validation' }));
     expect(validation.metrics['validation.loss']).toBe(trained.metrics['best.validation.loss']);
+    const { importance, notes } = await evaluationOf(validation);
+    expect(importance!.split).toBe('validation');
+    // rows of the other splits were not left out by the split
+    expect(notes!.map(({ code }) => code)).toEqual(['dropped_rows']);
     const [head, ...lines] = CSV.trim().split('\n');
     const some = await uploadCsv(service.api, 'some', `${[head, ...lines.slice(0, 50)].join('\n')}\n`);
     const job = await run(judge({ dataset: some }));

@@ -78,10 +78,11 @@ export function addEvaluationRoutes(app: Api, deps: ApiDeps): void {
       if (answer.type === 'unreadable') throw refuseGone(answer.jobId);
       const { splits, left_out: leftOut } = answer.compared;
       if (Object.keys(splits).length === 0) {
-        const reasons = leftOut.map((one) => `${one.split}: ${one.reason}`).join('; ');
+        const byReason = Map.groupBy(leftOut, ({ reason }) => reason);
+        const reasons = [...byReason].map(([reason, some]) => `${some.map((one) => one.split).join(', ')}: ${reason}`);
         throw new ApiError(
           'not_comparable',
-          `${a.id} and ${b.id} cannot be compared: ${reasons || 'nothing was judged'}.`,
+          `${a.id} (a) and ${b.id} (b) cannot be compared: ${reasons.join('; ') || 'nothing was judged'}. Jobs of kind evaluate judge both checkpoints on one dataset.`,
         );
       }
       return { a: a.id, b: b.id, splits, left_out: leftOut };

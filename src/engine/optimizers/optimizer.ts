@@ -118,11 +118,12 @@ function callUpdate(
 }
 
 /**
- * Most elements of a weight gradient that are made before they are used: 4 MiB. As many rows as a block of the product has at most, and
- * no fewer than make packing the other side of it worth while.
+ * Most elements of a weight gradient that are made before they are used: 4 MiB, in whole tiles of a product. As many rows as a block of the product
+ * has at most, and no fewer than make packing the other side of it worth while.
  */
 const STRIP_ELEMENTS = 2 ** 20;
-const [STRIP_LEAST, STRIP_MOST] = [20, 260];
+const TILE_ROWS = 6;
+const [STRIP_LEAST, STRIP_MOST] = [4 * TILE_ROWS, 44 * TILE_ROWS];
 
 export const updates: Op[] = [
   {
@@ -144,7 +145,7 @@ export const updates: Op[] = [
     packs: packsOfOuterSum,
     strip(node) {
       const n = unitElements(node);
-      const units = Math.max(STRIP_LEAST, Math.min(STRIP_MOST, Math.floor(STRIP_ELEMENTS / n)));
+      const units = Math.max(STRIP_LEAST, Math.min(STRIP_MOST, Math.floor(STRIP_ELEMENTS / n / TILE_ROWS) * TILE_ROWS));
       return { units, bytes: Math.min(units, firstDim(node)) * n * 4 };
     },
     lower(node) {

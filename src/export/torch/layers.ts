@@ -96,6 +96,34 @@ const scaleAndBias = (weights: Weights, name: string) => ({
   bias: weightOf(weights, `${name}.bias`),
 });
 
+/** Of the steps that count, where some are padding: nn.GroupNorm would count all. */
+function groupNorm(
+  { layer, output }: Of<'group_norm'>,
+  [x]: readonly TorchValue[],
+  weights: Weights,
+  { assign }: TorchScope,
+): TorchLayer {
+  const { name, groups, epsilon } = layer;
+  const channels = output.at(-1)!;
+  const own = `self.${nameOf(name)}`;
+  const described = {
+    module: call('nn.GroupNorm', [groups, channels], { eps: epsilon }),
+    weights: scaleAndBias(weights, name),
+  };
+  const { mask } = x!;
+  if (mask === undefined) return { ...described, value: first(`${own}(${channelsFirst(x!)})`, output) };
+  const width = channels / groups;
+  const counts = assign('counts', `${mask()}[..., None, None].float()`);
+  const size = assign('size', `(${counts}.sum(1, True) * ${width}).clamp(min=1)`);
+  const meanOf = (value: string) => `(${value} * ${counts}).sum((1, 3), True) / ${size}`;
+  const grouped = assign('grouped', `${channelsLast(x!)}.unflatten(2, (${groups}, ${width}))`);
+  const centered = assign('centered', `${grouped} - ${meanOf(grouped)}`);
+  const variance = assign('variance', meanOf(`${centered}.square()`));
+  const normed = `(${centered} * torch.rsqrt(${variance} + ${epsilon})).flatten(2)`;
+  const y = last(`(${normed} * ${own}.weight + ${own}.bias)`, output);
+  return { ...described, value: withoutPadding({ ...y, mask }) };
+}
+
 /** Every kind of layer: one that is missing here does not compile. */
 const DESCRIPTIONS: { [T in Layer['type']]: Describe<T> } = {
   dense,
@@ -176,12 +204,7 @@ const DESCRIPTIONS: { [T in Layer['type']]: Describe<T> } = {
       value: last(`(${from} * ${root} * self.${nameOf(layer.name)}['weight'])`, output),
     };
   },
-  group_norm: ({ layer, output }, [x], weights) => ({
-    reason: x!.mask && `nn.GroupNorm cannot leave out the padding that comes into ${layer.name}`,
-    module: call('nn.GroupNorm', [layer.groups, output.at(-1)!], { eps: layer.epsilon }),
-    weights: scaleAndBias(weights, layer.name),
-    value: first(`self.${nameOf(layer.name)}(${channelsFirst(x!)})`, output),
-  }),
+  group_norm: groupNorm,
   batch_norm: ({ layer, output }, [x], weights) => ({
     module: call(`nn.BatchNorm${output.length === 3 ? '2d' : '1d'}`, [output.at(-1)!], {
       eps: layer.epsilon,

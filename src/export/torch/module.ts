@@ -22,6 +22,8 @@ export interface TorchScope {
   mask: TorchMask | undefined;
   /** a line of its own in `forward`; returns the name, which is `name` or near it */
   assign(name: string, code: string): string;
+  /** a function beside the module, once for all who ask for it */
+  define(code: string): void;
 }
 
 export interface TorchLayer {
@@ -30,8 +32,6 @@ export interface TorchLayer {
   /** of the module, by their names in its state */
   weights: Record<string, WeightTensor>;
   value: TorchValue;
-  /** why the value is not that of the layer, though PyTorch has its module */
-  reason?: string | undefined;
 }
 
 /** PyTorch has no module for a layer as it is: its weights can be had in PyTorch's layout all the same. */

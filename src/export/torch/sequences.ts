@@ -48,21 +48,16 @@ export function recurrent(
     batch_first: true,
     ...(bidirectional && { bidirectional }),
   });
-  const begins = initial.map((h) => `${h.code}.unflatten(1, (${depth * ways}, ${units})).movedim(1, 0).contiguous()`);
+  const states = initial.map((h, i) => (mask === undefined ? h.code : nameIt(assign, `initial_${i + 1}`, h.code)));
+  const begins = states.map((h) => `${h}.unflatten(1, (${depth * ways}, ${units})).movedim(1, 0).contiguous()`);
   const begin = begins.length === 2 ? `(${begins.join(', ')})` : begins[0];
   const given = begin === undefined ? [] : [begin];
   const run = (sequence: string) => `self.${nameOf(name)}(${[sequence, ...given].join(', ')})`;
   const ends = `[1]${type === 'lstm' ? '[0]' : ''}${ways === 1 ? '[-1]' : '[-2:].movedim(0, 1).flatten(1)'}`;
-  if (mask === undefined || returns === 'sequence' || initial.length > 0) {
-    const reason =
-      mask === undefined
-        ? undefined
-        : `nn.${type.toUpperCase()} passes over padding only where ${name} begins at zero and returns the last state`;
-    const value = last(
-      `${run(channelsLast(x!))}${returns === 'sequence' ? '[0]' : ways === 1 ? '[0][:, -1]' : ends}`,
-      output,
-    );
-    return { module, weights: state, value, reason };
+  const described = { module, weights: state };
+  if (mask === undefined) {
+    const end = returns === 'sequence' ? '[0]' : ways === 1 ? '[0][:, -1]' : ends;
+    return { ...described, value: last(`${run(channelsLast(x!))}${end}`, output) };
   }
   // what counts comes first
   const order = assign('order', `${mask()}.sort(dim=1, descending=True, stable=True)[1][..., None]`);
@@ -73,8 +68,41 @@ export function recurrent(
     'batch_first=True, enforce_sorted=False',
   ];
   const packed = assign('packed', `nn.utils.rnn.pack_padded_sequence(${counted.join(', ')})`);
-  return { module, weights: state, value: last(withoutEmptyRows(`${run(packed)}${ends}`, mask), output) };
+  // the uppermost level's, both ways side by side
+  const [first] = states.map((h) => `${h}[:, -${ways * units}:]`);
+  if (returns === 'sequence') {
+    const [steps] = output as [number];
+    const part = { states: `${run(packed)}[0]`, first, mask: mask(), steps, units, ways };
+    return { ...described, value: last(spreadStates(part, assign), output) };
+  }
+  const y = `${run(packed)}${ends}`;
+  const value = first === undefined ? withoutEmptyRows(y, mask) : `torch.where(${mask()}.any(1, True), ${y}, ${first})`;
+  return { ...described, value: last(value, output) };
 }
+
+/** States (rows, steps, ways·units) of steps that count at their places: at the others stands the state that passed over them. */
+function spreadStates(
+  of: { states: string; first: string | undefined; mask: string; steps: number; units: number; ways: number },
+  assign: TorchScope['assign'],
+): string {
+  const { steps, units } = of;
+  const unpacked = `nn.utils.rnn.pad_packed_sequence(${of.states}, batch_first=True, total_length=${steps})[0]`;
+  const states = assign('states', unpacked);
+  const first = assign('first', of.first === undefined ? `torch.zeros_like(${states}[:, :1])` : `${of.first}[:, None]`);
+  const seen = assign('seen', `${of.mask}.cumsum(1)`);
+  const [ahead, begin] = [states, first].map((name) => (of.ways === 1 ? name : `${name}[..., :${units}]`));
+  const forward = `torch.cat((${begin}, ${ahead}), 1).take_along_dim(${seen}[..., None], 1)`;
+  if (of.ways === 1) return forward;
+  // the other way comes from the end: where nothing more counts it stands at its first state
+  const before = assign('before', `${seen} - ${of.mask}.long()`);
+  const from = assign('from_end', `${before}.masked_fill(${before} == ${seen}[:, -1:], ${steps})[..., None]`);
+  const backward = `torch.cat((${states}[..., ${units}:], ${first}[..., ${units}:]), 1).take_along_dim(${from}, 1)`;
+  return `torch.cat((${forward}, ${backward}), -1)`;
+}
+
+/** An expression that is used more than once. */
+const nameIt = (assign: TorchScope['assign'], name: string, code: string) =>
+  /^\w+$/.test(code) ? code : assign(name, code);
 
 interface Heads {
   heads: number;
@@ -88,6 +116,7 @@ export function attention(
   { layer, inputs, output }: Of<'attention'>,
   [x, memory]: readonly TorchValue[],
   weights: Weights,
+  { assign, define }: TorchScope,
 ): TorchLayer {
   const { name, causal } = layer;
   checkHeads(name, layer);
@@ -100,25 +129,73 @@ export function attention(
   });
   const q = channelsLast(x!);
   const kv = memory === undefined ? q : channelsLast(memory);
-  const mask = [...(causal ? [`attn_mask=${causalMask(steps)}`] : []), ...paddingMask('key_', x!, memory, causal)];
-  const run = `self.${nameOf(name)}(${[q, kv, kv, 'need_weights=False', ...mask].join(', ')})[0]`;
   const state =
     memory === undefined
       ? selfState(weights, `${name}.`, layer.bias)
       : crossState(weights, `${name}.`, width, other, layer.bias);
-  return { module, weights: state, value: last(run, output), reason: unseen(name, x!, memory, causal) };
+  const seen = seenSteps(x!, memory, causal);
+  if (seen !== undefined) {
+    define(ATTEND);
+    const queries = nameIt(assign, 'queries', q);
+    const code = `attend(self.${nameOf(name)}, ${queries}, ${memory === undefined ? queries : kv}, ${seen})`;
+    return { module, weights: state, value: last(code, output) };
+  }
+  const mask = [...(causal ? [`attn_mask=${causalMask(steps)}`] : []), ...paddingMask('key_', x!, memory)];
+  const run = `self.${nameOf(name)}(${[q, kv, kv, 'need_weights=False', ...mask].join(', ')})[0]`;
+  return { module, weights: state, value: last(run, output) };
 }
 
 /** Of a row in which all is padding PyTorch would make NaN: there it is seen, by steps that do not count. */
-function paddingMask(prefix: string, x: TorchValue, memory: TorchValue | undefined, causal: boolean): string[] {
-  if (x.mask === undefined || memory !== undefined || causal) return [];
+function paddingMask(prefix: string, x: TorchValue, memory: TorchValue | undefined): string[] {
+  if (x.mask === undefined || memory !== undefined) return [];
   return [`${prefix}padding_mask=~${x.mask()} & ${x.mask()}.any(1, True)`];
 }
 
-/** Why there is no code: a causal step sees those before it, another sequence may be all padding. */
-function unseen(name: string, x: TorchValue, memory: TorchValue | undefined, causal: boolean): string | undefined {
-  const isPadded = memory?.mask !== undefined || (causal && x.mask !== undefined);
-  return isPadded ? `a step of ${name} may see padding alone, of which PyTorch makes NaN` : undefined;
+/** Of a step that sees nothing PyTorch makes NaN, and we a sum of nothing. */
+const ATTEND = `def attend(module, q, kv, seen):
+    seen = seen.expand(len(q), q.shape[1], -1)
+    sees_any = seen.any(-1, True)
+    blocked = ~(seen | ~sees_any).repeat_interleave(module.num_heads, 0)
+    y = module(q, kv, kv, attn_mask=blocked, need_weights=False)[0]
+    return torch.where(sees_any, y, module.out_proj(torch.zeros_like(y)))`;
+
+/** (rows or 1, steps or 1, steps that are seen), where a step may see nothing: a causal one sees those before it, another sequence may be all padding. */
+function seenSteps(x: TorchValue, memory: TorchValue | undefined, causal: boolean): string | undefined {
+  if (memory !== undefined) return memory.mask && `${memory.mask()}[:, None]`;
+  return causal && x.mask !== undefined ? `${x.mask()}[:, None] & ${earlier(x.dims[0]!)}` : undefined;
+}
+
+const earlier = (steps: number) => `torch.ones(${steps}, ${steps}, dtype=torch.bool).tril()`;
+
+/** A causal block by the modules of its layer, since the layer itself makes NaN of steps that see nothing. Returns the name of what comes out. */
+function writeBlock(
+  own: string,
+  x: TorchValue,
+  memory: TorchValue | undefined,
+  { assign, define, isPre, name }: TorchScope & { isPre: boolean; name: string },
+): string {
+  define(ATTEND);
+  /** One branch beside what comes in, with its norm. */
+  const beside = (from: string, norm: string, branch: (value: string) => string) =>
+    isPre
+      ? assign(name, `${from} + ${branch(`${own}.${norm}(${from})`)}`)
+      : assign(name, `${own}.${norm}(${from} + ${branch(from)})`);
+  const sees = seenSteps(x, undefined, true) ?? earlier(x.dims[0]!);
+  const self = beside(nameIt(assign, 'steps', channelsLast(x)), 'norm1', (value) => {
+    const queries = nameIt(assign, 'queries', value);
+    return `attend(${own}.self_attn, ${queries}, ${queries}, ${sees})`;
+  });
+  const forward = (value: string) => `${own}.linear2(${own}.activation(${own}.linear1(${value})))`;
+  if (memory === undefined) return beside(self, 'norm2', forward);
+  const keys = nameIt(assign, 'keys', channelsLast(memory));
+  const seen = seenSteps(x, memory, false);
+  const module = `${own}.multihead_attn`;
+  const other = beside(self, 'norm2', (value) =>
+    seen === undefined
+      ? `${module}(${value}, ${keys}, ${keys}, need_weights=False)[0]`
+      : `attend(${module}, ${value}, ${keys}, ${seen})`,
+  );
+  return beside(other, 'norm3', forward);
 }
 
 function checkHeads(name: string, { heads, key_heads: keyHeads, rotary }: Heads): void {
@@ -177,6 +254,7 @@ export function transformer(
   { layer, inputs, output }: Of<'transformer_encoder' | 'transformer_decoder'>,
   [x, memory]: readonly TorchValue[],
   weights: Weights,
+  scope: TorchScope,
 ): TorchLayer {
   const { name, heads, units, activation, bias } = layer;
   checkHeads(name, layer);
@@ -200,13 +278,6 @@ export function transformer(
     batch_first: true,
     ...(layer.norm_position === 'pre' && { norm_first: true }),
   });
-  const causal = layer.type === 'transformer_decoder' ? causalMask(steps) : undefined;
-  const given = [
-    channelsLast(x!),
-    ...(memory === undefined ? [] : [channelsLast(memory)]),
-    ...(causal === undefined ? [] : [causal]),
-    ...paddingMask('src_key_', x!, memory, causal !== undefined),
-  ];
   const state = {
     ...under('self_attn', selfState(weights, `${name}.attention.`, bias)),
     ...linearState(weights, `${name}.feed_forward.in`, 'linear1', bias),
@@ -220,6 +291,16 @@ export function transformer(
           ...norm('norm2', 'norm3'),
         }),
   };
-  const value = last(`self.${nameOf(name)}(${given.join(', ')})`, output);
-  return { module, weights: state, value, reason: unseen(name, x!, memory, causal !== undefined) };
+  const causal = layer.type === 'transformer_decoder';
+  const own = `self.${nameOf(name)}`;
+  if (causal && (x!.mask !== undefined || memory?.mask !== undefined)) {
+    const end = writeBlock(own, x!, memory, { ...scope, isPre: layer.norm_position === 'pre', name: nameOf(name) });
+    return { module, weights: state, value: last(end, output) };
+  }
+  const given = [
+    channelsLast(x!),
+    ...(memory === undefined ? [] : [channelsLast(memory)]),
+    ...(causal ? [causalMask(steps)] : paddingMask('src_key_', x!, memory)),
+  ];
+  return { module, weights: state, value: last(`${own}(${given.join(', ')})`, output) };
 }

@@ -26,6 +26,8 @@ export function describeTorch(network: Network, weights: Weights, file: string):
   const state = new Map<string, WeightTensor>();
   const modules: string[] = [];
   const lines: string[] = [];
+  const functions = new Set<string>();
+  const define = (code: string) => void functions.add(code);
   const assign = openNames(network, lines);
   let reason: string | null = null;
 
@@ -34,8 +36,7 @@ export function describeTorch(network: Network, weights: Weights, file: string):
     const given = inputs.map((input) => values.get(input) ?? last(nameOf(input), []));
     try {
       const mask = maskAfter(placed, given, (code) => once(() => assign('mask', code())));
-      const described = describeLayer(placed, given, weights, { mask, assign });
-      reason ??= described.reason ?? null;
+      const described = describeLayer(placed, given, weights, { mask, assign, define });
       if (described.module !== undefined) modules.push(`        self.${nameOf(name)} = ${described.module}`);
       for (const [key, tensor] of Object.entries(described.weights)) state.set(`${nameOf(name)}.${key}`, tensor);
       const kept = keep(described.value, nameOf(name), network.ends.includes(name), uses.get(name) ?? 0, lines);
@@ -49,17 +50,18 @@ export function describeTorch(network: Network, weights: Weights, file: string):
   }
   if (reason !== null) return { weights: state, code: null, reason };
   const ends = network.ends.map((end) => channelsLast(values.get(end)!));
-  const body = [...modules, ...lines, ...ends].join('\n');
+  const body = [...functions, ...modules, ...lines, ...ends].join('\n');
   const code = [
     ...(body.includes('torch.') ? ['import torch'] : []),
     ...(body.includes('F.') ? ['import torch.nn.functional as F'] : []),
     'from safetensors.torch import load_file',
     'from torch import nn',
+    ...functions,
     'class Network(nn.Module):',
     '    def __init__(self):',
     '        super().__init__()',
     ...modules,
-    `    def forward(self, ${network.inputs.map((input) => nameOf(input.name)).join(', ')}):`,
+    `    def forward(self, ${network.inputs.map((input) => nameOf(input.name)).join(', ')}):  # ${network.inputs.map(describeInput).join(', ')}`,
     ...lines,
     `        return ${ends.join(', ')}`,
     'network = Network().eval()',
@@ -67,6 +69,9 @@ export function describeTorch(network: Network, weights: Weights, file: string):
   ];
   return { weights: state, code: `${code.join('\n')}\n`, reason: null };
 }
+
+const describeInput = ({ name, shape }: Network['inputs'][number]) =>
+  `${nameOf(name)} (${['rows', ...shape].join(', ')}) as prepared`;
 
 /** Gives expressions lines in `forward`, under names that no layer has. */
 function openNames({ inputs, layers }: Network, lines: string[]): (name: string, code: string) => string {

@@ -3,13 +3,13 @@
 //
 //   for blocks of NC columns of B
 //     for blocks of KC along k            pack B's block into panels of 16 columns: [panel][k][16]
-//       for blocks of MC rows of A        pack A's block: if transposed, into panels of 5 rows: [panel][k][5]
-//         for panels of B, for panels of A: one 5×16 tile of C in registers
+//       for blocks of MC rows of A        pack A's block: if transposed, into panels of 6 rows: [panel][k][6]
+//         for panels of B, for panels of A: one 6×16 tile of C in registers
 //
 // Where one block holds all rows of A, every panel of B is used once only: then four panels at a time are packed right before they are used.
 // Where k takes several blocks and C has many columns, the order is another: see gemmDeep.
 //
-// A tile's sums are kept in 20 vectors of 4, that is 10 registers of 256 bits when revectorised; two more hold a row of
+// A tile's sums are kept in 24 vectors of 4, that is 12 registers of 256 bits when revectorised; two more hold a row of
 // B and one an element of A.
 //
 // The same bits whatever the range: an element of C is Σ fma(a, b) over a KC block in ascending k from 0, and the blocks'
@@ -35,28 +35,28 @@ import { copyRow16, copyRows, packARows, packATransposed, packB, packBTransposed
 import { tileColumns, tileRows } from './gemm-tiles';
 import { loadPart, storePart } from './lanes';
 
-// A packed panel of B (16 KiB) and of A (5 KiB) stay in the first-level cache; their blocks (512 and 260 KiB) in the second.
+// A packed panel of B (16 KiB) and of A (6 KiB) stay in the first-level cache; their blocks (512 and 264 KiB) in the second.
 // Blocks of 192, 320 and 384 along k, and groups of 8 panels, gave the same times within 3 %.
 // @ts-ignore: decorator
 @inline const KC: u32 = 256;
 // @ts-ignore: decorator
 @inline const NC: u32 = 512;
 // @ts-ignore: decorator
-@inline const MC: u32 = 260;
+@inline const MC: u32 = 264;
 // @ts-ignore: decorator
 @inline const GROUP: u32 = 64;
-// Scratch: packed B (512 KiB) at 0, packed A (260 KiB) and the temporary tile (320 B) behind.
+// Scratch: packed B (512 KiB) at 0, packed A (264 KiB) and the temporary tile (384 B) behind.
 // @ts-ignore: decorator
 @inline const SCRATCH_A: usize = 524288;
 // @ts-ignore: decorator
-@inline const SCRATCH_TILE: usize = 790528;
-// In a deep product: a group of B's panels (64 KiB) at 0, its part of C (65 KiB), and rows of A as long as fit (1040 KiB: 260 of 1024).
+@inline const SCRATCH_TILE: usize = 794624;
+// In a deep product: a group of B's panels (64 KiB) at 0, its part of C (66 KiB), and rows of A as long as fit (1056 KiB: 264 of 1024).
 // @ts-ignore: decorator
 @inline const DEEP_C: usize = 65536;
 // @ts-ignore: decorator
-@inline const DEEP_A: usize = 132096;
+@inline const DEEP_A: usize = 133120;
 // @ts-ignore: decorator
-@inline const DEEP_A_BYTES: u32 = 1064960;
+@inline const DEEP_A_BYTES: u32 = 1081344;
 
 // bits of flags
 // @ts-ignore: decorator
@@ -70,7 +70,7 @@ import { loadPart, storePart } from './lanes';
 // @ts-ignore: decorator
 @inline const PACKED_B: u32 = 16;
 
-/** C (+)= the first rows × cols of the temporary tile (5, 16) */
+/** C (+)= the first rows × cols of the temporary tile (6, 16) */
 function mergeTile(tile: usize, c: usize, pitch: usize, rows: u32, cols: u32, accumulate: u32): void {
   for (; rows > 0; rows--) {
     for (let j: u32 = 0; j < cols; j += 4) {
@@ -163,7 +163,7 @@ function packColumns(flags: u32, b: usize, pitch: usize, column: u32, pc: u32, k
   else packB(b + <usize>pc * pitch + (<usize>column << 2), pitch, kc, n, to);
 }
 
-/** A (rows, kc) · one panel of B (kc, cols ≤ 16) into C, by tiles of five rows */
+/** A (rows, kc) · one panel of B (kc, cols ≤ 16) into C, by tiles of six rows */
 function rowsTimesPanel(
   a: usize,
   pitchA: usize,
@@ -177,16 +177,17 @@ function rowsTimesPanel(
   tile: usize,
 ): void {
   for (; rows > 0; ) {
-    const part = min<u32>(rows, 5);
-    const whole = part == 5 && cols == 16;
+    const part = min<u32>(rows, 6);
+    const whole = part == 6 && cols == 16;
     const a1 = part > 1 ? a + pitchA : a;
     const a2 = part > 2 ? a1 + pitchA : a1;
     const a3 = part > 3 ? a2 + pitchA : a2;
     const a4 = part > 4 ? a3 + pitchA : a3;
-    tileRows(kc, a, a1, a2, a3, a4, panelB, whole ? c : tile, whole ? pitchC : 64, whole ? accumulate : 0);
+    const a5 = part > 5 ? a4 + pitchA : a4;
+    tileRows(kc, a, a1, a2, a3, a4, a5, panelB, whole ? c : tile, whole ? pitchC : 64, whole ? accumulate : 0);
     if (!whole) mergeTile(tile, c, pitchC, part, cols, accumulate);
-    a += 5 * pitchA;
-    c += 5 * pitchC;
+    a += 6 * pitchA;
+    c += 6 * pitchC;
     rows -= part;
   }
 }
@@ -208,16 +209,16 @@ function columnsTimesPanel(
   scratch: usize,
 ): void {
   const tile = scratch + SCRATCH_TILE;
-  for (let ir: u32 = 0; ir < mc; ir += 5) {
-    const rows = min<u32>(mc - ir, 5);
+  for (let ir: u32 = 0; ir < mc; ir += 6) {
+    const rows = min<u32>(mc - ir, 6);
     const at = c + <usize>ir * pitchC;
-    const whole = rows == 5 && cols == 16;
+    const whole = rows == 6 && cols == 16;
     let columns = packed ? packed + <usize>ir * <usize>(kc << 2) : a + (<usize>ir << 2);
-    let stride: usize = packed ? 20 : pitchA;
-    if (!packed && rows < 5) {
+    let stride: usize = packed ? 24 : pitchA;
+    if (!packed && rows < 6) {
       packATransposed(columns, pitchA, kc, rows, scratch + SCRATCH_A);
       columns = scratch + SCRATCH_A;
-      stride = 20;
+      stride = 24;
     }
     tileColumns(kc, columns, stride, panelB, whole ? at : tile, whole ? pitchC : 64, whole ? accumulate : 0);
     if (!whole) mergeTile(tile, at, pitchC, rows, cols, accumulate);
@@ -394,7 +395,7 @@ function copyPanels(panel: usize, bytes: usize, c: usize, pitch: usize, rows: u3
 /**
  * gemm where k takes several blocks: for each 64 columns of C, all blocks of k that fit are added up in the scratch, panel by panel, and
  * A's rows lie there in the order in which the tiles read them. In place, rows of C some KiB apart fall into the same few sets of the
- * caches, and every tile would wait for its five lines twice. The sums are those of gemm. (256, 4096, 4096) runs at 76 GFLOP/s, with B
+ * caches, and every tile would wait for its six lines twice. The sums are those of gemm. (256, 4096, 4096) runs at 76 GFLOP/s, with B
  * transposed at 78, where blocks of C in place reached 74 and 70: best of 20 beside a peak of 100; packing B takes a tenth.
  */
 function gemmDeep(
@@ -416,13 +417,13 @@ function gemmDeep(
   const transposeA = flags & TRANSPOSE_A;
   const isPacked = flags & PACKED_B;
   const blocks = (m + MC - 1) / MC;
-  const mcMost = ((m + blocks - 1) / blocks + 4) / 5 * 5;
+  const mcMost = ((m + blocks - 1) / blocks + 5) / 6 * 6;
   const deepest = DEEP_A_BYTES / (mcMost << 2) / KC * KC;
   const packedA = scratch + DEEP_A;
   const part = scratch + DEEP_C;
   for (let ic: u32 = 0; ic < m; ic += mcMost) {
     const mc = min<u32>(m - ic, mcMost);
-    const panelBytes = <usize>((mc + 4) / 5 * 320);
+    const panelBytes = <usize>((mc + 5) / 6 * 384);
     for (let from: u32 = 0; from < k; from += deepest) {
       const to = min<u32>(from + deepest, k);
       for (let pc = from; pc < to; pc += KC) {
@@ -444,9 +445,9 @@ function gemmDeep(
           for (let jr: u32 = 0; jr < nc; jr += 16) {
             const panelB = isPacked ? panelAt(b, n, pc, kc, jc + jr) : scratch + <usize>jr * <usize>(kc << 2);
             let tile = part + <usize>(jr >> 4) * panelBytes;
-            for (let ir: u32 = 0; ir < mc; ir += 5) {
-              tileColumns(kc, packed + <usize>ir * <usize>(kc << 2), 20, panelB, tile, 64, accumulate);
-              tile += 320;
+            for (let ir: u32 = 0; ir < mc; ir += 6) {
+              tileColumns(kc, packed + <usize>ir * <usize>(kc << 2), 24, panelB, tile, 64, accumulate);
+              tile += 384;
             }
           }
         }
@@ -498,7 +499,7 @@ export function gemm(
   const copyA = !transposeA && n >= 96 && k >= KC;
   const finish = bias != 0 || activation == 1 || activation == 2;
   const blocks = max<u32>(1, (m + MC - 1) / MC);
-  const mcMost = ((m + blocks - 1) / blocks + 4) / 5 * 5;
+  const mcMost = ((m + blocks - 1) / blocks + 5) / 6 * 6;
   const isPacked = flags & PACKED_B;
   const isStreamed = blocks == 1;
 
