@@ -1,4 +1,4 @@
-import { and, eq, getTableColumns, inArray, type SQL, sql } from 'drizzle-orm';
+import { and, eq, getTableColumns, type SQL, sql } from 'drizzle-orm';
 import type { Transaction } from '../db/client.ts';
 import type { JobRow } from '../db/jobs.ts';
 import { encodeNonFinite } from '../db/json-number.ts';
@@ -142,14 +142,19 @@ export async function addEvents(tx: Transaction, jobId: string, events: readonly
     .returning({ ...ANNOUNCED, last: jobs.eventSequence, at: jobs.updatedAt, ...ring });
   const { last, at } = job!;
   const added = fresh.map(({ type, data, onceKey }, i) => ({
-    jobId,
     sequence: last - fresh.length + 1 + i,
     type,
     onceKey: onceKey ?? null,
     at,
     data: encodeNonFinite(data),
   }));
-  await tx.insert(jobEvents).values(added);
+  // one parameter a column: drizzle would make one of every field
+  const column = <T>(pick: (event: (typeof added)[number]) => T) => sql.param(added.map(pick));
+  await tx.execute(sql`
+    insert into job_events (job_id, sequence, type, once_key, at, data)
+    select ${jobId}, sequence, type, once_key, ${at.toISOString()}::timestamptz, data from unnest(
+      ${column((e) => e.sequence)}::bigint[], ${column((e) => e.type)}::text[], ${column((e) => e.onceKey)}::text[],
+      ${column((e) => JSON.stringify(e.data))}::jsonb[]) as t (sequence, type, once_key, data)`);
   for (const event of added) await announceEvent(tx, job!, event);
 }
 
@@ -159,7 +164,7 @@ async function leaveOutKnown(tx: Transaction, jobId: string, events: readonly Ev
   const rows = await tx
     .select({ onceKey: jobEvents.onceKey })
     .from(jobEvents)
-    .where(and(eq(jobEvents.jobId, jobId), inArray(jobEvents.onceKey, keys)));
+    .where(and(eq(jobEvents.jobId, jobId), sql`${jobEvents.onceKey} = any(${sql.param(keys)}::text[])`));
   const known = new Set(rows.map((row) => row.onceKey));
   return events.filter(({ onceKey }) => {
     if (onceKey === undefined) return true;
