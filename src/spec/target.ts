@@ -11,7 +11,7 @@ export const Target = closed(
     type: words(
       ['number', 'category', 'next_token'],
       derived(
-        'category for category, boolean and text columns of few values; number for numbers; next_token for a corpus',
+        'category for category, boolean and text columns of few values, and for whole numbers that look like classes (two of them, or up to 10 that follow each other from 0 or 1 on) where no loss, transform, outliers or normalize speak of amounts; number for other numbers; next_token for a corpus',
       ),
     ),
     normalize: words(NORMALIZATIONS, {
