@@ -17,19 +17,7 @@
 // whatever was there (or on rows read twice), and the part inside C is copied. So there is no separate path for small
 // sizes: a product of (32, 16, 2) takes 0.11 µs.
 
-import {
-  elu,
-  geluErf,
-  geluTanh,
-  hardSigmoid,
-  hardTanh,
-  relu6,
-  selu,
-  sigmoid,
-  softplus,
-  softsign,
-  tanh,
-} from './activations';
+import { activateInPlace } from './activations';
 import { copyRow16, copyRows, packARows, packATransposed, packB, packBTransposed } from './gemm-pack';
 // written by scripts/write-gemm-tiles.ts
 import { tileColumns, tileRows } from './gemm-tiles';
@@ -140,17 +128,7 @@ function finishPanel(c: usize, pitch: usize, rows: u32, cols: u32, bias: usize, 
 /** The activations that cost more than a few instructions, over whole rows of C once it is complete. */
 function activateRows(c: usize, pitch: usize, rows: u32, cols: u32, activation: u32, alpha: f32): void {
   for (; rows > 0; rows--) {
-    if (activation == 3) sigmoid(c, c, cols);
-    else if (activation == 4) tanh(c, c, cols);
-    else if (activation == 5) geluErf(c, c, cols);
-    else if (activation == 6) geluTanh(c, c, cols);
-    else if (activation == 7) elu(c, c, cols, alpha);
-    else if (activation == 8) selu(c, c, cols);
-    else if (activation == 9) softplus(c, c, cols);
-    else if (activation == 10) softsign(c, c, cols);
-    else if (activation == 11) hardSigmoid(c, c, cols);
-    else if (activation == 12) hardTanh(c, c, cols);
-    else relu6(c, c, cols);
+    activateInPlace(c, cols, activation, alpha);
     c += pitch;
   }
 }
