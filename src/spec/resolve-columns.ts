@@ -172,14 +172,20 @@ export function resolveInputs(
     add('/inputs', 'no column but the target can be an input', 'a dataset with another column');
     return null;
   }
+  const isAutoencoder =
+    targets.size > 1 && given.length === targets.size && given.every(({ column }) => targets.has(column));
   const seen = new Set<string>();
   let whole = true;
   const inputs = given.map((input, i): Input => {
     const at = pointerTo('/inputs', places[i]!);
     const pointer = `${at}/column`;
     const column = finder.find(input.column, pointer);
-    if (targets.has(input.column) && !isForecast)
-      add(pointer, `"${input.column}" is the target`, 'a column that is not the target');
+    if (targets.has(input.column) && !isForecast && !isAutoencoder)
+      add(
+        pointer,
+        `"${input.column}" is the target`,
+        'a column that is not the target; or, for an autoencoder, its columns and no others',
+      );
     if (input.column === weight)
       add(pointer, `"${weight}" is the weight of each row`, 'a column that is not training.sample_weight');
     if (seen.has(input.column)) add(pointer, `"${input.column}" stands here twice`, 'each column once');

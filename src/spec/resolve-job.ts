@@ -137,8 +137,8 @@ function resolve(
     );
   }
   if (spec.target === undefined) {
-    // a checkpoint that is not there, or not named, would have told it; uploaded weights tell none
-    if (spec.kind === 'train' || weights !== null)
+    // a checkpoint or a teacher that is not there, or not named, would have told it; uploaded weights tell none
+    if ((spec.kind === 'train' && spec.training.distillation === null) || weights !== null)
       add('/target', '"target" is missing', 'the name of the column to predict', 'invalid_field');
     return refused();
   }

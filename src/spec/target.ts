@@ -23,7 +23,8 @@ export const Target = closed(
   },
   {
     title: 'Target',
-    description: 'What is predicted: a column name, a list of number columns, or an object with `column` or `columns`.',
+    description:
+      'What is predicted: a column name, a list of number columns, or an object with `column` or `columns`. Of an autoencoder, the columns of `inputs`.',
   },
 );
 export type Target = Static<typeof Target>;
