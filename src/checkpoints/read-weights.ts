@@ -10,20 +10,20 @@ import { toFloats } from './to-floats.ts';
 
 const LARGEST_HEADER_BYTES = 2 ** 20;
 
-/**
- * Weights that a client uploaded, by the parameters that they are for, in the parameters' own order of dimensions.
- * Errors: DamagedCheckpointError.
- */
-export async function readWeights(
-  storage: Storage,
-  { storageKey, sha256 }: { storageKey: string; sha256: string },
-  spec: JobSpec,
-  parameters: readonly { name: string; shape: readonly number[] }[],
-): Promise<{ weights: Map<string, Float32Array>; transfer: Transfer }> {
+interface Place {
+  storageKey: string;
+  sha256: string;
+}
+
+/** Tensors that a client uploaded, by their names, all of floating-point numbers. Errors: DamagedCheckpointError. */
+export async function readTensors(storage: Storage, place: Place): Promise<Map<string, Float32Array>> {
+  const { entries, read } = await openWeights(storage, place);
+  return new Map(entries.map(({ name }) => [name, read(name).data]));
+}
+
+async function openWeights(storage: Storage, { storageKey, sha256 }: Place) {
   const bytes = await readVerified(storage, storageKey, sha256);
   const { entries, dataStart } = readHeader(bytes, LARGEST_HEADER_BYTES);
-  const rules = parameters.map(({ name, shape }) => ({ name, dims: [...shape] }));
-  const { matches, transfer } = matchWeights(spec, rules, entries);
   const places = new Map(entries.map((entry) => [entry.name, entry]));
   const read = (name: string): ShapedTensor => {
     const { dtype, shape, begin, end } = places.get(name)!;
@@ -31,6 +31,22 @@ export async function readWeights(
     const own = new Uint8Array(bytes.subarray(dataStart + begin, dataStart + end));
     return { shape, data: toFloats(dtype, own)! };
   };
+  return { entries, read };
+}
+
+/**
+ * Weights that a client uploaded, by the parameters that they are for, in the parameters' own order of dimensions.
+ * Errors: DamagedCheckpointError.
+ */
+export async function readWeights(
+  storage: Storage,
+  place: Place,
+  spec: JobSpec,
+  parameters: readonly { name: string; shape: readonly number[] }[],
+): Promise<{ weights: Map<string, Float32Array>; transfer: Transfer }> {
+  const { entries, read } = await openWeights(storage, place);
+  const rules = parameters.map(({ name, shape }) => ({ name, dims: [...shape] }));
+  const { matches, transfer } = matchWeights(spec, rules, entries);
   const weights = new Map(
     matches.map(({ parameter, form, tensors }) => [parameter, assemble(form, tensors.map(read))]),
   );

@@ -47,6 +47,7 @@ export class ValueTeller {
     this.#handler = handler;
     this.#wanted = wanted;
     this.#refuse = refuse;
+    for (const { name, isList } of fields) if (isList) handler.onArray?.(name);
   }
 
   /** One value for each field, null or undefined where there is none. */

@@ -10,7 +10,8 @@ const MOST_NAMED_JOBS = 5;
 export async function findUsers(executor: Executor, references: readonly string[]): Promise<string[]> {
   const beginsFrom = sql`${jobs.spec}->'model'->>'from'`;
   const isTaughtBy = sql`${jobs.spec}->'training'->'distillation'->>'teacher'`;
-  const uses = or(inArray(beginsFrom, [...references]), inArray(isTaughtBy, [...references]));
+  const adaptsBy = sql`${jobs.spec}->'model'->'lora'->>'from'`;
+  const uses = or(...[beginsFrom, isTaughtBy, adaptsBy].map((source) => inArray(source, [...references])));
   const users = await executor
     .select({ id: jobs.id })
     .from(jobs)

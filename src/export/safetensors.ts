@@ -2,10 +2,13 @@ import { encodeSafetensors } from '../checkpoints/safetensors.ts';
 import type { WeightTensor } from './tensors.ts';
 
 /** Weights alone. `format` in the metadata is what readers of PyTorch look for. */
-export async function writeSafetensors(tensors: ReadonlyMap<string, WeightTensor>): Promise<Uint8Array> {
+export async function writeSafetensors(
+  tensors: ReadonlyMap<string, WeightTensor>,
+  metadata: Record<string, string> = {},
+): Promise<Uint8Array> {
   const { sizeBytes, chunks } = encodeSafetensors(
     [...tensors].map(([name, { shape, data }]) => ({ name, dtype: 'F32', shape: [...shape], data })),
-    { format: 'pt' },
+    { format: 'pt', ...metadata },
   );
   const bytes = new Uint8Array(sizeBytes);
   let at = 0;

@@ -1,7 +1,9 @@
 import type { LoadedCheckpoint } from '../checkpoints/checkpoint-file.ts';
 import { mergeAdapters } from '../checkpoints/merge-adapters.ts';
 import { type ExportForm, ExportRefusedError } from '../spec/export.ts';
+import type { JobSpec } from '../spec/job-spec.ts';
 import { isAdapter, isReplaced } from '../spec/lora.ts';
+import { isRunning } from '../spec/match-weights.ts';
 import { writeBundle } from './bundle.ts';
 import { checkWeights, describeNetwork } from './network.ts';
 import { writeNpz } from './npz.ts';
@@ -30,7 +32,8 @@ export async function writeExport(checkpoint: LoadedCheckpoint, form: ExportForm
   switch (form.format) {
     case 'safetensors':
       if (form.layout === 'torch') return writeSafetensors(torch().weights);
-      return writeSafetensors(form.weights === 'merged' ? weights : adaptersOf(checkpoint));
+      if (form.weights === 'merged') return writeSafetensors(weights);
+      return writeSafetensors(adaptersOf(checkpoint), describeAdapters(spec));
     case 'npz':
       return writeNpz(form.layout === 'torch' ? torch().weights : weights);
     case 'onnx':
@@ -52,11 +55,15 @@ function weightsOf(checkpoint: LoadedCheckpoint): Weights {
   return new Map([...mergeAdapters(checkpoint)].map(([name, data]) => [name, { shape: shapes.get(name)!, data }]));
 }
 
+/** What somebody who has only the adapters must know to use them: y = x·W + b + (alpha / rank)·x·A·B. */
+function describeAdapters({ model }: JobSpec): Record<string, string> {
+  const { rank, alpha, targets } = model.lora!;
+  return { base: model.from!, lora: JSON.stringify({ rank, alpha, targets }) };
+}
+
 /** All that differs from the weights that training began from. */
 function adaptersOf({ weights, shapes, spec }: LoadedCheckpoint): Weights {
   if ((spec.model.lora ?? null) === null) throw new ExportRefusedError('no adapters were trained');
-  const changed = [...weights].filter(
-    ([name]) => isAdapter(name) || isReplaced(spec, name) || /\.running_(mean|variance)$/.test(name),
-  );
+  const changed = [...weights].filter(([name]) => isAdapter(name) || isReplaced(spec, name) || isRunning(name));
   return new Map(changed.map(([name, data]) => [name, { shape: shapes.get(name)!, data }]));
 }

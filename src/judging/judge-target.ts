@@ -16,6 +16,8 @@ export type JudgedTarget =
       losses: Float64Array;
       accuracies: Float64Array | null;
       tokensPerCharacter: number;
+      /** the same figures of each token's share of the training text */
+      baseline: { losses: Float64Array; accuracies: Float64Array };
     }
   | { task: 'embedding'; name: string };
 
@@ -56,7 +58,7 @@ export function judgeTarget(
   const { task, name } = target;
   const assemble = (
     meter: Meter,
-    baseline: Meter | null,
+    baseline: Meter,
     columns: TargetOutcomes['columns'],
     rest: Partial<TargetEvaluation>,
   ): Judgement => {
@@ -117,7 +119,11 @@ export function judgeTarget(
     case 'language_model': {
       const { losses, accuracies } = target;
       const columns = { loss: losses, ...(accuracies !== null && { accuracy: accuracies }) };
-      return assemble(new TextMeter(target), null, columns, {});
+      const { losses: costs, accuracies: hits } = target.baseline;
+      const baseline = new TextMeter({ ...target, losses: costs, accuracies: accuracies === null ? null : hits });
+      return assemble(new TextMeter(target), baseline, columns, {
+        baseline: 'each token by its share of the training text',
+      });
     }
     case 'embedding':
       return {
@@ -154,13 +160,13 @@ export class TextMeter implements Meter {
 
 function measureAll(
   meter: Meter,
-  baseline: Meter | null,
+  baseline: Meter,
   { seed, targets }: { seed: number; targets: number },
   beat: () => void,
 ) {
   const all = once(meter.rows);
   const estimate = meter.measure(all);
-  const ofBaseline = baseline?.measure(all) ?? {};
+  const ofBaseline = baseline.measure(all);
   const resamples = countResamples(meter.rows, meter.looks * targets);
   const intervals = bootstrap(meter.rows, resamples, seed, (counts) => meter.measure(counts), estimate, beat);
   const metrics = Object.fromEntries(

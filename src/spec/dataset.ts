@@ -76,6 +76,11 @@ export const Column = closed(
     shape: nullable(Type.Array(Type.Integer({ minimum: 1 }), { maxItems: 3 }), {
       description: 'image: height, width, channels',
     }),
+    ends_early: Type.Optional(
+      Type.Literal(true, {
+        description: 'a place of an array whose rows differ in length: what is missing is behind the end of the row',
+      }),
+    ),
     text: Type.Optional(TextProfile),
     date_order: Type.Optional(
       words([...DATE_ORDERS, 'unknown'], {

@@ -29,7 +29,8 @@ export interface KnownWeights {
 /** What stands for weights whose spec is known. */
 export const REFERENCE = 'the id of a checkpoint, or models/<name>@<version or alias>';
 
-export const isUpload = (reference: string | null) => reference?.startsWith('wts_') === true;
+export const isUpload = (reference: unknown): reference is string =>
+  typeof reference === 'string' && reference.startsWith('wts_');
 
 export function checkKind(spec: Draft, from: KnownCheckpoint | null, weights: KnownWeights | null, add: Add): void {
   const { model } = spec;

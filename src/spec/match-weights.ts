@@ -1,4 +1,5 @@
 import type { Add } from './draft.ts';
+import type { KnownWeights } from './fine-tune.ts';
 import type { JobSpec } from './job-spec.ts';
 import type { ParameterRule, Size } from './layers/rule.ts';
 import { isAdapter, isReplaced } from './lora.ts';
@@ -62,6 +63,51 @@ export function matchWeights(
   }
   transfer.unused = tensors.filter((tensor) => !used.has(tensor)).map(({ name }) => name);
   return { matches, transfer };
+}
+
+/** An adapter that was uploaded has, in its shapes, all that is trained, and nothing else. `weights`: null where there are none. */
+export function checkAdapter(
+  spec: JobSpec,
+  parameters: readonly Pick<ParameterRule, 'name' | 'dims'>[],
+  weights: KnownWeights | null,
+  add: Add,
+): void {
+  const reference = spec.model.lora?.from ?? null;
+  if (reference === null) return;
+  const at = '/model/lora/from';
+  if (weights === null) {
+    add(at, `There are no weights ${reference}.`, 'the id of uploaded weights');
+    return;
+  }
+  const trained = parameters.filter(({ name }) => isAdapter(name) || isReplaced(spec, name));
+  const names = trained.map(({ name }) => name);
+  const running = parameters.map(({ name }) => name).filter(isRunning);
+  const found = new Map(weights.tensors.map((tensor) => [tensor.name, tensor]));
+  for (const { name, dims } of trained) {
+    const tensor = found.get(name);
+    const expected = `(${dims.map((size) => size ?? '?').join(', ')})`;
+    if (tensor === undefined) add(at, `${reference} has no ${name}`, expected, 'shape_mismatch');
+    else if (!fits(tensor, dims))
+      add(
+        at,
+        describeMisfit({ parameter: name, tensor: name, expected: [...dims], shape: tensor.shape }),
+        expected,
+        'shape_mismatch',
+      );
+  }
+  const strange = [...found.keys()].filter((name) => !names.includes(name) && !running.includes(name));
+  if (strange.length > 0)
+    add(
+      at,
+      `${listWords(strange)}: not trained here`,
+      `${listWords(names)}; as rank, targets and replace_head were`,
+      'shape_mismatch',
+    );
+}
+
+/** Means and variances of batches move with adapters, and are no parameters. */
+export function isRunning(name: string): boolean {
+  return /\.running_(mean|variance)$/.test(name);
 }
 
 /** Whether every size that is known is the tensor's. */

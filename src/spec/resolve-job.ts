@@ -16,7 +16,7 @@ import type { KnownDataset } from './known-dataset.ts';
 import type { ParameterRule } from './layers/rule.ts';
 import { ruleOf } from './layers/rules.ts';
 import { type Loss, outputWidthOf } from './loss.ts';
-import { checkTransfer, matchWeights } from './match-weights.ts';
+import { checkAdapter, checkTransfer, matchWeights } from './match-weights.ts';
 import { type Mistake, MOST_MISTAKES, pointerTo } from './mistake.ts';
 import type { Layer } from './model.ts';
 import { groupByInput, mainInput } from './model-shapes.ts';
@@ -49,7 +49,7 @@ export function resolveJob(
   request: ExpandedRequest,
   dataset: KnownDataset,
   from: KnownCheckpoint | null,
-  others: { teacher?: KnownCheckpoint | null; weights?: KnownWeights | null } = {},
+  others: OtherSources = {},
 ): Resolution {
   const mistakes: Mistake[] = [];
   try {
@@ -60,6 +60,15 @@ export function resolveJob(
   }
 }
 
+/** Besides the checkpoint that is gone on from; null, or left out: there are none. */
+interface OtherSources {
+  teacher?: KnownCheckpoint | null;
+  /** of `model.from` */
+  weights?: KnownWeights | null;
+  /** of `model.lora.from` */
+  adapter?: KnownWeights | null;
+}
+
 /** No more are shown; and the nearest of many names takes time to find, for each of them. */
 class EnoughMistakes extends Error {}
 
@@ -68,7 +77,7 @@ function resolve(
   { spec: given, toSent }: ExpandedRequest,
   dataset: KnownDataset,
   from: KnownCheckpoint | null,
-  { teacher = null, weights = null }: { teacher?: KnownCheckpoint | null; weights?: KnownWeights | null },
+  { teacher = null, weights = null, adapter = null }: OtherSources,
   mistakes: Mistake[],
 ): Resolution {
   const said = new Set<string>();
@@ -96,6 +105,7 @@ function resolve(
   const finish = (parameters: ParameterRule[]): Resolution => {
     const transfer = weights === null ? null : matchWeights(spec, parameters, weights.tensors).transfer;
     if (transfer !== null) checkTransfer(spec, transfer, parameters, weights!.tensors, add);
+    checkAdapter(spec as JobSpec, parameters, adapter, add);
     return mistakes.length > 0 ? refused() : { ok: true, spec: spec as JobSpec, choices, transfer };
   };
   if (spec.evaluate_on !== undefined)
@@ -127,8 +137,8 @@ function resolve(
     );
   }
   if (spec.target === undefined) {
-    // a checkpoint that is not there, or not named, would have told it; uploaded weights tell none
-    if (spec.kind === 'train' || weights !== null)
+    // a checkpoint or a teacher that is not there, or not named, would have told it; uploaded weights tell none
+    if ((spec.kind === 'train' && spec.training.distillation === null) || weights !== null)
       add('/target', '"target" is missing', 'the name of the column to predict', 'invalid_field');
     return refused();
   }
@@ -137,9 +147,11 @@ function resolve(
   const isInherited = (field: string) => basis !== null && given[field] === undefined;
   const addOf: Add = (pointer, ...rest) => add(isInherited(pointer.split('/')[1]!) ? '/dataset' : pointer, ...rest);
   const finder = new ColumnFinder(dataset.columns, addOf);
-  const target = resolveTarget(spec.target, spec.training.loss?.type, '/target', finder, addOf);
+  const { rows: all } = dataset;
+  const of = { loss: spec.training.loss?.type, rows: all, isSeries: spec.forecast !== null, at: '/target' };
+  const target = resolveTarget(spec.target, of, finder, addOf, choose);
   resolveForecast(spec, target, finder, add);
-  const more = resolveMoreTargets(spec, finder, add);
+  const more = resolveMoreTargets(spec, all, finder, add, choose);
   const inputs = resolveInputs(spec, finder, dataset.rows, addOf, choose);
   checkSampleWeight(spec, dataset.rows, finder, add);
   if (target === null || inputs === null || more === null) return refused();

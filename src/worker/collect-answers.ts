@@ -133,23 +133,47 @@ function openGatherers(gathering: Gathering): Gatherer[] {
   return gatherNumbers(gathering, output.target.columns);
 }
 
-function gatherTexts({ count, name, loaded, part }: Gathering): Gatherer {
+function gatherTexts({ count, name, trainer, loaded, part }: Gathering): Gatherer {
+  const windows = new Uint32Array(count);
   const losses = new Float64Array(count);
   const accuracies = new Float64Array(count);
   let hasAccuracy = true;
   return {
-    add(i, _row, _outputs, _at, loss, correct) {
+    add(i, row, _outputs, _at, loss, correct) {
+      windows[i] = row;
       losses[i] = loss;
       if (correct === null) hasAccuracy = false;
       else accuracies[i] = correct;
     },
-    read: () => ({
+    read: (fitted) => ({
       task: 'language_model',
       name,
       losses,
       accuracies: hasAccuracy ? accuracies : null,
       tokensPerCharacter: loaded.tokensPerCharacter?.[part] ?? 1,
+      baseline: tellByFrequency(trainer.labels, loaded.preparation, windows, fitted),
     }),
+  };
+}
+
+/** Of each window, what its tokens cost, in nats, by their shares of the windows `fitted`, and how often the most frequent one is right. */
+function tellByFrequency(
+  labels: Int32Array,
+  { outputWidth, inputWidth: positions }: LoadedRows['preparation'],
+  windows: Uint32Array,
+  fitted: Uint32Array,
+): { losses: Float64Array; accuracies: Float64Array } {
+  // one more of each, so that none is impossible
+  const counts = new Float64Array(outputWidth).fill(1);
+  for (const first of fitted) for (let at = first; at < first + positions; at++) counts[labels[at]!]! += 1;
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const costs = counts.map((count) => -Math.log(count / total));
+  const likeliest = counts.indexOf(counts.reduce((most, count) => Math.max(most, count)));
+  const meanOf = (first: number, figure: (label: number) => number) =>
+    labels.subarray(first, first + positions).reduce((sum, label) => sum + figure(label), 0) / positions;
+  return {
+    losses: Float64Array.from(windows, (first) => meanOf(first, (label) => costs[label]!)),
+    accuracies: Float64Array.from(windows, (first) => meanOf(first, (label) => Number(label === likeliest))),
   };
 }
 

@@ -32,7 +32,13 @@ export async function judgeResult(
   progressSoFar: (percentage: number) => Omit<Progress, 'updated_at'>,
 ): Promise<JudgedResult> {
   let percentage = 0;
-  const progress = () => ({ ...progressSoFar(percentage), evaluation_percentage: percentage });
+  const begunMs = performance.now();
+  const secondsLeft = () => ((performance.now() - begunMs) / 1000) * (100 / percentage - 1);
+  const progress = () => ({
+    ...progressSoFar(percentage),
+    eta_s: percentage === 0 ? null : Math.round(secondsLeft() * 10) / 10,
+    evaluation_percentage: percentage,
+  });
   const goOn = (from: number, to: number) => (share: number) => {
     percentage = Math.floor((from + (to - from) * share) * 1000) / 10;
     reporter.goOn(progress);

@@ -50,6 +50,8 @@ export interface TrainerData {
   trainedSeconds: number;
   /** fine-tuning: the checkpoint whose weights it starts from */
   from: CheckpointPlace | null;
+  /** an adapter that training goes on from, on top of `from` */
+  adapter: CheckpointPlace | null;
   /** whose answers the job learns besides the targets */
   teacher: CheckpointPlace | null;
   /** preparation fitted earlier (resume); null: fit it now */

@@ -1,6 +1,6 @@
 import { DamagedCheckpointError, loadCheckpoint } from '../checkpoints/checkpoint-file.ts';
 import { mergeAdapters } from '../checkpoints/merge-adapters.ts';
-import { readWeights } from '../checkpoints/read-weights.ts';
+import { readTensors, readWeights } from '../checkpoints/read-weights.ts';
 import type { Trainer } from '../engine/trainer.ts';
 import { isAdapter, isReplaced } from '../spec/lora.ts';
 import type { Transfer } from '../spec/weights.ts';
@@ -52,19 +52,20 @@ export async function restore(
   const weightNames = trainer.parameters.map((p) => p.name);
   const slotNames = trainer.slots.map((s) => s.node.attributes.name as string);
   if (data.resume.length === 0) {
-    if (data.from !== null) {
-      if ((data.spec.model.mapping ?? null) !== null) {
-        const { weights, transfer } = await readWeights(storage, data.from, data.spec, trainer.parameters);
-        setTensors(trainer, weights, [...weights.keys()]);
-        reporter.addEvent({ type: 'job.message', onceKey: 'transfer', data: describeTransfer(transfer) });
-        return firstState();
-      }
+    const setAll = (tensors: ReadonlyMap<string, Float32Array>) => setTensors(trainer, tensors, [...tensors.keys()]);
+    if (data.from !== null && (data.spec.model.mapping ?? null) !== null) {
+      const { weights, transfer } = await readWeights(storage, data.from, data.spec, trainer.parameters);
+      setAll(weights);
+      reporter.addEvent({ type: 'job.message', onceKey: 'transfer', data: describeTransfer(transfer) });
+    } else if (data.from !== null) {
       const from = await read(data.from);
       // adapters, and a head made anew, begin as they were drawn
       const kept = weightNames.filter((name) => !isAdapter(name) && !isReplaced(data.spec, name));
       setTensors(trainer, mergeAdapters(from), kept);
       letGo(from.weights.values());
     }
+    // unless they come with an adapter
+    if (data.adapter !== null) setAll(await readTensors(storage, data.adapter));
     return firstState();
   }
   for (const place of data.resume) {

@@ -322,6 +322,8 @@ class Attempt {
     };
     const from = await find(job.spec.model.from);
     const teacher = await find(job.spec.training.distillation?.teacher);
+    // what is judged has its adapter in itself
+    const adapter = job.spec.kind === 'evaluate' ? null : await find(job.spec.model.lora?.from);
     this.#checkpointStep = latest?.step ?? 0;
     return {
       jobId: job.id,
@@ -335,6 +337,7 @@ class Attempt {
       resume,
       trainedSeconds: this.#trainedSeconds,
       from: from?.place ?? null,
+      adapter: adapter?.place ?? null,
       teacher: teacher?.place ?? null,
       preparation: latest?.preparation ?? null,
       inherited: from?.preparation ?? teacher?.preparation ?? null,

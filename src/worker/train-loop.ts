@@ -48,6 +48,9 @@ export class TrainLoop {
   /** where numbers stopped being finite; null while they are, or where nobody could look */
   #divergence: Divergence | null = null;
   #begunMs = 0;
+  /** when the first update began, and when no more were to come; 0: that is still ahead */
+  #firstMs = 0;
+  #endMs = 0;
 
   constructor(
     spec: JobSpec,
@@ -82,14 +85,21 @@ export class TrainLoop {
   }
 
   async run(): Promise<LoopEnd> {
+    this.#begunMs = performance.now();
+    const end = await this.#train();
+    this.#endMs = performance.now();
+    return end;
+  }
+
+  async #train(): Promise<LoopEnd> {
     const state = this.#state;
     const { inEpoch, total } = this.#counts;
-    this.#begunMs = performance.now();
     this.#checkpoints.begin();
     this.#reporter.phase = 'training';
     this.#reporter.send(this.progress());
     const interruption = this.#settleLearningRate();
     if (interruption !== null) return interruption;
+    this.#firstMs = performance.now();
     // the last epoch may be cut short; it is one all the same
     while (state.step < total || state.batch > 0) {
       if (this.#shouldStopEarly()) return 'early_stopped';
@@ -123,10 +133,12 @@ export class TrainLoop {
     return this.#checkpoints;
   }
 
+  /** The rate is that of training alone, without the range test before it and what comes after it. */
   progress(): Omit<Progress, 'updated_at'> {
     const { step, epoch, metrics } = this.#state;
     const { inEpoch, total } = this.#counts;
-    const seconds = this.#begunMs === 0 ? 0 : (performance.now() - this.#begunMs) / 1000;
+    const isOver = this.#endMs > 0;
+    const seconds = ((isOver ? this.#endMs : performance.now()) - this.#firstMs) / 1000;
     const done = step - this.#stepsBefore;
     const stepsPerSecond = done > 0 && seconds > 0 ? done / seconds : null;
     return {
@@ -135,7 +147,7 @@ export class TrainLoop {
       total_steps: total,
       epoch,
       epochs: Math.ceil(total / inEpoch),
-      eta_s: stepsPerSecond === null ? null : Math.round(((total - step) / stepsPerSecond) * 10) / 10,
+      eta_s: isOver ? 0 : stepsPerSecond === null ? null : Math.round(((total - step) / stepsPerSecond) * 10) / 10,
       samples_per_s: stepsPerSecond === null ? null : Math.round((stepsPerSecond * this.#rows.train.length) / inEpoch),
       metrics: { ...metrics },
     };

@@ -133,7 +133,7 @@ describe('images in class folders', () => {
 
   it('in a tar.gz become grey ones of the size asked for', async () => {
     const archive = pack();
-    for (const [name, bytes] of Object.entries(await makeImages())) archive.entry({ name }, bytes);
+    for (const [name, bytes] of Object.entries(await makeImages())) archive.entry({ name: `./${name}` }, bytes);
     archive.finalize();
     const pieces: Buffer[] = [];
     archive.on('data', (piece) => pieces.push(piece as Buffer));

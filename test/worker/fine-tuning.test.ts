@@ -106,7 +106,11 @@ describe('a head made anew', () => {
   });
 
   it('tells numbers where there were classes', async () => {
-    const job = await train(service, context, tune({ refit_inputs: true }, { target: 'number', training: quick }));
+    const job = await train(
+      service,
+      context,
+      tune({ refit_inputs: true }, { target: { column: 'number', type: 'number' }, training: quick }),
+    );
     expect(job).toMatchObject({ status: 'succeeded', spec: { training: { loss: { type: 'mse' } } } });
     expect(job.metrics['test.loss']).toBeLessThan(0.5);
   });
@@ -209,6 +213,42 @@ describe('low-rank adapters', () => {
     expect([...merged.keys()].sort()).toEqual([...before!.weights.keys()].sort());
     expect(merged.get('dense_1.weight')!.data).not.toEqual(before!.weights.get('dense_1.weight'));
     await expect(read('adapter', parent.id)).rejects.toThrow(/no adapters/);
+  });
+
+  it('that were handed out alone and come again, on what they were trained on, tell the same; others are refused', async () => {
+    const download = `${service.api}/jobs/${job.id}/checkpoints/latest/download?weights=adapter`;
+    const file = new Uint8Array(await (await fetch(download)).arrayBuffer());
+    const { metadata } = await decodeSafetensors(file);
+    expect(metadata).toMatchObject({ base: checkpoint, lora: JSON.stringify(lora) });
+    const octets = { 'content-type': 'application/octet-stream' };
+    const { id: uploaded } = (await call('POST', `${service.api}/weights`, file, octets)).body;
+    const again = (own: object) =>
+      tune({ lora: { ...lora, from: uploaded, ...own }, refit_inputs: true }, { training: { max_steps: 0 } });
+    const loaded = await train(service, context, again({}));
+    expect(loaded).toMatchObject({ status: 'succeeded', error: null });
+    const [before, after] = [await weightsOf(job.id), await weightsOf(loaded.id)];
+    for (const name of Object.keys(after).filter((tensor) => !tensor.startsWith('optimizer/')))
+      expect([name, after[name]]).toEqual([name, before[name]]);
+
+    const refused = async (own: object) => {
+      const { status, body } = await call('POST', `${service.api}/jobs`, again(own));
+      expect([status, new Set(body.errors.map(({ pointer }: { pointer: string }) => pointer))]).toEqual([
+        422,
+        new Set(['/model/lora/from']),
+      ]);
+      return body.errors.map(({ detail }: { detail: string }) => detail).join('; ');
+    };
+    expect(await refused({ rank: 5 })).toMatch(/dense_1.lora_a is \(2, 4\) and dense_1.lora_a takes \(2, 5\)/);
+    expect(await refused({ targets: ['dense_1'] })).toMatch(/dense_2.lora_a, dense_2.lora_b: not trained here/);
+    expect(await refused({ from: 'wts_01h455vb4pex5vsknk084sn02q' })).toMatch(/There are no weights/);
+    // while a job that has not ended needs it, it stays
+    const { body: waiting } = await call('POST', `${service.api}/jobs`, again({}));
+    expectProblem(await call('DELETE', `${service.api}/weights/${uploaded}`), 'weights_in_use');
+    await call('POST', `${service.api}/jobs/${waiting.id}/cancel`);
+    expect((await call('DELETE', `${service.api}/weights/${uploaded}`)).status).toBe(204);
+    // and what came of it is judged without it
+    const evaluation = { kind: 'evaluate', dataset: others, model: { from: await checkpointOf(loaded.id) } };
+    expect((await train(service, context, evaluation)).status).toBe('succeeded');
   });
 
   it('are part of the weights that another fine-tuning starts from', async () => {

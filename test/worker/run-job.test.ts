@@ -169,6 +169,10 @@ describe('a database that is away for a moment', () => {
     setEnvironmentData('interruption', interruption as never);
     const { id, proxy, running, close } = await startBehindProxy({ trainer: trainer('interrupted') });
     await waitFor(() => Atomics.load(times, 0) > 0, 'the evaluation at the end');
+    const judged = await waitFor(async () => {
+      const { progress } = await get(id);
+      return progress?.evaluation_percentage === undefined ? null : progress;
+    }, 'word of the evaluation');
     proxy.refuse();
     Atomics.store(times, 0, 2);
     await sleep(3000);
@@ -177,6 +181,8 @@ describe('a database that is away for a moment', () => {
     await close();
     const ended = await get(id);
     expect(ended.attempt).toBe(1);
+    // how fast it was trained, whatever came after that
+    expect(ended.progress).toMatchObject({ samples_per_s: judged.samples_per_s, eta_s: 0 });
     await expectSameBits(ended);
   });
 });

@@ -110,7 +110,7 @@ async function run(width: number): Promise<number> {
     ...{ jobId: `job${width}`, spec, compiled, threads, maxThreads: threads, maxMemoryBytes: 2 ** 30 },
     dataset: { format: 'idx', files, columns, rows },
     storage: storage.describe(),
-    ...{ resume: [], trainedSeconds: 0, from: null, teacher: null, preparation: null, inherited: null },
+    ...{ resume: [], trainedSeconds: 0, from: null, adapter: null, teacher: null, preparation: null, inherited: null },
     control: control.buffer as SharedArrayBuffer,
   };
   const thread = trainers.start(data);

@@ -82,7 +82,7 @@ export function addEvaluationRoutes(app: Api, deps: ApiDeps): void {
         const reasons = [...byReason].map(([reason, some]) => `${some.map((one) => one.split).join(', ')}: ${reason}`);
         throw new ApiError(
           'not_comparable',
-          `${a.id} (a) and ${b.id} (b) cannot be compared: ${reasons.join('; ') || 'nothing was judged'}. Jobs of kind evaluate judge both checkpoints on one dataset.`,
+          `${a.id} (a) and ${b.id} (b) cannot be compared: ${reasons.join('. ') || 'nothing was judged'}.`,
         );
       }
       return { a: a.id, b: b.id, splits, left_out: leftOut };

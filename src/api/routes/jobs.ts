@@ -9,7 +9,7 @@ import { describeWaiting, type Waiting } from '../../db/turns.ts';
 import { getWeights } from '../../db/weights.ts';
 import { createJob, type NewJob } from '../../jobs/create-job.ts';
 import { ApiError } from '../../spec/errors.ts';
-import type { KnownCheckpoint } from '../../spec/fine-tune.ts';
+import { isUpload, type KnownCheckpoint } from '../../spec/fine-tune.ts';
 import { JOB_STATUSES, Job, type JobStatus } from '../../spec/job.ts';
 import { JOB_KINDS, type JobKind } from '../../spec/job-spec.ts';
 import type { Mistake } from '../../spec/mistake.ts';
@@ -230,12 +230,13 @@ async function resolve(own: Own, request: ExpandedRequest): Promise<ResolvedRequ
     return { resolution: { ok: false, mistakes: [noSuchDataset(spec.dataset)] }, dataset, from: null };
   const load = async (reference: unknown) => (typeof reference === 'string' ? loadParent(own, reference) : null);
   const beginning = spec.model?.from;
-  const isUpload = typeof beginning === 'string' && beginning.startsWith('wts_');
-  const weights = isUpload ? await getWeights(own.db, own.tenant, beginning) : null;
-  const from = isUpload ? null : await load(beginning);
+  const find = async (id: unknown) => (isUpload(id) ? getWeights(own.db, own.tenant, id) : null);
+  const weights = await find(beginning);
+  const from = isUpload(beginning) ? null : await load(beginning);
+  const adapter = await find(spec.model?.lora?.from);
   const teacher = await load(spec.training?.distillation?.teacher);
   const { id, name, rows, columns } = dataset;
-  const resolution = resolveJob(request, { id, name, rows, columns }, from, { teacher, weights });
+  const resolution = resolveJob(request, { id, name, rows, columns }, from, { teacher, weights, adapter });
   return { resolution, dataset, from: from ?? teacher };
 }
 

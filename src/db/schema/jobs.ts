@@ -99,6 +99,9 @@ export const jobs = pgTable(
     index('jobs_taught_by')
       .on(sql`(spec->'training'->'distillation'->>'teacher')`)
       .where(sql`spec->'training'->'distillation'->>'teacher' is not null`),
+    index('jobs_adapted_by')
+      .on(sql`(spec->'model'->'lora'->>'from')`)
+      .where(sql`spec->'model'->'lora'->>'from' is not null`),
     index('jobs_metadata').using('gin', t.metadata),
     index('jobs_finished').on(t.finishedAt, t.id).where(sql`finished_at is not null`),
     index('jobs_dataset').on(t.datasetId, t.createdAt),

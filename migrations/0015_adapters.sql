@@ -1,0 +1,1 @@
+CREATE INDEX "jobs_adapted_by" ON "jobs" USING btree ((spec->'model'->'lora'->>'from')) WHERE spec->'model'->'lora'->>'from' is not null;
