@@ -149,7 +149,8 @@ function checkValue(value: unknown): { detail: string; expected: string } | null
     default:
       return {
         detail: `is ${Array.isArray(value) ? 'an array within arrays of arrays' : 'an object'}`,
-        expected: 'a number, string, boolean or null, or an array of them or of arrays of them',
+        expected:
+          'a number, string, boolean or null, or an array of them or of arrays of them; of an object each value as a field of its own',
       };
   }
 }
