@@ -214,13 +214,15 @@ function gatherNumbers(
     const restore = openRestored(prepared);
     const truth = new Float64Array(count);
     const predicted = new Float64Array(count);
+    const bases = new Float64Array(count);
     const baseOf = (row: number) => loaded.baseOf?.(row, c) ?? 0;
     const tidy = openRounding(prepared);
     const numberOf = (row: number) => tidy(restore(expected[row * outputWidth + c]!) + baseOf(row));
     return {
       add(i, row, outputs, at) {
         truth[i] = numberOf(row);
-        predicted[i] = readNumbers(outputs.subarray(at + first, at + first + outputWidth), output)[c]! + baseOf(row);
+        bases[i] = baseOf(row);
+        predicted[i] = readNumbers(outputs.subarray(at + first, at + first + outputWidth), output)[c]! + bases[i]!;
       },
       read(fitted) {
         let mean = 0;
@@ -231,7 +233,10 @@ function gatherNumbers(
           task: 'regression',
           name: target === 0 || columns.length === 1 ? (target === 0 ? column : name) : `${name}.${column}`,
           judged: { truth, predicted },
-          mean,
+          baseline:
+            loaded.baseOf === undefined
+              ? { predicted: truth.map(() => mean), answer: `always the mean ${mean}` }
+              : { predicted: bases, answer: 'the last known value' },
         };
       },
     };

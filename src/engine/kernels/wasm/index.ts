@@ -1,6 +1,7 @@
 // The exports of the kernel module: the functions of `Kernels` in abi.ts.
 
-export { gemm, packPanels } from './gemm';
+export { gemm } from './gemm';
+export { packPanels } from './gemm-packed';
 export { gruForward, gruBackward } from './gru';
 export { lstmForward, lstmBackward } from './lstm';
 export { previousSteps } from './recurrence';
