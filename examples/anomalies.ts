@@ -26,14 +26,12 @@ function readSmallDigits(part: Part, count: number): { digit: number; pixels: nu
   });
 }
 
-/** Every pixel stands in the table twice: as what is seen, and as what is to be told. */
-const seen = (pixels: readonly number[]): Row => Object.fromEntries(pixels.map((value, i) => [`x${i}`, value]));
-const told = (pixels: readonly number[]): Row => Object.fromEntries(pixels.map((value, i) => [`y${i}`, value]));
+const rowOf = (pixels: readonly number[]): Row => Object.fromEntries(pixels.map((value, i) => [`x${i}`, value]));
 
 export function uploadOrdinaryDigits(api: string): Promise<string> {
   const rows = readSmallDigits('train', TRAIN)
     .filter(({ digit }) => digit !== STRANGE)
-    .map(({ pixels }) => ({ ...seen(pixels), ...told(pixels) }));
+    .map(({ pixels }) => rowOf(pixels));
   say(`Uploading ${rows.length.toLocaleString('en-US')} digits other than ${STRANGE} to ${api}/datasets …`);
   return uploadRows(api, 'digits-but-0', rows);
 }
@@ -42,10 +40,10 @@ export async function showAnomalies(api: string, { id }: Job): Promise<void> {
   const test = readSmallDigits('t10k', TEST);
   const answers = await predict<Record<string, number>>(
     ...([api, id] as const),
-    test.map(({ pixels }) => seen(pixels)),
+    test.map(({ pixels }) => rowOf(pixels)),
   );
   const errors = answers.map((answer, n) =>
-    test[n]!.pixels.reduce((sum, value, i) => sum + (answer[`y${i}`]! - value) ** 2, 0),
+    test[n]!.pixels.reduce((sum, value, i) => sum + (answer[`x${i}`]! - value) ** 2, 0),
   );
   const isStrange = test.map(({ digit }) => digit === STRANGE);
   const meanOf = (wanted: boolean) => {

@@ -12,6 +12,7 @@ import type { Column, DatasetOrigin } from '../spec/dataset.ts';
 import { DatasetRequest } from '../spec/dataset-request.ts';
 import { ApiError } from '../spec/errors.ts';
 import { checkFilter, type Filter } from '../spec/filter.ts';
+import { isObject } from '../spec/is-object.ts';
 import type { Mistake } from '../spec/mistake.ts';
 import { listWords } from '../spec/suggest.ts';
 import type { TusUploads } from './tus-uploads.ts';
@@ -30,8 +31,17 @@ export interface Sources {
   tenant: string;
 }
 
+/** An object that has nothing of a request is one row, or holds the rows. */
+function refuseRows(body: unknown): void {
+  if (!isObject(body) || Object.keys(body).some((key) => Object.hasOwn(DatasetRequest.properties, key))) return;
+  const detail = 'an object that names nothing to make a dataset of';
+  const expected = `one of ${listWords([...SOURCES])}; or rows as an array of objects: [{"age": 31}, …]`;
+  refuseIfAny([{ pointer: '', code: 'invalid_field', detail, expected }]);
+}
+
 /** Errors: ApiError; those of readDataset. */
 export async function makeDataset(body: unknown, making: Making, sources: Sources): Promise<Upload> {
+  refuseRows(body);
   const request = readRequest(body);
   const mistakes: Mistake[] = [];
   const given = SOURCES.filter((source) => request[source] !== undefined);

@@ -47,14 +47,16 @@ export function writeModelCard(card: ModelCard): string {
   const inputs = spec.inputs.map(({ column, type, into: _, ...how }) => [
     quote(column),
     type,
-    escapeText(describePreparation(how)),
+    escapeText(describeSettings(how)),
   ]);
   const metadata = Object.entries(model.metadata).map(([name, value]) => [quote(name), escapeText(value)]);
-  const layers = spec.model.layers.map(({ name, inputs: from, ...layer }) => [
+  const { output } = spec.model;
+  const ends = output === null ? [] : [{ name: 'output', type: 'dense', ...output }];
+  const layers = [...spec.model.layers, ...ends].map(({ name, inputs: from, type, ...layer }) => [
     quote(name),
-    layer.type,
+    type,
     from.map(quote).join(', '),
-    escapeText(describe(layer)),
+    escapeText(describeSettings(withoutInitializers(layer))),
   ]);
   const { optimizer, loss, seed } = spec.training;
   return [
@@ -88,7 +90,7 @@ export function writeModelCard(card: ModelCard): string {
     dataset === null ? '' : table(['column', 'type', 'missing', 'values'], describeColumns(dataset.columns)),
     '## How it was trained',
     table(['layer', 'type', 'from', ''], layers),
-    `Loss ${quote(loss.type)}, optimizer ${quote(optimizer.type)}, batches of ${spec.training.batch_size}, seed ${seed}; weights of step ${lineage.step}, epoch ${lineage.epoch}.`,
+    `Loss ${quote(loss.type)}, optimizer ${quote(optimizer.type)} with ${optimizer.learning_rate === 'auto' ? 'a learning rate found by a range test' : `a learning rate of ${optimizer.learning_rate}`}, batches of ${spec.training.batch_size}, seed ${seed}; weights of step ${lineage.step}, epoch ${lineage.epoch}.`,
     `Split: ${describe(spec.split)}.`,
     '## Where it comes from',
     table(
@@ -164,13 +166,17 @@ function describeValues({ type, minimum, maximum, classes }: Column): string {
   return [...shown, ...(classes.length > MOST_CLASSES ? [`${classes.length - MOST_CLASSES} more`] : [])].join(', ');
 }
 
-/** `encoding one_hot, impute mean` */
-function describePreparation(how: object): string {
+/** `encoding one_hot, impute mean`; `units 64, activation relu, bias` */
+function describeSettings(how: object): string {
   return Object.entries(how)
     .filter(([, value]) => value !== null && value !== false && value !== 'none' && value !== 'values')
-    .map(([name, value]) => `${name.replaceAll('_', ' ')} ${describeValue(value)}`)
+    .map(([name, value]) => `${name.replaceAll('_', ' ')} ${describeValue(value)}`.trimEnd())
     .join(', ');
 }
+
+/** What a layer began from is in the spec, and tells a reader nothing of what it does. */
+const withoutInitializers = (layer: object) =>
+  Object.fromEntries(Object.entries(layer).filter(([name]) => !/(^|_)init$/.test(name)));
 
 function describeValue(value: unknown): string {
   if (Array.isArray(value)) return value.slice(0, MOST_CLASSES).join(' ');

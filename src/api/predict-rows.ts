@@ -5,13 +5,14 @@ import { DatasetError } from '../data/dataset-error.ts';
 import { decodeText, findEncoding } from '../data/decode-text.ts';
 import { findDelimiter } from '../data/detect-dialect.ts';
 import { readHint } from '../data/identify-file.ts';
+import { findUnknownColumns } from '../data/prepare-rows.ts';
 import { nameColumn } from '../data/read-csv.ts';
 import { joinStart, type RecordBlock, splitRecords } from '../data/split-records.ts';
 import { ApiError, type ProblemError } from '../spec/errors.ts';
 import { isObject } from '../spec/is-object.ts';
 import { MOST_MISTAKES, pointerTo } from '../spec/mistake.ts';
 import type { AnswerFormat, RowSource } from '../spec/prediction.ts';
-import { knownColumns } from '../spec/preparation.ts';
+import { knownColumns, type Preparation } from '../spec/preparation.ts';
 import { didYouMean, listWords } from '../spec/suggest.ts';
 import type { PredictTarget } from './predict-target.ts';
 
@@ -45,7 +46,7 @@ export function readParts(request: FastifyRequest, target: PredictTarget, elemen
   const together = target.preparation.forecast === undefined ? <T>(parts: T) => parts : joinParts;
   if (TABLE_TYPES.includes(type)) {
     const { charset } = readHint(mediaType, undefined);
-    return { parts: together(readCsvParts(body, charset, knownColumns(target.preparation))), usual: 'csv' };
+    return { parts: together(readCsvParts(body, charset, target.preparation)), usual: 'csv' };
   }
   if (LINE_TYPES.includes(type)) return { parts: together(readLineParts(body)), usual: 'ndjson' };
   if (IMAGE_TYPES.includes(type)) return { parts: readImage(body), usual: 'json' };
@@ -75,24 +76,33 @@ async function* readLineParts(body: AsyncIterable<Buffer>): AsyncGenerator<TextS
     yield { type: 'ndjson', bytes: Buffer.from(bytes), line };
 }
 
-/** In any dialect that a dataset may have; the encoding is told by the charset, or else by the first bytes that come. */
+/** In any dialect that a dataset may have; the encoding is told by the charset, or else by the first bytes that come. A header that does not fit is refused at once. */
 async function* readCsvParts(
   body: AsyncIterable<Buffer>,
   charset: string | null,
-  names: ReadonlySet<string>,
+  preparation: Preparation,
 ): AsyncGenerator<TextSource> {
   let header: string[] | null = null;
+  let isEmpty = true;
   let delimiter = ',';
   for await (let { bytes, line, isCut } of readBlocks(decode(body, charset), { quotes: true, code: 'invalid_csv' })) {
     if (header === null) {
       const end = findRecordEnd(bytes);
-      delimiter = findDelimiter(bytes.toString('utf8', 0, end), names);
+      delimiter = findDelimiter(bytes.toString('utf8', 0, end), knownColumns(preparation));
       header = readHeader(bytes.subarray(0, end), delimiter, isCut);
+      const unknown = findUnknownColumns(header, preparation);
+      if (unknown.length > 0) {
+        const errors = unknown.map((mistake) => ({ ...mistake, detail: `line 1: ${mistake.detail}` }));
+        throw new ApiError('invalid_rows', errors[0]!.detail.toWellFormed(), { errors });
+      }
       line += 1;
       bytes = bytes.subarray(end);
     }
+    isEmpty &&= bytes.length === 0;
     if (bytes.length > 0) yield { type: 'csv', header, delimiter, bytes: Buffer.from(bytes), line };
   }
+  if (header !== null && isEmpty)
+    throw new ApiError('empty_body', 'There is no row behind the first line, which is taken as the header.');
 }
 
 async function* decode(body: AsyncIterable<Buffer>, charset: string | null): AsyncGenerator<Uint8Array> {
@@ -211,7 +221,13 @@ export function readRowsBody(
     );
   const { rows, checkpoint } = body;
   if (!Array.isArray(rows) || rows.length < 1 || rows.length > MOST_ROWS)
-    errors.push(wrong('/rows', `must be a list of 1 to ${MOST_ROWS} rows`, 'a list of objects'));
+    errors.push(
+      wrong(
+        '/rows',
+        `must be a list of 1 to ${MOST_ROWS} rows`,
+        'a list of objects; any number comes as application/x-ndjson or text/csv',
+      ),
+    );
   else
     rows.forEach((row, i) => {
       if (!isObject(row)) errors.push(wrong(`/rows/${i}`, 'must be an object by column', 'an object'));

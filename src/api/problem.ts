@@ -139,7 +139,10 @@ function toApiError(
     return new ApiError(code, `${errors[0]!.pointer}: ${errors[0]!.detail}`, { errors });
   }
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE')
-    return new ApiError('too_large', `A JSON body may have at most ${JSON_BODY_BYTES} bytes.`);
+    return new ApiError(
+      'too_large',
+      `A JSON body may have at most ${JSON_BODY_BYTES} bytes. Rows may come as CSV or JSON lines, and a tokenizer.json packed by gzip in base64.`,
+    );
   const known = FASTIFY_CODES[error.code];
   if (known !== undefined) return new ApiError(known, error.message);
   if (request.idempotency && isUniqueViolation(error)) return refuseBusy();

@@ -39,7 +39,12 @@ export function findEncoding(sample: Buffer, charset: string | null): string | n
   if (charset !== null && !/^(utf-?8|us-ascii)$/i.test(charset)) {
     const isKnown: boolean = iconv.encodingExists(charset) && !/^(base64|hex|binary)$/i.test(charset);
     if (!isKnown)
-      fail('invalid_encoding', { line: null }, `the charset ${charset.slice(0, 40)} is not known`, 'utf-8, or another');
+      fail(
+        'invalid_encoding',
+        { line: null },
+        `the charset ${charset.slice(0, 40)} is not known`,
+        'utf-8, utf-16le, windows-1252, shift_jis or another that iconv knows',
+      );
     return charset.toLowerCase();
   }
   const [first, second] = sample;

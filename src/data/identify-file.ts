@@ -134,6 +134,14 @@ async function readMagic(sample: Buffer, source: ByteSource): Promise<Omit<Ident
     return { format: (await holdsArrays(source)) ? 'npz' : 'images', archive: 'zip' };
   // POSIX.1-1988, IEEE Std 1003.1
   if (sample.toString('latin1', 257, 262) === 'ustar') return { format: 'images', archive: 'tar' };
+  // one dimension is labels, three and four are images
+  if (['00000801', '00000803', '00000804'].includes(sample.toString('hex', 0, 4)))
+    fail(
+      'invalid_idx',
+      { line: null },
+      'an IDX file by itself has images without labels, or labels without images',
+      'a form (multipart/form-data) with the files images and labels',
+    );
   return null;
 }
 

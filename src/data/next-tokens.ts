@@ -34,8 +34,8 @@ export function prepareTexts(
       const pointer = pointerTo('/rows', index, column);
       if (mistakes.length < MOST_ROW_MISTAKES) mistakes.push({ pointer, code, detail, expected });
     };
-    for (const column of Object.keys(row)) {
-      if (column === TEXT_COLUMN) continue;
+    // beside the text it is no text with a name that is misspelt
+    for (const column of Object.hasOwn(row, TEXT_COLUMN) ? [] : Object.keys(row)) {
       const shown = column.slice(0, 256);
       add(
         shown,

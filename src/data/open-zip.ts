@@ -53,7 +53,7 @@ export async function explainZipErrors<T>(run: () => Promise<T>): Promise<T> {
     return fail(
       'invalid_archive',
       { line: null },
-      `the archive cannot be read: ${message.slice(0, 200)}`,
+      `the archive cannot be read: ${message.slice(0, 200).replace(/\.$/, '')}`,
       'a whole zip or tar archive',
     );
   }

@@ -21,7 +21,7 @@ import { whyNot } from './transforms.ts';
 
 /**
  * Prepares rows as JSON gives them: x is (rows, inputWidth), or of a forecast (rows, width of a row). A column that is absent or null is missing; columns of the target are passed over, and so are others of a row that has every input.
- * An image is a flat array of numbers from 0 to 255, row-major, or the same bytes as base64; any other array is a column for each place, of which the last may be
+ * An image is an array of numbers from 0 to 255, row-major, flat or nested, or the same bytes as base64; any other array is a column for each place, of which the last may be
  * absent.
  * Throws RowsError with all mistakes: unknown_column, invalid_type, not_finite, wrong_length, out_of_range. `warn` is told of what is taken as missing and is
  * not left out: unknown_class, unknown_text; and of rows that have nothing: empty_row.
@@ -81,10 +81,7 @@ export function prepareRows(
     const isWhole = unknown.length > 0 && names.every((name) => Object.hasOwn(row, name));
     for (const column of isWhole ? [] : unknown) {
       if (mistakes.length >= MOST_ROW_MISTAKES) break;
-      const near = suggest(column, names);
-      const shown = column.slice(0, 256);
-      const expected = near === null ? describeWords('one of', names) : `did you mean ${JSON.stringify(near)}?`;
-      add(shown, 'unknown_column', `the network has no input ${JSON.stringify(shown)}`, expected);
+      add(column.slice(0, 256), 'unknown_column', ...describeUnknown(column, names));
     }
     current = index;
     let isEmpty = true;
@@ -107,6 +104,28 @@ export function prepareRows(
   });
   if (mistakes.length > 0) throw new RowsError(mistakes);
   return x;
+}
+
+/** Columns of rows that all have the same ones, such as those of CSV, which the network does not know, as a row of them would be told; an input may be misspelt. */
+export function findUnknownColumns(columns: readonly string[], preparation: Preparation): RowMistake[] {
+  const names = preparation.inputs.map(({ column }) => column);
+  if (names.every((name) => columns.includes(name))) return [];
+  const known = knownColumns(preparation);
+  return columns
+    .filter((column) => !known.has(column))
+    .slice(0, MOST_ROW_MISTAKES)
+    .map((column) => {
+      const [detail, expected] = describeUnknown(column, names);
+      return { pointer: pointerTo('', column.slice(0, 256)), code: 'unknown_column', detail, expected };
+    });
+}
+
+function describeUnknown(column: string, names: readonly string[]): [detail: string, expected: string] {
+  const near = suggest(column, names);
+  return [
+    `the network has no input ${JSON.stringify(column.slice(0, 256))}`,
+    near === null ? describeWords('one of', names) : `did you mean ${JSON.stringify(near)}?`,
+  ];
 }
 
 /** Gives a row a field for each place of its arrays that are no column themselves; those that the network knows and the row does not are null. */
@@ -206,6 +225,12 @@ function openNumberWriter(input: PreparedNumber): WriteValue {
       return ['out_of_range', `${JSON.stringify(column)} is ${value}`, why ?? 'a smaller number'];
     }
     y[0] = prepared;
+    if (!Number.isFinite(y[0]))
+      return [
+        'out_of_range',
+        `${JSON.stringify(column)} is ${value}, too large for the network`,
+        'a number that float32 holds once it is scaled',
+      ];
     if (input.indicator === true) y[1] = value === null ? 1 : 0;
     return null;
   };
@@ -268,7 +293,7 @@ function writeImage(input: PreparedInput & { type: 'image' }, value: unknown, y:
       return ['invalid_type', `${name} is not base64`, expected];
     }
     bytes = decoded;
-  } else if (Array.isArray(value)) bytes = value;
+  } else if (Array.isArray(value)) bytes = Array.isArray(value[0]) ? value.flat(2) : value;
   else return wrongType(input.column, value, expected);
   if (bytes.length !== y.length) return ['wrong_length', `${name} has ${bytes.length} values`, expected];
   for (let i = 0; i < y.length; i++) {

@@ -107,9 +107,9 @@ export class ColumnProfile {
     this.#budget = budget;
   }
 
-  /** A field of a CSV. */
-  addField(field: string): void {
-    if (isMissing(field)) return;
+  /** A field of a CSV. Answers whether it is a value. */
+  addField(field: string): boolean {
+    if (isMissing(field)) return false;
     this.#present++;
     if (this.#isNumeric) {
       const value = parseNumber(field);
@@ -119,6 +119,7 @@ export class ColumnProfile {
     if (this.#readings.length > 0) this.#addDate(field);
     if (this.#isBoolean && parseBoolean(field) === null) this.#isBoolean = false;
     if (this.#counts !== null) this.#count(field, this.#counts);
+    return true;
   }
 
   /** A value with a type of its own; a string of digits is a string. */

@@ -44,7 +44,7 @@ async function* listZip(source: ByteSource): AsyncGenerator<ArchiveFile> {
   for (;;) {
     const { value: entry, done } = await explainZipErrors(() => entries.next());
     if (done) return;
-    const path: string = entry.fileName;
+    const path = withoutDot(entry.fileName);
     if (isLink(entry)) failLink(path);
     if (isPassedOver(path)) continue;
     const sizeBytes: number = entry.uncompressedSize;
@@ -67,7 +67,8 @@ async function* listTar(source: ByteSource): AsyncGenerator<ArchiveFile> {
   input.pipe(entries);
   try {
     for await (const entry of entries) {
-      const { name: path, type, size } = entry.header;
+      const { name, type, size } = entry.header;
+      const path = withoutDot(name);
       if (type === 'symlink' || type === 'link') failLink(path);
       if (type === 'file' || type === 'contiguous-file') {
         if (path.startsWith('/') || /^[a-z]:/i.test(path) || path.split(/[/\\]/).includes('..'))
@@ -89,6 +90,11 @@ async function* listTar(source: ByteSource): AsyncGenerator<ArchiveFile> {
     input.destroy();
     entries.destroy();
   }
+}
+
+/** `tar -c .` writes ./ in front of every name. */
+function withoutDot(path: string): string {
+  return path.replace(/^(\.\/+)+/, '');
 }
 
 async function gather(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {

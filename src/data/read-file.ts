@@ -76,6 +76,7 @@ function readObjects(
       indexes[place] = columns;
       handler.onColumn(name, columns++);
     },
+    onArray: (name) => handler.onArray?.(name),
     onValue(place, value) {
       const index = indexes[place];
       if (index !== undefined) handler.onValue(index, value);

@@ -8,6 +8,8 @@ export type JsonValue = number | string | boolean;
 export interface JsonlHandler {
   /** Once for each name, where it is first met; `index` counts from 0. */
   onColumn(name: string, index: number): void;
+  /** Before the columns that are its places: an array of this name is in a row. */
+  onArray?(name: string): void;
   /** A value of the current row; null and absent ones are not told. */
   onValue(index: number, value: JsonValue): void;
   /** The current row, whose values were told, is over. `record` has them all, and nulls. */
@@ -48,7 +50,7 @@ export async function readJsonl(source: AsyncIterable<Uint8Array>, handler: Json
 
   const readLine = (text: string, line: number) => {
     const parsed = parseLine(text, line, mistakes);
-    const record = parsed === null ? null : spreadArrays(parsed, line, mistakes);
+    const record = parsed === null ? null : spreadArrays(parsed, line, mistakes, handler);
     if (record === null) return;
     for (const name of Object.keys(record)) {
       const value = record[name];
@@ -110,11 +112,13 @@ function spreadArrays(
   record: Record<string, unknown>,
   line: number,
   mistakes: MistakeList,
+  handler: JsonlHandler,
 ): Record<string, unknown> | null {
   const fields = Object.entries(record);
   if (!fields.some(([, value]) => Array.isArray(value))) return record;
   const spread = new Map<string, unknown>();
   for (const [name, value] of fields) {
+    if (Array.isArray(value)) handler.onArray?.(name);
     for (const [place, inner] of Array.isArray(value) ? placesOf(name, value) : [[name, value] as const]) {
       if (spread.has(place)) {
         mistakes.add(line, null, `${quote(place)} is a field as well as a place of an array`, 'another name');
@@ -145,7 +149,8 @@ function checkValue(value: unknown): { detail: string; expected: string } | null
     default:
       return {
         detail: `is ${Array.isArray(value) ? 'an array within arrays of arrays' : 'an object'}`,
-        expected: 'a number, string, boolean or null, or an array of them or of arrays of them',
+        expected:
+          'a number, string, boolean or null, or an array of them or of arrays of them; of an object each value as a field of its own',
       };
   }
 }

@@ -67,6 +67,7 @@ async function readArrays(arrays: NamedArray[], handler: ArrayHandler, wanted?: 
       }
       if (reader.width > LARGEST_COLUMN_COUNT)
         failNpy(`a row of ${name} has ${reader.width} elements`, `at most ${LARGEST_COLUMN_COUNT} columns`);
+      if (shape.length > 1) handler.onArray?.(name);
       const places: { index: number; at: number }[] = [];
       for (let i = 0; i < reader.width; i++) {
         const [, , inner = 0] = shape;

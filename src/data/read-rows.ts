@@ -70,8 +70,11 @@ function readFields(
     }) as unknown as typeof records;
   } catch (error) {
     const { message, lines } = error as Error & { lines?: number };
-    const line = first + Math.max(0, (lines ?? 1) - 1);
-    const detail = `line ${line}: ${message.split('\n')[0]!.slice(0, 200).toWellFormed()}`;
+    // only a record that does not end has no close, and it is a block of its own
+    const isOpen = message.startsWith('Quote Not Closed');
+    const line = first + (isOpen ? 0 : Math.max(0, (lines ?? 1) - 1));
+    const why = isOpen ? 'a quote is not closed' : message.split('\n')[0]!.slice(0, 200).toWellFormed();
+    const detail = `line ${line}: ${why}`;
     throw new RowsError([{ pointer: '', code: 'invalid_csv', detail, expected: 'CSV by RFC 4180' }]);
   }
   return records.map(({ record, info }) => {

@@ -80,7 +80,12 @@ function checkText(bytes: Buffer, offset: number, line: number, column: number):
       `U+0000 stands ${where}`,
       'text without U+0000, saved as UTF-8: this may be binary',
     );
-  fail('invalid_encoding', place, `byte ${byte} ${where} is not valid UTF-8`, 'the same text saved as UTF-8');
+  fail(
+    'invalid_encoding',
+    place,
+    `byte ${byte} ${where} is not valid UTF-8`,
+    'the same text saved as UTF-8, or its encoding in Content-Type, like text/csv; charset=utf-16le',
+  );
 }
 
 /** Code points of well-formed text. */

@@ -131,7 +131,10 @@ export function checkStart(bytes: Buffer): Buffer {
   if (a === 0x1f && b === 0x8b) refuse('the file is compressed with gzip', 'the decompressed file');
   if (a === 0x50 && b === 0x4b && c === 0x03) refuse('the file is a zip archive', 'the file inside it');
   if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff))
-    refuse('the file is UTF-16', 'the same text saved as UTF-8');
+    refuse(
+      'the file is UTF-16',
+      'the same text saved as UTF-8, or its encoding in Content-Type, like text/csv; charset=utf-16le',
+    );
   return bytes;
 }
 
@@ -153,7 +156,12 @@ function checkText(bytes: Buffer, line: number, countsReturns: boolean): void {
   if (wrong === zero)
     fail('invalid_encoding', place, 'U+0000 stands in the text', 'text without U+0000, saved as UTF-8');
   const byte = `0x${bytes[wrong]!.toString(16).padStart(2, '0')}`;
-  fail('invalid_encoding', place, `byte ${byte} is not valid UTF-8`, 'the same text saved as UTF-8');
+  fail(
+    'invalid_encoding',
+    place,
+    `byte ${byte} is not valid UTF-8`,
+    'the same text saved as UTF-8, or its encoding in Content-Type, like text/csv; charset=utf-16le',
+  );
 }
 
 /** Position of the first byte that no valid text goes on with, by halving. */

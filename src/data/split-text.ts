@@ -1,5 +1,6 @@
 import { Tokenizer } from '@huggingface/tokenizers';
 import type { PreparedSplitter } from '../spec/preparation.ts';
+import { parseTokenizer } from '../spec/tokenizer.ts';
 
 /** Takes texts apart. Training rows and rows to predict go through these same functions. */
 export interface TextSplitter {
@@ -34,7 +35,7 @@ export function openSplitter(splitter: PreparedSplitter): TextSplitter {
     case 'word':
       return { split: (text, most = LONGEST) => takeWords(cut(text).toLowerCase(), most), ids: null, joint: ' ' };
     case 'file': {
-      const tokenizer = new Tokenizer(JSON.parse(splitter.json), {});
+      const tokenizer = new Tokenizer(parseTokenizer(splitter.json), {});
       const ids = (text: string, most: number) => tokenizer.encode(cut(text)).ids.slice(0, most);
       return { split: (text, most = LONGEST) => ids(text, most).map(String), ids, joint: ' ' };
     }

@@ -1,3 +1,4 @@
+import { widthOf } from '../data/fit-preparation.ts';
 import type { ExportFigures } from '../spec/export.ts';
 import type { JobSpec } from '../spec/job-spec.ts';
 import { ruleOf } from '../spec/layers/rules.ts';
@@ -27,7 +28,9 @@ Predicts ${(preparation.forecast === undefined ? outputsOf(preparation) : [{ out
 
 ## Inputs
 
-${table(['column', 'type', 'prepared'], preparation.inputs.map(describeInput))}
+A row of prepared numbers is these columns side by side${preparation.forecast === undefined ? '' : ', and a window such rows one behind the other'}; \`preparation.json\` has the figures.
+
+${table(['column', 'type', 'places', 'prepared'], describeInputs(preparation.inputs))}
 
 ## Network
 
@@ -77,14 +80,47 @@ function describeOutput({ target, link }: PreparedOutput, forecast: Preparation[
   return `${cell(target.column)} (one of ${target.classes.length} classes)`;
 }
 
-function describeInput(input: PreparedInput): string[] {
-  const prepared =
-    input.type === 'category' || input.type === 'lookup'
-      ? `${input.classes.length} classes`
-      : input.type === 'image'
-        ? input.shape.join(' × ')
-        : '';
-  return [input.column, input.type, prepared];
+function describeInputs(inputs: readonly PreparedInput[]): string[][] {
+  let first = 0;
+  return inputs.map((input) => {
+    const width = widthOf(input);
+    const places = width === 1 ? `${first}` : `${first}–${first + width - 1}`;
+    first += width;
+    const indicator = 'indicator' in input && input.indicator === true ? '; last, 1 where it is missing, else 0' : '';
+    return [input.column, input.type, places, `${describePrepared(input)}${indicator}`];
+  });
+}
+
+/** What becomes of a value, in the words of preparation.json. */
+function describePrepared(input: PreparedInput): string {
+  switch (input.type) {
+    case 'number': {
+      const from = input.transform === undefined ? 'value' : `${input.transform.type}(value)`;
+      const before = [
+        ...(input.smoothing === undefined ? [] : [`smoothed by ${input.smoothing.type}`]),
+        ...(input.clip === undefined ? [] : ['clipped']),
+      ];
+      return [...before, `${from} · scale + shift; missing where there is none`].join(', ');
+    }
+    case 'boolean':
+      return '1 for true, 0 for false, 0.5 where it is missing';
+    case 'category':
+      return `${input.encoding === 'index' ? '1 + the place among' : 'one-hot over'} ${input.classes.length} classes`;
+    case 'lookup':
+      return `values of ${input.classes.length} classes; missing for any other`;
+    case 'hash':
+      return `${input.encoding === 'index' ? '1 + the place among' : 'one-hot over'} ${input.buckets} buckets, by MurmurHash3`;
+    case 'date':
+      return input.parts.map(({ of }) => of).join(', ');
+    case 'image':
+      return `${input.shape.join(' × ')}, row by row, channels last: byte · scale + shift`;
+    case 'terms':
+      return input.terms === undefined ? `hashes of ${input.splitter.type}s` : `terms of ${input.splitter.type}s`;
+    case 'tokens':
+      return `${input.splitter.type}s by their places: 0 behind the end, 1 for any other`;
+    case 'text':
+      return `${input.context} tokens`;
+  }
 }
 
 function describeLayer({ layer, inputs, output }: PlacedLayer): string[] {

@@ -15,6 +15,8 @@ const SAME_NUMBER = 1e-4;
 /** Of these larger is better; of all others smaller. */
 const LARGER_IS_BETTER = ['accuracy', 'balanced_accuracy', 'f1_macro', 'roc_auc', 'r2', 'explained_variance'];
 
+const REMEDY = 'jobs of kind evaluate judge both checkpoints on the same rows';
+
 export type Compared = Pick<Comparison, 'splits' | 'left_out'>;
 
 /** Compares every split, or one, in which the same rows were judged. */
@@ -25,7 +27,7 @@ export function compareOutcomes(a: Outcomes, b: Outcomes, only?: JudgedSplit): C
     if (own === undefined && other === undefined && only === undefined) continue;
     const result =
       a.dataset !== b.dataset
-        ? 'the jobs were judged on different datasets'
+        ? `the jobs were judged on different datasets; ${REMEDY}`
         : own === undefined || other === undefined
           ? sayWhichLacks(own, other)
           : compareSplits(own, other);
@@ -37,7 +39,7 @@ export function compareOutcomes(a: Outcomes, b: Outcomes, only?: JudgedSplit): C
 
 function sayWhichLacks(a: SplitOutcomes | undefined, b: SplitOutcomes | undefined): string {
   if (a === b) return 'neither has answers to it that are kept';
-  return `${a === undefined ? 'b' : 'a'} alone has answers to it that are kept`;
+  return `${a === undefined ? 'b' : 'a'} alone has answers to it that are kept; ${REMEDY}`;
 }
 
 /** A text: why they cannot be compared. */
@@ -46,7 +48,7 @@ function compareSplits(a: SplitOutcomes, b: SplitOutcomes): SplitComparison | st
   if (!own.some((name) => others.includes(name)))
     return `a was judged by ${listWords(own)}, and b by ${listWords(others)}`;
   if (!areEqual(a.rows, b.rows))
-    return 'its rows are not the same in both: the shares, the seed or the order of split differ';
+    return `its rows are not the same in both, as the shares, the seed or the order of split differ; ${REMEDY}`;
   const reasons: string[] = [];
   const pairs = a.targets.flatMap((own) => {
     const other = b.targets.find(({ name }) => name === own.name);

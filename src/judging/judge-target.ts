@@ -8,7 +8,12 @@ import { bootstrap, countResamples, type Figures, once, type RowCounts } from '.
 export type JudgedTarget =
   /** `shares`: of the classes, in the rows the baseline is fitted to */
   | { task: 'classification'; name: string; judged: JudgedClasses; shares: Float64Array }
-  | { task: 'regression'; name: string; judged: JudgedNumbers; mean: number }
+  | {
+      task: 'regression';
+      name: string;
+      judged: JudgedNumbers;
+      baseline: { predicted: Float64Array; answer: string };
+    }
   /** mean loss of each window's tokens, in nats, and the share of them that were held likeliest */
   | {
       task: 'language_model';
@@ -16,6 +21,8 @@ export type JudgedTarget =
       losses: Float64Array;
       accuracies: Float64Array | null;
       tokensPerCharacter: number;
+      /** the same figures of each token's share of the training text */
+      baseline: { losses: Float64Array; accuracies: Float64Array };
     }
   | { task: 'embedding'; name: string };
 
@@ -56,7 +63,7 @@ export function judgeTarget(
   const { task, name } = target;
   const assemble = (
     meter: Meter,
-    baseline: Meter | null,
+    baseline: Meter,
     columns: TargetOutcomes['columns'],
     rest: Partial<TargetEvaluation>,
   ): Judgement => {
@@ -98,10 +105,10 @@ export function judgeTarget(
       });
     }
     case 'regression': {
-      const { judged, mean } = target;
+      const { judged } = target;
       const meter = new NumberMeter(judged);
       beat();
-      const baseline = new NumberMeter({ truth: judged.truth, predicted: judged.truth.map(() => mean) });
+      const baseline = new NumberMeter({ truth: judged.truth, predicted: target.baseline.predicted });
       const rowFigures = {
         mae: meter.residuals.map(Math.abs),
         mean_residual: meter.residuals,
@@ -109,7 +116,7 @@ export function judgeTarget(
       };
       const columns = { truth: meter.truth, predicted: meter.predicted };
       return assemble(meter, baseline, columns, {
-        baseline: `always the mean ${mean}`,
+        baseline: target.baseline.answer,
         residuals: meter.describeResiduals(rowOf),
         slices: sliceRows(slices, rowFigures),
       });
@@ -117,7 +124,11 @@ export function judgeTarget(
     case 'language_model': {
       const { losses, accuracies } = target;
       const columns = { loss: losses, ...(accuracies !== null && { accuracy: accuracies }) };
-      return assemble(new TextMeter(target), null, columns, {});
+      const { losses: costs, accuracies: hits } = target.baseline;
+      const baseline = new TextMeter({ ...target, losses: costs, accuracies: accuracies === null ? null : hits });
+      return assemble(new TextMeter(target), baseline, columns, {
+        baseline: 'each token by its share of the training text',
+      });
     }
     case 'embedding':
       return {
@@ -154,13 +165,13 @@ export class TextMeter implements Meter {
 
 function measureAll(
   meter: Meter,
-  baseline: Meter | null,
+  baseline: Meter,
   { seed, targets }: { seed: number; targets: number },
   beat: () => void,
 ) {
   const all = once(meter.rows);
   const estimate = meter.measure(all);
-  const ofBaseline = baseline?.measure(all) ?? {};
+  const ofBaseline = baseline.measure(all);
   const resamples = countResamples(meter.rows, meter.looks * targets);
   const intervals = bootstrap(meter.rows, resamples, seed, (counts) => meter.measure(counts), estimate, beat);
   const metrics = Object.fromEntries(

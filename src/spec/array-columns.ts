@@ -55,8 +55,14 @@ export function shapeOfArray(name: string, columns: readonly string[]): [steps: 
   return isWhole ? shape : null;
 }
 
-/** Arrays of numbers whose rows end early, by name, with their columns in order: the further a step, the more rows have none. */
-export function findRagged(columns: readonly Column[]): Map<string, Column[]> {
+/**
+ * Arrays of numbers whose rows end early, by name, with their columns in order: the further a step, the more rows have none. Ordinary columns may be so by chance:
+ * the profile, which saw the rows, says where they are not.
+ */
+export function findRagged(
+  columns: readonly Column[],
+  endsEarly = (place: Column) => place.ends_early === true,
+): Map<string, Column[]> {
   const byName = new Map(columns.map((column) => [column.name, column]));
   const ragged = new Map<string, Column[]>();
   const taken = new Set<string>();
@@ -70,7 +76,7 @@ export function findRagged(columns: readonly Column[]): Map<string, Column[]> {
       name,
       found.map((column) => column.name),
     ) ?? [0, 0];
-    if (steps < 2 || found.some(({ type }) => type !== 'number')) continue;
+    if (steps < 2 || found.some((place) => place.type !== 'number' || !endsEarly(place))) continue;
     const missing = Array.from({ length: steps }, (_, step) =>
       Math.min(...found.slice(step * width, (step + 1) * width).map((column) => column.missing)),
     );

@@ -70,7 +70,7 @@ export function padEnds(
   choose: Choose,
 ): ChosenInput[] {
   const impute = { type: 'padding' as const };
-  const reason = `Rows of ${name} differ in length: what is missing at their ends is no value, and is passed over.`;
+  const reason = `Rows of ${name} differ in length: what is missing at their ends is no value, and is passed over. {"column": "${name}", "impute": "mean"} in inputs takes them as columns of their own.`;
   choose(pointerTo('/inputs', first, 'impute'), impute, reason);
   return places.map((place) => ({ column: place.name, impute, into }));
 }

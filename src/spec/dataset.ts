@@ -76,6 +76,11 @@ export const Column = closed(
     shape: nullable(Type.Array(Type.Integer({ minimum: 1 }), { maxItems: 3 }), {
       description: 'image: height, width, channels',
     }),
+    ends_early: Type.Optional(
+      Type.Literal(true, {
+        description: 'a place of an array whose rows differ in length: what is missing is behind the end of the row',
+      }),
+    ),
     text: Type.Optional(TextProfile),
     date_order: Type.Optional(
       words([...DATE_ORDERS, 'unknown'], {
@@ -118,7 +123,7 @@ export const DatasetWarning = closed(
   {
     code: Type.String({
       description:
-        '`no_header`: the first line of a CSV looks like a row and not like names; `ambiguous_dates`: nothing tells days, months and years apart; `short_years`: years of two digits',
+        '`no_header`: the first line of a CSV looks like a row and not like names; `no_classes`: images in an archive without folders; `ambiguous_dates`: nothing tells days, months and years apart; `short_years`: years of two digits',
     }),
     detail: Type.String(),
     expected: Type.String({ description: 'what would mend it' }),

@@ -102,6 +102,9 @@ function describeError(error: ErrorObject, placesOf: (field: string) => readonly
   }
 }
 
+/** A name that stands at more places than these says nothing of what was meant. */
+const MOST_PLACES = 3;
+
 function describeUnknown(
   pointer: string,
   name: string,
@@ -116,7 +119,8 @@ function describeUnknown(
   }
   const names = Object.keys(properties);
   const places = placesOf(name).filter((place) => place !== at);
-  const hint = didYouMean(name, names) || (places.length === 0 ? '' : ` Did you mean ${places.join(' or ')}?`);
+  const isElsewhere = places.length > 0 && places.length <= MOST_PLACES;
+  const hint = didYouMean(name, names) || (isElsewhere ? ` Did you mean ${places.join(' or ')}?` : '');
   const detail = `There is no field "${clip(name)}" here.${hint}`;
   return { pointer: at, code: 'invalid_field', detail, expected: `one of: ${listWords(names, 30)}` };
 }

@@ -109,7 +109,9 @@ export const TargetEvaluation = closed(
     name: Type.String(),
     task: words(TASKS),
     metrics: Type.Record(Type.String(), Figure),
-    baseline: nullable(Type.String(), { description: 'what the baseline answers to every row' }),
+    baseline: nullable(Type.String(), {
+      description: 'what the baseline answers to every row, or to every place of a text',
+    }),
     classes: nullable(Type.Array(ClassFigures)),
     confusion: nullable(Confusion),
     calibration: nullable(Calibration),

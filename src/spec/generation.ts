@@ -6,49 +6,60 @@ import { closed, nullable, words } from './schema.ts';
 const LONGEST_PROMPT = 100_000;
 export const MOST_TOKENS = 10_000;
 
-export const GenerationRequest = closed(
-  {
-    prompt: Type.String({
-      minLength: 1,
-      maxLength: LONGEST_PROMPT,
-      description: 'what the text goes on from; of a long one the end that the model can see',
+const FIELDS = {
+  prompt: Type.String({
+    minLength: 1,
+    maxLength: LONGEST_PROMPT,
+    description: 'what the text goes on from; of a long one the end that the model can see',
+  }),
+  max_tokens: Type.Optional(Type.Integer({ minimum: 1, maximum: MOST_TOKENS, default: 200 })),
+  temperature: Type.Optional(
+    Type.Number({ minimum: 0, maximum: 100, default: 1, description: '0: always the most likely token' }),
+  ),
+  top_k: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: 1_000_000, default: 0, description: 'of so many most likely; 0: of all' }),
+  ),
+  top_p: Type.Optional(
+    Type.Number({
+      exclusiveMinimum: 0,
+      maximum: 1,
+      default: 1,
+      description: 'of the fewest most likely that make up this share',
     }),
-    max_tokens: Type.Optional(Type.Integer({ minimum: 1, maximum: MOST_TOKENS, default: 200 })),
-    temperature: Type.Optional(
-      Type.Number({ minimum: 0, maximum: 100, default: 1, description: '0: always the most likely token' }),
-    ),
-    top_k: Type.Optional(
-      Type.Integer({ minimum: 0, maximum: 1_000_000, default: 0, description: 'of so many most likely; 0: of all' }),
-    ),
-    top_p: Type.Optional(
-      Type.Number({
-        exclusiveMinimum: 0,
-        maximum: 1,
-        default: 1,
-        description: 'of the fewest most likely that make up this share',
-      }),
-    ),
-    seed: Type.Optional(
-      Type.Integer({
-        minimum: 0,
-        maximum: Number.MAX_SAFE_INTEGER,
-        description: 'the same text for the same seed, weights and request; another one each time where it is left out',
-      }),
-    ),
-    stop: Type.Optional(
-      Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
-        maxItems: 8,
-        default: [],
-        description: 'texts that end it; they are left out',
-      }),
-    ),
-    stream: Type.Optional(
-      Type.Boolean({ default: false, description: 'as server-sent events, unless Accept asks for JSON lines' }),
+  ),
+  seed: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: 'the same text for the same seed, weights and request; another one each time where it is left out',
+    }),
+  ),
+  stop: Type.Optional(
+    Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
+      maxItems: 8,
+      default: [],
+      description: 'texts that end it; they are left out',
+    }),
+  ),
+  stream: Type.Optional(
+    Type.Boolean({ default: false, description: 'as server-sent events, unless Accept asks for JSON lines' }),
+  ),
+};
+
+const examples = [{ prompt: 'To be', max_tokens: 100 }];
+export const GenerationRequest = closed(FIELDS, { title: 'GenerationRequest', examples });
+export type GenerationRequest = Static<typeof GenerationRequest>;
+
+/** Of a job it may say which checkpoint. */
+export const JobGenerationRequest = closed(
+  {
+    ...FIELDS,
+    checkpoint: Type.Optional(
+      Type.String({ maxLength: 100, description: '`best`, `latest` or an id; without a best one, the latest' }),
     ),
   },
-  { title: 'GenerationRequest', examples: [{ prompt: 'To be', max_tokens: 100 }] },
+  { title: 'JobGenerationRequest', examples },
 );
-export type GenerationRequest = Static<typeof GenerationRequest>;
 
 export const FINISH_REASONS = ['stop', 'length'] as const;
 

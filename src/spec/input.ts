@@ -30,7 +30,7 @@ export const Input = closed(
       derived('the column’s type in the dataset'),
     ),
     normalize: words(NORMALIZATIONS, {
-      ...derived('standard for numbers, minmax for images, none otherwise'),
+      ...derived('standard for numbers, and for images per_channel; minmax for other images, none otherwise'),
       description: `${NORMALIZATION_TEXT}. An image takes standard, minmax (0 to 1) or none.`,
     }),
     impute: Type.Optional(

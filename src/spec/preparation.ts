@@ -111,7 +111,7 @@ export interface PreparedDate {
 
 /**
  * How texts come apart: into characters (code points); bytes of UTF-8; words, which are what /[\p{L}\p{M}\p{N}_]+/u finds in the lower case; or tokens of a
- * tokenizer.json.
+ * tokenizer.json, which may be packed by gzip and written in base64.
  */
 export type PreparedSplitter =
   | { type: 'character' }

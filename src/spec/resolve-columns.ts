@@ -2,6 +2,7 @@ import { findArrays, findRagged, sortPlaces } from './array-columns.ts';
 import { normalizationFor } from './check-loss.ts';
 import type { Choose } from './choice.ts';
 import { chooseInputs, padEnds } from './choose-inputs.ts';
+import { chooseTargetType } from './choose-target.ts';
 import type { Column } from './dataset.ts';
 import type { Add, Draft } from './draft.ts';
 import type { Input } from './input.ts';
@@ -55,17 +56,19 @@ export interface ResolvedTarget {
   columns: Column[];
 }
 
+/** `rows`: of the dataset; `isSeries`: its next values are told. null where a column is missing, or is nothing to learn. */
 export function resolveTarget(
-  { columns, type: given, normalize, transform: wanted, outliers }: GivenTarget,
-  loss: Loss['type'] | undefined,
-  at: string,
+  target: GivenTarget,
+  { loss, rows, isSeries, at }: { loss: Loss['type'] | undefined; rows: number; isSeries: boolean; at: string },
   finder: ColumnFinder,
   add: Add,
+  choose: Choose,
 ): ResolvedTarget | null {
+  const { columns, normalize, transform: wanted, outliers } = target;
   const found = columns.map((name, i) => finder.find(name, `${at}/columns/${i}`));
   if (found.some((column) => column === null)) return null;
   const known = found as Column[];
-  const type = given ?? (known.every((column) => column.type === 'number') ? 'number' : 'category');
+  const type = target.type ?? chooseTargetType(known, { ...target, loss, isSeries }, rows, at, choose);
   if (type === 'number') {
     known.forEach((column, i) => {
       if (column.type !== 'number')
@@ -169,14 +172,20 @@ export function resolveInputs(
     add('/inputs', 'no column but the target can be an input', 'a dataset with another column');
     return null;
   }
+  const isAutoencoder =
+    targets.size > 1 && given.length === targets.size && given.every(({ column }) => targets.has(column));
   const seen = new Set<string>();
   let whole = true;
   const inputs = given.map((input, i): Input => {
     const at = pointerTo('/inputs', places[i]!);
     const pointer = `${at}/column`;
     const column = finder.find(input.column, pointer);
-    if (targets.has(input.column) && !isForecast)
-      add(pointer, `"${input.column}" is the target`, 'a column that is not the target');
+    if (targets.has(input.column) && !isForecast && !isAutoencoder)
+      add(
+        pointer,
+        `"${input.column}" is the target`,
+        'a column that is not the target; or, for an autoencoder, its columns and no others',
+      );
     if (input.column === weight)
       add(pointer, `"${weight}" is the weight of each row`, 'a column that is not training.sample_weight');
     if (seen.has(input.column)) add(pointer, `"${input.column}" stands here twice`, 'each column once');

@@ -61,7 +61,7 @@ export function resolveInput(input: Given, column: Column | null, at: string, ad
   const type = input.type ?? column?.type ?? 'number';
   if (column !== null) checkType(column, type, input, `${at}/${input.type === undefined ? 'column' : 'type'}`, add);
   const kind = KINDS[type];
-  const normalize = input.normalize ?? kind.normalize;
+  const normalize = input.normalize ?? (type === 'image' && input.per_channel === true ? 'standard' : kind.normalize);
   if (!kind.normalizations.includes(normalize)) {
     const only = kind.normalizations.length === 1;
     add(

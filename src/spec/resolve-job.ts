@@ -137,8 +137,8 @@ function resolve(
     );
   }
   if (spec.target === undefined) {
-    // a checkpoint that is not there, or not named, would have told it; uploaded weights tell none
-    if (spec.kind === 'train' || weights !== null)
+    // a checkpoint or a teacher that is not there, or not named, would have told it; uploaded weights tell none
+    if ((spec.kind === 'train' && spec.training.distillation === null) || weights !== null)
       add('/target', '"target" is missing', 'the name of the column to predict', 'invalid_field');
     return refused();
   }
@@ -147,9 +147,11 @@ function resolve(
   const isInherited = (field: string) => basis !== null && given[field] === undefined;
   const addOf: Add = (pointer, ...rest) => add(isInherited(pointer.split('/')[1]!) ? '/dataset' : pointer, ...rest);
   const finder = new ColumnFinder(dataset.columns, addOf);
-  const target = resolveTarget(spec.target, spec.training.loss?.type, '/target', finder, addOf);
+  const { rows: all } = dataset;
+  const of = { loss: spec.training.loss?.type, rows: all, isSeries: spec.forecast !== null, at: '/target' };
+  const target = resolveTarget(spec.target, of, finder, addOf, choose);
   resolveForecast(spec, target, finder, add);
-  const more = resolveMoreTargets(spec, finder, add);
+  const more = resolveMoreTargets(spec, all, finder, add, choose);
   const inputs = resolveInputs(spec, finder, dataset.rows, addOf, choose);
   checkSampleWeight(spec, dataset.rows, finder, add);
   if (target === null || inputs === null || more === null) return refused();

@@ -1,3 +1,4 @@
+import type { Choose } from './choice.ts';
 import type { Add, Draft } from './draft.ts';
 import { fillDefaults } from './expand-request.ts';
 import { NAME } from './layers/fields.ts';
@@ -8,8 +9,14 @@ import { type ColumnFinder, type ResolvedTarget, resolveTarget } from './resolve
 /** Names that stand for the first target, and for all together. */
 const TAKEN = ['target', 'all'];
 
-/** Fills in columns, name and loss of each further target. null where a column is missing. */
-export function resolveMoreTargets(spec: Draft, finder: ColumnFinder, add: Add): ResolvedTarget[] | null {
+/** Fills in columns, name and loss of each further target; `rows`: of the dataset. null where a column is missing. */
+export function resolveMoreTargets(
+  spec: Draft,
+  rows: number,
+  finder: ColumnFinder,
+  add: Add,
+  choose: Choose,
+): ResolvedTarget[] | null {
   const given = spec.more_targets as Draft[];
   const columns = new Set<string>(spec.target.columns);
   const reserved = [...TAKEN, ...spec.target.columns];
@@ -21,7 +28,7 @@ export function resolveMoreTargets(spec: Draft, finder: ColumnFinder, add: Add):
       if (columns.has(column)) add(`${at}/columns/${c}`, `"${column}" is a target already`, 'each column once');
       columns.add(column);
     }
-    const found = resolveTarget(target, target.loss?.type, at, finder, add);
+    const found = resolveTarget(target, { loss: target.loss?.type, rows, isSeries: false, at }, finder, add, choose);
     target.name ??= nameOf(target.columns, i, names);
     names.add(target.name);
     if (seen.has(target.name)) add(`${at}/name`, `"${target.name}" is taken`, 'a name that no other target has');

@@ -22,7 +22,11 @@ export function resolveTextOptions(
   const { ngrams, min_count: least } = input;
   const given = tokenizer.type === 'file' ? readVocabularySize(tokenizer.json) : null;
   if (tokenizer.type === 'file' && given === null)
-    add(`${at}/tokenizer/json`, 'is no tokenizer.json', 'the text of a tokenizer.json with model.vocab');
+    add(
+      `${at}/tokenizer/json`,
+      'is no tokenizer.json',
+      'the text of a tokenizer.json with model.vocab, or its gzip in base64, of at most 16 MiB unpacked',
+    );
   const own = given ?? (tokenizer.type === 'byte' ? 256 : null);
   if (input.vocabulary !== undefined && own !== null && encoding === 'index')
     add(`${at}/vocabulary`, `the tokenizer has ${own} tokens`, 'leave it out');

@@ -11,7 +11,7 @@ export const Target = closed(
     type: words(
       ['number', 'category', 'next_token'],
       derived(
-        'category for category, boolean and text columns of few values; number for numbers; next_token for a corpus',
+        'category for category, boolean and text columns of few values, and for whole numbers that look like classes (two of them, or up to 10 that follow each other from 0 or 1 on) where no loss, transform, outliers or normalize speak of amounts; number for other numbers; next_token for a corpus',
       ),
     ),
     normalize: words(NORMALIZATIONS, {
@@ -23,7 +23,8 @@ export const Target = closed(
   },
   {
     title: 'Target',
-    description: 'What is predicted: a column name, a list of number columns, or an object with `column` or `columns`.',
+    description:
+      'What is predicted: a column name, a list of number columns, or an object with `column` or `columns`. Of an autoencoder, the columns of `inputs`.',
   },
 );
 export type Target = Static<typeof Target>;

@@ -1,3 +1,4 @@
+import { gunzipSync } from 'node:zlib';
 import { type Static, Type } from 'typebox';
 import type { TextProfile } from './dataset.ts';
 import { closed, tag, variants } from './schema.ts';
@@ -32,7 +33,8 @@ export const Tokenizer = variants(
         type: tag('file'),
         json: Type.String({
           maxLength: 900_000,
-          description: 'the text of a tokenizer.json (Hugging Face); a whole request has at most 1 MiB',
+          description:
+            'the text of a tokenizer.json (Hugging Face), or what `gzip -9c tokenizer.json | base64 -w0` makes of it, of at most 16 MiB unpacked: a whole request has at most 1 MiB, and that of GPT-2 is larger as it is',
         }),
       },
       { description: 'Of a column of texts: a tokenizer that exists already.' },
@@ -42,10 +44,22 @@ export const Tokenizer = variants(
 );
 export type Tokenizer = Static<typeof Tokenizer>;
 
+const LARGEST_TOKENIZER_BYTES = 2 ** 24;
+/** The beginning of gzip in base64. */
+const PACKED = 'H4sI';
+
+/** What a tokenizer.json says, sent as it is or by gzip in base64. Throws where it is neither, or too large. */
+export function parseTokenizer(json: string): Record<string, unknown> {
+  if (!json.startsWith(PACKED)) return JSON.parse(json);
+  const limit = { maxOutputLength: LARGEST_TOKENIZER_BYTES };
+  return JSON.parse(gunzipSync(Buffer.from(json, 'base64'), limit).toString());
+}
+
 /** Tokens of a tokenizer.json; null where it is none. */
 export function readVocabularySize(json: string): number | null {
   try {
-    const { model, added_tokens: added = [] } = JSON.parse(json);
+    // biome-ignore lint/suspicious/noExplicitAny: what is not as it should be throws, or gives no number
+    const { model, added_tokens: added = [] } = parseTokenizer(json) as any;
     const ids = [...Object.values(model.vocab as Record<string, number>), ...added.map(({ id }: { id: number }) => id)];
     const size = 1 + ids.reduce((most: number, id) => Math.max(most, id), -1);
     return Number.isInteger(size) && size > 0 && size <= 1_000_000 ? size : null;

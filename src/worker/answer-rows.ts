@@ -189,7 +189,13 @@ function nameLines(warnings: readonly RowWarning[], read: readonly ReadRow[]): R
 function prepareValues(bytes: Uint8Array, preparation: Preparation, format: AnswerFormat): PreparedRequest {
   const { inputs, inputWidth } = preparation;
   if (inputs[0]?.type === 'text') throw refuseBytes('a text is sent as text', 'rows with "text"');
-  const rows = countRows(bytes, 4 * inputWidth, `${inputWidth} float32 values`);
+  const isImage = inputs.length === 1 && inputs[0]?.type === 'image';
+  const rows = countRows(
+    bytes,
+    4 * inputWidth,
+    `${inputWidth} float32 values`,
+    isImage ? '; element=uint8 takes bytes' : '',
+  );
   const x = new Float32Array(Uint8Array.from(bytes).buffer);
   const at = x.findIndex((value) => !Number.isFinite(value));
   if (at !== -1) {
@@ -215,9 +221,9 @@ function splitPixels(bytes: Uint8Array, preparation: Preparation): ReadRow[] {
   }));
 }
 
-function countRows({ length }: Uint8Array, width: number, each: string): number {
+function countRows({ length }: Uint8Array, width: number, each: string, otherwise = ''): number {
   if (length % width !== 0)
-    throw refuseBytes(`the last row has ${length % width} bytes`, `rows of ${each}: ${width} bytes each`);
+    throw refuseBytes(`the last row has ${length % width} bytes`, `rows of ${each}: ${width} bytes each${otherwise}`);
   return length / width;
 }
 

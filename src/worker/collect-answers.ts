@@ -130,43 +130,86 @@ function openGatherers(gathering: Gathering): Gatherer[] {
   if (output.link === 'embedding') return [{ add() {}, read: () => ({ task: 'embedding', name }) }];
   if (output.target.type === 'next_token') return [gatherTexts(gathering)];
   if (output.target.type === 'category') return [gatherClasses(gathering, output.target.classes)];
-  return gatherNumbers(gathering, output.target.columns);
+  const columns = output.target.columns.slice(0, MOST_TARGETS);
+  const names = columns.map(({ column }) => nameColumn(gathering, column));
+  if (output.link === 'sigmoid' && areLabels(valuesOf(gathering.trainer, gathering.target)))
+    return names.map((own, place) => gatherClasses({ ...gathering, name: own }, LABELS, place));
+  return gatherNumbers(gathering, columns, names);
 }
 
-function gatherTexts({ count, name, loaded, part }: Gathering): Gatherer {
+/** Of a column that says whether something is so. */
+const LABELS = ['0', '1'];
+
+function areLabels(values: Float32Array): boolean {
+  return values.every((value) => value === 0 || value === 1 || Number.isNaN(value));
+}
+
+function nameColumn({ target, name, output }: Gathering, column: string): string {
+  if (target === 0) return column;
+  return output.outputWidth === 1 ? name : `${name}.${column}`;
+}
+
+function gatherTexts({ count, name, trainer, loaded, part }: Gathering): Gatherer {
+  const windows = new Uint32Array(count);
   const losses = new Float64Array(count);
   const accuracies = new Float64Array(count);
   let hasAccuracy = true;
   return {
-    add(i, _row, _outputs, _at, loss, correct) {
+    add(i, row, _outputs, _at, loss, correct) {
+      windows[i] = row;
       losses[i] = loss;
       if (correct === null) hasAccuracy = false;
       else accuracies[i] = correct;
     },
-    read: () => ({
+    read: (fitted) => ({
       task: 'language_model',
       name,
       losses,
       accuracies: hasAccuracy ? accuracies : null,
       tokensPerCharacter: loaded.tokensPerCharacter?.[part] ?? 1,
+      baseline: tellByFrequency(trainer.labels, loaded.preparation, windows, fitted),
     }),
   };
 }
 
+/** Of each window, what its tokens cost, in nats, by their shares of the windows `fitted`, and how often the most frequent one is right. */
+function tellByFrequency(
+  labels: Int32Array,
+  { outputWidth, inputWidth: positions }: LoadedRows['preparation'],
+  windows: Uint32Array,
+  fitted: Uint32Array,
+): { losses: Float64Array; accuracies: Float64Array } {
+  // one more of each, so that none is impossible
+  const counts = new Float64Array(outputWidth).fill(1);
+  for (const first of fitted) for (let at = first; at < first + positions; at++) counts[labels[at]!]! += 1;
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const costs = counts.map((count) => -Math.log(count / total));
+  const likeliest = counts.indexOf(counts.reduce((most, count) => Math.max(most, count)));
+  const meanOf = (first: number, figure: (label: number) => number) =>
+    labels.subarray(first, first + positions).reduce((sum, label) => sum + figure(label), 0) / positions;
+  return {
+    losses: Float64Array.from(windows, (first) => meanOf(first, (label) => costs[label]!)),
+    accuracies: Float64Array.from(windows, (first) => meanOf(first, (label) => Number(label === likeliest))),
+  };
+}
+
+/** `place`: of the one output that tells two classes. */
 function gatherClasses(
   { output, first, count, name, target, trainer, ignored }: Gathering,
   classes: readonly string[],
+  place = 0,
 ): Gatherer {
   const { link, outputWidth } = output;
   const areScores = link === 'scores';
   const expected = link === 'sigmoid' ? valuesOf(trainer, target) : labelsOf(trainer, target);
-  const classOf = (row: number) => (link === 'sigmoid' ? Number(expected[row]! > 0.5) : expected[row]!);
+  const classOf = (row: number) =>
+    link === 'sigmoid' ? Number(expected[row * outputWidth + place]! > 0.5) : expected[row]!;
   const truth = new Int32Array(count);
   const scores = new Float64Array(count * classes.length);
   return {
     add(i, row, outputs, at) {
       truth[i] = classOf(row);
-      const own = outputs.subarray(at + first, at + first + outputWidth);
+      const own = outputs.subarray(at + first + place, at + first + outputWidth);
       scores.set(areScores ? own : readProbabilities(own, output), i * classes.length);
     },
     read(fitted) {
@@ -180,23 +223,25 @@ function gatherClasses(
 
 /** One for each column. */
 function gatherNumbers(
-  { output, first, count, name, target, trainer, loaded }: Gathering,
+  { output, first, count, target, trainer, loaded }: Gathering,
   columns: readonly PreparedTargetColumn[],
+  names: readonly string[],
 ): Gatherer[] {
   const { outputWidth } = output;
   const expected = valuesOf(trainer, target);
-  return columns.slice(0, MOST_TARGETS).map((prepared, c) => {
-    const { column } = prepared;
+  return columns.map((prepared, c) => {
     const restore = openRestored(prepared);
     const truth = new Float64Array(count);
     const predicted = new Float64Array(count);
+    const bases = new Float64Array(count);
     const baseOf = (row: number) => loaded.baseOf?.(row, c) ?? 0;
     const tidy = openRounding(prepared);
     const numberOf = (row: number) => tidy(restore(expected[row * outputWidth + c]!) + baseOf(row));
     return {
       add(i, row, outputs, at) {
         truth[i] = numberOf(row);
-        predicted[i] = readNumbers(outputs.subarray(at + first, at + first + outputWidth), output)[c]! + baseOf(row);
+        bases[i] = baseOf(row);
+        predicted[i] = readNumbers(outputs.subarray(at + first, at + first + outputWidth), output)[c]! + bases[i]!;
       },
       read(fitted) {
         let mean = 0;
@@ -205,9 +250,12 @@ function gatherNumbers(
         });
         return {
           task: 'regression',
-          name: target === 0 || columns.length === 1 ? (target === 0 ? column : name) : `${name}.${column}`,
+          name: names[c]!,
           judged: { truth, predicted },
-          mean,
+          baseline:
+            loaded.baseOf === undefined
+              ? { predicted: truth.map(() => mean), answer: `always the mean ${mean}` }
+              : { predicted: bases, answer: 'the last known value' },
         };
       },
     };

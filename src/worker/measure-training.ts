@@ -1,4 +1,4 @@
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { Trainer } from '../engine/trainer.ts';
 import type { JobSpec } from '../spec/job-spec.ts';
 import { type Storage, StorageFullError } from '../storage/storage.ts';
@@ -7,6 +7,7 @@ import { evaluateSplit } from './evaluate-split.ts';
 import { RANGE_TEST_UPDATES } from './find-learning-rate.ts';
 import type { LoadedRows } from './loaded-rows.ts';
 import { ControlWord } from './messages.ts';
+import { RECORD_SECONDS } from './record-seconds.ts';
 import { Reporter } from './reporter.ts';
 import { firstState, type ResumeState } from './resume-state.ts';
 import { TrainLoop } from './train-loop.ts';
@@ -47,6 +48,10 @@ export async function measureTraining(
   counts: StepCounts,
 ): Promise<MeasuredTraining> {
   const { port1, port2 } = new MessageChannel();
+  const recording = new Worker(new URL('./recording-stand-in.ts', import.meta.url), {
+    ...{ name: 'recording', workerData: port2, transferList: [port2] },
+  });
+  recording.unref();
   const state = firstState();
   const watch = new Watch(port1, state);
   const writer = new CheckpointWriter(storage, ESTIMATE, spec, rows.preparation, trainer);
@@ -56,7 +61,8 @@ export async function measureTraining(
   const end = await loop.run();
   trainer.settle();
   const endMs = performance.now();
-  for (const port of [port1, port2]) port.close();
+  await recording.terminate();
+  port1.close();
   // the first is the beginning: then one for each update
   const times = [begunMs, ...watch.stepsMs].map((ms) => (ms - begunMs) / 1000);
   const steps = times.length - 1;
@@ -82,7 +88,9 @@ export async function measureTraining(
   const warm = Math.max(0, Math.min(times.findLastIndex((time) => time <= WARM_UP_SECONDS) + 1, times.length - 2));
   const whole = medianOfEpochs(times, warm, stepsPerEpoch);
   const step = whole === null ? medianOfSteps(times, warm, stepsPerEpoch) : whole / stepsPerEpoch;
-  const epoch = whole ?? step * stepsPerEpoch + secondsBetweenEpochs(spec, rows, trainer);
+  const trained = whole ?? step * stepsPerEpoch + secondsBetweenEpochs(spec, rows, trainer);
+  // training waits for what is not recorded yet
+  const epoch = Math.max(trained, (watch.records / steps) * stepsPerEpoch * RECORD_SECONDS);
   const secondsPerEpoch = withCheckpoints(epoch, step);
   const beginning = Math.max(0, times[warm]! - (warm * epoch) / stepsPerEpoch) + rangeUpdates * step;
   return { secondsPerEpoch, seconds: beginning + epochs * secondsPerEpoch, steps };
@@ -93,6 +101,8 @@ const ESTIMATE = 'job_estimate';
 /** Notes when each update was over. What is reported costs what it costs in a job, and is let go of. */
 class Watch extends Reporter {
   readonly stepsMs: number[] = [];
+  /** points and events */
+  records = 0;
   readonly #control: Int32Array;
   readonly #state: ResumeState;
 
@@ -108,8 +118,18 @@ class Watch extends Reporter {
     if (this.#state.step > this.stepsMs.length) this.stepsMs.push(performance.now());
   }
 
+  override addPoint(...point: Parameters<Reporter['addPoint']>): void {
+    super.addPoint(...point);
+    this.records++;
+  }
+
+  override addEvent(...event: Parameters<Reporter['addEvent']>): void {
+    super.addEvent(...event);
+    this.records++;
+  }
+
   override send(...progress: Parameters<Reporter['send']>): void {
-    // nobody listens, and nobody is waited for
+    // nobody is waited for
     Atomics.add(this.#control, ControlWord.acknowledged, 1);
     super.send(...progress);
   }

@@ -97,5 +97,7 @@ export class WarmNetworks {
 }
 
 function refuse(detail: string): RowsError {
-  return new RowsError([{ pointer: '', code: 'invalid_type', detail, expected: 'a model of texts' }]);
+  return new RowsError([
+    { pointer: '', code: 'invalid_type', detail, expected: 'one that has learnt a corpus: a dataset of plain text' },
+  ]);
 }

@@ -374,7 +374,7 @@ const CASES: Case[] = [
     code: 'invalid_spec',
     status: 422,
     what: 'a loss that does not fit the output',
-    request: spec({ training: { loss: 'cross_entropy' } }),
+    request: spec({ target: { column: 'y', type: 'number' }, training: { loss: 'cross_entropy' } }),
   },
   { code: 'invalid_spec', status: 422, what: 'no such column', request: spec({ target: 'z' }) },
   {

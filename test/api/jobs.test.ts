@@ -66,7 +66,7 @@ describe('posting', () => {
   });
 
   it.each([
-    ['invalid_spec', { target: 'y', training: { loss: 'cross_entropy' } }],
+    ['invalid_spec', { target: { column: 'y', type: 'number' }, training: { loss: 'cross_entropy' } }],
     ['shape_mismatch', { target: 'y', model: { layers: [{ type: 'dense', units: 4 }], output: null } }],
     ['model_too_large', { target: 'y', model: { layers: Array(2).fill({ type: 'dense', units: 65_536 }) } }],
   ] as const)('%s: the code of the first mistake is that of the whole', async (code, body) => {

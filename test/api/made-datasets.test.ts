@@ -151,6 +151,7 @@ describe('a dataset of rows of others', () => {
 
   it.each<[object, string, string[]]>([
     [{}, 'invalid_field', ['']],
+    [{ data: [{ a: 1 }] }, 'invalid_field', ['']],
     [{ url: 'https://a.example', from: ['x'] }, 'invalid_field', ['']],
     [{ url: 'https://a.example', filter: {}, sample: { rows: 1 } }, 'invalid_field', ['/filter', '/sample']],
     [{ from: ['ds_none'] }, 'dataset_not_found', []],

@@ -226,6 +226,8 @@ it('a card tells what a model is, from the registry, the dataset and the evaluat
     '### test, `y  `, 34 rows',
     '| r2 | 0.98765 | 0.9 to 1 | 0.5 |',
     '| `x` | 1.5 |',
+    '| `output` | dense | `input` | bias |',
+    'optimizer `sgd` with a learning rate of 0.01',
     '## What to beware of\n\n- "x" alone tells "y" nearly without error.',
     `points (\`${claim.job.datasetId}\`): 3 rows`,
     `| job | \`${claim.job.id}\` |`,

@@ -160,7 +160,12 @@ it('malformed bodies are refused before anything is answered', async () => {
   expectProblem(await send('', csv), 'empty_body');
   expectProblem(await send('\n\n', ndjson), 'empty_body');
   expectProblem(await send('x,x\n1,2\n', csv), 'invalid_rows');
-  expectProblem(await send('x\n"1\n', csv), 'invalid_rows');
+  expect(expectProblem(await send('x\n\n"1\n2\n', csv), 'invalid_rows').detail).toBe('line 3: a quote is not closed');
+  // the first line is the header: without one, or with a name misspelt, no row could be right
+  expect(expectProblem(await send('x,colour\n', csv), 'empty_body').detail).toMatch(/header/);
+  const { errors: misspelt } = expectProblem(await send('x,color\n1,red\n', csv), 'invalid_rows');
+  expect(misspelt).toMatchObject([{ pointer: '/color', code: 'unknown_column', expected: 'did you mean "colour"?' }]);
+  expect(misspelt[0]!.detail).toMatch(/^line 1: /);
   expectProblem(await send(Buffer.from([0xff, 0xfe, 0x00]), ndjson), 'invalid_rows');
   expectProblem(await send('x', { 'content-type': 'text/plain' }), 'unsupported_media_type');
   const bytes = { 'content-type': 'application/octet-stream' };
@@ -170,6 +175,10 @@ it('malformed bodies are refused before anything is answered', async () => {
   expectProblem(await send(Buffer.from('no image'), { 'content-type': 'image/png' }), 'invalid_rows');
   expectProblem(await call('POST', `${at}?element=f64`, new Uint8Array(12), bytes), 'invalid_field');
   expectProblem(await send('{"x":1}\n'.repeat(1001), { ...ndjson, accept: 'application/json' }), 'too_large');
+  const reference = await call('POST', `${service.api}/jobs/${cats.jobId}/predict?checkpoint=bst`, {
+    rows: [{ x: 1 }],
+  });
+  expect(expectProblem(reference, 'invalid_id').detail).toMatch(/Did you mean "best"/);
 });
 
 it('images come as bytes and as files', async () => {
@@ -184,6 +193,19 @@ it('images come as bytes and as files', async () => {
     .toBuffer();
   const { body } = await call('POST', own, file, { 'content-type': 'image/png' });
   expect(body.predictions).toEqual([{ mean: 200 }]);
+  const nested = await call('POST', own, {
+    rows: [
+      {
+        pixels: [
+          [0, 10],
+          [20, 30],
+        ],
+      },
+    ],
+  });
+  expect(nested.body.predictions).toEqual([{ mean: 15 }]);
+  const untold = await call('POST', own, bytes, { 'content-type': 'application/octet-stream' });
+  expect(expectProblem(untold, 'invalid_rows').errors[0]!.expected).toMatch(/element=uint8/);
   const half = await call('POST', own, file.subarray(0, 60), { 'content-type': 'image/png' });
   expect(expectProblem(half, 'invalid_rows').errors[0]!.code).toBe('invalid_image');
 });
@@ -291,8 +313,9 @@ it('networks are kept while there is room for them: the one that was asked longe
 
 describe('a language model', () => {
   let own: string;
+  let tales: Trained;
   beforeAll(async () => {
-    const tales = await addTrained(service, ALPHABET);
+    tales = await addTrained(service, ALPHABET);
     await addModel(service.database.db, 'tales', tales.checkpoint);
     own = `${service.api}/models/tales@champion/generate`;
   });
@@ -353,8 +376,11 @@ describe('a language model', () => {
       '/top_p',
     ]);
     expectProblem(await call('POST', `${service.api}/jobs/${cats.jobId}/generate`, { prompt: 'a' }), 'invalid_rows');
-    const next = await call('POST', own.replace('generate', 'predict'), { rows: [{ text: 'ab' }] });
+    const next = await call('POST', own.replace('generate', 'predict'), { rows: [{ text: 'ab', id: 7 }] });
     expect(next.body.predictions[0].next_token).toBe('c');
+    const ofJob = `${service.api}/jobs/${tales.jobId}/generate`;
+    const named = await call('POST', ofJob, { prompt: 'a', max_tokens: 1, checkpoint: tales.checkpoint });
+    expect(named.body).toMatchObject({ tokens: 1, checkpoint: tales.checkpoint });
     expect(next.body.warnings).toBeUndefined();
   });
 

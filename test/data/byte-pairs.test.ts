@@ -1,6 +1,9 @@
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { openSplitter } from '../../src/data/split-text.ts';
 import { LineCutter, openTokenizer } from '../../src/data/tokenizer.ts';
 import { trainBytePairs, WordCounter } from '../../src/data/train-byte-pairs.ts';
+import { parseTokenizer, readVocabularySize } from '../../src/spec/tokenizer.ts';
 
 function learn(text: string, vocabulary = 300) {
   const words = new WordCounter();
@@ -51,4 +54,17 @@ describe('byte pairs of a corpus', () => {
     };
     expect(cut(draw)).toEqual(whole);
   });
+});
+
+it('a tokenizer.json is the same packed by gzip, and is unpacked to 16 MiB at most', () => {
+  const words = new WordCounter();
+  words.add('the cat and the hat');
+  const json = trainBytePairs(words, 260);
+  const packed = gzipSync(json).toString('base64');
+  expect(readVocabularySize(packed)).toBe(readVocabularySize(json));
+  const [plain, same] = [json, packed].map((text) => openSplitter({ type: 'file', json: text }).ids!('the hat', 10));
+  expect(same).toEqual(plain);
+  const bomb = gzipSync(`"${'x'.repeat(2 ** 24)}"`).toString('base64');
+  expect(() => parseTokenizer(bomb)).toThrow(RangeError);
+  expect(readVocabularySize(bomb)).toBeNull();
 });

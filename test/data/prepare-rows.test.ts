@@ -96,6 +96,7 @@ describe('prepareRows', () => {
       { ...whole, pixels: 'not base64!' },
       { ...whole, pixels: [1, 'x'] },
       { bill_length: 1 },
+      { ...whole, bill_length: 1e300 },
     ]);
     expect(mistakes.map(({ pointer, code }) => `${pointer} ${code}`)).toEqual([
       '/rows/0/bill_lenght unknown_column',
@@ -111,6 +112,7 @@ describe('prepareRows', () => {
       '/rows/6/pixels invalid_type',
       '/rows/7/pixels invalid_type',
       '/rows/8/pixels invalid_type',
+      '/rows/9/bill_length out_of_range',
     ]);
     expect(mistakes[0]).toEqual({
       pointer: '/rows/0/bill_lenght',

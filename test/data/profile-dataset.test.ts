@@ -137,6 +137,22 @@ describe('column types of JSON lines', () => {
   });
 });
 
+describe('arrays whose rows end early', () => {
+  it.each<[string, string, boolean]>([
+    ['of JSON', '{"x": [1, 2, 3]}\n{"x": [4]}\n{"x": []}\n{"x": [5, null, 6]}\n{"x": [7, 8]}\n', true],
+    ['of JSON, of steps', '{"x": [[1, 2], [null, 3]]}\n{"x": [[4, 5]]}\n{"x": [[6, 7], [8, 9]]}\n', true],
+    ['that a CSV has as columns', 'x_0,x_1,x_2\n1,2,3\n4,,\n5,6,\n', true],
+    ['that a CSV has as columns of steps', 'x_0_0,x_0_1,x_1_0,x_1_1\n1,,3,4\n1,2,,\n', true],
+    ['which columns are not where a value stands behind a missing one', 'x_0,x_1,x_2\n1,2,3\n4,,5\n6,7,\n8,,\n', false],
+    ['which columns of one length are not', 'x_0,x_1\n1,\n,2\n', false],
+  ])('%s', async (_, content, endsEarly) => {
+    const { columns } = await profileText(content.startsWith('{') ? 'jsonl' : 'csv', content);
+    expect([...columns.values()].map(({ ends_early }) => ends_early ?? false)).toEqual(
+      Array.from(columns, () => endsEarly),
+    );
+  });
+});
+
 describe('the preview', () => {
   it('has the first 20 rows, as they are typed', async () => {
     const lines = Array.from({ length: 30 }, (_, i) => `${i},${i % 2 === 0 ? 'True' : 'false'},w${i % 3},`);

@@ -5,7 +5,7 @@ import { identifyFile, NO_HINT, readHint } from '../../src/data/identify-file.ts
 import { profileRows } from '../../src/data/profile-rows.ts';
 import { type RowFormat, readFileRows } from '../../src/data/read-file.ts';
 import { unpackLz4Frame } from '../../src/data/unpack-lz4.ts';
-import { catchError, sourceOf } from './sources.ts';
+import { catchError, makeIdx, sourceOf } from './sources.ts';
 import { bytesOf, writeNpy, writeNpz, writeTable } from './write-formats.ts';
 
 async function readFile(bytes: Uint8Array | string, hint = NO_HINT) {
@@ -78,6 +78,17 @@ describe('dialects of CSV', () => {
     expect(preview).toEqual([{ Город: 'Уфа', a: 1 }]);
   });
 });
+
+it.each([1, 3, 4])(
+  'one file of IDX alone, of %i dimensions, is refused with what belongs to it',
+  async (dimensions) => {
+    const error = (await catchError(() =>
+      readFile(makeIdx(Array(dimensions).fill(1), Buffer.alloc(1))),
+    )) as DatasetError;
+    expect(error.code).toBe('invalid_idx');
+    expect(error.mistakes[0]!.expected).toMatch('files images and labels');
+  },
+);
 
 describe('JSON arrays', () => {
   it('are read element by element, whatever their white space', async () => {

@@ -14,6 +14,11 @@ const quantiles = [-5, -1, -1, 0, 0, 0, 2, 1000];
 const classes = ['a', 'b, c', 'ü'];
 const words = ['b, c', 'a', 'ü', 'other', null];
 const dates = ['1969-12-31T23:59:59.5Z', '1970-01-01T00:00:00Z', '2024-02-29T13:45:10.25Z', null];
+/** Ends of months and years, leap ones and not, and what lies behind them. */
+const turns = [1600, 1900, 1969, 2000, 2023, 2024, 2100].flatMap((year) =>
+  ['01-01', '01-31', '02-28', '03-01', '04-30', '07-31', '12-31'].map((day) => `${year}-${day}T06:00:00Z`),
+);
+const ofCalendar = ['day_of_month', 'day_of_year', 'month'] as const;
 
 const NUMBERS: [PreparedInput, unknown[]][] = [
   [number, numbers],
@@ -63,6 +68,8 @@ const WORDS: [PreparedInput, unknown[]][] = [
 ];
 const DATES: [PreparedInput, unknown[]][] = [
   [{ column: 'c', type: 'date', parts: [{ of: 'hour' }, { of: 'weekday' }], indicator: true }, dates],
+  [{ column: 'c', type: 'date', parts: ofCalendar.map((of) => ({ of })) }, [...dates, ...turns]],
+  [{ column: 'c', type: 'date', parts: [{ of: 'year', scale: 0.1, shift: -190 }] }, [...dates, ...turns]],
   [{ column: 'c', type: 'date', order: 'day_first', parts: [{ of: 'elapsed', scale: 1e-11, shift: -3 }] }, dates],
 ];
 
@@ -133,7 +140,6 @@ describe('columns in ONNX', () => {
 
   it.each([
     { column: 'c', type: 'hash', buckets: 4 },
-    { column: 'c', type: 'date', parts: [{ of: 'month' }] },
     { ...number, transform: { type: 'quantile', quantiles, output: 'normal' } },
   ] as PreparedInput[])('what ONNX cannot say comes in prepared: $type', async (input) => {
     const width = widthOf(input);

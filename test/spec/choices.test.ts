@@ -57,8 +57,38 @@ describe('what a request leaves open is chosen, and said with a reason', () => {
     expect(again.spec).toEqual(choose({ target: 'species' }).spec);
   });
 
+  it.each<[string, number[], object, string, string | null]>([
+    ['0 and 1', [0, 1], {}, 'category', 'category'],
+    ['two values', [-1, 4], {}, 'category', 'category'],
+    ['from 0 on', [0, 1, 2], {}, 'category', 'category'],
+    ['from 1 on', [1, 2, 3, 4], { target: { column: 'y' } }, 'category', 'category'],
+    ['with gaps', [3, 4, 6, 8], {}, 'number', 'number'],
+    ['a type', [0, 1, 2], { target: { column: 'y', type: 'number' } }, 'number', null],
+    ['a loss of numbers', [0, 1, 2], { training: { loss: 'mse' } }, 'number', null],
+    ['a loss of counts', [0, 1, 2], { training: { loss: 'poisson' } }, 'number', null],
+    ['a loss of classes', [3, 4, 6, 8], { training: { loss: 'cross_entropy' } }, 'category', null],
+    ['a transform', [1, 2], { target: { column: 'y', transform: 'log' } }, 'number', null],
+    ['more', Array.from({ length: 11 }, (_, i) => i), {}, 'number', 'number'],
+    ['many', Array.from({ length: 21 }, (_, i) => i), {}, 'number', null],
+    ['one in nearly every row', [0, 1], { rows: 3 }, 'number', null],
+  ])('whole numbers as classes: %s', (_, values, { rows = 300, ...body }: { rows?: number }, type, chosen) => {
+    const y = { ...column('y', 'number', values.map(String)), integer: true };
+    const of = { rows, columns: [numbers('x'), y] };
+    const { spec, choices } = choose({ target: 'y', ...body }, of);
+    expect(spec.target.type).toBe(type);
+    const told = choices.find(({ field }) => field === '/target/type');
+    expect(told?.value ?? null).toBe(chosen);
+    if (told !== undefined) expect(told.reason).toMatch(`"type": "${chosen === 'number' ? 'category' : 'number'}"`);
+    // beside another target
+    if (Object.keys(body).length > 0 || rows < 300) return;
+    const both = choose({ target: 'x', more_targets: ['y'] }, { rows, columns: [...of.columns, numbers('z')] });
+    expect(both.spec.more_targets[0]!.type).toBe(type);
+    expect(both.choices.some(({ field }) => field === '/more_targets/0/type')).toBe(chosen !== null);
+  });
+
   it('for arrays whose rows end early: what is behind the end is padding, which a recurrent layer passes over', () => {
-    const place = (name: string, missing: number) => numbers(name, { missing, minimum: 0, maximum: 9, mean: 4 });
+    const place = (name: string, missing: number) =>
+      numbers(name, { missing, minimum: 0, maximum: 9, mean: 4, ends_early: true });
     const y = column('y', 'category', ['a', 'b']);
     const x = [place('x_0', 0), place('x_2', 60), y, place('x_1', 20), place('x_3', 299)];
     const { spec, choices } = choose({ target: 'y' }, { columns: x });

@@ -176,10 +176,9 @@ describe('fine-tuning', () => {
   it('a teacher of forecasts is refused as such', () => {
     const forecast = { horizon: 1, window: 4, stride: 1, difference: false };
     const teacher = fromSpec({ ...PARENT, forecast } as JobSpec);
-    expect(resolve({ training: { distillation: CHECKPOINT } }, { teacher }).mistakes[0]).toMatchObject({
-      pointer: '/training/distillation',
-      detail: 'a teacher of texts or forecasts is not followed here',
-    });
+    expect(resolve({ training: { distillation: CHECKPOINT } }, { teacher }).mistakes).toMatchObject([
+      { pointer: '/training/distillation', detail: 'a teacher of texts or forecasts is not followed here' },
+    ]);
   });
 
   it('a job that trains anew does not start from a checkpoint', () => {

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { BIRDS, column, expectMistake, type MistakeCase, resolve, specOf } from './birds.ts';
 
@@ -225,7 +226,12 @@ describe('images', () => {
   const picture = (more: object, ...others: string[]) => taken({ column: 'picture', ...more }, ...others);
   it.each([
     ['augmented words', taken({ column: 'song', augment: { flip: 'both' } }), '/inputs/0/augment', /not for a text/],
-    ['means of channels that are not taken', picture({ per_channel: true }), '/inputs/0/per_channel', /no mean/],
+    [
+      'means of channels that are not taken',
+      picture({ per_channel: true, normalize: 'minmax' }),
+      '/inputs/0/per_channel',
+      /no mean/,
+    ],
     ['a hole as large as the image', picture({ augment: { cutout: 2 } }), '/inputs/0/augment/cutout', /2 × 2 pixels/],
     ['colours of grey', picture({ augment: { saturation: 0.1 } }), '/inputs/0/augment/saturation', /no colours/],
     ['mixing one of two inputs', picture({ augment: { mixup: 0.2 } }, 'year'), '/inputs/0/augment/mixup', /only input/],
@@ -306,6 +312,12 @@ describe('classes, dates and texts', () => {
     [
       'a tokenizer that is none',
       { column: 'song', tokenizer: { type: 'file', json: '{}' } },
+      '/inputs/0/tokenizer/json',
+      /no tokenizer/,
+    ],
+    [
+      'a packed tokenizer that is none',
+      { column: 'song', tokenizer: { type: 'file', json: gzipSync('{"model": {}}').toString('base64') } },
       '/inputs/0/tokenizer/json',
       /no tokenizer/,
     ],

@@ -201,6 +201,17 @@ describe('several targets', () => {
     ['a weight of nothing', body({ column: 'sex', weight: 0 }), '/more_targets/0/weight', 'invalid_spec', /./],
   ])('refuse %s', (_, request, pointer, code, detail) => expectMistake(request, pointer, code, detail));
 
+  it('may be the inputs themselves, all of them, for an autoencoder', () => {
+    const columns = ['bill_length', 'body_mass'];
+    const spec = specOf({ target: columns, inputs: columns });
+    expect(specOf(JSON.parse(JSON.stringify(spec)))).toEqual(spec);
+    const some = { target: columns, inputs: [...columns, 'sex'] };
+    expect(resolve(some).mistakes).toMatchObject(
+      columns.map((_, i) => ({ pointer: `/inputs/${i}`, expected: expect.stringContaining('autoencoder') })),
+    );
+    expect(resolve({ target: 'body_mass', inputs: ['body_mass'] }).mistakes).toHaveLength(1);
+  });
+
   it('have parameters that can be frozen, and values that begin as told', () => {
     const spec = specOf({
       ...body({ column: 'sex', output: { bias_init: { type: 'values', values: [1, 2] } } }),

@@ -69,7 +69,7 @@ describe('augmented images', () => {
     const job = await train(service, context, {
       ...{ dataset: colours, target: 'label', model: { layers } },
       training: { ...training, loss: 'binary_cross_entropy' },
-      inputs: [{ column: 'pixels', normalize: 'standard', per_channel: true, augment: { saturation: 0.3, mixup: 1 } }],
+      inputs: [{ column: 'pixels', per_channel: true, augment: { saturation: 0.3, mixup: 1 } }],
     });
     expect(job).toMatchObject({ status: 'succeeded', error: null });
     expect(job.spec.inputs[0]).toMatchObject({

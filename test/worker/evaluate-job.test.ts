@@ -165,7 +165,12 @@ describe('an evaluate job', () => {
     const from = (await call('GET', `${service.api}/jobs/${parent.id}/checkpoints/best`)).body.id;
     const same = await run({ kind: 'evaluate', dataset, model: { from } });
     expect(same.metrics['test.perplexity']).toBe(parent.metrics['test.perplexity']);
-    const { perplexity } = (await evaluationOf(same)).splits.test!.targets[0]!.metrics;
+    const [judged] = (await evaluationOf(same)).splits.test!.targets;
+    const { perplexity, accuracy, loss } = judged!.metrics;
+    // who knows how frequent letters are, and nothing else, tells spaces, and less than who knows all their entropy
+    expect(accuracy!.baseline).toBeCloseTo(12 / 51, 1);
+    expect(loss!.baseline).toBeGreaterThan(2);
+    expect(loss!.baseline).toBeLessThan(Math.log(51));
     expect(perplexity!.value).toBeCloseTo(parent.metrics['test.perplexity'] as number, 4);
     const other = await run({
       kind: 'evaluate',

@@ -106,7 +106,11 @@ describe('a head made anew', () => {
   });
 
   it('tells numbers where there were classes', async () => {
-    const job = await train(service, context, tune({ refit_inputs: true }, { target: 'number', training: quick }));
+    const job = await train(
+      service,
+      context,
+      tune({ refit_inputs: true }, { target: { column: 'number', type: 'number' }, training: quick }),
+    );
     expect(job).toMatchObject({ status: 'succeeded', spec: { training: { loss: { type: 'mse' } } } });
     expect(job.metrics['test.loss']).toBeLessThan(0.5);
   });

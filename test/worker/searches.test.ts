@@ -54,7 +54,11 @@ describe('an optimizer that searches', () => {
     ['hessian_free', 8, 0.2],
     ['random_search', 200, 0.9],
   ])('%s trains a job to its end, the same on two threads', async (type, epochs, share) => {
-    const spec = { target: 'count', model: { layers }, training: { epochs, optimizer: { type }, seed: 3 } };
+    const spec = {
+      target: { column: 'count', type: 'number' },
+      model: { layers },
+      training: { epochs, optimizer: { type }, seed: 3 },
+    };
     const job = await train(spec);
     expect(job).toMatchObject({ status: 'succeeded', error: null });
     const seen = await losses(job.id);
@@ -102,7 +106,10 @@ describe('losses of counts and shares', () => {
 describe('a job that needs more memory than it may take', () => {
   it('is refused before it takes any, with both figures', async () => {
     context.maxMemoryBytes = 2 ** 22;
-    const job = await train({ target: 'count', model: { layers: [{ type: 'dense', units: 40_000 }, ...layers] } });
+    const job = await train({
+      target: { column: 'count', type: 'number' },
+      model: { layers: [{ type: 'dense', units: 40_000 }, ...layers] },
+    });
     context.maxMemoryBytes = 2 ** 30;
     expect(job).toMatchObject({
       status: 'failed',
@@ -120,7 +127,7 @@ describe('a loss that explodes though it stays finite', () => {
       ...{ epochs: 1000, batch_size: 1000, early_stopping: null },
       optimizer: { type: 'sgd', learning_rate: 1.05 },
     };
-    const job = await train({ target: 'count', model: { layers: [] }, training });
+    const job = await train({ target: { column: 'count', type: 'number' }, model: { layers: [] }, training });
     expect(job).toMatchObject({
       status: 'failed',
       stop_reason: 'diverged',

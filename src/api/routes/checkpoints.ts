@@ -4,6 +4,7 @@ import { type CheckpointRow, getCheckpoint, listCheckpoints } from '../../db/che
 import { getEvaluation } from '../../db/evaluations.ts';
 import { Checkpoint } from '../../spec/checkpoint.ts';
 import { ApiError } from '../../spec/errors.ts';
+import { didYouMean } from '../../spec/suggest.ts';
 import { type Api, type ApiDeps, ofTenant } from '../deps.ts';
 import { DOWNLOAD_DESCRIPTION, DownloadQuery, sendDownload } from '../download.ts';
 import { presentCheckpoint } from '../present.ts';
@@ -34,6 +35,11 @@ async function findCheckpoint(
 ): Promise<CheckpointRow> {
   const { db } = ofTenant(deps, request);
   const named = reference === 'latest' || reference === 'best';
+  if (!named && !reference.startsWith('ckpt_'))
+    throw new ApiError(
+      'invalid_id',
+      `A checkpoint is best, latest or an id like ckpt_01h455vb4pex5vsknk084sn02q.${didYouMean(reference, ['best', 'latest'])}`,
+    );
   const row = await getCheckpoint(db, jobId, named ? reference : checkId('checkpoint', reference));
   if (row !== null) return row;
   if (named) throw new ApiError('checkpoint_not_ready', `The job has no ${reference} checkpoint yet.`);

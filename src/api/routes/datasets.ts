@@ -28,6 +28,7 @@ const UploadQuery = Type.Object({
   image_size: Type.Optional(
     Type.String({
       pattern: '^[1-9][0-9]{0,3}x[1-9][0-9]{0,3}$',
+      examples: ['32x32'],
       description:
         'height and width, like 32x32, to which the images of an archive are resized; else the most common size, at most 256 × 256',
     }),

@@ -29,7 +29,7 @@ export function addEvaluationRoutes(app: Api, deps: ApiDeps): void {
         tags: ['jobs'],
         summary: 'How good the result is',
         description:
-          'With the best weights: per split and target the figures that fit the task, each with a 95 % confidence interval by bootstrap and beside a baseline that answers the same to every row (the most frequent class, the mean). Early stopping has chosen by the validation split, so figures of the test split are the ones to trust. Rows count alike, whatever their weights in training. Written with the success of the job.',
+          'With the best weights: per split and target the figures that fit the task, each with a 95 % confidence interval by bootstrap and beside a baseline that looks at no input (the most frequent class, the mean, a token’s frequency; of a forecast of numbers, the last known value). Early stopping has chosen by the validation split, so figures of the test split are the ones to trust. Rows count alike, whatever their weights in training. Written with the success of the job.',
         params: IdParams,
         response: { 200: Evaluation },
       },
@@ -82,7 +82,7 @@ export function addEvaluationRoutes(app: Api, deps: ApiDeps): void {
         const reasons = [...byReason].map(([reason, some]) => `${some.map((one) => one.split).join(', ')}: ${reason}`);
         throw new ApiError(
           'not_comparable',
-          `${a.id} (a) and ${b.id} (b) cannot be compared: ${reasons.join('; ') || 'nothing was judged'}. Jobs of kind evaluate judge both checkpoints on one dataset.`,
+          `${a.id} (a) and ${b.id} (b) cannot be compared: ${reasons.join('. ') || 'nothing was judged'}.`,
         );
       }
       return { a: a.id, b: b.id, splits, left_out: leftOut };

@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { findUnknown } from '../../data/next-tokens.ts';
 import { createBodyCheck } from '../../spec/check-body.ts';
-import { GeneratedText, GenerationRequest } from '../../spec/generation.ts';
+import { GeneratedText, GenerationRequest, JobGenerationRequest } from '../../spec/generation.ts';
 import type { GeneratedPiece, GenerateRequest } from '../../spec/prediction.ts';
 import type { Preparation } from '../../spec/preparation.ts';
 import type { Api, ApiDeps } from '../deps.ts';
@@ -12,6 +12,7 @@ import { findJobTarget, findModelTarget, type PredictTarget } from '../predict-t
 import { describeFailure } from '../problem.ts';
 
 const readRequest = createBodyCheck(GenerationRequest);
+const readJobRequest = createBodyCheck(JobGenerationRequest);
 const EVENTS = 'text/event-stream';
 const LINES = 'application/x-ndjson';
 const DESCRIPTION = `The text is answered whole, or with \`stream\` or by \`Accept\` piece by piece, as server-sent events (\`${EVENTS}\`) or JSON lines (\`${LINES}\`): \`{"text": "…", "tokens": 1}\`, and at the end \`{"text": "", "tokens": 0, "finish_reason": "length", "seed": 7, …}\`. Whoever hangs up ends it. A network in which places count (attention, position embeddings) sees its context, and where that is full goes on from the later half of it; others carry on what they have read without end.`;
@@ -39,13 +40,14 @@ export function addGenerationRoutes(app: Api, deps: ApiDeps): void {
         querystring: Type.Object({
           checkpoint: Type.Optional(Type.String({ maxLength: 100, description: '`best`, `latest` or an id' })),
         }),
-        body: GenerationRequest,
+        body: JobGenerationRequest,
         response: RESPONSE,
       },
     },
     async (request, reply) => {
-      const { checkpoint } = request.query as { checkpoint?: string };
-      return generate(deps, request, reply, await findJobTarget(deps, request, checkpoint));
+      const { checkpoint, ...asked } = readJobRequest(request.body);
+      const { checkpoint: named } = request.query as { checkpoint?: string };
+      return generate(deps, request, reply, asked, await findJobTarget(deps, request, checkpoint ?? named));
     },
   );
 
@@ -66,8 +68,9 @@ export function addGenerationRoutes(app: Api, deps: ApiDeps): void {
       },
     },
     async (request, reply) => {
+      const asked = readRequest(request.body);
       const { version } = request.query as { version?: string };
-      return generate(deps, request, reply, await findModelTarget(deps, request, version));
+      return generate(deps, request, reply, asked, await findModelTarget(deps, request, version));
     },
   );
 }
@@ -76,9 +79,9 @@ async function generate(
   { predictor }: ApiDeps,
   request: FastifyRequest,
   reply: FastifyReply,
+  asked: GenerationRequest,
   { network, label, preparation }: PredictTarget,
 ): Promise<FastifyReply> {
-  const asked = readRequest(request.body);
   const seed = asked.seed ?? randomInt(2 ** 31);
   const { prompt, max_tokens: maxTokens = 200, temperature = 1, top_k: topK = 0, top_p: topP = 1, stop = [] } = asked;
   const accept = request.headers.accept?.toLowerCase() ?? '';

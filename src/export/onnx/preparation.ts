@@ -7,6 +7,7 @@ import type {
   PreparedInput,
   PreparedLookup,
 } from '../../spec/preparation.ts';
+import { prepareDate } from './dates.ts';
 import type { OnnxGraph } from './graph.ts';
 import { arithmetic, canWrite, prepareNumber } from './numbers.ts';
 
@@ -178,27 +179,12 @@ function tableOf(
   return graph.cast(graph.add('Equal', [places, all]), 'float');
 }
 
-const DAY_MS = 86_400_000;
-
-/** Cycles of a day and a week, and the time itself; parts of a calendar are left out. */
 function writeDate(graph: OnnxGraph, input: PreparedDate, declare: Declare): WrittenInput {
-  if (input.parts.some(({ of }) => !['hour', 'weekday', 'elapsed'].includes(of)))
-    return leaveOut(declare, input, 'months and years');
   const what = 'milliseconds since 1970-01-01T00:00Z, NaN where it is missing';
   const { name, description } = declare(input.column, 'float64', [1], what);
   const math = arithmetic(graph);
   const isMissing = graph.add('IsNaN', [name]);
-  const time = math.where(isMissing, 0, name);
-  const day = graph.add('Floor', [math.over(time, DAY_MS)]);
-  const parts = input.parts.flatMap((part) => {
-    if (part.of === 'elapsed' || part.of === 'year') return [math.add(math.times(time, part.scale), part.shift)];
-    // 1970 began on a Thursday
-    const weeks = math.over(math.add(day, 3), 7);
-    const phase =
-      part.of === 'hour' ? math.minus(math.over(time, DAY_MS), day) : math.minus(weeks, graph.add('Floor', [weeks]));
-    const angle = graph.cast(math.times(phase, 2 * Math.PI), 'float');
-    return [graph.add('Sin', [angle]), graph.add('Cos', [angle])].map((value) => graph.cast(value, 'double'));
-  });
+  const parts = prepareDate(graph, math.where(isMissing, 0, name), input);
   const present = parts.map((value) => math.where(isMissing, 0, value));
   const prepared = graph.cast(graph.concatenate(present), 'float');
   return withIndicator(graph, input, { description, prepared }, isMissing);

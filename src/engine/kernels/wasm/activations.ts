@@ -1,12 +1,11 @@
 // Activation functions and their gradients, element-wise; n floats. Gradients: dx = dy · f'.
 //
-// A function is a class without fields that says what happens to four lanes:
+// A function is a class for the loops of loops.ts:
 //   of(x)          the value
-//   back(dy, v)    dy · f', where v is what the gradient reads: the output y, or the input x
-// `map` and `mapBack` are the loops they all share. The class is known at compile time and its code inlined, so each kernel is the loop one
-// would have written by hand. Those that need no `alpha` pay nothing for it.
+//   of2(dy, v)     dy · f', where v is what the gradient reads: the output y, or the input x
 
-import { fma, loadPart, storePart } from './lanes';
+import { fma } from './lanes';
+import { map, zip } from './loops';
 import {
   exp4,
   expm1Negative4,
@@ -19,66 +18,6 @@ import {
   sigmoid4,
   tanh4,
 } from './math';
-
-/** y = F(x) */
-// @ts-ignore: decorator
-@inline
-function map<F>(x: usize, y: usize, n: u32, parameter: f32 = 0): void {
-  const f = changetype<F>(0);
-  const alpha = f32x4.splat(parameter);
-  if (n >= 8) {
-    do {
-      const x0 = v128.load(x);
-      const x1 = v128.load(x, 16);
-      const y0 = f.of(x0, alpha);
-      const y1 = f.of(x1, alpha);
-      v128.store(y, y0);
-      v128.store(y, y1, 16);
-      x += 32;
-      y += 32;
-      n -= 8;
-    } while (n >= 8);
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(y, f.of(loadPart(x, part), alpha), part);
-    x += 16;
-    y += 16;
-    n -= part;
-  }
-}
-
-/** dx = dy · F' */
-// @ts-ignore: decorator
-@inline
-function mapBack<F>(dy: usize, v: usize, dx: usize, n: u32, parameter: f32 = 0): void {
-  const f = changetype<F>(0);
-  const alpha = f32x4.splat(parameter);
-  if (n >= 8) {
-    do {
-      const dy0 = v128.load(dy);
-      const dy1 = v128.load(dy, 16);
-      const v0 = v128.load(v);
-      const v1 = v128.load(v, 16);
-      const dx0 = f.back(dy0, v0, alpha);
-      const dx1 = f.back(dy1, v1, alpha);
-      v128.store(dx, dx0);
-      v128.store(dx, dx1, 16);
-      dy += 32;
-      v += 32;
-      dx += 32;
-      n -= 8;
-    } while (n >= 8);
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(dx, f.back(loadPart(dy, part), loadPart(v, part), alpha), part);
-    dy += 16;
-    v += 16;
-    dx += 16;
-    n -= part;
-  }
-}
 
 /** min(max(x, low), high); pmin and pmax keep their first operand when it is NaN */
 // @ts-ignore: decorator
@@ -107,7 +46,7 @@ class Log {
 @unmanaged
 class Relu {
   @inline of(x: v128, _: v128): v128 { return f32x4.pmax(x, f32x4.splat(0)); }
-  @inline back(dy: v128, y: v128, _: v128): v128 { return v128.andnot(dy, f32x4.le(y, f32x4.splat(0))); }
+  @inline of2(dy: v128, y: v128, _: v128): v128 { return v128.andnot(dy, f32x4.le(y, f32x4.splat(0))); }
 }
 
 @unmanaged
@@ -115,7 +54,7 @@ class LeakyRelu {
   @inline of(x: v128, alpha: v128): v128 {
     return v128.bitselect(f32x4.mul(x, alpha), x, f32x4.lt(x, f32x4.splat(0)));
   }
-  @inline back(dy: v128, y: v128, alpha: v128): v128 {
+  @inline of2(dy: v128, y: v128, alpha: v128): v128 {
     return f32x4.mul(dy, v128.bitselect(alpha, f32x4.splat(1), f32x4.le(y, f32x4.splat(0))));
   }
 }
@@ -123,7 +62,7 @@ class LeakyRelu {
 @unmanaged
 class Sigmoid {
   @inline of(x: v128, _: v128): v128 { return sigmoid4(x); }
-  @inline back(dy: v128, y: v128, _: v128): v128 {
+  @inline of2(dy: v128, y: v128, _: v128): v128 {
     return f32x4.mul(dy, f32x4.mul(y, f32x4.sub(f32x4.splat(1), y)));
   }
 }
@@ -131,7 +70,7 @@ class Sigmoid {
 @unmanaged
 class Tanh {
   @inline of(x: v128, _: v128): v128 { return tanh4(x); }
-  @inline back(dy: v128, y: v128, _: v128): v128 {
+  @inline of2(dy: v128, y: v128, _: v128): v128 {
     return f32x4.mul(dy, f32x4.sub(f32x4.splat(1), f32x4.mul(y, y)));
   }
 }
@@ -139,13 +78,13 @@ class Tanh {
 @unmanaged
 class GeluErf {
   @inline of(x: v128, _: v128): v128 { return geluErf4(x); }
-  @inline back(dy: v128, x: v128, _: v128): v128 { return f32x4.mul(dy, geluErfSlope4(x)); }
+  @inline of2(dy: v128, x: v128, _: v128): v128 { return f32x4.mul(dy, geluErfSlope4(x)); }
 }
 
 @unmanaged
 class GeluTanh {
   @inline of(x: v128, _: v128): v128 { return geluTanh4(x); }
-  @inline back(dy: v128, x: v128, _: v128): v128 { return f32x4.mul(dy, geluTanhSlope4(x)); }
+  @inline of2(dy: v128, x: v128, _: v128): v128 { return f32x4.mul(dy, geluTanhSlope4(x)); }
 }
 
 /** x above 0, α(e^x − 1) below: Clevert et al. 2016. */
@@ -155,7 +94,7 @@ class Elu {
     return v128.bitselect(x, f32x4.mul(alpha, expm1Negative4(x)), f32x4.gt(x, f32x4.splat(0)));
   }
   /** α·e^x = y + α */
-  @inline back(dy: v128, y: v128, alpha: v128): v128 {
+  @inline of2(dy: v128, y: v128, alpha: v128): v128 {
     const slope = v128.bitselect(f32x4.add(y, alpha), f32x4.splat(1), f32x4.le(y, f32x4.splat(0)));
     return f32x4.mul(dy, slope);
   }
@@ -173,7 +112,7 @@ class Selu {
     const below = f32x4.mul(f32x4.splat(SELU_BELOW), expm1Negative4(x));
     return v128.bitselect(f32x4.mul(f32x4.splat(SELU_SCALE), x), below, f32x4.gt(x, f32x4.splat(0)));
   }
-  @inline back(dy: v128, y: v128, _: v128): v128 {
+  @inline of2(dy: v128, y: v128, _: v128): v128 {
     const below = f32x4.add(y, f32x4.splat(SELU_BELOW));
     return f32x4.mul(dy, v128.bitselect(below, f32x4.splat(SELU_SCALE), f32x4.le(y, f32x4.splat(0))));
   }
@@ -184,7 +123,7 @@ class Selu {
 class Silu {
   @inline of(x: v128, _: v128): v128 { return f32x4.mul(x, sigmoid4(x)); }
   /** s + x·s(1 − s) with 1 − s = e^−x·s. Beyond ±88 the slope is 0 or 1; neither x nor e^−x must be ∞, for 0·∞ is NaN. */
-  @inline back(dy: v128, x: v128, _: v128): v128 {
+  @inline of2(dy: v128, x: v128, _: v128): v128 {
     const c = clip4(x, -88, 88);
     const e = exp4(f32x4.neg(c));
     const s = f32x4.div(f32x4.splat(1), f32x4.add(f32x4.splat(1), e));
@@ -204,7 +143,7 @@ class Mish {
     return f32x4.mul(x, f32x4.div(n, f32x4.add(n, f32x4.splat(2))));
   }
   /** n/(n + 2) + x·4e(e + 1)/(n + 2)² */
-  @inline back(dy: v128, x: v128, _: v128): v128 {
+  @inline of2(dy: v128, x: v128, _: v128): v128 {
     const c = clip4(x, -104, 20);
     const e = exp4(c);
     const n = f32x4.mul(e, f32x4.add(e, f32x4.splat(2)));
@@ -221,7 +160,7 @@ class Softplus {
     return f32x4.add(f32x4.pmax(x, f32x4.splat(0)), log1p4(exp4(f32x4.neg(f32x4.abs(x)))));
   }
   /** sigmoid(x) = 1 − e^−y */
-  @inline back(dy: v128, y: v128, _: v128): v128 {
+  @inline of2(dy: v128, y: v128, _: v128): v128 {
     return f32x4.neg(f32x4.mul(dy, expm1Negative4(f32x4.neg(y))));
   }
 }
@@ -231,7 +170,7 @@ class Softplus {
 class Softsign {
   @inline of(x: v128, _: v128): v128 { return f32x4.div(x, f32x4.add(f32x4.splat(1), f32x4.abs(x))); }
   /** 1/(1 + |x|)², where 1/(1 + |x|) = 1 − |y| */
-  @inline back(dy: v128, y: v128, _: v128): v128 {
+  @inline of2(dy: v128, y: v128, _: v128): v128 {
     const rest = f32x4.sub(f32x4.splat(1), f32x4.abs(y));
     return f32x4.mul(dy, f32x4.mul(rest, rest));
   }
@@ -250,19 +189,19 @@ function hardSigmoid4(x: v128): v128 {
 @unmanaged
 class HardSigmoid {
   @inline of(x: v128, _: v128): v128 { return hardSigmoid4(x); }
-  @inline back(dy: v128, y: v128, _: v128): v128 { return passBetween4(f32x4.mul(dy, f32x4.splat(SIXTH)), y, 0, 1); }
+  @inline of2(dy: v128, y: v128, _: v128): v128 { return passBetween4(f32x4.mul(dy, f32x4.splat(SIXTH)), y, 0, 1); }
 }
 
 @unmanaged
 class HardTanh {
   @inline of(x: v128, _: v128): v128 { return clip4(x, -1, 1); }
-  @inline back(dy: v128, y: v128, _: v128): v128 { return passBetween4(dy, y, -1, 1); }
+  @inline of2(dy: v128, y: v128, _: v128): v128 { return passBetween4(dy, y, -1, 1); }
 }
 
 @unmanaged
 class Relu6 {
   @inline of(x: v128, _: v128): v128 { return clip4(x, 0, 6); }
-  @inline back(dy: v128, y: v128, _: v128): v128 { return passBetween4(dy, y, 0, 6); }
+  @inline of2(dy: v128, y: v128, _: v128): v128 { return passBetween4(dy, y, 0, 6); }
 }
 
 /** x·hardSigmoid(x): Howard et al. 2019. */
@@ -270,7 +209,7 @@ class Relu6 {
 class HardSilu {
   @inline of(x: v128, _: v128): v128 { return f32x4.mul(x, hardSigmoid4(x)); }
   /** x/3 + ½ between −3 and 3; 0 below, 1 above, at the ends too, as in torch today (1.13 has −½ at −3, and 1 or 3/2 at 3) */
-  @inline back(dy: v128, x: v128, _: v128): v128 {
+  @inline of2(dy: v128, x: v128, _: v128): v128 {
     const inside = fma(x, f32x4.splat(2 * SIXTH), f32x4.splat(0.5));
     const slope = v128.bitselect(inside, f32x4.splat(1), f32x4.lt(x, f32x4.splat(3)));
     return f32x4.mul(dy, v128.andnot(slope, f32x4.le(x, f32x4.splat(-3))));
@@ -280,12 +219,12 @@ class HardSilu {
 export function exp(x: usize, y: usize, n: u32): void { map<Exp>(x, y, n); }
 export function log(x: usize, y: usize, n: u32): void { map<Log>(x, y, n); }
 export function relu(x: usize, y: usize, n: u32): void { map<Relu>(x, y, n); }
-export function leakyRelu(x: usize, y: usize, n: u32, alpha: f32): void { map<LeakyRelu>(x, y, n, alpha); }
+export function leakyRelu(x: usize, y: usize, n: u32, alpha: f32): void { map<LeakyRelu>(x, y, n, f32x4.splat(alpha)); }
 export function sigmoid(x: usize, y: usize, n: u32): void { map<Sigmoid>(x, y, n); }
 export function tanh(x: usize, y: usize, n: u32): void { map<Tanh>(x, y, n); }
 export function geluErf(x: usize, y: usize, n: u32): void { map<GeluErf>(x, y, n); }
 export function geluTanh(x: usize, y: usize, n: u32): void { map<GeluTanh>(x, y, n); }
-export function elu(x: usize, y: usize, n: u32, alpha: f32): void { map<Elu>(x, y, n, alpha); }
+export function elu(x: usize, y: usize, n: u32, alpha: f32): void { map<Elu>(x, y, n, f32x4.splat(alpha)); }
 export function selu(x: usize, y: usize, n: u32): void { map<Selu>(x, y, n); }
 export function silu(x: usize, y: usize, n: u32): void { map<Silu>(x, y, n); }
 export function mish(x: usize, y: usize, n: u32): void { map<Mish>(x, y, n); }
@@ -313,19 +252,19 @@ export function activateInPlace(x: usize, n: u32, code: u32, alpha: f32): void {
   else if (code == 13) relu6(x, x, n);
 }
 
-export function reluGrad(dy: usize, y: usize, dx: usize, n: u32): void { mapBack<Relu>(dy, y, dx, n); }
-export function leakyReluGrad(dy: usize, y: usize, dx: usize, n: u32, alpha: f32): void { mapBack<LeakyRelu>(dy, y, dx, n, alpha); }
-export function sigmoidGrad(dy: usize, y: usize, dx: usize, n: u32): void { mapBack<Sigmoid>(dy, y, dx, n); }
-export function tanhGrad(dy: usize, y: usize, dx: usize, n: u32): void { mapBack<Tanh>(dy, y, dx, n); }
-export function geluErfGrad(dy: usize, x: usize, dx: usize, n: u32): void { mapBack<GeluErf>(dy, x, dx, n); }
-export function geluTanhGrad(dy: usize, x: usize, dx: usize, n: u32): void { mapBack<GeluTanh>(dy, x, dx, n); }
-export function eluGrad(dy: usize, y: usize, dx: usize, n: u32, alpha: f32): void { mapBack<Elu>(dy, y, dx, n, alpha); }
-export function seluGrad(dy: usize, y: usize, dx: usize, n: u32): void { mapBack<Selu>(dy, y, dx, n); }
-export function siluGrad(dy: usize, x: usize, dx: usize, n: u32): void { mapBack<Silu>(dy, x, dx, n); }
-export function mishGrad(dy: usize, x: usize, dx: usize, n: u32): void { mapBack<Mish>(dy, x, dx, n); }
-export function softplusGrad(dy: usize, y: usize, dx: usize, n: u32): void { mapBack<Softplus>(dy, y, dx, n); }
-export function softsignGrad(dy: usize, y: usize, dx: usize, n: u32): void { mapBack<Softsign>(dy, y, dx, n); }
-export function hardSigmoidGrad(dy: usize, y: usize, dx: usize, n: u32): void { mapBack<HardSigmoid>(dy, y, dx, n); }
-export function hardTanhGrad(dy: usize, y: usize, dx: usize, n: u32): void { mapBack<HardTanh>(dy, y, dx, n); }
-export function relu6Grad(dy: usize, y: usize, dx: usize, n: u32): void { mapBack<Relu6>(dy, y, dx, n); }
-export function hardSiluGrad(dy: usize, x: usize, dx: usize, n: u32): void { mapBack<HardSilu>(dy, x, dx, n); }
+export function reluGrad(dy: usize, y: usize, dx: usize, n: u32): void { zip<Relu>(dy, y, dx, n); }
+export function leakyReluGrad(dy: usize, y: usize, dx: usize, n: u32, alpha: f32): void { zip<LeakyRelu>(dy, y, dx, n, f32x4.splat(alpha)); }
+export function sigmoidGrad(dy: usize, y: usize, dx: usize, n: u32): void { zip<Sigmoid>(dy, y, dx, n); }
+export function tanhGrad(dy: usize, y: usize, dx: usize, n: u32): void { zip<Tanh>(dy, y, dx, n); }
+export function geluErfGrad(dy: usize, x: usize, dx: usize, n: u32): void { zip<GeluErf>(dy, x, dx, n); }
+export function geluTanhGrad(dy: usize, x: usize, dx: usize, n: u32): void { zip<GeluTanh>(dy, x, dx, n); }
+export function eluGrad(dy: usize, y: usize, dx: usize, n: u32, alpha: f32): void { zip<Elu>(dy, y, dx, n, f32x4.splat(alpha)); }
+export function seluGrad(dy: usize, y: usize, dx: usize, n: u32): void { zip<Selu>(dy, y, dx, n); }
+export function siluGrad(dy: usize, x: usize, dx: usize, n: u32): void { zip<Silu>(dy, x, dx, n); }
+export function mishGrad(dy: usize, x: usize, dx: usize, n: u32): void { zip<Mish>(dy, x, dx, n); }
+export function softplusGrad(dy: usize, y: usize, dx: usize, n: u32): void { zip<Softplus>(dy, y, dx, n); }
+export function softsignGrad(dy: usize, y: usize, dx: usize, n: u32): void { zip<Softsign>(dy, y, dx, n); }
+export function hardSigmoidGrad(dy: usize, y: usize, dx: usize, n: u32): void { zip<HardSigmoid>(dy, y, dx, n); }
+export function hardTanhGrad(dy: usize, y: usize, dx: usize, n: u32): void { zip<HardTanh>(dy, y, dx, n); }
+export function relu6Grad(dy: usize, y: usize, dx: usize, n: u32): void { zip<Relu6>(dy, y, dx, n); }
+export function hardSiluGrad(dy: usize, x: usize, dx: usize, n: u32): void { zip<HardSilu>(dy, x, dx, n); }

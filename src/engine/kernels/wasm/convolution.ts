@@ -9,7 +9,8 @@
 // A position is an output pixel, counted over all images of the call: (image·outHeight + oy)·outWidth + ox.
 
 import { fill } from './elementwise';
-import { fitsPacked, gemm, packWhole, timesPacked } from './gemm';
+import { gemm } from './gemm';
+import { fitsPacked, packWhole, timesPacked } from './gemm-packed';
 import { loadPart, storePart } from './lanes';
 import { WORK, WORK_FLOATS } from './scratch';
 

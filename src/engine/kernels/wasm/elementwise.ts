@@ -1,6 +1,7 @@
 // Element-wise arithmetic. x, y, a, b: n floats.
 
 import { fma, loadPart, storePart } from './lanes';
+import { map, zip } from './loops';
 
 export function fill(y: usize, n: u32, value: f32): void {
   const v = f32x4.splat(value);
@@ -89,116 +90,71 @@ export function copyStrided(
   }
 }
 
-export function add(a: usize, b: usize, y: usize, n: u32): void {
-  for (; n >= 8; n -= 8) {
-    const a0 = v128.load(a);
-    const a1 = v128.load(a, 16);
-    const b0 = v128.load(b);
-    const b1 = v128.load(b, 16);
-    const y0 = f32x4.add(a0, b0);
-    const y1 = f32x4.add(a1, b1);
-    v128.store(y, y0);
-    v128.store(y, y1, 16);
-    a += 32;
-    b += 32;
-    y += 32;
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(y, f32x4.add(loadPart(a, part), loadPart(b, part)), part);
-    a += 16;
-    b += 16;
-    y += 16;
-    n -= part;
-  }
+@unmanaged
+class Add {
+  @inline of2(a: v128, b: v128, _: v128): v128 { return f32x4.add(a, b); }
 }
 
-export function sub(a: usize, b: usize, y: usize, n: u32): void {
-  for (; n >= 8; n -= 8) {
-    const a0 = v128.load(a);
-    const a1 = v128.load(a, 16);
-    const b0 = v128.load(b);
-    const b1 = v128.load(b, 16);
-    const y0 = f32x4.sub(a0, b0);
-    const y1 = f32x4.sub(a1, b1);
-    v128.store(y, y0);
-    v128.store(y, y1, 16);
-    a += 32;
-    b += 32;
-    y += 32;
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(y, f32x4.sub(loadPart(a, part), loadPart(b, part)), part);
-    a += 16;
-    b += 16;
-    y += 16;
-    n -= part;
-  }
+@unmanaged
+class Sub {
+  @inline of2(a: v128, b: v128, _: v128): v128 { return f32x4.sub(a, b); }
 }
 
-export function mul(a: usize, b: usize, y: usize, n: u32): void {
-  for (; n >= 8; n -= 8) {
-    const a0 = v128.load(a);
-    const a1 = v128.load(a, 16);
-    const b0 = v128.load(b);
-    const b1 = v128.load(b, 16);
-    const y0 = f32x4.mul(a0, b0);
-    const y1 = f32x4.mul(a1, b1);
-    v128.store(y, y0);
-    v128.store(y, y1, 16);
-    a += 32;
-    b += 32;
-    y += 32;
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(y, f32x4.mul(loadPart(a, part), loadPart(b, part)), part);
-    a += 16;
-    b += 16;
-    y += 16;
-    n -= part;
-  }
+@unmanaged
+class Mul {
+  @inline of2(a: v128, b: v128, _: v128): v128 { return f32x4.mul(a, b); }
 }
 
-export function atLeast(x: usize, y: usize, n: u32, limit: f32): void {
-  const one = f32x4.splat(1);
-  const l = f32x4.splat(limit);
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(y, v128.and(f32x4.ge(loadPart(x, part), l), one), part);
-    x += 16;
-    y += 16;
-    n -= part;
-  }
+@unmanaged
+class AddScaled {
+  @inline of2(x: v128, y: v128, a: v128): v128 { return fma(a, x, y); }
 }
 
+@unmanaged
+class Scale {
+  @inline of(x: v128, factor: v128): v128 { return f32x4.mul(x, factor); }
+}
+
+@unmanaged
+class AtLeast {
+  @inline of(x: v128, limit: v128): v128 { return v128.and(f32x4.ge(x, limit), f32x4.splat(1)); }
+}
+
+@unmanaged
+class Differs {
+  @inline of(x: v128, value: v128): v128 { return v128.and(f32x4.ne(x, value), f32x4.splat(1)); }
+}
+
+@unmanaged
+class Reciprocal {
+  @inline of(x: v128, _: v128): v128 { return v128.and(f32x4.div(f32x4.splat(1), x), f32x4.ne(x, f32x4.splat(0))); }
+}
+
+/** pmin and pmax keep their first operand when it is NaN */
+@unmanaged
+class Clip {
+  @inline of(x: v128, limit: v128): v128 { return f32x4.pmax(f32x4.pmin(x, limit), f32x4.neg(limit)); }
+}
+
+export function add(a: usize, b: usize, y: usize, n: u32): void { zip<Add>(a, b, y, n); }
+export function sub(a: usize, b: usize, y: usize, n: u32): void { zip<Sub>(a, b, y, n); }
+export function mul(a: usize, b: usize, y: usize, n: u32): void { zip<Mul>(a, b, y, n); }
+/** y += a·x */
+export function addScaled(x: usize, y: usize, n: u32, a: f64): void { zip<AddScaled>(x, y, y, n, f32x4.splat(<f32>a)); }
+/** y = x·factor */
+// @ts-ignore: decorator
+@inline
+export function scale(x: usize, y: usize, n: u32, factor: f32): void { map<Scale>(x, y, n, f32x4.splat(factor)); }
+/** y = x·s[0] */
+export function scaleBy(x: usize, s: usize, y: usize, n: u32): void { scale(x, y, n, load<f32>(s)); }
+/** y = 1 where x ≥ limit, else 0 */
+export function atLeast(x: usize, y: usize, n: u32, limit: f32): void { map<AtLeast>(x, y, n, f32x4.splat(limit)); }
 /** y = 1 where x is not `value`, else 0 */
-export function differs(x: usize, y: usize, n: u32, value: f32): void {
-  const one = f32x4.splat(1);
-  const v = f32x4.splat(value);
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(y, v128.and(f32x4.ne(loadPart(x, part), v), one), part);
-    x += 16;
-    y += 16;
-    n -= part;
-  }
-}
-
+export function differs(x: usize, y: usize, n: u32, value: f32): void { map<Differs>(x, y, n, f32x4.splat(value)); }
 /** y = 1/x, 0 where x is 0 */
-export function reciprocal(x: usize, y: usize, n: u32): void {
-  const one = f32x4.splat(1);
-  const zero = f32x4.splat(0);
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    const a = loadPart(x, part);
-    storePart(y, v128.and(f32x4.div(one, a), f32x4.ne(a, zero)), part);
-    x += 16;
-    y += 16;
-    n -= part;
-  }
-}
+export function reciprocal(x: usize, y: usize, n: u32): void { map<Reciprocal>(x, y, n); }
+/** min(max(x, −limit), limit) */
+export function clipValue(x: usize, y: usize, n: u32, limit: f32): void { map<Clip>(x, y, n, f32x4.splat(limit)); }
 
 /** y = scale·x + shift */
 export function affine(x: usize, y: usize, n: u32, scale: f32, shift: f32): void {
@@ -217,58 +173,6 @@ export function affine(x: usize, y: usize, n: u32, scale: f32, shift: f32): void
   while (n > 0) {
     const part = min<u32>(n, 4);
     storePart(y, fma(loadPart(x, part), factor, offset), part);
-    x += 16;
-    y += 16;
-    n -= part;
-  }
-}
-
-/** y += a·x */
-export function addScaled(x: usize, y: usize, n: u32, a: f64): void {
-  const factor = f32x4.splat(<f32>a);
-  for (; n >= 8; n -= 8) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const y0 = v128.load(y);
-    const y1 = v128.load(y, 16);
-    const z0 = fma(factor, x0, y0);
-    const z1 = fma(factor, x1, y1);
-    v128.store(y, z0);
-    v128.store(y, z1, 16);
-    x += 32;
-    y += 32;
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(y, fma(factor, loadPart(x, part), loadPart(y, part)), part);
-    x += 16;
-    y += 16;
-    n -= part;
-  }
-}
-
-/** y = x·s[0] */
-export function scaleBy(x: usize, s: usize, y: usize, n: u32): void {
-  scale(x, y, n, load<f32>(s));
-}
-
-// @ts-ignore: decorator
-@inline
-function scale(x: usize, y: usize, n: u32, factor: f32): void {
-  const f = f32x4.splat(factor);
-  for (; n >= 8; n -= 8) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const y0 = f32x4.mul(x0, f);
-    const y1 = f32x4.mul(x1, f);
-    v128.store(y, y0);
-    v128.store(y, y1, 16);
-    x += 32;
-    y += 32;
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(y, f32x4.mul(loadPart(x, part), f), part);
     x += 16;
     y += 16;
     n -= part;
@@ -315,28 +219,5 @@ export function addBias(x: usize, bias: usize, y: usize, rows: u32, cols: u32): 
     add(x, bias, y, cols);
     x += <usize>cols << 2;
     y += <usize>cols << 2;
-  }
-}
-
-/** min(max(x, −limit), limit); pmin and pmax keep their first operand when it is NaN */
-export function clipValue(x: usize, y: usize, n: u32, limit: f32): void {
-  const high = f32x4.splat(limit);
-  const low = f32x4.splat(-limit);
-  for (; n >= 8; n -= 8) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const y0 = f32x4.pmax(f32x4.pmin(x0, high), low);
-    const y1 = f32x4.pmax(f32x4.pmin(x1, high), low);
-    v128.store(y, y0);
-    v128.store(y, y1, 16);
-    x += 32;
-    y += 32;
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(y, f32x4.pmax(f32x4.pmin(loadPart(x, part), high), low), part);
-    x += 16;
-    y += 16;
-    n -= part;
   }
 }

@@ -3,7 +3,7 @@
 // δ·z + [dr dz dq]·Uᵀ goes on to the step before. What is padding lets the state, and δ, pass.
 
 import { copy, copyOrZero, fill } from './elementwise';
-import { gemmPacked } from './gemm';
+import { gemmPacked } from './gemm-packed';
 import { fma, fnma, loadPart, storePart } from './lanes';
 import { sigmoid4, tanh4 } from './math';
 import { isPadding, REVERSE } from './recurrence';

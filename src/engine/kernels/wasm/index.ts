@@ -1,6 +1,7 @@
 // The exports of the kernel module: the functions of `Kernels` in abi.ts.
 
-export { gemm, packPanels } from './gemm';
+export { gemm } from './gemm';
+export { packPanels } from './gemm-packed';
 export { gruForward, gruBackward } from './gru';
 export { lstmForward, lstmBackward } from './lstm';
 export { previousSteps } from './recurrence';
@@ -108,9 +109,9 @@ export {
 } from './row-losses';
 export { pairLoss, pairLossGrad } from './pair-losses';
 export { fillFromStep, gatherRows, gatherRowsU8, meanRows } from './batches';
-export { accumulate, adamUpdate, amsgradUpdate, averageUpdate, momentumUpdate, sgdUpdate } from './optimizers';
+export { accumulate, averageUpdate, momentumUpdate, sgdUpdate } from './optimizers';
+export { adamaxUpdate, adamUpdate, amsgradUpdate, nadamUpdate, radamUpdate } from './adam';
 export { adadeltaUpdate, adagradUpdate, rmspropUpdate } from './adagrad';
-export { adamaxUpdate, nadamUpdate, radamUpdate } from './adam-variants';
 export { lambDirection, lambUpdate } from './lamb';
 export { lionUpdate } from './lion';
 export { dropout, randomNormal, randomUniform } from './philox';

@@ -4,7 +4,7 @@
 // dc·f goes on to the cell before, dz·Uᵀ to the hidden state before. What is padding lets both pass.
 
 import { copy, copyOrZero, fill } from './elementwise';
-import { gemmPacked } from './gemm';
+import { gemmPacked } from './gemm-packed';
 import { fma, fnma, loadPart, storePart } from './lanes';
 import { sigmoid4, tanh4 } from './math';
 import { isPadding, REVERSE } from './recurrence';

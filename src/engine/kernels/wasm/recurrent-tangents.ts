@@ -3,7 +3,7 @@
 // those of rnn.ts, lstm.ts and gru.ts by differentiating them, and a dash marks what moves. Padding passes the state's movement on.
 
 import { copy, copyOrZero } from './elementwise';
-import { gemmPacked } from './gemm';
+import { gemmPacked } from './gemm-packed';
 import { fma, fnma, loadPart, storePart } from './lanes';
 import { tanh4 } from './math';
 import { isPadding, REVERSE } from './recurrence';

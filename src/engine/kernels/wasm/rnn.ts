@@ -2,7 +2,7 @@
 // dz = δ·(1 − h²), and dz·Uᵀ goes on to the step before. What is padding lets the state, and δ, pass.
 
 import { copy, copyOrZero, fill } from './elementwise';
-import { gemmPacked } from './gemm';
+import { gemmPacked } from './gemm-packed';
 import { fnma, loadPart, storePart } from './lanes';
 import { tanh4 } from './math';
 import { isPadding, REVERSE } from './recurrence';

@@ -1,7 +1,9 @@
 // Softmax, its logarithm, and their gradients, row by row. x, y, dy, dx: (rows, cols), dense. Inside a row, sums run over 8 lanes by column index, then
 // over the lanes.
 
+import { scale } from './elementwise';
 import { fma, fnma, loadPart, loadPartOr, maxLanes, storePart, sumLanes } from './lanes';
+import { zip } from './loops';
 import { exp4, log4 } from './math';
 
 /** Largest of n floats; NaN may be passed over. */
@@ -78,22 +80,7 @@ export function expSum(x: usize, n: u32, shift: f32): f32 {
 }
 
 /** x *= factor, in place; n floats */
-export function scaleRow(x: usize, n: u32, factor: f32): void {
-  const f = f32x4.splat(factor);
-  for (; n >= 8; n -= 8) {
-    const x0 = f32x4.mul(v128.load(x), f);
-    const x1 = f32x4.mul(v128.load(x, 16), f);
-    v128.store(x, x0);
-    v128.store(x, x1, 16);
-    x += 32;
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    storePart(x, f32x4.mul(loadPart(x, part), f), part);
-    x += 16;
-    n -= part;
-  }
-}
+export function scaleRow(x: usize, n: u32, factor: f32): void { scale(x, x, n, factor); }
 
 export function softmax(x: usize, y: usize, rows: u32, cols: u32): void {
   for (; rows > 0; rows--) {
@@ -102,6 +89,11 @@ export function softmax(x: usize, y: usize, rows: u32, cols: u32): void {
     x += <usize>cols << 2;
     y += <usize>cols << 2;
   }
+}
+
+@unmanaged
+class SoftmaxBack {
+  @inline of2(dy: v128, y: v128, dot: v128): v128 { return f32x4.mul(y, f32x4.sub(dy, dot)); }
 }
 
 /** dx = y·(dy − Σ dy·y), y the output */
@@ -126,28 +118,10 @@ export function softmaxGrad(dy: usize, y: usize, dx: usize, rows: u32, cols: u32
       n -= part;
     }
     const dot = f32x4.splat(sumLanes(f32x4.add(s0, s1)));
-    n = cols;
-    for (; n >= 8; n -= 8) {
-      const a0 = v128.load(dy);
-      const a1 = v128.load(dy, 16);
-      const b0 = v128.load(y);
-      const b1 = v128.load(y, 16);
-      const d0 = f32x4.mul(b0, f32x4.sub(a0, dot));
-      const d1 = f32x4.mul(b1, f32x4.sub(a1, dot));
-      v128.store(dx, d0);
-      v128.store(dx, d1, 16);
-      dy += 32;
-      y += 32;
-      dx += 32;
-    }
-    while (n > 0) {
-      const part = min<u32>(n, 4);
-      storePart(dx, f32x4.mul(loadPart(y, part), f32x4.sub(loadPart(dy, part), dot)), part);
-      dy += <usize>part << 2;
-      y += <usize>part << 2;
-      dx += <usize>part << 2;
-      n -= part;
-    }
+    zip<SoftmaxBack>(dy, y, dx, cols, dot);
+    dy += <usize>cols << 2;
+    y += <usize>cols << 2;
+    dx += <usize>cols << 2;
   }
 }
 
@@ -196,34 +170,18 @@ function rowSum(x: usize, n: u32): f32 {
   return sumLanes(f32x4.add(s0, s1));
 }
 
+@unmanaged
+class LogSoftmaxBack {
+  @inline of2(dy: v128, y: v128, sum: v128): v128 { return fnma(exp4(y), sum, dy); }
+}
+
 /** dx = dy − e^y·Σ dy, y the output */
 export function logSoftmaxGrad(dy: usize, y: usize, dx: usize, rows: u32, cols: u32): void {
   for (; rows > 0; rows--) {
     const sum = f32x4.splat(rowSum(dy, cols));
-    let n = cols;
-    if (n >= 8) {
-      do {
-        const a0 = v128.load(dy);
-        const a1 = v128.load(dy, 16);
-        const b0 = v128.load(y);
-        const b1 = v128.load(y, 16);
-        const d0 = fnma(exp4(b0), sum, a0);
-        const d1 = fnma(exp4(b1), sum, a1);
-        v128.store(dx, d0);
-        v128.store(dx, d1, 16);
-        dy += 32;
-        y += 32;
-        dx += 32;
-        n -= 8;
-      } while (n >= 8);
-    }
-    while (n > 0) {
-      const part = min<u32>(n, 4);
-      storePart(dx, fnma(exp4(loadPart(y, part)), sum, loadPart(dy, part)), part);
-      dy += <usize>part << 2;
-      y += <usize>part << 2;
-      dx += <usize>part << 2;
-      n -= part;
-    }
+    zip<LogSoftmaxBack>(dy, y, dx, cols, sum);
+    dy += <usize>cols << 2;
+    y += <usize>cols << 2;
+    dx += <usize>cols << 2;
   }
 }
