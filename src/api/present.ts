@@ -53,12 +53,13 @@ export function presentDataset(row: DatasetRow): Dataset {
 }
 
 /** What the columns make doubtful. */
-export function warnOf({ format, files, columns }: DatasetRow): Pick<Dataset, 'warnings'> {
+export function warnOf({ format, files, columns, origin }: DatasetRow): Pick<Dataset, 'warnings'> {
   const isNamed = format === 'csv' && files[0]?.dialect?.hasHeader !== false;
   const ambiguous = columns.filter(({ date_order: order }) => order === 'unknown').map(({ name }) => name);
   const short = columns.filter(({ short_years: isShort }) => isShort).map(({ name }) => name);
   const warnings = [
     ...(isNamed && looksLikeRow(columns) ? [NO_HEADER] : []),
+    ...(format === 'images' && columns.length === 1 && origin?.type !== 'datasets' ? [NO_CLASSES] : []),
     ...(ambiguous.length > 0 ? [warnOfDates(ambiguous)] : []),
     ...(short.length > 0 ? [warnOfYears(short)] : []),
   ];
@@ -93,6 +94,12 @@ const NO_HEADER: DatasetWarning = {
   detail:
     'The first line was taken as the names of the columns, and looks like a row: what it says is of the kind of what stands below it.',
   expected: 'if it is a row, the file once more with ?header=false',
+};
+
+const NO_CLASSES: DatasetWarning = {
+  code: 'no_classes',
+  detail: 'The images lie in no folders that tell their classes: there is no column to predict.',
+  expected: 'the archive once more with a folder for each class, if there are classes',
 };
 
 export function presentApiKey(row: ApiKeyRow): ApiKey {

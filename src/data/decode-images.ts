@@ -22,7 +22,7 @@ export interface ImageList {
   rows: number;
 }
 
-const EXPECTED = 'PNG, JPEG or WebP; a table is sent by itself, and a spreadsheet as CSV';
+const EXPECTED = 'PNG, JPEG or WebP, in a folder for each class; a table is sent by itself, and a spreadsheet as CSV';
 const LARGEST_SIDE = 256;
 const MOST_PIXELS = 2 ** 26;
 const FORMATS = ['png', 'jpeg', 'webp'];

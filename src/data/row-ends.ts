@@ -41,7 +41,9 @@ export class RowEnds {
 
   /** The current row has a value in the column of this place. */
   addValue(column: number): void {
-    for (const { steps, step, seen } of this.#places[column]!) {
+    const places = this.#places[column]!;
+    for (let i = 0; i < places.length; i++) {
+      const { steps, step, seen } = places[i]!;
       if (seen.row === this.#row) continue;
       seen.row = this.#row;
       if (steps.count++ === 0) this.#touched.push(steps);

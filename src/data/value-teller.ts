@@ -10,11 +10,14 @@ export interface TypedField {
   isList: boolean;
 }
 
+const UNTOLD = -1;
+const UNWANTED = -2;
+
 /** A column, or an array whose places are columns. */
 interface Place {
   name: string;
-  /** undefined: not told of yet; -1: not wanted */
-  index: number | undefined;
+  /** of the column; UNTOLD, UNWANTED */
+  index: number;
   inner: Place[];
 }
 
@@ -42,7 +45,7 @@ export class ValueTeller {
     wanted: ReadonlySet<string> | undefined,
     refuse: (detail: string, expected: string) => never,
   ) {
-    this.#fields = fields.map(({ name }) => ({ name, index: undefined, inner: [] }));
+    this.#fields = fields.map(({ name }) => ({ name, index: UNTOLD, inner: [] }));
     this.#lists = fields.map(({ isList }) => isList);
     this.#handler = handler;
     this.#wanted = wanted;
@@ -67,7 +70,7 @@ export class ValueTeller {
 
   #tellPlaces({ name, inner }: Place, values: readonly unknown[]): void {
     for (let i = 0; i < values.length; i++) {
-      inner[i] ??= { name: `${name}_${i}`, index: undefined, inner: [] };
+      inner[i] ??= { name: `${name}_${i}`, index: UNTOLD, inner: [] };
       const value = values[i];
       if (Array.isArray(value)) this.#tellPlaces(inner[i]!, value);
       else this.#tell(inner[i]!, value);
@@ -75,8 +78,9 @@ export class ValueTeller {
   }
 
   #tell(place: Place, value: unknown): void {
-    place.index ??= this.#add(place.name);
-    const cell = place.index === -1 ? null : toCellValue(value);
+    if (place.index === UNTOLD) place.index = this.#add(place.name);
+    if (place.index === UNWANTED || value === null || value === undefined) return;
+    const cell = toCellValue(value);
     if (cell !== null) this.#handler.onValue(place.index, cell);
   }
 
@@ -91,7 +95,7 @@ export class ValueTeller {
         'shorter lists',
       );
     this.#names.add(name);
-    if (this.#wanted !== undefined && !this.#wanted.has(name)) return -1;
+    if (this.#wanted !== undefined && !this.#wanted.has(name)) return UNWANTED;
     this.#handler.onColumn(name, this.#columns);
     return this.#columns++;
   }

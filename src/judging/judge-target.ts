@@ -8,7 +8,12 @@ import { bootstrap, countResamples, type Figures, once, type RowCounts } from '.
 export type JudgedTarget =
   /** `shares`: of the classes, in the rows the baseline is fitted to */
   | { task: 'classification'; name: string; judged: JudgedClasses; shares: Float64Array }
-  | { task: 'regression'; name: string; judged: JudgedNumbers; mean: number }
+  | {
+      task: 'regression';
+      name: string;
+      judged: JudgedNumbers;
+      baseline: { predicted: Float64Array; answer: string };
+    }
   /** mean loss of each window's tokens, in nats, and the share of them that were held likeliest */
   | {
       task: 'language_model';
@@ -100,10 +105,10 @@ export function judgeTarget(
       });
     }
     case 'regression': {
-      const { judged, mean } = target;
+      const { judged } = target;
       const meter = new NumberMeter(judged);
       beat();
-      const baseline = new NumberMeter({ truth: judged.truth, predicted: judged.truth.map(() => mean) });
+      const baseline = new NumberMeter({ truth: judged.truth, predicted: target.baseline.predicted });
       const rowFigures = {
         mae: meter.residuals.map(Math.abs),
         mean_residual: meter.residuals,
@@ -111,7 +116,7 @@ export function judgeTarget(
       };
       const columns = { truth: meter.truth, predicted: meter.predicted };
       return assemble(meter, baseline, columns, {
-        baseline: `always the mean ${mean}`,
+        baseline: target.baseline.answer,
         residuals: meter.describeResiduals(rowOf),
         slices: sliceRows(slices, rowFigures),
       });

@@ -123,7 +123,7 @@ export const DatasetWarning = closed(
   {
     code: Type.String({
       description:
-        '`no_header`: the first line of a CSV looks like a row and not like names; `ambiguous_dates`: nothing tells days, months and years apart; `short_years`: years of two digits',
+        '`no_header`: the first line of a CSV looks like a row and not like names; `no_classes`: images in an archive without folders; `ambiguous_dates`: nothing tells days, months and years apart; `short_years`: years of two digits',
     }),
     detail: Type.String(),
     expected: Type.String({ description: 'what would mend it' }),

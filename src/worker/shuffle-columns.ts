@@ -14,7 +14,8 @@ const WORK = { share: 0.05, least: 2e9, most: 1e10 };
 
 /**
  * How much the loss grows when the values of one column are shuffled among rows, so that they tell nothing (Breiman 2001, Random forests, §10). A column
- * is shuffled as it was prepared, in all the places that were made of it. null: there is but one column, or they are no columns (texts, images).
+ * is shuffled as it was prepared, in all the places that were made of it; of a series among all steps of the judged windows. null: there is but one column, or
+ * they are no columns (texts, images).
  */
 export function shuffleColumns(
   trainer: Trainer,
@@ -25,12 +26,14 @@ export function shuffleColumns(
 ): Importance | null {
   const { features, evaluationOrder } = trainer;
   const columns = placeColumns(rows.preparation);
-  if (!(features instanceof Float32Array) || rows.description.stride !== undefined || columns.length < 2) return null;
+  if (!(features instanceof Float32Array) || columns.length < 2) return null;
   const part = (['test', 'validation', 'train'] as const).find((name) => placeOfPart(rows, name).rows.length > 1);
   if (part === undefined) return null;
   const { first, rows: all } = placeOfPart(rows, part);
   const judged = sampleRows(all, MOST_ROWS);
   const count = judged.length;
+  const { inputWidth, forecast } = rows.preparation;
+  const shuffled = forecast === undefined ? judged : listSteps(judged, forecast.window);
 
   // of an update, which is three times the work of a pass forward
   const flopsOfRow = trainer.stepFlops / 3 / batchRowsOf(spec, rows);
@@ -42,7 +45,7 @@ export function shuffleColumns(
   const before = evaluationOrder.slice(first, first + count);
   evaluationOrder.set(judged, first);
   const random = seedGenerator(spec.training.seed % 2 ** 31);
-  const width = rows.preparation.inputWidth;
+  const width = forecast?.rowWidth ?? inputWidth;
   const loss = () => trainer.evaluate(first, count).loss;
   try {
     const base = loss();
@@ -50,8 +53,8 @@ export function shuffleColumns(
       const { column, spans } = columns[place]!;
       const increases = Array.from({ length: REPEATS }, (_, repeat) => {
         progress((done + repeat / REPEATS) / chosen.length);
-        const order = shuffleIndices(count, random);
-        return withShuffled(features, { spans, width, judged, order }, loss) - base;
+        const order = shuffleIndices(shuffled.length, random);
+        return withShuffled(features, { spans, width, rows: shuffled, order }, loss) - base;
       });
       const mean = increases.reduce((sum, value) => sum + value, 0) / REPEATS;
       const variance = increases.reduce((sum, value) => sum + (value - mean) ** 2, 0) / REPEATS;
@@ -69,6 +72,13 @@ export function shuffleColumns(
   } finally {
     evaluationOrder.set(before, first);
   }
+}
+
+/** Steps of the windows that begin at `firsts`, each once, in order. */
+function listSteps(firsts: Uint32Array, window: number): Uint32Array {
+  const steps = new Set<number>();
+  for (const first of firsts) for (let step = first; step < first + window; step++) steps.add(step);
+  return Uint32Array.from(steps).sort();
 }
 
 interface Span {
@@ -97,18 +107,18 @@ function shuffleIndices(count: number, random: ReturnType<typeof seedGenerator>)
   return order;
 }
 
-/** Row i of the judged ones has the numbers of row order[i] while `measure` runs. */
+/** Row i of `rows` has the numbers of row order[i] while `measure` runs. */
 function withShuffled<T>(
   features: Float32Array,
-  { spans, width, judged, order }: { spans: Span[]; width: number; judged: Uint32Array; order: Uint32Array },
+  { spans, width, rows, order }: { spans: Span[]; width: number; rows: Uint32Array; order: Uint32Array },
   measure: () => T,
 ): T {
   const kept = spans.map(({ from, to }) =>
-    Array.from(judged, (row) => features.slice(row * width + from, row * width + to)),
+    Array.from(rows, (row) => features.slice(row * width + from, row * width + to)),
   );
   const write = (rowOf: (i: number) => number) =>
     spans.forEach(({ from }, s) => {
-      judged.forEach((row, i) => {
+      rows.forEach((row, i) => {
         features.set(kept[s]![rowOf(i)]!, row * width + from);
       });
     });

@@ -131,6 +131,17 @@ describe('images in class folders', () => {
     await call('DELETE', `${api}/datasets/${id}`);
   });
 
+  it('without folders are warned of: they have no labels', async () => {
+    const { warnings, columns } = await upload(
+      zipSync({ '1.png': await paint(2, 2, '#f00').png().toBuffer() }),
+      'application/zip',
+    );
+    expect([columns.length, columns[0].name]).toEqual([1, 'image']);
+    expect(warnings).toMatchObject([
+      { code: 'no_classes', expected: expect.stringContaining('a folder for each class') },
+    ]);
+  });
+
   it('in a tar.gz become grey ones of the size asked for', async () => {
     const archive = pack();
     for (const [name, bytes] of Object.entries(await makeImages())) archive.entry({ name: `./${name}` }, bytes);

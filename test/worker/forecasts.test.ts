@@ -57,6 +57,15 @@ const spec = () => ({
 const plain = rows.map(({ day, town, high, wind }) => ({ day, town, high, wind }));
 const predict = (job: Job, some: object[]) => call('POST', `${service.api}/jobs/${job.id}/predict`, { rows: some });
 
+/** Of the last 24 days of each town, whose windows of 14 tell 3: from a day that is known to the one that is told first. */
+function meanChange(): number {
+  const changes = ['north', 'south'].flatMap((name) => {
+    const days = plain.filter(({ town }) => town === name).slice(-24);
+    return days.slice(13, -3).map((day, i) => Math.abs(days[14 + i]!.high - day.high));
+  });
+  return changes.reduce((sum, change) => sum + change, 0) / changes.length;
+}
+
 describe('a forecast', () => {
   let job: Job;
 
@@ -69,6 +78,16 @@ describe('a forecast', () => {
     expect(body.splits.train.rows).toBe(2 * (78 - 16));
     // values and not changes are judged
     expect(body.splits.test.targets[0].metrics.r2.value).toBeGreaterThan(0.98);
+    // beside one who says that nothing changes
+    const [{ baseline, metrics }] = body.splits.test.targets;
+    expect(baseline).toBe('the last known value');
+    expect(metrics.mae.baseline).toBeGreaterThan(metrics.mae.value);
+    expect(metrics.mae.baseline).toBeCloseTo(meanChange(), 6);
+    // a step shuffled among others tells nothing of the next
+    const { columns } = body.importance;
+    expect(columns.map(({ column }: { column: string }) => column).sort()).toEqual(['high', 'wind']);
+    expect(columns[0]).toMatchObject({ column: 'high' });
+    expect(columns[0].loss_increase).toBeGreaterThan(0.1);
   });
 
   it('tells the next values after each row that has enough before it, of every series', async () => {

@@ -29,7 +29,7 @@ export function addEvaluationRoutes(app: Api, deps: ApiDeps): void {
         tags: ['jobs'],
         summary: 'How good the result is',
         description:
-          'With the best weights: per split and target the figures that fit the task, each with a 95 % confidence interval by bootstrap and beside a baseline that answers the same to every row (the most frequent class, the mean). Early stopping has chosen by the validation split, so figures of the test split are the ones to trust. Rows count alike, whatever their weights in training. Written with the success of the job.',
+          'With the best weights: per split and target the figures that fit the task, each with a 95 % confidence interval by bootstrap and beside a baseline that looks at no input (the most frequent class, the mean, a token’s frequency; of a forecast of numbers, the last known value). Early stopping has chosen by the validation split, so figures of the test split are the ones to trust. Rows count alike, whatever their weights in training. Written with the success of the job.',
         params: IdParams,
         response: { 200: Evaluation },
       },

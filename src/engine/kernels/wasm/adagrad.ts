@@ -2,49 +2,25 @@
 // RMSprop. As in optimizers.ts, `hyper` points at a HyperBlock, and everything of n floats is changed in place.
 
 import { fma, fnma, loadPart, storePart } from './lanes';
+import { updateWithState } from './optimizers';
+
+@unmanaged
+class Adagrad {
+  @inline state(p: v128, g: v128, v: v128, _: v128, decay: v128, _i: v128, _e: v128): v128 {
+    const d = fma(decay, p, g);
+    return fma(d, d, v);
+  }
+  @inline step(p: v128, g: v128, _: v128, v: v128, rate: v128, decay: v128, initial: v128, eps: v128): v128 {
+    const root = f32x4.sqrt(f32x4.add(v, initial));
+    return fnma(rate, f32x4.div(fma(decay, p, g), f32x4.add(root, eps)), p);
+  }
+}
 
 /** g' = g + weightDecay·p; v += g'²; p −= learningRate·g' / (√(v + initial) + ε) */
 export function adagradUpdate(p: usize, g: usize, v: usize, n: u32, initial: f64, epsilon: f64, hyper: usize): void {
   const rate = f32x4.splat(load<f32>(hyper));
   const decay = f32x4.splat(load<f32>(hyper, 4));
-  const first = f32x4.splat(<f32>initial);
-  const eps = f32x4.splat(<f32>epsilon);
-  for (; n >= 8; n -= 8) {
-    const p0 = v128.load(p);
-    const p1 = v128.load(p, 16);
-    const g0 = v128.load(g);
-    const g1 = v128.load(g, 16);
-    const v0 = v128.load(v);
-    const v1 = v128.load(v, 16);
-    const d0 = fma(decay, p0, g0);
-    const d1 = fma(decay, p1, g1);
-    const w0 = fma(d0, d0, v0);
-    const w1 = fma(d1, d1, v1);
-    const s0 = f32x4.div(d0, f32x4.add(f32x4.sqrt(f32x4.add(w0, first)), eps));
-    const s1 = f32x4.div(d1, f32x4.add(f32x4.sqrt(f32x4.add(w1, first)), eps));
-    const q0 = fnma(rate, s0, p0);
-    const q1 = fnma(rate, s1, p1);
-    v128.store(v, w0);
-    v128.store(v, w1, 16);
-    v128.store(p, q0);
-    v128.store(p, q1, 16);
-    p += 32;
-    g += 32;
-    v += 32;
-  }
-  while (n > 0) {
-    const part = min<u32>(n, 4);
-    const p0 = loadPart(p, part);
-    const d0 = fma(decay, p0, loadPart(g, part));
-    const w0 = fma(d0, d0, loadPart(v, part));
-    const s0 = f32x4.div(d0, f32x4.add(f32x4.sqrt(f32x4.add(w0, first)), eps));
-    storePart(v, w0, part);
-    storePart(p, fnma(rate, s0, p0), part);
-    p += 16;
-    g += 16;
-    v += 16;
-    n -= part;
-  }
+  updateWithState<Adagrad>(p, g, v, n, rate, decay, f32x4.splat(<f32>initial), f32x4.splat(<f32>epsilon));
 }
 
 /** g' = g + weightDecay·p; v = ρv + (1−ρ)g'²; δ = g'·√((d + ε) / (v + ε)); d = ρd + (1−ρ)δ²; p −= learningRate·δ */
