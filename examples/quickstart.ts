@@ -107,8 +107,14 @@ async function main(): Promise<void> {
     await stack?.close();
     await rm(folder, { recursive: true, force: true });
   };
+  // npm hands on what the terminal sends to both: the same signal comes twice
+  let isLeaving = false;
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => void stop().finally(() => process.exit(128 + constants.signals[signal])));
+    process.on(signal, () => {
+      if (isLeaving) return;
+      isLeaving = true;
+      void stop().finally(() => process.exit(128 + constants.signals[signal]));
+    });
   try {
     stack = await startStack(config, createLogger(config.logLevel, 'all'));
     await asked.run(`${stack.url}/v1`);
