@@ -109,7 +109,10 @@ export function readTensors({ inputs }: InferenceRequest, preparation: Preparati
 /** What is wrong with a row, where the client has written it. */
 export function placeMistakes(mistakes: readonly RowMistake[], { inputs }: InferenceRequest): RowMistake[] {
   return mistakes.map((mistake): RowMistake => {
-    const [, row, column = ''] = /^\/rows\/(\d+)\/(.*)$/s.exec(mistake.pointer) ?? [];
+    const [, row, column] = /^\/rows\/(\d+)(?:\/(.*))?$/s.exec(mistake.pointer) ?? [];
+    if (row === undefined) return mistake;
+    // of a row without any value: it is in no input alone
+    if (column === undefined) return { ...mistake, pointer: '/inputs', detail: `row ${row}: ${mistake.detail}` };
     const name = column.replaceAll('~1', '/').replaceAll('~0', '~');
     const place = inputs.findIndex((input) => input.name === name);
     return place === -1 ? mistake : { ...mistake, pointer: `/inputs/${place}/data/${row}` };

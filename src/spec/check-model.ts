@@ -386,9 +386,12 @@ function checkPenalties({ regularization }: Training, parameters: readonly strin
 }
 
 function addMisfit(pattern: string, parameters: readonly string[], pointer: string, add: Add): void {
+  // a layer's name, with nothing for its parameters
+  const whole = `${pattern}.*`;
+  const isLayer = parameters.some((name) => matchesPattern(name, whole));
   add(
     pointer,
-    `"${pattern}" fits no parameter.${didYouMean(pattern, parameters)}`,
+    `"${pattern}" fits no parameter.${isLayer ? ` Did you mean "${whole}"?` : didYouMean(pattern, parameters)}`,
     `one of: ${listWords(parameters)}, with * for any characters`,
   );
 }

@@ -11,6 +11,9 @@ const count = (description: string) => Type.Integer({ minimum: 0, description })
 
 const FIGURES = {
   parameters: count('of the network, frozen ones among them'),
+  trained_parameters: nullable(Type.Integer({ minimum: 0 }), {
+    description: 'those that training changes: what is not frozen, and adapters; null where it does not fit',
+  }),
   fits: Type.Boolean({
     description:
       'whether rows, weights, optimizer state and what lives within a step are within limit_bytes; a job that does not fit fails with model_too_large',

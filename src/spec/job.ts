@@ -41,8 +41,18 @@ export const Progress = closed(
     total_steps: Type.Integer({ minimum: 0 }),
     epoch: Type.Integer({ minimum: 0 }),
     epochs: Type.Integer({ minimum: 0 }),
-    eta_s: nullable(Type.Number({ minimum: 0 })),
-    samples_per_s: nullable(Type.Number({ minimum: 0 })),
+    eta_s: nullable(
+      Type.Number({
+        minimum: 0,
+        description: 'seconds that training will yet take; in the phase evaluating, that judging will',
+      }),
+    ),
+    samples_per_s: nullable(
+      Type.Number({
+        minimum: 0,
+        description: 'training rows a second; the judging of epochs and the writing of checkpoints take part of it',
+      }),
+    ),
     evaluation_percentage: Type.Optional(
       Type.Number({ minimum: 0, maximum: 100, description: 'in the phase evaluating: how much of it is done' }),
     ),

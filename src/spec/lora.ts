@@ -63,7 +63,7 @@ export function resolveAdapters(spec: JobSpec, parameters: readonly ParameterRul
     if (!names.some((name) => matchesPattern(name, pattern)))
       add(
         pointerTo('/model/lora/targets', i),
-        `"${pattern}" fits no product that can have an adapter.${didYouMean(pattern, names)}`,
+        `"${pattern}" fits no product that can have an adapter.${didYouMean(pattern.replace(/\.(weight|bias|\*)$/, ''), names)}`,
         names.length === 0
           ? 'a model with dense, convolution, attention or feed-forward layers'
           : `one of: ${listWords(names)}, with * for any characters`,

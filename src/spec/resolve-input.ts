@@ -78,7 +78,10 @@ export function resolveInput(input: Given, column: Column | null, at: string, ad
     if (input[field] !== undefined && !kind.fields.includes(field))
       add(`${at}/${field}`, `is not for a ${type}`, 'leave it out');
   for (const field of ['context', 'stride'] as const)
-    if (input[field] !== undefined) add(`${at}/${field}`, 'is for the text of a corpus', 'leave it out');
+    if (input[field] !== undefined) {
+      const otherwise = type === 'text' && field === 'context' ? ', or length with encoding "index"' : '';
+      add(`${at}/${field}`, 'is for the text of a corpus', `leave it out${otherwise}`);
+    }
   const options = () => {
     switch (type) {
       case 'number':

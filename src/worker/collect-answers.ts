@@ -130,7 +130,23 @@ function openGatherers(gathering: Gathering): Gatherer[] {
   if (output.link === 'embedding') return [{ add() {}, read: () => ({ task: 'embedding', name }) }];
   if (output.target.type === 'next_token') return [gatherTexts(gathering)];
   if (output.target.type === 'category') return [gatherClasses(gathering, output.target.classes)];
-  return gatherNumbers(gathering, output.target.columns);
+  const columns = output.target.columns.slice(0, MOST_TARGETS);
+  const names = columns.map(({ column }) => nameColumn(gathering, column));
+  if (output.link === 'sigmoid' && areLabels(valuesOf(gathering.trainer, gathering.target)))
+    return names.map((own, place) => gatherClasses({ ...gathering, name: own }, LABELS, place));
+  return gatherNumbers(gathering, columns, names);
+}
+
+/** Of a column that says whether something is so. */
+const LABELS = ['0', '1'];
+
+function areLabels(values: Float32Array): boolean {
+  return values.every((value) => value === 0 || value === 1 || Number.isNaN(value));
+}
+
+function nameColumn({ target, name, output }: Gathering, column: string): string {
+  if (target === 0) return column;
+  return output.outputWidth === 1 ? name : `${name}.${column}`;
 }
 
 function gatherTexts({ count, name, trainer, loaded, part }: Gathering): Gatherer {
@@ -177,20 +193,23 @@ function tellByFrequency(
   };
 }
 
+/** `place`: of the one output that tells two classes. */
 function gatherClasses(
   { output, first, count, name, target, trainer, ignored }: Gathering,
   classes: readonly string[],
+  place = 0,
 ): Gatherer {
   const { link, outputWidth } = output;
   const areScores = link === 'scores';
   const expected = link === 'sigmoid' ? valuesOf(trainer, target) : labelsOf(trainer, target);
-  const classOf = (row: number) => (link === 'sigmoid' ? Number(expected[row]! > 0.5) : expected[row]!);
+  const classOf = (row: number) =>
+    link === 'sigmoid' ? Number(expected[row * outputWidth + place]! > 0.5) : expected[row]!;
   const truth = new Int32Array(count);
   const scores = new Float64Array(count * classes.length);
   return {
     add(i, row, outputs, at) {
       truth[i] = classOf(row);
-      const own = outputs.subarray(at + first, at + first + outputWidth);
+      const own = outputs.subarray(at + first + place, at + first + outputWidth);
       scores.set(areScores ? own : readProbabilities(own, output), i * classes.length);
     },
     read(fitted) {
@@ -204,13 +223,13 @@ function gatherClasses(
 
 /** One for each column. */
 function gatherNumbers(
-  { output, first, count, name, target, trainer, loaded }: Gathering,
+  { output, first, count, target, trainer, loaded }: Gathering,
   columns: readonly PreparedTargetColumn[],
+  names: readonly string[],
 ): Gatherer[] {
   const { outputWidth } = output;
   const expected = valuesOf(trainer, target);
-  return columns.slice(0, MOST_TARGETS).map((prepared, c) => {
-    const { column } = prepared;
+  return columns.map((prepared, c) => {
     const restore = openRestored(prepared);
     const truth = new Float64Array(count);
     const predicted = new Float64Array(count);
@@ -231,7 +250,7 @@ function gatherNumbers(
         });
         return {
           task: 'regression',
-          name: target === 0 || columns.length === 1 ? (target === 0 ? column : name) : `${name}.${column}`,
+          name: names[c]!,
           judged: { truth, predicted },
           baseline:
             loaded.baseOf === undefined

@@ -52,6 +52,7 @@ export async function estimateJob(
       return {
         ...common,
         parameters: trainer.parameterCount,
+        trained_parameters: trainer.trainedCount,
         fits: true,
         memory_bytes: memoryOfJob(trainer, rows),
         flops_per_step: flopsPerStep,
@@ -70,6 +71,7 @@ export async function estimateJob(
     return {
       ...common,
       parameters,
+      trained_parameters: null,
       fits: false,
       memory_bytes: memoryOfRefused(error.neededBytes, parameters),
       ...{ flops_per_step: null, flops_per_epoch: null, threads: null, seconds_per_epoch: null, seconds: null },

@@ -78,14 +78,17 @@ export async function measureTraining(
     const between = Math.max(interval, every === 'epoch' ? secondsOfEpoch : every * secondsOfStep);
     return secondsOfEpoch * (1 + written / between);
   };
+  const warmUpdates = times.findLastIndex((time) => time <= WARM_UP_SECONDS) + 1;
   if (end === 'completed') {
     const seconds = (endMs - begunMs) / 1000;
     // weights that are judged and kept as they are
     if (totalSteps === 0) return { secondsPerEpoch: 0, seconds: seconds + written, steps };
     const range = (rangeUpdates * seconds) / totalSteps;
-    return { secondsPerEpoch: seconds / epochs, seconds: seconds + range + written, steps };
+    // the slower first ones are in all of it, and not in an epoch like most
+    const later = medianOfEpochs(times, Math.min(warmUpdates, steps >> 1), stepsPerEpoch);
+    return { secondsPerEpoch: later ?? seconds / epochs, seconds: seconds + range + written, steps };
   }
-  const warm = Math.max(0, Math.min(times.findLastIndex((time) => time <= WARM_UP_SECONDS) + 1, times.length - 2));
+  const warm = Math.max(0, Math.min(warmUpdates, times.length - 2));
   const whole = medianOfEpochs(times, warm, stepsPerEpoch);
   const step = whole === null ? medianOfSteps(times, warm, stepsPerEpoch) : whole / stepsPerEpoch;
   const trained = whole ?? step * stepsPerEpoch + secondsBetweenEpochs(spec, rows, trainer);

@@ -148,11 +148,14 @@ it('what is taken as missing, and was not left out, is told in every format', as
   expect(all.warnings).toHaveLength(100);
   expect(all.warnings[0]).toMatchObject({ pointer: '/rows/700/colour', detail: expect.stringMatching(/^line 702: /) });
   const tensors = [
-    { name: 'x', shape: [2], datatype: 'FP64', data: [1, 3] },
-    { name: 'colour', shape: [2], datatype: 'BYTES', data: ['red', 'green'] },
+    { name: 'x', shape: [3], datatype: 'FP64', data: [1, 3, null] },
+    { name: 'colour', shape: [3], datatype: 'BYTES', data: ['red', 'green', null] },
   ];
   const { body: inferred } = await call('POST', `${service.url}/v2/models/cats/infer`, { inputs: tensors });
-  expect(inferred.parameters.warnings).toMatchObject([{ pointer: '/inputs/1/data/1', code: 'unknown_class' }]);
+  expect(inferred.parameters.warnings).toMatchObject([
+    { pointer: '/inputs/1/data/1', code: 'unknown_class' },
+    { pointer: '/inputs', code: 'empty_row', detail: expect.stringMatching(/^row 2: /) },
+  ]);
 });
 
 it('malformed bodies are refused before anything is answered', async () => {

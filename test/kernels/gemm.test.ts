@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Activation, GEMM_SCRATCH_BYTES, GemmFlag } from '../../src/engine/kernels/abi.ts';
+import { Activation, GEMM_SCRATCH_BYTES, GemmFlag, WINDOWS_OFFSET_BYTES } from '../../src/engine/kernels/abi.ts';
 import { ALL_BUILDS, Bench, WASM_BUILDS } from './builds.ts';
 
 const { transposeA, transposeB, accumulate, bias, packedB } = GemmFlag;
@@ -55,7 +55,7 @@ describe.each(WASM_BUILDS)('gemm, %s', (build) => {
 
   it.each(cases)('gives the same bits for every split of rows and columns: %o', (shape) => {
     const whole = multiply(build, shape);
-    for (const step of [1, 4, 5, 7, 16]) {
+    for (const step of [1, 4, 5, 6, 7, 16]) {
       expect(multiply(build, shape, splitEvery(shape.m, step))).toEqual(whole);
       expect(multiply(build, shape, [[0, shape.m]], splitEvery(shape.n, step))).toEqual(whole);
     }
@@ -89,6 +89,23 @@ describe.each(WASM_BUILDS)('gemm, %s', (build) => {
     const shape = { flags: transposeA, m: 13, n: 40, k: 70 };
     expect(multiply(build, shape, [[0, 13]], splitEvery(40, 20))).toEqual(multiply(build, shape));
   });
+});
+
+it.each(WASM_BUILDS)('gemm packs in front of what other kernels keep in the scratch, %s', (build) => {
+  // the largest blocks that there are
+  const { m, n, k } = { m: 264, n: 96, k: 1024 };
+  for (const flags of [0, transposeA, transposeB, transposeA | transposeB]) {
+    for (const depth of [k, 256]) {
+      const bench = new Bench(build);
+      const [a, b, c] = [bench.random(m * depth), bench.random(depth * n), bench.room(m * n)];
+      const scratch = bench.room(GEMM_SCRATCH_BYTES / 4);
+      const kept = (GEMM_SCRATCH_BYTES - WINDOWS_OFFSET_BYTES) / 4;
+      bench.kernels.fill(scratch + WINDOWS_OFFSET_BYTES, kept, 7);
+      const [lda, ldb] = [flags & transposeA ? m : depth, flags & transposeB ? depth : n];
+      bench.kernels.gemm(flags, m, n, depth, a, lda, b, ldb, c, n, 0, Activation.none, 0, scratch);
+      expect(bench.read(scratch + WINDOWS_OFFSET_BYTES, kept).every((value) => value === 7)).toBe(true);
+    }
+  }
 });
 
 describe.each(ALL_BUILDS)('gemm, %s', (build) => {

@@ -181,6 +181,14 @@ describe('fine-tuning', () => {
     ]);
   });
 
+  it('names of layers where those of parameters belong, and of parameters where those of products do, are understood', () => {
+    const model = { from: CHECKPOINT, freeze: ['trunk'], lora: { targets: ['trunk.bias'] } };
+    expect(resolve({ kind, model }, { from }).mistakes.map(({ pointer, detail }) => [pointer, detail])).toEqual([
+      ['/model/lora/targets/0', '"trunk.bias" fits no product that can have an adapter. Did you mean "trunk"?'],
+      ['/model/freeze/0', '"trunk" fits no parameter. Did you mean "trunk.*"?'],
+    ]);
+  });
+
   it('a job that trains anew does not start from a checkpoint', () => {
     const { mistakes } = resolve({ target: 'species', model: { from: CHECKPOINT } }, { from });
     expect(mistakes[0]).toMatchObject({ pointer: '/kind', expected: 'fine_tune' });

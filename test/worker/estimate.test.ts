@@ -112,6 +112,9 @@ describe('an estimate', () => {
     expect([status, body.total_steps, body.measured_steps, body.seconds_per_epoch]).toEqual([200, 0, 0, 0]);
     expect(body.seconds).toBeGreaterThan(0);
     expect(body.seconds).toBeLessThan(10);
+    const adapted = { from: from.id, replace_head: true, lora: { rank: 1 } };
+    const { body: lora } = await ask({ kind: 'fine_tune', target: 'arm', model: adapted, training: { max_steps: 0 } });
+    expect(lora.trained_parameters! / lora.parameters).toBeLessThan(0.2);
     const taught = {
       ...{ target: 'arm', model: { layers: [{ type: 'dense', units: 8 }] } },
       training: { epochs: 2, early_stopping: null, distillation: { teacher: from.id } },

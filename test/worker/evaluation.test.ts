@@ -61,6 +61,22 @@ describe('an evaluation', () => {
     expect(splits.train!.judged_rows).toBe(splits.train!.rows);
   });
 
+  it('of labels, of which a row may have several, tells each as two classes', async () => {
+    const lines = Array.from({ length: 120 }, (_, i) => `${i % 12},${Number(i % 12 > 5)},${Number(i % 3 === 0)}`);
+    const dataset = await uploadCsv(service.api, 'labels', ['x,large,third', ...lines, ''].join('\n'));
+    const training = { loss: 'binary_cross_entropy', epochs: 12, early_stopping: null };
+    const job = await run({ dataset, target: ['large', 'third'], training });
+    const [large, third] = (await evaluationOf(job.id)).splits.test!.targets;
+    expect([large, third]).toMatchObject([
+      { name: 'large', task: 'classification', confusion: { classes: ['0', '1'] } },
+      { name: 'third', task: 'classification', baseline: 'always "0"' },
+    ]);
+    expect(large!.metrics.roc_auc!.value).toBeGreaterThan(0.9);
+    // the loss is their mean
+    const costs = [large, third].map((label) => Number(label!.metrics.log_loss!.value));
+    expect((costs[0]! + costs[1]!) / 2).toBeCloseTo(job.metrics['test.loss'] as number, 5);
+  });
+
   it('of numbers has residuals in the target’s own units; several targets have one each', async () => {
     const job = await run(species({ target: 'body_mass', more_targets: ['species', 'island'] }));
     const { splits } = await evaluationOf(job.id);

@@ -91,13 +91,13 @@ export const RecurrentFlag = {
 /** As the `ignored` label of a kernel: no label is ignored. */
 export const NO_LABEL = -(2 ** 31);
 
-/** Byte size of the scratch one thread must hand to `gemm`, which packs in the first 1,170 KiB of it, and to convolutions. */
-export const GEMM_SCRATCH_BYTES = 1424 * 1024;
+/** Byte size of the scratch one thread must hand to `gemm`, which packs in the first 1,186 KiB of it, and to convolutions. */
+export const GEMM_SCRATCH_BYTES = 1440 * 1024;
 /**
  * Where in the scratch a convolution lays out windows as rows of a matrix, and how many floats fit there: as many positions as fit,
  * at least one (so a window has at most this many values).
  */
-export const WINDOWS_OFFSET_BYTES = 1170 * 1024;
+export const WINDOWS_OFFSET_BYTES = 1186 * 1024;
 export const WINDOWS_MAX_FLOATS = (GEMM_SCRATCH_BYTES - WINDOWS_OFFSET_BYTES) / 4;
 
 /**
