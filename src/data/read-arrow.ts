@@ -9,8 +9,9 @@ import {
   type Field,
   RecordBatchReader,
   TimeUnit,
+  type Vector,
 } from 'apache-arrow';
-import { checkNames } from './column-name.ts';
+import { checkNames, LARGEST_COLUMN_COUNT } from './column-name.ts';
 import { fail, isOutside } from './dataset-error.ts';
 import type { ByteSource, RowHandler } from './row-handler.ts';
 import { unpackLz4Frame } from './unpack-lz4.ts';
@@ -108,7 +109,15 @@ function chooseConversion(field: Field): (value: unknown) => unknown {
   const { type } = field;
   if (isFlatList(field)) {
     const convert = chooseConversion(elementOf(field)!);
-    return (value) => Array.from(value as Iterable<unknown>, (inner) => (inner === null ? null : convert(inner)));
+    return (value) => {
+      const list = value as Vector;
+      // of a longer one each place could not be a column
+      const length = Math.min(list.length, LARGEST_COLUMN_COUNT + 1);
+      return Array.from({ length }, (_, i) => {
+        const inner = list.get(i);
+        return inner === null ? null : convert(inner);
+      });
+    };
   }
   if (DataType.isDictionary(type)) return chooseConversion({ type: type.dictionary } as Field);
   // both are told in milliseconds, whatever their unit

@@ -63,7 +63,7 @@ export function startExporter(storage: Storage, logger: Logger): Exporter {
 }
 
 /** Raised when the same request gives other bytes than before. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** Tells requests apart that give different files. */
 function variantOf(form: ExportForm): string {

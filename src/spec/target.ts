@@ -7,7 +7,13 @@ import { COLUMN_NAME, closed, derived, words } from './schema.ts';
 
 export const Target = closed(
   {
-    columns: Type.Array(Type.String(COLUMN_NAME), { minItems: 1, maxItems: 1000, uniqueItems: true }),
+    columns: Type.Array(Type.String(COLUMN_NAME), {
+      minItems: 1,
+      maxItems: 1000,
+      uniqueItems: true,
+      examples: [['species']],
+      description: 'or `column`, where it is one',
+    }),
     type: words(
       ['number', 'category', 'next_token'],
       derived(
