@@ -3,9 +3,10 @@
  * AssemblyScript has neither arrays of them nor closures: 24 sums by some k in two ways to read A are a thousand lines alike.
  *
  * A tile has 6 × 16 sums: 24 vectors, that is 12 registers of 256 bits when revectorised. Two more hold a row of B and one an element of A: all 15
- * that the compiler has to give.
+ * that the compiler has to give. Where each row of A has an address of its own there are 5: a sixth finds no register, and (768, 512, 128) takes a
+ * quarter more time.
  *
- * What it costs beside its 12 multiplications and 8 loads a k matters where a core's other half is busy with somebody else's work, which takes
+ * What it costs beside its multiplications and loads matters where a core's other half is busy with somebody else's work, which takes
  * every other cycle's instructions:
  * - Eight k in a go, as a loop's end costs five instructions.
  * - The first k stands in front of the loop: places of elements of A that differ by a constant are made there once, instead of each time.
@@ -14,18 +15,18 @@
  *
  * That is two instructions a k beside them, where four k in a go, all within the loop, took four to six. On such a core (128, 784, 512) with B
  * transposed ran at 60 GFLOP/s instead of 54, (256, 1024, 1024) at 62 instead of 58 and (40, 16, 256) at 72 instead of 66, in turns, by tiles of five
- * rows; with six in place of five (256, 4096, 4096) runs 3 to 5 % faster there, and W6; W1, W3, W4 and W5 take the same time within 1 %.
+ * rows; with six in place of five (256, 4096, 4096) runs 3 to 5 % faster there.
  */
 
-const ROWS = 6;
 /** vectors of four columns */
 const VECTORS = 4;
 const UNROLLED = 8;
 
-const rows = Array.from({ length: ROWS }, (_, row) => row);
 const vectors = Array.from({ length: VECTORS }, (_, vector) => vector);
 
 interface Operand {
+  /** rows of a tile */
+  rows: readonly number[];
   /** parameters of the tile */
   parameters: string;
   /** An element of A at `row` and so many k behind where the loop stands. */
@@ -36,9 +37,12 @@ interface Operand {
   advance(k: number): string;
 }
 
+const five = [0, 1, 2, 3, 4];
+
 /** Rows of A at a0…a4, contiguous along k. */
 const byRows: Operand = {
-  parameters: rows.map((row) => `a${row}: usize`).join(', '),
+  rows: five,
+  parameters: five.map((row) => `a${row}: usize`).join(', '),
   element: (row, k) => `a${row} + p, ${4 * k}`,
   before: () => [],
   advance: (k) => `p += ${4 * k};`,
@@ -46,6 +50,7 @@ const byRows: Operand = {
 
 /** Rows of A in consecutive places, `stride` bytes from one k to the next: a transposed A, or a packed one. */
 const byColumns: Operand = {
+  rows: [...five, 5],
   parameters: 'a: usize, stride: usize',
   element: (row, k) => `at${k}, ${4 * row}`,
   before: (k) => [k === 0 ? 'const at0 = a;' : `const at${k} = at${k - 1} + stride;`],
@@ -57,17 +62,17 @@ function multiply(a: Operand, k: number): string[] {
   return [
     ...a.before(k),
     ...vectors.map((vector) => `const b${k}${vector} = v128.load(b, ${64 * k + 16 * vector});`),
-    ...rows.flatMap((row) => [
+    ...a.rows.flatMap((row) => [
       `const x${k}${row} = v128.load_splat<f32>(${a.element(row, k)});`,
       ...vectors.map((vector) => `s${row}${vector} = fma(x${k}${row}, b${k}${vector}, s${row}${vector});`),
     ]),
   ];
 }
 
-/** C (+)= A·B for six rows of A and a packed panel of B (k, 16). */
+/** C (+)= A·B for a tile's rows of A and a packed panel of B (k, 16). */
 function writeTile(name: string, a: Operand): string {
   const ks = Array.from({ length: UNROLLED }, (_, k) => k);
-  const sums = rows.flatMap((row) => vectors.map((vector) => `let s${row}${vector} = f32x4.splat(0);`));
+  const sums = a.rows.flatMap((row) => vectors.map((vector) => `let s${row}${vector} = f32x4.splat(0);`));
   return `
 export function ${name}(k: u32, ${a.parameters}, b: usize, c: usize, pitch: usize, accumulate: u32): void {
   let p: usize = 0;
@@ -83,7 +88,7 @@ export function ${name}(k: u32, ${a.parameters}, b: usize, c: usize, pitch: usiz
       b += ${64 * UNROLLED};
     }
   }
-  ${rows.map((row) => `putRow(c, ${vectors.map((vector) => `s${row}${vector}`).join(', ')}, accumulate);`).join('\n  c += pitch;\n  ')}
+  ${a.rows.map((row) => `putRow(c, ${vectors.map((vector) => `s${row}${vector}`).join(', ')}, accumulate);`).join('\n  c += pitch;\n  ')}
 }
 `;
 }

@@ -52,7 +52,7 @@ it('columns are cut at cache lines, rows at whole tiles where each thread has so
     cutWork([work(domain, 1e5, 0)], rows, threads).own.map(({ start }) => start);
   expect(starts({ kind: 'units', size: 1000, of: 'columns' }, 1, 3)).toEqual([0, 336, 672]);
   expect(starts({ kind: 'units', size: 1000, of: 'rows' }, 1, 3)).toEqual([0, 336, 672]);
-  expect(starts({ kind: 'rows' }, 128, 3)).toEqual([0, 42, 84]);
+  expect(starts({ kind: 'rows' }, 128, 3)).toEqual([0, 45, 85]);
   expect(starts({ kind: 'rows' }, 12, 3)).toEqual([0, 4, 8]);
 });
 

@@ -29,12 +29,13 @@ const FACTOR = 1.5;
 
 /**
  * Where shares of a domain are cut. Columns: at multiples of 16, the width of a product's tile and a cache line of f32, so that two threads seldom write one
- * line. Rows: at multiples of 6, a tile's height, and of 24, which are whole vectors too, where there are many; with multiples of 16 the tiles at the ends
- * were half empty, and W1 took 3 % longer on two threads. Few units are cut anywhere. Where the cuts lie never changes a result.
+ * line. Rows: at multiples of a tile's height, 5 of a batch's rows and 6 of a weight gradient's, and of four times that, which are whole vectors too, where
+ * there are many; with multiples of 16 the tiles at the ends were half empty, and W1 took 3 % longer on two threads. Few units are cut anywhere. Where the
+ * cuts lie never changes a result.
  */
 function grainOf(domain: Domain, size: number, threads: number): number {
-  const isRows = domain.kind === 'rows' || (domain.kind === 'units' && domain.of === 'rows');
-  return (isRows ? [24, 6] : [16]).find((grain) => size >= 4 * grain * threads) ?? 1;
+  const grains = domain.kind === 'rows' ? [20, 5] : domain.kind === 'units' && domain.of === 'rows' ? [24, 6] : [16];
+  return grains.find((grain) => size >= 4 * grain * threads) ?? 1;
 }
 
 /** Share of one thread where each has one: [start, end) of `size` units. */

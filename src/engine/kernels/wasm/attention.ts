@@ -8,14 +8,17 @@ import { loadPart, storePart } from './lanes';
 import { WORK, WORK_FLOATS } from './scratch';
 import { expRow, rowMax, scaleRow, softmaxGrad } from './softmax';
 
+// @ts-ignore: decorator
+@inline const MOST_QUERIES: u32 = 64;
+
 /**
- * Queries in a tile, in whole tiles of a product. Half as many of a short causal sequence leave out a quarter of the scores: W5's heads of 64 steps take 0.93 of the time forward and 0.89
- * back; heads of 256 steps take as long as with 66.
+ * Queries in a tile. Half as many of a short causal sequence leave out a quarter of the scores: W5's heads of 64 steps take 0.93 of the time forward and 0.89
+ * back; heads of 256 steps take as long as with 64.
  */
 // @ts-ignore: decorator
 @inline
 function queriesOf(causal: u32, steps: u32, fitting: u32): u32 {
-  const most: u32 = causal && steps <= 128 ? 36 : 66;
+  const most: u32 = causal && steps <= 128 ? MOST_QUERIES / 2 : MOST_QUERIES;
   return max<u32>(1, min<u32>(most, fitting));
 }
 

@@ -71,12 +71,11 @@ function addRun(from: usize, to: usize, n: u32): void {
   if (n > 0) storePart(to, f32x4.add(loadPart(to, n), loadPart(from, n)), n);
 }
 
-/** Positions whose windows are laid out at once, in whole tiles of a product where there are some. Follows from the shapes alone, so that sums are cut alike for every thread count. */
+/** Positions whose windows are laid out at once. Follows from the shapes alone, so that sums are cut alike for every thread count. */
 // @ts-ignore: decorator
 @inline
 function positionsAtOnce(windowSize: u32): u32 {
-  const fitting = WORK_FLOATS / windowSize;
-  return fitting < 12 ? max<u32>(1, fitting) : min<u32>(252, fitting / 6 * 6);
+  return max<u32>(1, min<u32>(256, WORK_FLOATS / windowSize));
 }
 
 /**

@@ -8,8 +8,11 @@ import { packB, packBTransposed } from './gemm-pack';
 @inline export const KC: u32 = 256;
 // @ts-ignore: decorator
 @inline export const NC: u32 = 512;
+// of a transposed A, in tiles of 6 rows, and of one whose rows are read where they lie, in tiles of 5
 // @ts-ignore: decorator
 @inline export const MC: u32 = 264;
+// @ts-ignore: decorator
+@inline export const MC_ROWS: u32 = 260;
 // @ts-ignore: decorator
 @inline export const GROUP: u32 = 64;
 // Scratch: packed B (512 KiB) at 0, packed A (264 KiB) and the temporary tile (384 B) behind.

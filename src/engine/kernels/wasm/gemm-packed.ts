@@ -1,7 +1,7 @@
 // Products whose B is packed once and used many times: recurrent weights by packPanels and gemmPacked, a convolution's by packWhole and timesPacked. The
 // sums are those of gemm.
 
-import { KC, MC, packColumns, panelAt, SCRATCH_A, SCRATCH_TILE } from './gemm-blocks';
+import { KC, MC_ROWS, packColumns, panelAt, SCRATCH_A, SCRATCH_TILE } from './gemm-blocks';
 import { copyRows } from './gemm-pack';
 import { activateRows, finishPanel, rowsTimesPanel } from './gemm-panels';
 
@@ -47,8 +47,8 @@ export function gemmPacked(
   const isCopied = n >= 64;
   for (let pc: u32 = 0; pc < k; pc += KC) {
     const kc = min<u32>(k - pc, KC);
-    for (let ic: u32 = 0; ic < m; ic += MC) {
-      const mc = min<u32>(m - ic, MC);
+    for (let ic: u32 = 0; ic < m; ic += MC_ROWS) {
+      const mc = min<u32>(m - ic, MC_ROWS);
       let rows = a + <usize>ic * pitchA + (<usize>pc << 2);
       let pitch = pitchA;
       if (isCopied) {

@@ -7,7 +7,7 @@ import { packATransposed } from './gemm-pack';
 import { tileColumns, tileRows } from './gemm-tiles';
 import { loadPart, storePart } from './lanes';
 
-/** C (+)= the first rows × cols of the temporary tile (6, 16) */
+/** C (+)= the first rows × cols of the temporary tile (5 or 6, 16) */
 function mergeTile(tile: usize, c: usize, pitch: usize, rows: u32, cols: u32, accumulate: u32): void {
   for (; rows > 0; rows--) {
     for (let j: u32 = 0; j < cols; j += 4) {
@@ -82,7 +82,7 @@ export function activateRows(c: usize, pitch: usize, rows: u32, cols: u32, activ
   }
 }
 
-/** A (rows, kc) · one panel of B (kc, cols ≤ 16) into C, by tiles of six rows */
+/** A (rows, kc) · one panel of B (kc, cols ≤ 16) into C, by tiles of five rows */
 export function rowsTimesPanel(
   a: usize,
   pitchA: usize,
@@ -96,17 +96,16 @@ export function rowsTimesPanel(
   tile: usize,
 ): void {
   for (; rows > 0; ) {
-    const part = min<u32>(rows, 6);
-    const whole = part == 6 && cols == 16;
+    const part = min<u32>(rows, 5);
+    const whole = part == 5 && cols == 16;
     const a1 = part > 1 ? a + pitchA : a;
     const a2 = part > 2 ? a1 + pitchA : a1;
     const a3 = part > 3 ? a2 + pitchA : a2;
     const a4 = part > 4 ? a3 + pitchA : a3;
-    const a5 = part > 5 ? a4 + pitchA : a4;
-    tileRows(kc, a, a1, a2, a3, a4, a5, panelB, whole ? c : tile, whole ? pitchC : 64, whole ? accumulate : 0);
+    tileRows(kc, a, a1, a2, a3, a4, panelB, whole ? c : tile, whole ? pitchC : 64, whole ? accumulate : 0);
     if (!whole) mergeTile(tile, c, pitchC, part, cols, accumulate);
-    a += 6 * pitchA;
-    c += 6 * pitchC;
+    a += 5 * pitchA;
+    c += 5 * pitchC;
     rows -= part;
   }
 }

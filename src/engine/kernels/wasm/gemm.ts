@@ -4,20 +4,19 @@
 //   for blocks of NC columns of B
 //     for blocks of KC along k            pack B's block into panels of 16 columns: [panel][k][16]
 //       for blocks of MC rows of A        pack A's block: if transposed, into panels of 6 rows: [panel][k][6]
-//         for panels of B, for panels of A: one 6×16 tile of C in registers
+//         for panels of B, for panels of A: one tile of C in registers
 //
 // Where one block holds all rows of A, every panel of B is used once only: then four panels at a time are packed right before they are used.
 // Where k takes several blocks and C has many columns, the order is another: see gemmDeep.
 //
-// A tile's sums are kept in 24 vectors of 4, that is 12 registers of 256 bits when revectorised; two more hold a row of
-// B and one an element of A.
+// A tile has 6 × 16 sums where A lies in panels, 5 × 16 where its rows are read where they lie: scripts/write-gemm-tiles.ts says why.
 //
 // The same bits whatever the range: an element of C is Σ fma(a, b) over a KC block in ascending k from 0, and the blocks'
 // sums are added to C in ascending order. Edge tiles run the same tile code into a temporary tile, on panels padded with
 // whatever was there (or on rows read twice), and the part inside C is copied. So there is no separate path for small
 // sizes: a product of (32, 16, 2) takes 0.11 µs.
 
-import { ACCUMULATE, BIAS, GROUP, KC, MC, NC, PACKED_B, packColumns, panelAt, SCRATCH_A, SCRATCH_TILE, TRANSPOSE_A } from './gemm-blocks';
+import { ACCUMULATE, BIAS, GROUP, KC, MC, MC_ROWS, NC, PACKED_B, packColumns, panelAt, SCRATCH_A, SCRATCH_TILE, TRANSPOSE_A } from './gemm-blocks';
 import { gemmDeep } from './gemm-deep';
 import { copyRows, packATransposed } from './gemm-pack';
 import { activateRows, columnsTimesPanel, finishPanel, rowsTimesPanel } from './gemm-panels';
@@ -56,8 +55,10 @@ export function gemm(
   // runs at 80 GFLOP/s instead of 70.
   const copyA = !transposeA && n >= 96 && k >= KC;
   const finish = bias != 0 || activation == 1 || activation == 2;
-  const blocks = max<u32>(1, (m + MC - 1) / MC);
-  const mcMost = ((m + blocks - 1) / blocks + 5) / 6 * 6;
+  const most = transposeA ? MC : MC_ROWS;
+  const height: u32 = transposeA ? 6 : 5;
+  const blocks = max<u32>(1, (m + most - 1) / most);
+  const mcMost = ((m + blocks - 1) / blocks + height - 1) / height * height;
   const isPacked = flags & PACKED_B;
   const isStreamed = blocks == 1;
 
