@@ -5,6 +5,7 @@ import { Type } from 'typebox';
 import { findUnknown } from '../../data/next-tokens.ts';
 import { createBodyCheck } from '../../spec/check-body.ts';
 import { GeneratedText, GenerationRequest, JobGenerationRequest } from '../../spec/generation.ts';
+import { isObject } from '../../spec/is-object.ts';
 import type { GeneratedPiece, GenerateRequest } from '../../spec/prediction.ts';
 import type { Preparation } from '../../spec/preparation.ts';
 import type { Api, ApiDeps } from '../deps.ts';
@@ -45,9 +46,11 @@ export function addGenerationRoutes(app: Api, deps: ApiDeps): void {
       },
     },
     async (request, reply) => {
-      const { checkpoint, ...asked } = readJobRequest(request.body);
-      const { checkpoint: named } = request.query as { checkpoint?: string };
-      return generate(deps, request, reply, asked, await findJobTarget(deps, request, checkpoint ?? named));
+      const { checkpoint } = request.query as { checkpoint?: string };
+      const inBody = isObject(request.body) ? request.body.checkpoint : undefined;
+      // what is wrong with the body is no business of those who do not have the job
+      const target = await findJobTarget(deps, request, typeof inBody === 'string' ? inBody : checkpoint);
+      return generate(deps, request, reply, readJobRequest(request.body), target);
     },
   );
 
@@ -68,9 +71,9 @@ export function addGenerationRoutes(app: Api, deps: ApiDeps): void {
       },
     },
     async (request, reply) => {
-      const asked = readRequest(request.body);
       const { version } = request.query as { version?: string };
-      return generate(deps, request, reply, asked, await findModelTarget(deps, request, version));
+      const target = await findModelTarget(deps, request, version);
+      return generate(deps, request, reply, readRequest(request.body), target);
     },
   );
 }
