@@ -23,20 +23,23 @@ function describeGround(): string {
   return ground;
 }
 
-function readRecorded(): Recorded {
-  const empty = { machine: describeGround(), questions: {} };
+/** null: nothing was recorded yet. */
+function readStore(): Recorded | null {
   try {
-    const found = JSON.parse(readFileSync(STORE, 'utf8')) as Recorded;
-    return found.machine === describeGround() ? found : empty;
+    return JSON.parse(readFileSync(STORE, 'utf8')) as Recorded;
   } catch {
-    return empty;
+    return null;
   }
+}
+
+function readRecorded(): Recorded {
+  const found = readStore();
+  return found?.machine === describeGround() ? found : { machine: describeGround(), questions: {} };
 }
 
 /** What a question found last, on whatever machine: how long its pieces take beside each other. */
 export function lastFound(question: string): Record<string, unknown> {
-  const { questions } = JSON.parse(readFileSync(STORE, 'utf8')) as Recorded;
-  return questions[question]?.results ?? {};
+  return readStore()?.questions[question]?.results ?? {};
 }
 
 export function record(question: string, key: string, result: unknown): void {

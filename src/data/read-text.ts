@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { fail } from './dataset-error.ts';
-import { checkStart, findInvalidUtf8, joinStart } from './split-records.ts';
+import { AS_UTF8, checkStart, findInvalidUtf8, joinStart } from './split-records.ts';
 
 const RETURN = 0x0d;
 
@@ -80,12 +80,7 @@ function checkText(bytes: Buffer, offset: number, line: number, column: number):
       `U+0000 stands ${where}`,
       'text without U+0000, saved as UTF-8: this may be binary',
     );
-  fail(
-    'invalid_encoding',
-    place,
-    `byte ${byte} ${where} is not valid UTF-8`,
-    'the same text saved as UTF-8, or its encoding in Content-Type, like text/csv; charset=utf-16le',
-  );
+  fail('invalid_encoding', place, `byte ${byte} ${where} is not valid UTF-8`, AS_UTF8);
 }
 
 /** Code points of well-formed text. */

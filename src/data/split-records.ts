@@ -1,6 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { type DatasetErrorCode, fail } from './dataset-error.ts';
 
+/** What mends text that is no UTF-8. */
+export const AS_UTF8 = 'the same text saved as UTF-8, or its encoding in Content-Type, like text/csv; charset=utf-16le';
+
 /** Whole records, as they follow each other in a file. */
 export interface RecordBlock {
   /** valid UTF-8 without U+0000; ends with a newline, unless it is the last of the file */
@@ -130,11 +133,7 @@ export function checkStart(bytes: Buffer): Buffer {
     fail('invalid_encoding', { line: 1, column: 1 }, detail, expected);
   if (a === 0x1f && b === 0x8b) refuse('the file is compressed with gzip', 'the decompressed file');
   if (a === 0x50 && b === 0x4b && c === 0x03) refuse('the file is a zip archive', 'the file inside it');
-  if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff))
-    refuse(
-      'the file is UTF-16',
-      'the same text saved as UTF-8, or its encoding in Content-Type, like text/csv; charset=utf-16le',
-    );
+  if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff)) refuse('the file is UTF-16', AS_UTF8);
   return bytes;
 }
 
@@ -156,12 +155,7 @@ function checkText(bytes: Buffer, line: number, countsReturns: boolean): void {
   if (wrong === zero)
     fail('invalid_encoding', place, 'U+0000 stands in the text', 'text without U+0000, saved as UTF-8');
   const byte = `0x${bytes[wrong]!.toString(16).padStart(2, '0')}`;
-  fail(
-    'invalid_encoding',
-    place,
-    `byte ${byte} is not valid UTF-8`,
-    'the same text saved as UTF-8, or its encoding in Content-Type, like text/csv; charset=utf-16le',
-  );
+  fail('invalid_encoding', place, `byte ${byte} is not valid UTF-8`, AS_UTF8);
 }
 
 /** Position of the first byte that no valid text goes on with, by halving. */

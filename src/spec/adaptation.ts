@@ -5,6 +5,7 @@ import { closed, nullable } from './schema.ts';
 
 /** A checkpoint, or the path of a model; and what a teacher cannot be, uploaded weights. */
 export const BEGINNING = '^((ckpt|wts)_[0-9a-hjkmnp-tv-z]{26}|models/.+)$';
+export const UPLOAD_EXAMPLE = 'wts_01h455vb4pex5vsknk084sn02q';
 const UPLOADED = '^wts_[0-9a-hjkmnp-tv-z]{26}$';
 export const WEIGHTS_REFERENCE = '^(ckpt_[0-9a-hjkmnp-tv-z]{26}|models/.+)$';
 export const REFERENCE_EXAMPLES = ['ckpt_01h455vb4pex5vsknk084sn02q', 'models/digits@champion'];
@@ -60,7 +61,7 @@ export const Lora = closed(
       description:
         'products and convolutions that get adapters, by the name in front of `.weight`: `dense_1`, `conv2d_*`, `*.attention.qkv`, `*.feed_forward.*`',
     }),
-    from: nullable(Type.String({ pattern: UPLOADED, maxLength: 200, examples: ['wts_01h455vb4pex5vsknk084sn02q'] }), {
+    from: nullable(Type.String({ pattern: UPLOADED, maxLength: 200, examples: [UPLOAD_EXAMPLE] }), {
       default: null,
       description:
         'An adapter that was downloaded alone (`weights=adapter`) and uploaded: adapters, and a head made anew, begin as it has them. With `max_steps` 0 the job is what it was downloaded from, where its beginning, dataset and other fields of `model` are the same.',

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { BEGINNING, Lora, REFERENCE_EXAMPLES, unfreeze } from './adaptation.ts';
+import { BEGINNING, Lora, REFERENCE_EXAMPLES, UPLOAD_EXAMPLE, unfreeze } from './adaptation.ts';
 import { OutputLayer } from './layers/dense.ts';
 import { LAYERS } from './layers/rules.ts';
 import { PRESETS, type PresetName } from './presets.ts';
@@ -16,7 +16,7 @@ export const Layer = Type.Unsafe<Layer>(
   ),
 );
 
-const BEGINNING_EXAMPLES = [...REFERENCE_EXAMPLES, 'wts_01h455vb4pex5vsknk084sn02q'];
+const BEGINNING_EXAMPLES = [...REFERENCE_EXAMPLES, UPLOAD_EXAMPLE];
 
 const layers = Type.Array(Layer, {
   maxItems: 256,
